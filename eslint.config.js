@@ -1,0 +1,67 @@
+import tseslint from "typescript-eslint";
+
+// The floors of src/, lowest first. A file imports from its own floor and from those below it.
+const floors = [
+  "errors",
+  "size",
+  "size-rules",
+  "schema",
+  "picture",
+  "expression",
+  "plugin",
+  "net",
+  "dialect",
+  "channels",
+  "gateway",
+  "http",
+  "demo",
+  "testing",
+  "cli",
+  "main",
+];
+
+const above = (index) =>
+  floors.slice(index + 1).flatMap((floor) => [`**/src/${floor}.ts`, `**/${floor}.ts`, `**/${floor}/**`, `**/plugins/**`]);
+const restrict = (group, message) => ({ "no-restricted-imports": ["error", { patterns: [{ group: [...new Set(group)], message }] }] });
+
+export default tseslint.config(
+  { ignores: ["dist/", "coverage/", "node_modules/"] },
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js"] }, tsconfigRootDir: import.meta.dirname },
+    },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      "max-lines": ["error", { max: 300 }],
+      "no-console": "error",
+      eqeqeq: ["error", "always", { null: "ignore" }],
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/only-throw-error": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+    },
+  },
+  ...floors.slice(0, -1).map((floor, index) => ({
+    files: [`src/${floor}.ts`, `src/${floor}/**/*.ts`],
+    rules: restrict(above(index), `src/${floor} imports only the floors below it: ${floors.slice(0, index).join(", ") || "none"}.`),
+  })),
+  {
+    files: ["plugins/**/*.ts"],
+    rules: {
+      "max-lines": ["error", { max: 100, skipBlankLines: true, skipComments: true }],
+      ...restrict(
+        floors
+          .filter((floor) => !["errors", "size", "size-rules", "picture", "plugin"].includes(floor))
+          .flatMap((floor) => [`**/src/${floor}.ts`, `**/src/${floor}/**`]),
+        "A plugin imports the plugin floor, picture, size and errors, and libraries of its own trade.",
+      ),
+    },
+  },
+  {
+    files: ["test/**/*.ts", "bench/**/*.ts"],
+    rules: { "@typescript-eslint/no-unused-expressions": "off", "@typescript-eslint/no-non-null-assertion": "off", "no-console": "off" },
+  },
+  { files: ["src/cli/**/*.ts"], rules: { "no-console": "off" } },
+  { files: ["**/*.js"], ...tseslint.configs.disableTypeChecked },
+);

@@ -1,0 +1,53 @@
+import { ProviderFailure } from "../src/errors.ts";
+import { headOf } from "../src/picture/convert.ts";
+import type { Picture } from "../src/picture/picture.ts";
+import { sniff } from "../src/picture/sniff.ts";
+import type { PluginContext } from "../src/plugin/context.ts";
+import { definePlugin } from "../src/plugin/define.ts";
+import { readSize } from "../src/size.ts";
+
+export default definePlugin({
+  name: "inspect",
+  summary: "Look at the pictures that came back: tell, or refuse, a size or format other than was asked for.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      mismatch: {
+        enum: ["report", "reject"],
+        default: "report",
+        description:
+          "A picture of another size or format is reported as a change, or fails the request although it may have been paid for.",
+      },
+      fetch: { type: "boolean", default: false, description: "Fetch pictures given as URLs to look at them too; costs a download." },
+    },
+  },
+  examples: [{}, { mismatch: "reject", fetch: true }],
+  create: ({ mismatch, fetch }) =>
+    async function inspect(ctx, next) {
+      const { size, output_format: format } = ctx.request;
+      await next();
+      const wanted = size === undefined ? undefined : readSize(size);
+      ctx.result.pictures = await Promise.all(ctx.result.pictures.map((picture) => look(ctx, picture, fetch)));
+      const differences = new Map<string, { from: string; to: string }>();
+      for (const { mediaType, width, height } of ctx.result.pictures) {
+        if (wanted?.width && width && height && (width !== wanted.width || height !== wanted.height))
+          differences.set("size", { from: wanted.text, to: `${width}x${height}` });
+        if (format && mediaType && mediaType !== `image/${format}`)
+          differences.set("output_format", { from: format, to: mediaType.replace("image/", "") });
+      }
+      for (const [field, { from, to }] of differences) {
+        if (mismatch === "reject")
+          throw new ProviderFailure("bad_response", `${field} ${from} was asked for and a picture of ${to} came back`, { param: field });
+        ctx.change(field, { from, to });
+      }
+    },
+});
+
+async function look(ctx: PluginContext, picture: Picture, fetch: boolean): Promise<Picture> {
+  if (picture.data.kind !== "url") return { ...picture, ...sniff(headOf(picture.data)) };
+  if (!fetch) return picture;
+  const { head, stream } = await ctx.fetchPicture(picture.data.url);
+  stream.destroy();
+  return { ...picture, ...sniff(head) };
+}

@@ -1,0 +1,46 @@
+import { GatewayError } from "../src/errors.ts";
+import { definePlugin } from "../src/plugin/define.ts";
+
+const fields = { type: "array", items: { type: "string" }, uniqueItems: true } as const;
+
+// Without these there is no request; no list need name them.
+const always = ["model", "prompt", "n", "response_format"];
+
+export default definePlugin({
+  name: "passthrough",
+  summary: "Keep, drop, refuse, rename or preset fields, for channels that send the request as it is.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      keep: { ...fields, description: "The only fields sent on; all others are dropped, and reported." },
+      drop: { ...fields, description: "Fields that are dropped, and reported." },
+      reject: { ...fields, description: "Fields that are refused with a 400." },
+      rename: { type: "object", additionalProperties: { type: "string" }, description: "The provider's name for a field." },
+      default: { type: "object", description: "Values for fields that the client omitted; reported." },
+    },
+  },
+  examples: [{ drop: ["style"] }, { rename: { seed: "random_seed" } }, { default: { watermark: false }, reject: ["user"] }],
+  create: ({ keep, drop = [], reject = [], rename = {}, default: presets = {} }) =>
+    async function passthrough(ctx, next) {
+      for (const field of reject) {
+        if (field in ctx.request) throw new GatewayError("unknown_parameter", `${field} is not taken here; leave it out`, { param: field });
+      }
+      for (const [field, value] of Object.entries(presets)) {
+        if (field in ctx.request) continue;
+        ctx.request[field] = structuredClone(value);
+        ctx.change(field, { to: value });
+      }
+      for (const field of Object.keys(ctx.request)) {
+        if (!drop.includes(field) && (!keep || keep.includes(field) || always.includes(field))) continue;
+        ctx.change(field, { what: "dropped", from: ctx.request[field] });
+        Reflect.deleteProperty(ctx.request, field);
+      }
+      for (const [field, name] of Object.entries(rename)) {
+        if (!(field in ctx.request)) continue;
+        ctx.request[name] = ctx.request[field];
+        Reflect.deleteProperty(ctx.request, field);
+      }
+      await next();
+    },
+});

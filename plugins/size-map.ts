@@ -1,0 +1,94 @@
+import { GatewayError } from "../src/errors.ts";
+import { definePlugin } from "../src/plugin/define.ts";
+import { fitRules, nearestSize, type SizeRules } from "../src/size-rules.ts";
+import { pixelSize, ratioOf, readSize, type Size } from "../src/size.ts";
+
+const pixelText = { type: "string", pattern: "^[1-9][0-9]*x[1-9][0-9]*$" } as const;
+
+export default definePlugin({
+  name: "size-map",
+  summary: "Turn pixel sizes, ratios and tiers into what the channel's models accept.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      table: {
+        type: "object",
+        additionalProperties: { type: "string" },
+        description: "What becomes of a size, read first: `16:9(4K)` to `3840x2160`, or to a label of the provider's own.",
+      },
+      sizes: { type: "array", items: pixelText, minItems: 1, description: "The only pixel sizes that the provider takes." },
+      multiple_of: { type: "integer", minimum: 1, description: "Both sides are multiples of this." },
+      min: { type: "integer", minimum: 1, description: "The shortest side, in pixels." },
+      max: { type: "integer", minimum: 1, description: "The longest side, in pixels." },
+      max_ratio: { type: "number", minimum: 1, description: "The longer side divided by the shorter, at most." },
+      min_pixels: { type: "integer", minimum: 1, description: "Width times height, at least." },
+      max_pixels: { type: "integer", minimum: 1, description: "Width times height, at most." },
+      tiers: {
+        type: "object",
+        additionalProperties: { type: "integer", minimum: 1 },
+        description: "Pixels that a tier stands for, to work out a ratio with a tier: `{ 1K: 1048576, 2K: 4194304 }`.",
+      },
+      tier: { type: "string", description: "The tier that a ratio alone has." },
+      auto: { type: "string", default: "keep", description: "What becomes of `auto`: `keep`, `drop`, or a size." },
+      otherwise: {
+        enum: ["reject", "nearest", "keep"],
+        default: "reject",
+        description: "A size that fits none of this is refused with what would fit, replaced by the nearest that fits, or sent as it is.",
+      },
+    },
+  },
+  examples: [
+    { table: { "16:9(4K)": "3840x2160" } },
+    { multiple_of: 32, min: 256, max: 1440, otherwise: "reject" },
+    { sizes: ["1024x1024", "768x1344"], auto: "drop", otherwise: "nearest" },
+    { tiers: { "1K": 1048576, "2K": 4194304 }, tier: "1K", multiple_of: 16 },
+  ],
+  create: ({ table = {}, tiers = {}, tier, auto, otherwise, ...rules }) => {
+    const rows = new Map(Object.entries(table).map(([from, to]) => [readSize(from)?.text ?? from, to]));
+    const budgets = new Map(Object.entries(tiers).map(([name, pixels]) => [readSize(name)?.text ?? name, pixels]));
+
+    /** The provider's size; undefined leaves the field out. Throws a 400 for a size that nothing fits. */
+    function map(size: Size): string | undefined {
+      const row = rows.get(size.text);
+      if (row !== undefined) return row;
+      if (size.text === "auto") return auto === "drop" ? undefined : auto === "keep" ? "auto" : auto;
+      const wanted = toPixels(size, rules, budgets.get(size.tier ?? tier ?? ""));
+      if (wanted && fitRules(wanted, rules) === undefined) return wanted.text;
+      const nearest = otherwise === "nearest" ? nearestSize(wanted ?? size, rules) : undefined;
+      if (nearest) return nearest.text;
+      if (otherwise === "keep") return size.text;
+      throw new GatewayError("invalid_value", `size ${size.text} is not taken here; ${offer(rules, [...rows.keys()], wanted)}`, {
+        param: "size",
+      });
+    }
+
+    return async function sizeMap(ctx, next) {
+      const from = ctx.request.size;
+      const to = from === undefined ? undefined : map(readSize(from) ?? { text: from });
+      if (to !== from) {
+        ctx.change("size", to === undefined ? { what: "dropped", from } : { from, to });
+        ctx.request.size = to;
+      }
+      if (to === undefined) delete ctx.request.size;
+      await next();
+    };
+  },
+});
+
+/** A ratio in a tier's pixels, on the grid; pixel sizes stay as they are. */
+function toPixels(size: Size, rules: SizeRules, budget: number | undefined): Size | undefined {
+  if (size.width) return size;
+  if (budget === undefined) return undefined;
+  const grid = rules.multiple_of ?? 1;
+  const ratio = ratioOf(size.ratio ?? "1:1");
+  const side = (pixels: number) => Math.max(grid, Math.round(pixels / grid) * grid);
+  return pixelSize(side(Math.sqrt(budget * ratio)), side(Math.sqrt(budget / ratio)));
+}
+
+/** What the client could have had. */
+function offer(rules: SizeRules, labels: string[], wanted: Size | undefined): string {
+  const listed = [...labels, ...(rules.sizes ?? [])];
+  const reason = wanted && !rules.sizes ? fitRules(wanted, rules) : undefined;
+  return [reason, listed.length > 0 ? `these are: ${listed.join(", ")}` : undefined].filter(Boolean).join("; ") || "give it as WxH";
+}

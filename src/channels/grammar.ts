@@ -1,0 +1,174 @@
+import { failureClasses } from "../errors.ts";
+import { methods } from "../dialect/operation.ts";
+import { facts } from "../dialect/result.ts";
+import type { Plugin } from "../plugin/define.ts";
+
+type Schema = Record<string, unknown>;
+
+const text = (description: string): Schema => ({ type: "string", description });
+const anything = (description: string): Schema => ({ description });
+const closed = (properties: Record<string, Schema>, rest: Schema = {}): Schema => ({
+  type: "object",
+  additionalProperties: false,
+  properties,
+  ...rest,
+});
+
+const duration = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$" };
+
+const rule = closed(
+  {
+    when: text("A condition over `status`, `headers` and `body`: `status == 402`."),
+    class: {
+      enum: failureClasses,
+      description: "What it means. The class decides the client's answer and whether another channel is tried.",
+    },
+    message: text("What the client is told; the usual places of a message when omitted."),
+    code: text("The code the client is told, where the provider judged the request."),
+    param: text("The field that was wrong."),
+    retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
+  },
+  { required: ["when", "class"] },
+);
+
+// Nothing is required below: a model may have a part of an operation anew. What is left out in the end is told by the compiler.
+const request = closed({
+  ...Object.fromEntries(methods.map((method) => [method, text(`The path of a ${method.toUpperCase()}, put behind base_url.`)])),
+  query: { type: "object", description: "Parameters of the query." },
+  headers: { type: "object", description: "Headers beside the key's." },
+  json: anything("The body, written as the YAML it becomes."),
+});
+
+const result = closed({
+  images: text("The list of pictures: `${body.data}`."),
+  url: text("One picture's URL: `${image.?url}`."),
+  base64: text("One picture's base64: `${image.?b64_json}`."),
+  revised_prompt: text("What the provider made of the prompt."),
+  each_error: { ...rule, description: "When one element of the list is a failure instead of a picture." },
+  metadata: anything("What is handed on in the answer's metadata."),
+  ...Object.fromEntries(facts.map((fact) => [fact, anything(`The answer's \`${fact}\`.`)])),
+});
+
+const operation = closed({
+  request: { ...request, description: "What is sent." },
+  success: text("A condition over a 2xx answer; when it does not hold, the answer is a failure."),
+  result: { ...result, description: "Where the pictures are in the answer." },
+});
+
+const auth = {
+  description: "How the key is shown: `bearer` (when omitted), `basic`, `none`, `{ header: x-key, scheme: Key }` or `{ query: key }`.",
+  type: ["string", "object"],
+  if: { type: "string" },
+  then: { enum: ["bearer", "basic", "none"] },
+  else: closed(
+    { header: text("The header's name."), scheme: text("A word before the key."), query: text("The query parameter's name.") },
+    { minProperties: 1 },
+  ),
+};
+
+const exchange = closed(
+  {
+    expect: {
+      type: "object",
+      description: "The provider's view: a method with its path, `headers` (at least these) and `json` (exactly this).",
+      additionalProperties: false,
+      properties: { ...Object.fromEntries(methods.map((method) => [method, text("The path.")])), headers: { type: "object" }, json: {} },
+      minProperties: 1,
+    },
+    reply: closed({
+      status: { type: "integer", minimum: 100, maximum: 599 },
+      headers: { type: "object" },
+      json: {},
+      text: { type: "string" },
+      base64: { type: "string", description: "Bytes." },
+      cut: { type: "boolean", description: "Break the connection in the middle of the body." },
+    }),
+  },
+  { required: ["expect", "reply"] },
+);
+
+const test = closed(
+  {
+    name: text("What the test shows, as a sentence."),
+    request: { type: "object", description: "What the client sends to /v1/images/generations." },
+    exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
+    answer: closed(
+      { status: { type: "integer" }, headers: { type: "object" }, json: { description: "At least this." } },
+      { required: ["status"] },
+    ),
+  },
+  { required: ["name", "request", "answer"] },
+);
+
+/** The keys that a model may have anew. */
+const overridable = (plugins: ReadonlyMap<string, Plugin>): Record<string, Schema> => ({
+  plugins: { type: "array", description: "The pipeline, outermost first.", items: pluginItem(plugins) },
+  unsupported: {
+    enum: ["drop", "reject"],
+    description: "What becomes of a field that nothing here uses: dropped and reported (when omitted), or refused.",
+  },
+  limits: closed({ timeout: { ...duration, description: "The longest a request may take: `90s`, `10m`." } }),
+  priority: { type: "integer", description: "Channels with a lower number are asked first; 0 when omitted." },
+  partial: { enum: ["keep", "fail"], description: "Whether fewer pictures than asked for are an answer (when omitted) or a failure." },
+  variables: { type: "object", description: "Settings of the operator, for templates." },
+  generate: { ...operation, description: "How a picture is made." },
+  errors: {
+    type: "array",
+    items: rule,
+    description: "What the provider's failures mean; the first match wins, the usual shapes are built in.",
+  },
+  enabled: { type: "boolean", description: "false switches it off." },
+});
+
+function pluginItem(plugins: ReadonlyMap<string, Plugin>): Schema {
+  return {
+    type: ["string", "object"],
+    if: { type: "string" },
+    then: { enum: [...plugins.keys()] },
+    else: {
+      ...closed(Object.fromEntries([...plugins].map(([name, plugin]) => [name, { ...plugin.schema, description: plugin.summary }]))),
+      minProperties: 1,
+      maxProperties: 1,
+    },
+  };
+}
+
+/** The JSON Schema of a channel file, put together with the plugins' own. Presets are fragments: they may leave things out. */
+export function channelSchema(plugins: ReadonlyMap<string, Plugin>): Schema {
+  const parts = overridable(plugins);
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "A channel: one upstream account and its dialect",
+    ...closed(
+      {
+        description: text("One sentence about the channel."),
+        extends: text("The preset it builds on: a file of presets/, without .yaml."),
+        base_url: text("The provider's address; `<CHANNEL>_BASE_URL` in the environment replaces it."),
+        keys: {
+          type: "array",
+          minItems: 1,
+          description: 'The keys, taking turns: `["${env.NAME}"]`; maps where a key has parts. `<CHANNEL>_API_KEY` stands in for them.',
+          items: { type: ["string", "object"], additionalProperties: { type: "string" } },
+        },
+        auth,
+        trusted_hosts: { type: "array", items: { type: "string" }, description: "Other hosts whose pictures may be at private addresses." },
+        models: {
+          type: "object",
+          minProperties: 1,
+          description: "The public models it serves; each may have `schema`, `upstream`, and anew what the channel has.",
+          additionalProperties: {
+            ...closed({
+              schema: text("The file of models/, without .json, where it is not the model's id."),
+              upstream: text("The provider's name for the model."),
+              ...parts,
+            }),
+            type: ["object", "null"],
+          },
+        },
+        ...parts,
+        tests: { type: "array", items: test, description: "Exchanges with the provider, run offline by `pictor test`." },
+      },
+      { required: ["base_url", "models"] },
+    ),
+  };
+}

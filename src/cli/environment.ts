@@ -1,0 +1,88 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { shippedPlugins } from "../plugin/load.ts";
+
+/** The process's settings, from the environment. The README's table is checked against this list. */
+export const environmentNames = {
+  PORT: "Port to listen on.",
+  HOST: "Address to listen on.",
+  PICTOR_API_KEYS: "The clients' keys, separated by commas; one is made and printed when there are none.",
+  PICTOR_CHANNELS: "Folder of the channel files.",
+  PICTOR_PLUGINS: "Folder of plugins beside those that ship, `*.js`.",
+  PICTOR_PUBLIC_URL: "Where URLs of stored pictures begin; the request's own host when absent.",
+  PICTOR_DATA: "Folder of the embedded stores.",
+  PICTOR_PICTURE_LIFE: "Seconds that a stored picture is kept.",
+  PICTOR_CORS_ORIGINS: "Origins that browsers may call from, separated by commas, or `*`.",
+  PICTOR_TRUST_PROXY: "`on` believes `X-Forwarded-*`.",
+  PICTOR_DEMO: "`on` keeps the demo model beside other channels.",
+  LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
+} as const;
+
+export const environmentDefaults: Partial<Record<keyof typeof environmentNames, string>> = {
+  PORT: "8080",
+  HOST: "127.0.0.1",
+  PICTOR_DATA: ".pictor",
+  PICTOR_PICTURE_LIFE: "86400",
+  LOG_LEVEL: "info",
+};
+
+export const shippedChannels = fileURLToPath(new URL("../../../channels/", import.meta.url));
+
+export interface ProcessSettings {
+  port: number;
+  host: string;
+  apiKeys: string[];
+  channels: string;
+  pluginFolders: string[];
+  publicUrl: string | undefined;
+  data: string;
+  pictureLife: number;
+  corsOrigins: string[] | undefined;
+  trustProxy: boolean;
+  demo: boolean;
+  logLevel: string;
+}
+
+/** Read the settings. Throws an Error that names the variable and what it takes. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): ProcessSettings {
+  const value = (name: keyof typeof environmentNames) => env[name]?.trim() || environmentDefaults[name];
+  const list = (name: keyof typeof environmentNames) =>
+    value(name)
+      ?.split(",")
+      .map((item) => item.trim())
+      .filter(Boolean) ?? [];
+  const number = (name: keyof typeof environmentNames, least: number, most: number) => {
+    const text = value(name);
+    const read = Number(text);
+    if (!Number.isInteger(read) || read < least || read > most)
+      throw new Error(`${name} is ${text}; it must be a whole number from ${least} to ${most}`);
+    return read;
+  };
+  const flag = (name: keyof typeof environmentNames) => {
+    const text = value(name)?.toLowerCase() ?? "off";
+    if (!["on", "off", "true", "false", "1", "0"].includes(text)) throw new Error(`${name} is ${text}; it must be on or off`);
+    return ["on", "true", "1"].includes(text);
+  };
+  const publicUrl = value("PICTOR_PUBLIC_URL")?.replace(/\/+$/, "");
+  if (publicUrl && !(URL.canParse(publicUrl) && /^https?:/.test(publicUrl)))
+    throw new Error(`PICTOR_PUBLIC_URL is ${publicUrl}; it must be an address such as https://images.example.com`);
+  const logLevel = value("LOG_LEVEL") ?? "info";
+  if (!["trace", "debug", "info", "warn", "error", "fatal", "silent"].includes(logLevel))
+    throw new Error(`LOG_LEVEL is ${logLevel}; it must be debug, info, warn, error or silent`);
+  const plugins = value("PICTOR_PLUGINS");
+  const origins = list("PICTOR_CORS_ORIGINS");
+  return {
+    port: number("PORT", 0, 65535),
+    host: value("HOST") ?? "127.0.0.1",
+    apiKeys: list("PICTOR_API_KEYS"),
+    channels: resolve(value("PICTOR_CHANNELS") ?? shippedChannels),
+    pluginFolders: [shippedPlugins, ...(plugins ? [resolve(plugins)] : [])],
+    publicUrl,
+    data: resolve(value("PICTOR_DATA") ?? ".pictor"),
+    pictureLife: number("PICTOR_PICTURE_LIFE", 60, 10 * 365 * 86400),
+    corsOrigins: origins.length > 0 ? origins : undefined,
+    trustProxy: flag("PICTOR_TRUST_PROXY"),
+    demo: flag("PICTOR_DEMO"),
+    logLevel,
+  };
+}

@@ -1,0 +1,161 @@
+import { GatewayError, ProviderFailure, type FailureClass } from "../errors.ts";
+import { isPlainObject, missing, type Variables } from "../expression/cel.ts";
+import { compileCondition, compileTemplate, type Path, type Template, type TemplateOptions } from "../expression/template.ts";
+
+/** A provider's whole answer, as expressions see it. */
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: unknown;
+}
+
+/** One rule of a channel's `errors`: what an answer that matches it means. */
+export interface RuleSpec {
+  when: string;
+  class: FailureClass;
+  message?: string;
+  code?: string;
+  param?: string;
+  retry_after?: string | number;
+}
+
+export interface Rule {
+  matches(variables: Variables): boolean;
+  failure(variables: Variables, details: { status: number; message?: string }): ProviderFailure;
+}
+
+const texts = ["message", "code", "param", "retry_after"] as const;
+
+export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions): Rule {
+  const matches = compileCondition(spec.when, [...path, "when"], options);
+  const templates = new Map<string, Template>();
+  for (const name of texts) if (spec[name] !== undefined) templates.set(name, compileTemplate(spec[name], [...path, name], options));
+  return {
+    matches,
+    failure: (variables, { status, message }) => {
+      const said = (name: (typeof texts)[number]) => {
+        const value = templates.get(name)?.({ variables, used: new Set(), mapped: () => undefined });
+        return value === undefined || value === missing || value === null || value === "" ? undefined : String(value);
+      };
+      return failureOf(spec.class, said("message") ?? message, {
+        status,
+        code: said("code"),
+        param: said("param"),
+        retryAfter: seconds(said("retry_after")),
+      });
+    },
+  };
+}
+
+/**
+ * What an answer that is no success means, from its status and the shapes most providers use:
+ * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`.
+ */
+export function usualFailure(answer: Answer): ProviderFailure {
+  const told = usualShape(answer.body);
+  return failureOf(usualClass(answer.status, told.code), told.message, {
+    status: answer.status,
+    ...told,
+    retryAfter: retryAfter(answer.headers),
+  });
+}
+
+const refusals = new Set(["content_policy_violation", "moderation_blocked", "content_filter", "contentfilter"]);
+const empties = new Set(["insufficient_quota", "billing_hard_limit_reached", "insufficient_user_quota"]);
+
+function usualClass(status: number, code: string | undefined): FailureClass {
+  const known = code?.toLowerCase() ?? "";
+  if (refusals.has(known)) return "refused";
+  if (empties.has(known) || status === 402) return "quota";
+  if (status === 401 || status === 403) return "auth";
+  if (status === 429) return "rate_limit";
+  if (status === 408 || status === 504 || status === 524) return "timeout";
+  if (status === 503 || status === 529) return "overloaded";
+  // A wrong address or model name is the operator's mistake, not the client's.
+  if (status >= 500 || status === 404 || status === 405) return "failed";
+  if (status >= 400) return "invalid_request";
+  return "bad_response";
+}
+
+// A provider that answers so has made nothing: the next key or channel may be tried.
+const proofs = new Set([401, 402, 403, 404, 405, 429, 503]);
+
+function failureOf(
+  kind: FailureClass,
+  message: string | undefined,
+  details: { status: number; code?: string; param?: string; retryAfter?: number },
+): ProviderFailure {
+  const notAccepted = kind === "auth" || kind === "quota" || kind === "rate_limit" || (proofs.has(details.status) && kind !== "refused");
+  return new ProviderFailure(kind, message ?? plainSentences[kind], { ...details, notAccepted });
+}
+
+const plainSentences: Record<FailureClass, string> = {
+  invalid_request: "the provider refused the request's values",
+  refused: "the provider's moderation refused the request",
+  auth: "the provider refused the key",
+  quota: "the provider's account has no credit left",
+  rate_limit: "the provider takes no more requests for now",
+  overloaded: "the provider is overloaded",
+  failed: "the provider failed",
+  timeout: "the provider did not finish in time",
+  bad_response: "the provider's answer was not understood",
+};
+
+function usualShape(body: unknown): { message?: string; code?: string; param?: string } {
+  if (typeof body === "string") return { message: plainText(body) };
+  if (!isPlainObject(body)) return {};
+  const inner = [body.error, body.detail, body.errors].find((value) => value !== undefined && value !== null) ?? body;
+  const first: unknown = Array.isArray(inner) ? inner[0] : inner;
+  if (!isPlainObject(first))
+    return {
+      message: text(Array.isArray(inner) ? inner.filter((item) => typeof item === "string").join("; ") : first) ?? text(body.message),
+      code: text(body.code),
+    };
+  return {
+    message: text(first.message) ?? text(first.msg) ?? text(body.message),
+    code: text(first.code) ?? text(first.type),
+    param: text(first.param),
+  };
+}
+
+function text(value: unknown): string | undefined {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A page of HTML explains nothing to a client. */
+function plainText(body: string): string | undefined {
+  return body.trimStart().startsWith("<") || body.trim() === "" ? undefined : body;
+}
+
+/** Seconds to wait, from `retry-after-ms` or `retry-after` in seconds or as a date. */
+function retryAfter(headers: Record<string, string>): number | undefined {
+  const milliseconds = Number(headers["retry-after-ms"]);
+  return milliseconds > 0 ? Math.ceil(milliseconds / 1000) : seconds(headers["retry-after"]);
+}
+
+function seconds(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const plain = Number(value.replace(/s$/, ""));
+  const wait = Number.isNaN(plain) ? (Date.parse(value) - Date.now()) / 1000 : plain;
+  return Number.isNaN(wait) ? undefined : Math.max(1, Math.ceil(wait));
+}
+
+/** The failure without keys and addresses: what may be shown to a client. */
+export function withoutSecrets(failure: ProviderFailure, secrets: readonly string[]): ProviderFailure {
+  const hidden = secrets.reduce((message, secret) => message.replaceAll(secret, "***"), failure.message);
+  const message = hidden.replace(/\b(?:https?|wss?):\/\/\S+/g, "(a URL)").replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***");
+  return new ProviderFailure(failure.kind, message.length > 500 ? `${message.slice(0, 500)}...` : message, {
+    ...failure.details,
+    cause: failure,
+  });
+}
+
+/** A template that cannot work with what the client sent is the client's to mend. */
+export function unfit(error: Error): GatewayError {
+  const field = /request\.(\w+)/.exec(error.message)?.[1] ?? (error.message.includes("size.") ? "size" : null);
+  return new GatewayError("invalid_value", `${field ?? "a field"} has a value that this model's channel cannot send`, {
+    param: field,
+    cause: error,
+  });
+}

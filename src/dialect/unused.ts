@@ -1,0 +1,24 @@
+import { GatewayError } from "../errors.ts";
+import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
+
+/** A field that no template of the channel sends: dropped and told, or refused. What the picture is made of is never dropped. */
+export function judgeUnused(
+  request: UnifiedRequest,
+  used: ReadonlySet<string>,
+  policy: "drop" | "reject",
+  change: PluginContext["change"],
+): void {
+  for (const [field, value] of Object.entries(request)) {
+    if (used.has(field) || field === "model" || value === undefined) continue;
+    if (field === "n" && value === 1) continue;
+    if (field === "prompt" || field === "n" || (field === "size" && value !== "auto") || policy === "reject") {
+      const hint = field === "n" ? "it makes one picture at a time; send n 1" : "leave it out";
+      throw new GatewayError(
+        field === "n" ? "invalid_value" : "unknown_parameter",
+        `${field} cannot be honoured by this model's channel; ${hint}`,
+        { param: field },
+      );
+    }
+    change(field, { what: "dropped", from: value });
+  }
+}

@@ -1,0 +1,166 @@
+/** What a client may be told: code -> HTTP status. The README's table is checked against it. */
+export const errorStatus = {
+  missing_required_parameter: 400,
+  invalid_type: 400,
+  invalid_value: 400,
+  unknown_parameter: 400,
+  integer_below_min_value: 400,
+  integer_above_max_value: 400,
+  string_above_max_length: 400,
+  empty_string: 400,
+  invalid_json: 400,
+  invalid_image_file: 400,
+  content_policy_violation: 400,
+  invalid_api_key: 401,
+  model_not_allowed: 403,
+  model_not_found: 404,
+  not_found: 404,
+  method_not_allowed: 405,
+  request_too_large: 413,
+  unsupported_media_type: 415,
+  rate_limit_exceeded: 429,
+  insufficient_quota: 429,
+  internal_error: 500,
+  api_not_implemented: 501,
+  upstream_error: 502,
+  bad_upstream_response: 502,
+  no_channel_available: 503,
+  upstream_timeout: 504,
+} as const;
+
+export type ErrorCode = keyof typeof errorStatus;
+
+interface ErrorDetails {
+  /** The client's field that was wrong. */
+  param?: string | null;
+  /** The provider's own code, told in place of ours where the provider judged the request. */
+  providerCode?: string;
+  /** Overrides the code's own status, for a provider's 503. */
+  status?: number;
+  /** Seconds until a new try makes sense; sent as `retry-after`. */
+  retryAfter?: number;
+  cause?: unknown;
+}
+
+/** An error a client is told. The message says what was wrong and what would be right, and names no host and no key. */
+export class GatewayError extends Error {
+  readonly code: string;
+  readonly status: number;
+  readonly param: string | null;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.name = "GatewayError";
+    this.code = details.providerCode ?? code;
+    this.status = details.status ?? errorStatus[code];
+    this.param = details.param ?? null;
+    this.retryAfter = details.retryAfter;
+  }
+
+  get type(): string {
+    if (this.status === 403) return "permission_error";
+    if (this.status === 429) return "rate_limit_error";
+    return this.status < 500 ? "invalid_request_error" : "api_error";
+  }
+
+  toJSON(): { error: { message: string; type: string; param: string | null; code: string } } {
+    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
+  }
+}
+
+/** What kind of failure a provider's answer, or its silence, was. The class decides the client's answer and who is tried next. */
+export type FailureClass =
+  "invalid_request" | "refused" | "auth" | "quota" | "rate_limit" | "overloaded" | "failed" | "timeout" | "bad_response";
+
+export const failureClasses: readonly FailureClass[] = [
+  "invalid_request",
+  "refused",
+  "auth",
+  "quota",
+  "rate_limit",
+  "overloaded",
+  "failed",
+  "timeout",
+  "bad_response",
+];
+
+interface FailureDetails {
+  /** The provider's HTTP status, where it answered. */
+  status?: number;
+  param?: string;
+  code?: string;
+  /** Seconds the provider asked to wait. */
+  retryAfter?: number;
+  /** True when the provider proved, or the network did, that nothing was made: only then may another attempt be made. */
+  notAccepted?: boolean;
+  cause?: unknown;
+}
+
+/** A provider's failure in the gateway's own words. It never reaches a client as it is; see `clientError`. */
+export class ProviderFailure extends Error {
+  readonly kind: FailureClass;
+  readonly details: FailureDetails;
+
+  constructor(kind: FailureClass, message: string, details: FailureDetails = {}) {
+    super(message, { cause: details.cause });
+    this.name = "ProviderFailure";
+    this.kind = kind;
+    this.details = details;
+  }
+}
+
+/** What the client is told of a provider's failure. The operator's troubles (`auth`, `quota`) are hidden behind a plain 502. */
+export function clientError(failure: ProviderFailure): GatewayError {
+  const { kind, message, details } = failure;
+  switch (kind) {
+    case "invalid_request":
+      return new GatewayError("invalid_value", message, { param: details.param, providerCode: details.code, cause: failure });
+    case "refused":
+      return new GatewayError("content_policy_violation", message, { param: details.param, cause: failure });
+    case "auth":
+    case "quota":
+      return new GatewayError("upstream_error", "the provider refused the gateway's own account; the operator has been told", {
+        cause: failure,
+      });
+    case "rate_limit":
+      return new GatewayError("rate_limit_exceeded", message, { retryAfter: details.retryAfter ?? 1, cause: failure });
+    case "overloaded":
+    case "failed":
+      return new GatewayError("upstream_error", message, {
+        status: details.status === 503 ? 503 : 502,
+        retryAfter: details.retryAfter,
+        cause: failure,
+      });
+    case "timeout":
+      return new GatewayError("upstream_timeout", message, { cause: failure });
+    case "bad_response":
+      return new GatewayError("bad_upstream_response", message, { cause: failure });
+  }
+}
+
+/** One thing wrong in an operator's file. Lines and columns count from 1. */
+export interface Problem {
+  file: string;
+  line: number;
+  column: number;
+  message: string;
+  /** The source line with a caret below the place. */
+  frame: string;
+}
+
+/** Everything that is wrong with the operator's files, told at once. */
+export class ConfigError extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}\n${problem.frame}`).join("\n"));
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,186 @@
+import { Environment, EvaluationError, Optional, ParseError, TypeError as CelTypeError, type ASTNode } from "@marcbachmann/cel-js";
+import { RE2JS } from "re2js";
+import { LongText } from "../picture/lift.ts";
+import { didYouMean } from "../schema/suggest.ts";
+import { namesOf, type Names } from "./names.ts";
+
+/** What a template renders to when its key is to be left out. */
+export const missing: unique symbol = Symbol("missing");
+
+export type Variables = Record<string, unknown>;
+
+/** One compiled CEL expression. */
+export interface Expression {
+  text: string;
+  /** `request.size`, `body.data`, ...: the first field of each name that the expression reads; only `request` when it takes the whole. */
+  uses: ReadonlySet<string>;
+  /** Returns `missing` for an empty optional; throws `MissingValue` for a field that is not there and `ExpressionFailure` for the rest. */
+  evaluate(variables: Variables): unknown;
+}
+
+/** A mistake in an expression's text, found at load. `offset` counts characters from the start of the text. */
+export class ExpressionError extends Error {
+  readonly offset: number;
+  constructor(message: string, offset: number) {
+    super(message);
+    this.name = "ExpressionError";
+    this.offset = offset;
+  }
+}
+
+/** A field that an expression names is not there. */
+export class MissingValue extends Error {
+  readonly text: string;
+  constructor(text: string) {
+    super(`${text} is not there`);
+    this.name = "MissingValue";
+    this.text = text;
+  }
+}
+
+/** An expression met a value that it cannot work with, such as a text where it divides. */
+export class ExpressionFailure extends Error {
+  constructor(text: string, summary: string) {
+    super(`\${${text}}: ${summary}`);
+    this.name = "ExpressionFailure";
+  }
+}
+
+// JSON numbers are CEL doubles and literals are ints; without these pairs `request.n + 1` would be an error.
+const arithmetic: Record<string, (a: number, b: number) => number> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
+
+const patterns = new Map<string, RE2JS>();
+
+function pattern(source: string): RE2JS {
+  const known = patterns.get(source);
+  if (known) return known;
+  const compiled = RE2JS.compile(source);
+  // Patterns are written by operators, but one may be built from a provider's text: the cache must not grow with it.
+  if (patterns.size < 1000) patterns.set(source, compiled);
+  return compiled;
+}
+
+function baseEnvironment(): Environment {
+  const environment = new Environment({
+    enableOptionalTypes: true,
+    homogeneousAggregateLiterals: false,
+    limits: { maxAstNodes: 2000, maxDepth: 60, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 },
+  });
+  for (const [sign, compute] of Object.entries(arithmetic)) {
+    const operate = (a: number | bigint, b: number | bigint) => compute(Number(a), Number(b));
+    environment.registerOperator(`double ${sign} int`, operate).registerOperator(`int ${sign} double`, operate);
+  }
+  return environment
+    .registerType("LongText", { ctor: LongText, fields: {} })
+    .registerFunction("rx(string, string): bool", (text: string, source: string) => pattern(source).matcher(text).find())
+    .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) => text.replaceAll(from, () => to))
+    .registerFunction("round(double): int", (value: number) => BigInt(Math.round(value)));
+}
+
+const base = baseEnvironment();
+const settings = new WeakMap<Names, Environment>();
+
+function environmentFor(names: Names): Environment {
+  let environment = settings.get(names);
+  if (!environment) {
+    environment = base.clone();
+    for (const name of Object.keys(names.variables)) environment.registerVariable(name, "dyn");
+    for (const [signature, handler] of Object.entries(names.functions ?? {}))
+      environment.registerFunction(signature, handler as (...values: unknown[]) => unknown);
+    settings.set(names, environment);
+  }
+  return environment;
+}
+
+/**
+ * Compile an expression for a place that knows `names`.
+ * Throws `ExpressionError` for bad syntax, an unknown name or field, or types that cannot meet.
+ */
+export function compileExpression(text: string, names: Names): Expression {
+  const environment = environmentFor(names);
+  try {
+    const parsed = environment.parse(text);
+    const uses = inspectTree(parsed.ast, names);
+    const { error } = parsed.check();
+    if (error) throw error;
+    return { text, uses, evaluate: (variables) => run(text, parsed, variables) };
+  } catch (error) {
+    throw asExpressionError(error, names);
+  }
+}
+
+function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables): unknown {
+  try {
+    return plain(parsed(variables), 0);
+  } catch (error) {
+    if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds"))
+      throw new MissingValue(text);
+    throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error));
+  }
+}
+
+/** CEL's own values as JSON's: integers become numbers, an empty optional `missing`. What came in by reference is left as it is. */
+function plain(value: unknown, depth: number): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (value instanceof Optional) return value.hasValue() ? plain(value.value(), depth) : missing;
+  // Only literals written in an expression hold big integers, and those are shallow; a provider's deep answer is not walked.
+  if (depth > 8 || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1)).filter((item) => item !== missing);
+  if (!isPlainObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, item]) => [key, plain(item, depth + 1)] as const)
+      .filter(([, item]) => item !== missing),
+  );
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Collect what the expression reads, and refuse unknown fields and the unbounded regular expressions of `matches`. */
+function inspectTree(root: ASTNode, names: Names): Set<string> {
+  const uses = new Set<string>();
+  const visit = (node: ASTNode): void => {
+    if (node.op === "." || node.op === ".?") {
+      const [target, field] = node.args;
+      if (target.op === "id" && Object.hasOwn(names.variables, target.args)) {
+        const known = names.variables[target.args]?.fields;
+        if (known && !known.includes(field)) {
+          throw new ExpressionError(`unknown field ${target.args}.${field} (${didYouMean(field, known)})`, node.end - field.length);
+        }
+        uses.add(`${target.args}.${field}`);
+        return;
+      }
+    }
+    if (node.op === "id") uses.add(node.args);
+    if (node.op === "rcall" && node.args[0] === "matches") {
+      throw new ExpressionError("matches is not offered, its time has no bound; write rx(text, pattern)", node.start);
+    }
+    for (const child of children(node.args)) visit(child);
+  };
+  visit(root);
+  return uses;
+}
+
+function children(args: unknown): ASTNode[] {
+  if (Array.isArray(args)) return args.flatMap(children);
+  return typeof args === "object" && args !== null && "op" in args ? [args as ASTNode] : [];
+}
+
+function asExpressionError(error: unknown, names: Names): unknown {
+  if (!(error instanceof ParseError || error instanceof EvaluationError || error instanceof CelTypeError)) return error;
+  const unknown = /^Unknown variable: (\w+)$/.exec(error.summary)?.[1];
+  const message = unknown
+    ? `unknown name ${unknown} (${didYouMean(unknown, namesOf(names))})`
+    : error.summary.charAt(0).toLowerCase() + error.summary.slice(1);
+  return new ExpressionError(message, error.range?.start ?? 0);
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { solidPng } from "../picture/png.ts";
+
+/** One name that expressions in some place may read. */
+interface Name {
+  /** A sentence for the reference. */
+  about: string;
+  /** The fields it has; absent where they are not known beforehand. */
+  fields?: readonly string[];
+}
+
+/** The names and functions that the expressions of one place know. */
+export interface Names {
+  place: string;
+  variables: Record<string, Name>;
+  functions?: Record<string, (...values: never[]) => unknown>;
+}
+
+export function namesOf(names: Names): string[] {
+  return Object.keys(names.variables);
+}
+
+const size: Name = {
+  about: "The size of this request, parsed; a part that the client did not give is missing.",
+  fields: ["text", "width", "height", "ratio", "tier"],
+};
+const model: Name = { about: "The model: `id` is its public name, `upstream` the provider's.", fields: ["id", "upstream"] };
+const response: Record<string, Name> = {
+  status: { about: "The HTTP status of the provider's answer." },
+  headers: { about: "The headers of the provider's answer, names in lower case." },
+  body: { about: "The body of the provider's answer." },
+};
+
+/** What may be read when the file is loaded: secrets and settings of the operator. */
+export const settingNames: Names = {
+  place: "settings: base_url, keys, variables",
+  variables: { env: { about: "The environment." } },
+  functions: { "file(string): string": (path: string) => readFileSync(path, "utf8").trim() },
+};
+
+/** The names of a channel's templates. `fields` are those of the unified request (undefined where the model's schema is open), `variables` those that the channel declares. */
+export function channelNames(
+  fields: readonly string[] | undefined,
+  variables: readonly string[],
+): Record<"request" | "result" | "image" | "errors", Names> {
+  const request: Record<string, Name> = {
+    request: { about: "The unified request, as the plugins left it.", fields },
+    size,
+    model,
+    variables: { about: "The channel's own `variables`.", fields: variables },
+  };
+  const result = { ...request, ...response };
+  return {
+    request: { place: "request", variables: request },
+    result: { place: "result and success", variables: result },
+    image: {
+      place: "one picture of result",
+      variables: { ...result, image: { about: "One element of `result.images`." }, index: { about: "Its place in the list, from 0." } },
+    },
+    errors: { place: "errors", variables: { ...response, model } },
+  };
+}
+
+/** What a channel's own tests may write: where the mock listens, stand-ins for secrets, and small real pictures. */
+export const testNames: Names = {
+  place: "tests",
+  variables: { base_url: { about: "Where the mock provider listens." }, env: { about: "Reads as `env:NAME`." } },
+  functions: { "png(int, int): string": (width: bigint, height: bigint) => solidPng(Number(width), Number(height)).toString("base64") },
+};

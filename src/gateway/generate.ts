@@ -1,0 +1,135 @@
+import type { Logger } from "pino";
+import type { Route } from "../channels/route.ts";
+import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
+import type { Key } from "../net/auth.ts";
+import type { PictureFetcher } from "../net/fetch-picture.ts";
+import { emptyResult } from "../plugin/compose.ts";
+import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
+import type { ModelEntry } from "./table.ts";
+
+/** What the gateway needs of the process it runs in. */
+export interface Surroundings {
+  fetchPicture: PictureFetcher;
+  /** Keep a picture; the URL is for the client who asked. */
+  save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
+  log: Logger;
+  /** Aborts when the client hangs up. */
+  signal: AbortSignal;
+  /** Told of every attempt as it ends. */
+  attempted(attempt: Attempt): void;
+}
+
+export interface Attempt {
+  route: Route;
+  /** `ok`, or the class of the failure. */
+  outcome: string;
+  seconds: number;
+}
+
+export interface Generated {
+  result: Result;
+  changes: Change[];
+  attempts: readonly Attempt[];
+}
+
+/** Which key of a channel is next; they take turns. */
+const turns = new WeakMap<readonly Key[], number>();
+
+function keysInTurn(keys: readonly Key[]): (Key | undefined)[] {
+  if (keys.length === 0) return [undefined];
+  const turn = turns.get(keys) ?? 0;
+  turns.set(keys, (turn + 1) % keys.length);
+  return [...keys.slice(turn), ...keys.slice(0, turn)];
+}
+
+/**
+ * Try the model's routes, and the keys of each, until one answers. Another is tried only where the failure proves that
+ * nothing was made. Throws what the client is told.
+ */
+export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
+  const attempts: Attempt[] = [];
+  let last: unknown = new GatewayError("no_channel_available", `no channel can serve ${entry.id} now`);
+  for (const route of entry.routes) {
+    for (const key of keysInTurn(route.channel.keys)) {
+      const began = performance.now();
+      const note = (outcome: string) => {
+        const attempt = { route, outcome, seconds: (performance.now() - began) / 1000 };
+        attempts.push(attempt);
+        around.attempted(attempt);
+      };
+      try {
+        const generated = await attemptOnce(route, key, input, around);
+        note("ok");
+        return { ...generated, attempts };
+      } catch (error) {
+        note(error instanceof ProviderFailure ? error.kind : "error");
+        if (!(error instanceof ProviderFailure)) throw error;
+        around.log.warn(
+          { channel: route.channel.name, model: entry.id, class: error.kind, status: error.details.status, reason: error.message },
+          "attempt failed",
+        );
+        last = error;
+        if (!error.details.notAccepted) throw clientError(error);
+      }
+    }
+  }
+  throw last instanceof ProviderFailure ? clientError(last) : last;
+}
+
+/** One try with one key, in a context of its own. */
+async function attemptOnce(
+  route: Route,
+  key: Key | undefined,
+  input: UnifiedRequest,
+  around: Surroundings,
+): Promise<Omit<Generated, "attempts">> {
+  const changes: Change[] = [];
+  const stop = new AbortController();
+  const hangUp = () => stop.abort(around.signal.reason);
+  if (around.signal.aborted) hangUp();
+  around.signal.addEventListener("abort", hangUp, { once: true });
+  const timer = setTimeout(() => stop.abort(new ProviderFailure("timeout", "the provider did not finish in time")), route.timeout);
+  const ctx: PluginContext = {
+    input,
+    request: structuredClone(input),
+    result: emptyResult(),
+    model: route.model,
+    channel: { name: route.channel.name },
+    change: (field, { what, from, to }) => {
+      const change = {
+        field,
+        ...(what === undefined ? {} : { what }),
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+      };
+      // The calls of a fan-out all tell the same.
+      if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
+    },
+    fetchPicture: async (url) => ({
+      kind: "stream",
+      ...(await around.fetchPicture(url, { signal: stop.signal, trusted: (target) => route.channel.trusted(target) })),
+    }),
+    store: { save: (chunks, life) => around.save(chunks, life) },
+    signal: stop.signal,
+    log: around.log,
+  };
+  try {
+    await route.run(ctx, key);
+    judgeCount(ctx, input.n, route.partial);
+    return { result: ctx.result, changes };
+  } catch (error) {
+    // Downloads that were begun for an answer that will not come are ended.
+    stop.abort(error);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Fewer or more pictures than asked for are never passed off as what was asked for. */
+function judgeCount(ctx: PluginContext, asked: number, partial: "keep" | "fail"): void {
+  const made = ctx.result.pictures.length;
+  if (made === asked) return;
+  if (made < asked && partial === "fail") throw new ProviderFailure("failed", `${made} of ${asked} pictures came back`);
+  ctx.change("n", { from: asked, to: made });
+}

@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import cors from "@koa/cors";
+import Router from "@koa/router";
+import Koa, { type Context, type Next } from "koa";
+import { GatewayError } from "../errors.ts";
+import { docs } from "./docs.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import { generations } from "./generations.ts";
+import { listModels, showModel } from "./models.ts";
+import { openapi } from "./openapi.ts";
+import { storedPicture } from "./pictures.ts";
+import { metricsPage, ready } from "./status.ts";
+
+/** The gateway's HTTP interface. */
+export function createApp(gateway: Gateway): Koa {
+  const router = new Router();
+  router.post("/v1/images/generations", (ctx) => generations(ctx, gateway));
+  for (const path of ["/v1/images/edits", "/v1/edits", "/v1/images/variations"]) router.post(path, (ctx) => notThereYet(ctx));
+  router.get("/v1/models", (ctx) => listModels(ctx, gateway));
+  router.get(/^\/v1\/models\/(.+)$/, (ctx) => showModel(ctx, gateway));
+  router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
+  router.get("/livez", (ctx) => void (ctx.body = { status: "ok" }));
+  router.get("/readyz", (ctx) => ready(ctx, gateway));
+  router.get("/metrics", (ctx) => metricsPage(ctx, gateway));
+  router.get("/openapi.json", (ctx) => openapi(ctx, gateway));
+  router.get(/^\/docs(?:\/([\w.-]+))?$/, docs);
+
+  const app = new Koa({ proxy: gateway.trustProxy ?? false });
+  app.silent = true;
+  app.use(observe(gateway)).use(errors(gateway));
+  if (gateway.corsOrigins) app.use(allowOrigins(gateway.corsOrigins));
+  app.use(authenticate(gateway)).use(router.routes()).use(nothingThere(router));
+  return app;
+}
+
+/** One log line and one count a request, whatever became of it. */
+function observe(gateway: Gateway) {
+  return async function observe(ctx: Context, next: Next): Promise<void> {
+    const began = performance.now();
+    const hangUp = new AbortController();
+    const state: RequestState = { id: `req_${randomUUID().replaceAll("-", "")}`, signal: hangUp.signal };
+    ctx.state = state;
+    ctx.set("x-request-id", state.id);
+    gateway.metrics.inFlight.inc();
+    ctx.res.once("close", () => {
+      hangUp.abort(new Error("the client hung up"));
+      gateway.metrics.inFlight.dec();
+      const status = ctx.res.writableFinished ? ctx.status : 499;
+      const seconds = (performance.now() - began) / 1000;
+      const bytes = Number(ctx.res.getHeader("content-length")) || 0;
+      const path = String((ctx as { _matchedRoute?: string | RegExp })._matchedRoute ?? "none");
+      const model = state.model ?? "";
+      gateway.metrics.requests.inc({ path, model, status: String(status) });
+      gateway.metrics.seconds.observe({ path, model }, seconds);
+      gateway.metrics.sentBytes.inc({ path }, bytes);
+      const { id, client, channel, attempts } = state;
+      gateway.log.info(
+        {
+          request: id,
+          method: ctx.method,
+          path: ctx.path.slice(0, 200),
+          status,
+          ms: Math.round(seconds * 1000),
+          bytes,
+          client,
+          model: state.model,
+          channel,
+          attempts,
+        },
+        "request",
+      );
+    });
+    await next();
+  };
+}
+
+/** The only place that makes an answer of an error. */
+function errors(gateway: Gateway) {
+  return async function errors(ctx: Context, next: Next): Promise<void> {
+    try {
+      await next();
+    } catch (error) {
+      const { signal, id } = ctx.state as RequestState;
+      // Nobody is there to be answered, or half an answer is out already.
+      if (signal.aborted || ctx.res.headersSent) return void ctx.res.destroy();
+      const known = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error });
+      if (known.status >= 500) gateway.log.error({ request: id, err: error }, "request failed");
+      ctx.respond = true;
+      ctx.remove("content-length");
+      ctx.status = known.status;
+      ctx.body = known.toJSON();
+      if (known.retryAfter !== undefined) ctx.set("retry-after", String(known.retryAfter));
+    }
+  };
+}
+
+function allowOrigins(origins: readonly string[]): Koa.Middleware {
+  const exposed = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes", "retry-after"];
+  return cors({
+    origin: (ctx) => (origins.includes("*") ? "*" : (origins.find((origin) => origin === ctx.get("origin")) ?? "")),
+    exposeHeaders: exposed,
+    maxAge: 600,
+    keepHeadersOnError: true,
+  });
+}
+
+const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$/;
+
+function authenticate(gateway: Gateway) {
+  return async function authenticate(ctx: Context, next: Next): Promise<void> {
+    if (!open.test(ctx.path)) {
+      const key = /^bearer +(\S+) *$/i.exec(ctx.get("authorization"))?.[1];
+      const client = key === undefined ? undefined : gateway.keys.find(key);
+      if (client === undefined) {
+        throw new GatewayError(
+          "invalid_api_key",
+          key === undefined ? "no API key; send the header Authorization: Bearer <key>" : "the API key is not one of this gateway's",
+        );
+      }
+      (ctx.state as RequestState).client = client;
+    }
+    await next();
+  };
+}
+
+/** Paths and methods that are not served. */
+function nothingThere(router: Router) {
+  return function nothingThere(ctx: Context): void {
+    const allowed = [...new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods))];
+    if (allowed.length === 0) throw new GatewayError("not_found", `there is nothing at ${ctx.path.slice(0, 200)}`);
+    ctx.set("allow", allowed.join(", "));
+    throw new GatewayError("method_not_allowed", `${ctx.method} is not allowed here; use ${allowed.join(" or ")}`);
+  };
+}
+
+function notThereYet(ctx: Context): never {
+  throw new GatewayError("api_not_implemented", `${ctx.path} is not there yet; this gateway makes pictures at /v1/images/generations`);
+}

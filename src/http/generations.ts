@@ -1,0 +1,75 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Context } from "koa";
+import { GatewayError } from "../errors.ts";
+import { generate, type Attempt, type Generated } from "../gateway/generate.ts";
+import { answerBody } from "./answer.ts";
+import { readJson } from "./body.ts";
+import { changesHeader } from "./changes.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import { modelOf, unify } from "./normalise.ts";
+
+/** Bytes of a generation's body: a prompt, and room for a style object. */
+const bodyLimit = 1024 * 1024;
+
+/** POST /v1/images/generations */
+export async function generations(ctx: Context, gateway: Gateway): Promise<void> {
+  const state = ctx.state as RequestState;
+  const { models } = gateway.table();
+  const body = await readJson(ctx.req, bodyLimit);
+  const model = modelOf(body);
+  const entry = models.get(model);
+  if (!entry)
+    throw new GatewayError(
+      "model_not_found",
+      `the model ${JSON.stringify(model.slice(0, 80))} does not exist; GET /v1/models lists those that do`,
+      { param: "model" },
+    );
+  state.model = model;
+  const request = unify(body, entry.schema);
+  const log = gateway.log.child({ request: state.id });
+  const generated = await generate(entry, request, {
+    fetchPicture: gateway.fetchPicture,
+    save: async (chunks, life) => {
+      const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
+      return { url: `${gateway.publicUrl ?? `${ctx.protocol}://${ctx.host}`}/images/${id}`, mediaType, bytes };
+    },
+    log,
+    signal: state.signal,
+    attempted: (attempt) => {
+      note(attempt, gateway, state);
+      ctx.set("x-pictor-attempts", state.attempts ?? "");
+    },
+  });
+  count(generated, gateway);
+  ctx.set("x-pictor-channel", state.channel ?? "");
+  const changes = changesHeader(generated.changes);
+  if (changes) ctx.set("x-pictor-changes", changes);
+  await send(ctx, generated);
+}
+
+function note({ route, outcome, seconds }: Attempt, { metrics }: Gateway, state: RequestState): void {
+  const channel = route.channel.name;
+  state.channel = channel;
+  state.attempts = [state.attempts, `${channel} ${outcome}`].filter(Boolean).join(", ");
+  metrics.attempts.inc({ channel, model: route.model.id, outcome });
+  metrics.attemptSeconds.observe({ channel, model: route.model.id }, seconds);
+}
+
+function count({ result, changes, attempts }: Generated, { metrics }: Gateway): void {
+  const route = attempts.at(-1)?.route;
+  if (!route) return;
+  const labels = { channel: route.channel.name, model: route.model.id };
+  metrics.pictures.inc(labels, result.pictures.length);
+  for (const { field } of changes) metrics.changes.inc({ ...labels, field });
+}
+
+/** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
+async function send(ctx: Context, generated: Generated): Promise<void> {
+  const { length, chunks } = answerBody(generated);
+  ctx.status = 200;
+  ctx.type = "application/json";
+  if (length !== undefined) ctx.length = length;
+  ctx.respond = false;
+  await pipeline(Readable.from(chunks()), ctx.res);
+}

@@ -1,0 +1,66 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export interface Metrics {
+  registry: Registry;
+  requests: Counter<"path" | "model" | "status">;
+  seconds: Histogram<"path" | "model">;
+  inFlight: Gauge;
+  attempts: Counter<"channel" | "model" | "outcome">;
+  attemptSeconds: Histogram<"channel" | "model">;
+  pictures: Counter<"channel" | "model">;
+  changes: Counter<"channel" | "model" | "field">;
+  sentBytes: Counter<"path">;
+}
+
+// Pictures take from a second to some minutes.
+const buckets = [0.05, 0.25, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
+
+/** The process's metrics. Labels hold only names from the operator's files and our own routes, never what a client wrote. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    requests: new Counter({
+      name: "pictor_requests_total",
+      help: "Requests answered.",
+      labelNames: ["path", "model", "status"],
+      registers,
+    }),
+    seconds: new Histogram({
+      name: "pictor_request_seconds",
+      help: "Seconds from a request to the end of its answer.",
+      labelNames: ["path", "model"],
+      buckets,
+      registers,
+    }),
+    inFlight: new Gauge({ name: "pictor_requests_in_flight", help: "Requests under way.", registers }),
+    attempts: new Counter({
+      name: "pictor_attempts_total",
+      help: "Attempts on channels, by how they ended.",
+      labelNames: ["channel", "model", "outcome"],
+      registers,
+    }),
+    attemptSeconds: new Histogram({
+      name: "pictor_attempt_seconds",
+      help: "Seconds of one attempt.",
+      labelNames: ["channel", "model"],
+      buckets,
+      registers,
+    }),
+    pictures: new Counter({
+      name: "pictor_pictures_total",
+      help: "Pictures handed to clients.",
+      labelNames: ["channel", "model"],
+      registers,
+    }),
+    changes: new Counter({
+      name: "pictor_changes_total",
+      help: "Requests in which a field was changed or dropped.",
+      labelNames: ["channel", "model", "field"],
+      registers,
+    }),
+    sentBytes: new Counter({ name: "pictor_sent_bytes_total", help: "Bytes of answers sent.", labelNames: ["path"], registers }),
+  };
+}

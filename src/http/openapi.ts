@@ -1,0 +1,229 @@
+import type { Context } from "koa";
+import { errorStatus } from "../errors.ts";
+import type { Table } from "../gateway/table.ts";
+import type { Gateway } from "./gateway.ts";
+import { version } from "./version.ts";
+
+type Json = Record<string, unknown>;
+
+/** GET /openapi.json: made from the very schemas that requests are judged by. */
+export function openapi(ctx: Context, gateway: Gateway): void {
+  ctx.body = describe(gateway.table(), gateway.publicUrl ?? `${ctx.protocol}://${ctx.host}`);
+}
+
+/** The interface as OpenAPI 3.1. */
+export function describe(table: Table, server: string): Json {
+  const models = [...table.models.values()];
+  const schemas = Object.fromEntries(models.map(({ id, schema }) => [componentName(id), component(id, schema.bundled)]));
+  const [common] = models.map(({ schema }) => (schema.bundled.$defs as Json | undefined)?.common);
+  const requests = models.map(({ id }) => ({ $ref: `#/components/schemas/${componentName(id)}` }));
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Pictor",
+      version,
+      summary: "One images API in front of every image model.",
+      description: "OpenAI's Images API. Each model's schema says what it takes; what cannot be had is refused with what can.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: server }],
+    security: [{ key: [] }],
+    tags: [
+      { name: "images", description: "Pictures." },
+      { name: "models", description: "What there is." },
+      { name: "service", description: "The gateway itself." },
+    ],
+    paths: paths(requests.length > 0 ? { anyOf: requests } : { type: "object" }),
+    components: {
+      securitySchemes: { key: { type: "http", scheme: "bearer", description: "A client key of this gateway." } },
+      schemas: {
+        ...schemas,
+        ...(common ? { common: component("common", common as Json) } : {}),
+        Images: images,
+        Error: error,
+        Model: model,
+      },
+    },
+  };
+}
+
+function paths(request: Json): Json {
+  const id = { name: "id", in: "path", required: true, schema: { type: "string" } };
+  return {
+    "/v1/images/generations": {
+      post: {
+        operationId: "createImage",
+        summary: "Make pictures.",
+        tags: ["images"],
+        requestBody: { required: true, content: json(request) },
+        responses: {
+          200: { description: "The pictures.", headers: answerHeaders, content: json(ref("Images")) },
+          ...failures(400, 401, 404, 413, 415, 429, 500, 501, 502, 503, 504),
+        },
+      },
+    },
+    "/v1/models": {
+      get: {
+        operationId: "listModels",
+        summary: "List the models.",
+        tags: ["models"],
+        responses: {
+          200: {
+            description: "Every model that can be asked for now.",
+            content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("Model") } } }),
+          },
+          ...failures(401),
+        },
+      },
+    },
+    "/v1/models/{id}": {
+      get: {
+        operationId: "showModel",
+        summary: "Show a model.",
+        tags: ["models"],
+        parameters: [id],
+        responses: { 200: { description: "The model.", content: json(ref("Model")) }, ...failures(401, 404) },
+      },
+    },
+    "/v1/models/{id}/schema": {
+      get: {
+        operationId: "showModelSchema",
+        summary: "Show the JSON Schema that a model's requests are judged by.",
+        tags: ["models"],
+        parameters: [id],
+        responses: {
+          200: { description: "JSON Schema, 2020-12.", content: { "application/schema+json": { schema: { type: "object" } } } },
+          ...failures(401, 404),
+        },
+      },
+    },
+    "/images/{id}": {
+      get: {
+        operationId: "getPicture",
+        summary: "Fetch a stored picture.",
+        description: "Takes Range and If-None-Match.",
+        tags: ["images"],
+        security: [],
+        parameters: [id],
+        responses: {
+          200: { description: "The picture.", content: { "image/*": { schema: { type: "string", format: "binary" } } } },
+          ...failures(404),
+        },
+      },
+    },
+    "/livez": service("live", "Whether the process lives.", "It does."),
+    "/readyz": service("ready", "Whether a model can be served, and each channel's state.", "It can.", failures(503)),
+  };
+}
+
+function service(operationId: string, summary: string, description: string, rest: Json = {}): Json {
+  return {
+    get: {
+      operationId,
+      summary,
+      tags: ["service"],
+      security: [],
+      responses: { 200: { description, content: json({ type: "object" }) }, ...rest, ...failures(404) },
+    },
+  };
+}
+
+const answerHeaders: Json = Object.fromEntries(
+  Object.entries({
+    "x-request-id": "The request's id, for support.",
+    "x-pictor-channel": "The channel that answered.",
+    "x-pictor-attempts": "The channels that were tried, and how each ended.",
+    "x-pictor-changes": "What the gateway did to the request, where it did anything.",
+  }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
+);
+
+const images: Json = {
+  type: "object",
+  required: ["created", "data"],
+  properties: {
+    created: { type: "integer", description: "Unix seconds." },
+    data: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          url: { type: "string", format: "uri" },
+          b64_json: { type: "string", contentEncoding: "base64" },
+          revised_prompt: { type: "string" },
+        },
+      },
+    },
+    usage: { type: "object", description: "As the provider counts." },
+    size: { type: "string" },
+    quality: { type: "string" },
+    output_format: { type: "string" },
+    background: { type: "string" },
+    metadata: { type: "object", description: "The provider's, and in `pictor.changes` all that the gateway did to the request." },
+  },
+};
+
+const error: Json = {
+  type: "object",
+  required: ["error"],
+  properties: {
+    error: {
+      type: "object",
+      required: ["message", "type", "param", "code"],
+      properties: {
+        message: { type: "string", description: "What was wrong, and what would be right." },
+        type: { type: "string" },
+        param: { type: ["string", "null"], description: "The field that was wrong." },
+        code: { type: ["string", "null"], examples: Object.keys(errorStatus) },
+      },
+    },
+  },
+};
+
+const model: Json = {
+  type: "object",
+  required: ["id", "object"],
+  properties: { id: { type: "string" }, object: { const: "model" }, created: { type: "integer" }, owned_by: { type: "string" } },
+};
+
+function failures(...statuses: number[]): Json {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description:
+          Object.entries(errorStatus)
+            .filter(([, own]) => own === status)
+            .map(([code]) => code)
+            .join(", ") || "Not ready.",
+        content: json(ref("Error")),
+      },
+    ]),
+  );
+}
+
+function json(schema: Json): Json {
+  return { "application/json": { schema } };
+}
+
+function ref(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function componentName(id: string): string {
+  return `model-${id.replaceAll(/[^A-Za-z0-9._-]/g, "_")}`;
+}
+
+/** A model's schema as a component: it stands in this document now, so its references do too. */
+function component(id: string, schema: Json): Json {
+  const { $defs, $id, $schema, ...rest } = schema;
+  void [$defs, $id, $schema];
+  return {
+    title: id,
+    ...(JSON.parse(
+      JSON.stringify(rest).replaceAll(
+        /"\$ref":"(?:common\.json)?#?(\/[^"]*)?"/g,
+        (_, pointer?: string) => `"$ref":"#/components/schemas/common${pointer ?? ""}"`,
+      ),
+    ) as Json),
+  };
+}

@@ -1,0 +1,31 @@
+import type { Context } from "koa";
+import sendFile from "send";
+import { GatewayError } from "../errors.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** GET and HEAD /images/{id}: a stored picture's exact bytes. The id is the only secret; no key is needed. */
+export async function storedPicture(ctx: Context, gateway: Gateway): Promise<void> {
+  const stored = await gateway.store.find(String((ctx as { params?: Record<string, string> }).params?.id));
+  if (!stored) throw new GatewayError("not_found", "there is no such picture, or its life is over");
+  const seconds = Math.max(0, Math.floor((stored.expires - Date.now()) / 1000));
+  ctx.type = stored.mediaType;
+  ctx.set({
+    etag: stored.etag,
+    "cache-control": `public, max-age=${seconds}, immutable`,
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'",
+  });
+  ctx.respond = false;
+  await new Promise<void>((resolve, reject) => {
+    ctx.res.once("close", resolve);
+    sendFile(ctx.req, stored.file, { cacheControl: false, lastModified: false })
+      .on("error", (error: NodeJS.ErrnoException & { status?: number }) =>
+        reject(
+          error.status === 416
+            ? new GatewayError("invalid_value", "the range is not within the picture", { status: 416, cause: error })
+            : new GatewayError("not_found", "there is no such picture, or its life is over", { cause: error }),
+        ),
+      )
+      .pipe(ctx.res);
+  });
+}

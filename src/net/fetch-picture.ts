@@ -1,0 +1,263 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import http from "node:http";
+import https from "node:https";
+import type { LookupFunction } from "node:net";
+import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import got, { type Request, type Response } from "got";
+import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
+import { messageOf, ProviderFailure } from "../errors.ts";
+import { sniff, sniffBytes } from "../picture/sniff.ts";
+
+/** A picture on its way. `head` holds its first bytes, known to be an image; `stream`, to be read or destroyed, yields the rest. */
+export interface FetchedPicture {
+  head: Buffer;
+  stream: Readable;
+  /** All its bytes, where the server told. */
+  size?: number;
+  mediaType: string;
+}
+
+/**
+ * Fetches a picture from a URL somebody else chose. Rejects with a ProviderFailure: `bad_response` for what will not get better
+ * (also an address that is not public), `failed` and `timeout` for what three tries did not mend; or with the signal's reason.
+ * A failure after the head destroys the stream with the same errors. `trusted` says which URLs may be at private addresses.
+ */
+export type PictureFetcher = (url: string, options: { signal: AbortSignal; trusted?: (url: URL) => boolean }) => Promise<FetchedPicture>;
+
+interface FetcherOptions {
+  /** Bytes of one picture, after decompression. */
+  maxBytes?: number;
+  /** How long the server may keep us waiting in all; a quarter of it is the longest single wait. A slow reader's time is not counted. */
+  timeoutMs?: number;
+  maxRedirects?: number;
+  /** The pause before the second try; it doubles. */
+  retryDelayMs?: number;
+  /** Must answer later, as `dns.lookup` does: of an answer that comes at once Node misses the errors. */
+  lookup?: LookupFunction;
+}
+
+const maxTries = 3;
+
+/** Makes a fetcher with connections of its own. */
+export function createPictureFetcher(options: FetcherOptions = {}): PictureFetcher {
+  const { maxBytes = 64 * 1024 * 1024, timeoutMs = 60_000, maxRedirects = 3, retryDelayMs = 500, lookup } = options;
+  // Idle connections to hosts of strangers are closed after a while; the guard looks at the address of each new one.
+  const agentOptions = { keepAlive: true, timeout: timeoutMs, ...(lookup && { lookup }) };
+  const guarded = { http: new RequestFilteringHttpAgent(agentOptions), https: new RequestFilteringHttpsAgent(agentOptions) };
+  const ordinary = { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
+  const client = got.extend({
+    followRedirect: false,
+    retry: { limit: 0 },
+    throwHttpErrors: false,
+    decompress: true,
+    headers: { "user-agent": "pictor" },
+  });
+
+  return async function fetchPicture(url, { signal, trusted = () => false }) {
+    signal.throwIfAborted();
+    const job = new AbortController();
+    let patience = timeoutMs;
+    let size: number | undefined;
+
+    /** Waits for the server. A wait that is too long destroys the request, which ends the wait with an error. */
+    async function wait<T>(request: Request, answer: Promise<T>): Promise<T> {
+      const begun = performance.now();
+      const timer = setTimeout(() => request.destroy(tooLate()), Math.min(patience, timeoutMs / 4));
+      try {
+        return await answer;
+      } finally {
+        clearTimeout(timer);
+        patience -= performance.now() - begun;
+      }
+    }
+
+    /** One GET. Redirects are followed by hand, so that every hop is judged by the same rules. */
+    async function send(): Promise<{ request: Request; response: Response }> {
+      let target = judged(url);
+      for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
+        const request = client.stream(target, { agent: trusted(target) ? ordinary : guarded, signal: job.signal });
+        request.on("error", () => undefined); // Whoever waits is told; nobody waiting must not end the process.
+        const [response] = (await wait(request, once(request, "response"))) as [Response];
+        const { location } = response.headers;
+        if (!isRedirect(response.statusCode) || location === undefined) return { request, response };
+        request.destroy();
+        target = judged(location, target);
+      }
+      throw new ProviderFailure("bad_response", `the picture's URL redirects more than ${maxRedirects} times`);
+    }
+
+    async function* read(request: Request): AsyncGenerator<Buffer> {
+      const chunks = request[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+      let received = 0;
+      for (;;) {
+        if (patience <= 0) throw tooLate();
+        const { value } = await wait(request, chunks.next());
+        if (value === undefined) return;
+        received += value.length;
+        if (received > maxBytes) throw tooLarge(maxBytes);
+        yield value;
+      }
+    }
+
+    /** Yields the whole head first, then what comes. After a cut it starts anew and goes on where it was. */
+    async function* download(): AsyncGenerator<Buffer, undefined> {
+      const hash = createHash("sha256");
+      let delivered = 0;
+      for (let tries = 1; ; tries += 1) {
+        let request: Request | undefined;
+        try {
+          const answer = await send();
+          request = answer.request;
+          const told = toldSize(answer.response, maxBytes);
+          if (delivered > 0 && told !== size) throw changed();
+          size = told;
+          const chunks = delivered === 0 ? headFirst(read(request)) : restOf(read(request), delivered, hash.copy().digest("hex"));
+          for await (const chunk of chunks) {
+            hash.update(chunk);
+            delivered += chunk.length;
+            yield chunk;
+          }
+          return;
+        } catch (error) {
+          job.signal.throwIfAborted();
+          const failure = failureOf(error);
+          if (failure.kind === "bad_response" || tries === maxTries || patience <= 0) throw failure;
+        } finally {
+          request?.destroy();
+        }
+        await delay(retryDelayMs * 2 ** (tries - 1), undefined, { signal: job.signal }).catch(() => job.signal.throwIfAborted());
+      }
+    }
+
+    const chunks = download();
+    const stream = new Readable({
+      read() {
+        chunks.next().then(
+          ({ value }) => this.push(value ?? null),
+          (error: unknown) => this.destroy(error as Error),
+        );
+      },
+      destroy(error, callback) {
+        signal.removeEventListener("abort", abort);
+        job.abort();
+        callback(error);
+      },
+    });
+    stream.on("error", () => undefined);
+    function abort() {
+      job.abort(signal.reason);
+      stream.destroy(signal.reason as Error);
+    }
+    signal.addEventListener("abort", abort);
+
+    try {
+      const { value: head = Buffer.alloc(0) } = await chunks.next();
+      const mediaType = sniff(head)?.mediaType;
+      if (mediaType === undefined) throw notAnImage();
+      return { head, stream, size, mediaType };
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
+  };
+}
+
+/** The URL, if it is one we would ask at all. Its address is judged when the connection is made. */
+function judged(text: string, base?: URL): URL {
+  const url = URL.canParse(text, base?.href) ? new URL(text, base) : undefined;
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+    throw new ProviderFailure("bad_response", "the picture's URL must be a whole one that starts with http:// or https://");
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new ProviderFailure("bad_response", "the picture's URL must not hold a user name or a password");
+  }
+  return url;
+}
+
+function isRedirect(status: number): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
+}
+
+/** Checks status and headers; the size in bytes, unless the server does not tell or compressed what it sends. */
+function toldSize({ statusCode, headers }: Response, maxBytes: number): number | undefined {
+  if (statusCode !== 200) {
+    const mayPass = statusCode >= 500 || statusCode === 408 || statusCode === 429;
+    throw new ProviderFailure(mayPass ? "failed" : "bad_response", `the picture's URL answered with status ${statusCode}`, {
+      status: statusCode,
+    });
+  }
+  const { "content-length": length, "content-encoding": encoding } = headers;
+  if (length === undefined || encoding !== undefined) return undefined;
+  if (Number(length) > maxBytes) throw tooLarge(maxBytes);
+  return Number(length);
+}
+
+/** Holds the first chunks back until they are the whole head. */
+async function* headFirst(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] | undefined = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    if (held === undefined) {
+      yield chunk;
+      continue;
+    }
+    held.push(chunk);
+    length += chunk.length;
+    if (length < sniffBytes) continue;
+    const first = Buffer.concat(held);
+    held = undefined;
+    yield first.subarray(0, sniffBytes);
+    if (length > sniffBytes) yield first.subarray(sniffBytes);
+  }
+  if (held !== undefined) yield Buffer.concat(held);
+}
+
+/** Skips what was delivered before, and fails where that is not the same this time: two pictures are never spliced together. */
+async function* restOf(chunks: AsyncIterable<Buffer>, delivered: number, digest: string): AsyncGenerator<Buffer> {
+  const hash = createHash("sha256");
+  let left = delivered;
+  for await (const chunk of chunks) {
+    const known = chunk.subarray(0, left);
+    if (known.length > 0) {
+      hash.update(known);
+      left -= known.length;
+      if (left === 0 && hash.digest("hex") !== digest) throw changed();
+    }
+    if (known.length < chunk.length) yield chunk.subarray(known.length);
+  }
+  if (left > 0) throw changed();
+}
+
+/** Our own failures come back wrapped from the client; the guard's refusal has no code to know it by, only its sentence. */
+function failureOf(error: unknown): ProviderFailure {
+  if (error instanceof ProviderFailure) return error;
+  const { cause, code } = error as { cause?: unknown; code?: string };
+  if (cause instanceof ProviderFailure) return cause;
+  if (messageOf(error).includes("is not allowed. Because")) {
+    return new ProviderFailure("bad_response", "the picture's URL points to an address that is not public; only public ones are fetched", {
+      cause: error,
+    });
+  }
+  return new ProviderFailure("failed", `the picture could not be downloaded (${code})`, { cause: error });
+}
+
+function tooLate(): ProviderFailure {
+  return new ProviderFailure("timeout", "the picture could not be downloaded in time");
+}
+
+function tooLarge(maxBytes: number): ProviderFailure {
+  return new ProviderFailure("bad_response", `the picture is larger than the ${maxBytes} bytes that are accepted`);
+}
+
+function changed(): ProviderFailure {
+  return new ProviderFailure("bad_response", "the picture changed while it was downloaded");
+}
+
+function notAnImage(): ProviderFailure {
+  return new ProviderFailure(
+    "bad_response",
+    "the picture's URL did not answer with an image; png, jpeg, webp, gif and avif are understood",
+  );
+}

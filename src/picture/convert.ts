@@ -1,0 +1,42 @@
+import { decodeBase64, decodeHead, encodeBase64 } from "./base64.ts";
+import type { PictureData } from "./picture.ts";
+
+/** A picture whose bytes are here, or arriving. */
+export type LocalData = Exclude<PictureData, { kind: "url" }>;
+
+// A multiple of four characters is a whole number of bytes; small enough not to hold the event loop.
+const slice = 256 * 1024;
+
+/** The raw bytes of a picture. A stream can be read once. */
+export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
+  switch (data.kind) {
+    case "bytes":
+      yield data.bytes;
+      return;
+    case "base64":
+      for (let at = 0; at < data.ascii.length; at += slice) yield decodeBase64(data.ascii.subarray(at, at + slice));
+      return;
+    case "stream":
+      yield data.head;
+      for await (const chunk of data.stream) yield chunk as Buffer;
+  }
+}
+
+/** The picture as base64, in ASCII. What is base64 already is not touched. */
+export async function* base64Of(data: LocalData): AsyncGenerator<Buffer> {
+  if (data.kind === "base64") yield data.ascii;
+  else yield* encodeBase64(chunksOf(data));
+}
+
+/** How many characters `base64Of` will give, where that is known beforehand. */
+export function base64Length(data: LocalData): number | undefined {
+  if (data.kind === "base64") return data.ascii.length;
+  const bytes = data.kind === "bytes" ? data.bytes.length : data.size;
+  return bytes === undefined ? undefined : 4 * Math.ceil(bytes / 3);
+}
+
+/** The first bytes, enough to tell what the picture is. */
+export function headOf(data: LocalData): Buffer {
+  if (data.kind === "base64") return decodeHead(data.ascii);
+  return data.kind === "bytes" ? data.bytes : data.head;
+}

@@ -1,0 +1,21 @@
+import type { Readable } from "node:stream";
+
+/**
+ * One image value. `data` says where its bytes are now; nothing is copied before a step asks for another form.
+ * Base64 is kept as the ASCII bytes it arrived as, never as a string, so that it need not pass through the JSON heap.
+ */
+export interface Picture {
+  data: PictureData;
+  /** What the provider said it is, until `inspect` or a conversion looked at the bytes. */
+  mediaType?: string;
+  width?: number;
+  height?: number;
+  revisedPrompt?: string;
+}
+
+export type PictureData =
+  | { kind: "url"; url: string }
+  | { kind: "base64"; ascii: Buffer }
+  | { kind: "bytes"; bytes: Buffer }
+  /** Raw image bytes, arriving. `head` holds the first of them, already checked to be an image; `stream` yields the rest. */
+  | { kind: "stream"; head: Buffer; stream: Readable; size?: number };

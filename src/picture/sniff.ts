@@ -1,0 +1,91 @@
+/** What a picture's first bytes say of it. Sizes are in pixels, as stored (an orientation tag is not applied). */
+export interface Sniffed {
+  mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif";
+  width?: number;
+  height?: number;
+}
+
+/** How many of a picture's first bytes are worth giving to `sniff`: a JPEG's size may stand behind a long preview. */
+export const sniffBytes = 64 * 1024;
+
+interface PixelSize {
+  width: number;
+  height: number;
+}
+
+/** The media type by magic number, and the pixel size where the head reaches that far; undefined for anything but the five formats. */
+export function sniff(head: Buffer): Sniffed | undefined {
+  const text = (start: number, end: number) => head.toString("latin1", start, end);
+  if (text(0, 8) === "\x89PNG\r\n\x1a\n") return found("image/png", pngSize(head));
+  if (text(0, 3) === "\xff\xd8\xff") return found("image/jpeg", jpegSize(head));
+  if (text(0, 4) === "RIFF" && text(8, 12) === "WEBP") return found("image/webp", webpSize(head));
+  if (/^GIF8[79]a$/.test(text(0, 6))) return found("image/gif", gifSize(head));
+  if (text(4, 8) === "ftyp" && isAvif(head)) return found("image/avif", avifSize(head));
+  return undefined;
+}
+
+function found(mediaType: Sniffed["mediaType"], size: PixelSize | undefined): Sniffed {
+  return size !== undefined && size.width > 0 && size.height > 0 ? { mediaType, ...size } : { mediaType };
+}
+
+function pngSize(head: Buffer): PixelSize | undefined {
+  if (head.length < 24 || head.toString("latin1", 12, 16) !== "IHDR") return undefined;
+  return { width: head.readUInt32BE(16), height: head.readUInt32BE(20) };
+}
+
+function gifSize(head: Buffer): PixelSize | undefined {
+  return head.length < 10 ? undefined : { width: head.readUInt16LE(6), height: head.readUInt16LE(8) };
+}
+
+/** Walks from segment to segment up to the frame header; what comes after the start of the scan is pixels. */
+function jpegSize(head: Buffer): PixelSize | undefined {
+  let at = 2;
+  while (at + 9 <= head.length && head[at] === 0xff) {
+    const marker = head.readUInt8(at + 1);
+    if (marker === 0xff) {
+      at += 1; // A marker may be preceded by any number of fill bytes.
+      continue;
+    }
+    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
+      return { width: head.readUInt16BE(at + 7), height: head.readUInt16BE(at + 5) };
+    }
+    if (marker === 0xda) return undefined;
+    at += 2 + head.readUInt16BE(at + 2);
+  }
+  return undefined;
+}
+
+function webpSize(head: Buffer): PixelSize | undefined {
+  if (head.length < 30) return undefined;
+  switch (head.toString("latin1", 12, 16)) {
+    case "VP8 ": // The two upper bits of each are a scaling hint.
+      return { width: head.readUInt16LE(26) & 0x3fff, height: head.readUInt16LE(28) & 0x3fff };
+    case "VP8L": {
+      const bits = head.readUInt32LE(21);
+      return { width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 };
+    }
+    case "VP8X":
+      return { width: head.readUIntLE(24, 3) + 1, height: head.readUIntLE(27, 3) + 1 };
+    default:
+      return undefined;
+  }
+}
+
+/** The file type box lists a major brand, a version and the compatible brands, four bytes each. */
+function isAvif(head: Buffer): boolean {
+  const end = Math.min(head.length, head.readUInt32BE(0));
+  for (let at = 8; at + 4 <= end; at += 4) {
+    if (/^avi[fs]$/.test(head.toString("latin1", at, at + 4))) return true;
+  }
+  return false;
+}
+
+/** The largest image extent: thumbnails and the tiles of a grid have extents of their own. */
+function avifSize(head: Buffer): PixelSize | undefined {
+  let largest: PixelSize | undefined;
+  for (let at = head.indexOf("ispe"); at !== -1 && at + 16 <= head.length; at = head.indexOf("ispe", at + 4)) {
+    const size = { width: head.readUInt32BE(at + 8), height: head.readUInt32BE(at + 12) };
+    if (head.readUInt32BE(at - 4) === 20 && size.width * size.height > (largest?.width ?? 0) * (largest?.height ?? 0)) largest = size;
+  }
+  return largest;
+}

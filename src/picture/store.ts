@@ -1,0 +1,172 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { sniff, sniffBytes } from "./sniff.ts";
+
+/** A kept picture. `file` is its absolute path, `expires` is in epoch milliseconds, `etag` is quoted as HTTP wants it. */
+export interface StoredPicture {
+  id: string;
+  file: string;
+  mediaType: string;
+  bytes: number;
+  expires: number;
+  etag: string;
+}
+
+/** Pictures kept on disk, each save under an id of its own that cannot be guessed, each until its life (seconds) is over. */
+export interface PictureStore {
+  /** Keeps a picture whole or not at all; rejects with the source's own error. */
+  save(chunks: AsyncIterable<Buffer>, life?: number): Promise<StoredPicture>;
+  /** Whatever the id, this neither throws nor leaves the folder; undefined after the picture's life. */
+  find(id: string): Promise<StoredPicture | undefined>;
+  /** Removes what has expired or was left behind; resolves with the number of files removed. */
+  sweep(): Promise<number>;
+  close(): Promise<void>;
+}
+
+interface Link {
+  hash: string;
+  mediaType: string;
+  bytes: number;
+  expires: number;
+}
+
+const temporaryLife = 60 * 60 * 1000;
+const longestPause = 10 * 60;
+
+/**
+ * Opens, or makes, the store under a folder, which several processes may share. `life` is in seconds.
+ *
+ * `pictures/` holds each content once, named by its SHA-256; `links/` holds one small file per id. A link is written before its
+ * picture is put in place, and a sweep looks at the links once more after it took an unlinked picture away: so whichever comes
+ * first, a picture that is being saved survives.
+ */
+export async function openStore(options: { folder: string; life: number; now?: () => number }): Promise<PictureStore> {
+  const { folder, life, now = Date.now } = options;
+  const pictures = resolve(folder, "pictures");
+  const links = resolve(folder, "links");
+  for (const path of [pictures, links]) await mkdir(path, { recursive: true, mode: 0o700 });
+
+  const temporary = () => join(pictures, `${randomBytes(12).toString("hex")}.tmp`);
+  const describe = (id: string, { hash, ...rest }: Link): StoredPicture => ({ id, file: join(pictures, hash), etag: `"${hash}"`, ...rest });
+
+  async function save(chunks: AsyncIterable<Buffer>, ownLife = life): Promise<StoredPicture> {
+    const id = randomBytes(24).toString("base64url");
+    const [pictureFile, linkFile] = [temporary(), temporary()];
+    try {
+      const link = { ...(await write(pictureFile, chunks)), expires: now() + ownLife * 1000 };
+      await writeFile(linkFile, JSON.stringify(link), { mode: 0o600 });
+      await rename(linkFile, join(links, id));
+      await rename(pictureFile, join(pictures, link.hash));
+      return describe(id, link);
+    } catch (error) {
+      for (const path of [pictureFile, linkFile, join(links, id)]) await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  async function find(id: string): Promise<StoredPicture | undefined> {
+    if (!/^[\w-]{32}$/.test(id)) return undefined;
+    const link = await readLink(join(links, id));
+    if (link === undefined || link.expires <= now()) return undefined;
+    const picture = describe(id, link);
+    // A power cut may leave a link whose picture never reached the disk, or not all of it.
+    return (await statOf(picture.file))?.size === link.bytes ? picture : undefined;
+  }
+
+  /** The hashes that live links name. Links that are expired or broken are removed. */
+  async function linked(remove: (file: string) => Promise<void>): Promise<Set<string>> {
+    const hashes = new Set<string>();
+    for (const id of await readdir(links)) {
+      const link = await readLink(join(links, id));
+      if (link !== undefined && link.expires > now()) hashes.add(link.hash);
+      else await remove(join(links, id));
+    }
+    return hashes;
+  }
+
+  async function sweep(): Promise<number> {
+    let removed = 0;
+    const remove = async (file: string) => {
+      await rm(file, { force: true });
+      removed += 1;
+    };
+    const files = await readdir(pictures);
+    const live = await linked(remove);
+    const taken = new Map<string, string>();
+    for (const name of files) {
+      const file = join(pictures, name);
+      if (name.endsWith(".tmp")) {
+        // The time of the last change of state, since a rename counts: a picture that another process just took away is not old.
+        const changed = (await statOf(file))?.ctimeMs ?? Infinity;
+        if (changed + temporaryLife < now()) await remove(file);
+      } else if (!live.has(name)) {
+        const aside = temporary();
+        if (await moved(file, aside)) taken.set(name, aside);
+      }
+    }
+    if (taken.size === 0) return removed;
+    const liveNow = await linked(remove);
+    for (const [name, aside] of taken) {
+      if (liveNow.has(name)) await rename(aside, join(pictures, name));
+      else await remove(aside);
+    }
+    return removed;
+  }
+
+  let sweeping: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(
+    () => {
+      sweeping = sweep().catch(() => undefined); // A full or missing disk shows in `save`; the next round tries again.
+    },
+    Math.max(1, Math.min(life, longestPause)) * 1000,
+  ).unref();
+
+  async function close(): Promise<void> {
+    clearInterval(timer);
+    await sweeping;
+  }
+
+  return { save, find, sweep, close };
+}
+
+/** Writes the chunks to a new file and tells what they were. */
+async function write(file: string, chunks: AsyncIterable<Buffer>): Promise<Omit<Link, "expires">> {
+  const hash = createHash("sha256");
+  const head: Buffer[] = [];
+  let bytes = 0;
+  const handle = await open(file, "wx", 0o600);
+  try {
+    for await (const chunk of chunks) {
+      if (bytes < sniffBytes) head.push(chunk.subarray(0, sniffBytes - bytes));
+      hash.update(chunk);
+      bytes += chunk.length;
+      await handle.writeFile(chunk);
+    }
+  } finally {
+    await handle.close();
+  }
+  return { hash: hash.digest("hex"), mediaType: sniff(Buffer.concat(head))?.mediaType ?? "application/octet-stream", bytes };
+}
+
+/** Undefined when there is no such link, or a power cut left half of one. */
+async function readLink(file: string): Promise<Link | undefined> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as Link;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when another process removed the file first. */
+async function statOf(file: string): Promise<{ size: number; ctimeMs: number } | undefined> {
+  return stat(file).catch(() => undefined);
+}
+
+/** False when another process removed the file first. */
+async function moved(from: string, to: string): Promise<boolean> {
+  return rename(from, to).then(
+    () => true,
+    () => false,
+  );
+}

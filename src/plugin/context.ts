@@ -1,0 +1,90 @@
+import type { Logger } from "pino";
+import type { Picture, PictureData } from "../picture/picture.ts";
+
+/** What a client may ask for, in the gateway's own words, checked against the model's schema. An omitted field is absent. */
+export interface UnifiedRequest {
+  model: string;
+  prompt: string;
+  n: number;
+  /** Canonical: `1024x768`, `16:9`, `2K`, `16:9(4K)` or `auto`. */
+  size?: string;
+  quality?: string;
+  response_format?: "url" | "b64_json";
+  style?: string | Record<string, unknown>;
+  background?: string | Record<string, unknown>;
+  /** Omitted, true and false are three different wishes. */
+  watermark?: boolean;
+  output_format?: "png" | "jpeg" | "webp";
+  output_compression?: number;
+  moderation?: string;
+  user?: string;
+  seed?: number;
+  negative_prompt?: string;
+  metadata?: Record<string, unknown>;
+  /** What the model's schema allows beside the common fields. */
+  [field: string]: unknown;
+}
+
+/** One thing the gateway did to what the client asked. */
+export interface Change {
+  field: string;
+  /** What was done, where no value became another: `dropped`, `suffix appended`. */
+  what?: string;
+  from?: unknown;
+  to?: unknown;
+}
+
+/** One of several pictures that could not be made. */
+export interface ItemError {
+  message: string;
+  code: string;
+}
+
+/** What came back from the provider. */
+export interface Result {
+  pictures: Picture[];
+  /** Pictures of the same request that failed while others worked. */
+  errors: ItemError[];
+  /** What the provider said of the whole answer: `created`, `usage`, `size`, `quality`, `output_format`, `background`. */
+  facts: Record<string, unknown>;
+  /** The provider's own `metadata`. */
+  metadata?: Record<string, unknown>;
+}
+
+/** A stored picture's address. */
+export interface Kept {
+  url: string;
+  mediaType: string;
+  bytes: number;
+}
+
+/** What a plugin sees of one attempt. It lives as long as the attempt; nothing of it reaches another. */
+export interface PluginContext {
+  /** What the client said; never changes. */
+  readonly input: Readonly<UnifiedRequest>;
+  /** The request of this attempt, to be edited before `next`. */
+  request: UnifiedRequest;
+  /** What came back, to be edited after `next`. */
+  result: Result;
+  readonly model: { readonly id: string; readonly upstream: string };
+  readonly channel: { readonly name: string };
+  /** Record what was done to the client's wish: `change("style", { what: "dropped" })`, `change("size", { from: "16:9", to: "1792x1008" })`. */
+  change(field: string, change: { what?: string; from?: unknown; to?: unknown }): void;
+  /** Fetch a picture's URL through the guard. The first bytes have arrived and are an image's when it resolves. */
+  fetchPicture(url: string): Promise<Extract<PictureData, { kind: "stream" }> & { mediaType: string }>;
+  /** Keep a picture and give it a URL of our own; `life` in seconds. */
+  store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept> };
+  /** Aborts when the client hangs up or the time is over. Everything that waits or calls takes it. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+export type Next = () => Promise<void>;
+
+/**
+ * Run the rest of the pipeline once with these fields of the request replaced, in a context of its own.
+ * Only a plugin that makes several calls of one request uses it, in place of `next`.
+ */
+export type Branch = (fields: Partial<UnifiedRequest>) => Promise<Result>;
+
+export type Middleware = (ctx: PluginContext, next: Next, branch: Branch) => Promise<void>;

@@ -1,0 +1,33 @@
+import type { Middleware } from "./context.ts";
+import type { OptionsOf, OptionsSchema } from "./options.ts";
+
+/** One step of the pipeline, as the loader sees it. */
+export interface Plugin {
+  /** The file's name and the key in a channel's `plugins`. */
+  name: string;
+  /** One sentence for the generated list. */
+  summary: string;
+  /** JSON Schema of the options. */
+  schema: OptionsSchema;
+  /** Options that the schema accepts, shown in the docs. */
+  examples: readonly unknown[];
+  /** Fields of the request that the plugin answers for itself, so that no template need use them. */
+  handles: readonly string[];
+  /** Called once when a channel is loaded, with checked options; may throw. */
+  create(options: unknown): Middleware;
+}
+
+interface PluginDefinition<S extends OptionsSchema> {
+  name: string;
+  summary: string;
+  schema: S;
+  examples: readonly unknown[];
+  handles?: readonly string[];
+  create: (options: OptionsOf<S>) => Middleware;
+}
+
+/** Define a plugin. The type of `options` is computed from `schema`; values arrive checked and with defaults filled in. */
+export function definePlugin<const S extends OptionsSchema>(definition: PluginDefinition<S>): Plugin {
+  // The loader validates the options against the very schema that their type comes from.
+  return { handles: [], ...definition, create: (options) => definition.create(options as OptionsOf<S>) };
+}

@@ -1,0 +1,45 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import { RE2JS } from "re2js";
+import { messageOf } from "../errors.ts";
+import { sizeKeyword } from "./x-size.ts";
+
+interface AjvSettings {
+  /** Fill in what the schema calls a default. */
+  useDefaults?: boolean;
+  /** Report everything that is wrong. Right for an operator's files; for a client's body it would let a long array make as many errors. */
+  allErrors?: boolean;
+}
+
+/**
+ * A strict JSON Schema 2020-12 validator that knows `x-size`, never coerces, and runs every pattern in linear time. One is made for
+ * each load, since an instance remembers every `$id` it has seen.
+ */
+export function createAjv(settings: AjvSettings = {}): Ajv2020 {
+  const ajv = new Ajv2020({
+    ...settings,
+    strict: true,
+    // A schema that narrows another one requires properties which only that one describes.
+    strictRequired: false,
+    allowUnionTypes: true,
+    // Errors then carry the schema around the keyword, which names the keys that would have been right.
+    verbose: true,
+    code: { regExp },
+  });
+  formats.default(ajv);
+  ajv.addKeyword(sizeKeyword);
+  return ajv;
+}
+
+/** An operator's pattern meets a client's text, so it must not be able to blow up: RE2, which has no lookaround and no backreference. */
+const regExp = Object.assign(compilePattern, { code: "compilePattern" });
+
+function compilePattern(pattern: string, flags: string): { test: (text: string) => boolean; toString: () => string } {
+  try {
+    const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
+    // Ajv keeps compiled patterns by their text: without one of its own each, all patterns of a schema would be the first one.
+    return { test: (text) => compiled.test(text), toString: () => `${flags}/${pattern}` };
+  } catch (error) {
+    throw new Error(`pattern ${JSON.stringify(pattern)} is not one that RE2 understands: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+import type { AnySchemaObject, ErrorObject } from "ajv";
+import { messageOf } from "../errors.ts";
+import { createAjv } from "./ajv.ts";
+import { refusal } from "./refuse.ts";
+
+/** A JSON Schema object. Only the keywords that are read here are named. */
+export interface ModelSchema {
+  [keyword: string]: unknown;
+  $ref?: string;
+  $defs?: Record<string, unknown>;
+  allOf?: ModelSchema[];
+  properties?: Record<string, ModelSchema>;
+}
+
+export interface CompiledModel {
+  id: string;
+  schema: ModelSchema;
+  /** Fills in the schema's defaults; a request that the schema does not allow is a GatewayError. */
+  validate: (request: Record<string, unknown>) => void;
+  /** Every field the model takes. */
+  properties: string[];
+  /** Whether fields that the schema does not name are allowed too. */
+  open: boolean;
+  /** The schema with the common one inside, so that it needs no other file. */
+  bundled: ModelSchema;
+}
+
+/** A schema that cannot be used. */
+export class SchemaError extends Error {
+  /** JSON pointer to the culprit inside the schema, where it is known. */
+  readonly pointer: string | undefined;
+
+  constructor(message: string, pointer: string | undefined, cause?: unknown) {
+    super(message, { cause });
+    this.name = "SchemaError";
+    this.pointer = pointer;
+  }
+}
+
+/**
+ * Make the compiler for all models of one load. `common` is what they refer to by its `$id`. The compiler throws SchemaError for a
+ * schema that is not valid or that refers to nothing.
+ */
+export function createModelCompiler(common: ModelSchema): (id: string, schema: ModelSchema) => CompiledModel {
+  // One validator for all: compiling hundreds of models with one each takes ten times as long.
+  const ajv = createAjv({ useDefaults: true });
+  ajv.addSchema(common);
+
+  return (id, schema) => {
+    const check = compile(id, schema);
+    const properties = [...new Set(fields(schema))];
+    return {
+      id,
+      schema,
+      properties,
+      open: schema.unevaluatedProperties !== false && schema.additionalProperties !== false,
+      bundled: { ...schema, $defs: { ...schema.$defs, common } },
+      validate: (request) => {
+        if (!check(request)) throw refusal(check.errors as ErrorObject[], request, properties);
+      },
+    };
+  };
+
+  function compile(id: string, schema: ModelSchema) {
+    try {
+      if (ajv.validateSchema(schema)) return ajv.compile(ownFirst(schema));
+    } catch (error) {
+      const message = messageOf(error);
+      throw new SchemaError(`schema of ${id}: ${message}`, pointerIn(message, schema), error);
+    }
+    const [first] = ajv.errors as [ErrorObject];
+    throw new SchemaError(`schema of ${id}: ${first.instancePath || "it"} ${String(first.message)}`, first.instancePath);
+  }
+
+  function fields({ $ref, allOf = [], properties = {} }: ModelSchema): string[] {
+    return [...($ref === common.$id ? fields(common) : []), ...allOf.flatMap(fields), ...Object.keys(properties)];
+  }
+}
+
+/**
+ * Ajv judges `allOf` before `properties`. Here the model's own, narrower properties come first: so its default wins over the common
+ * one, and the client is told "at most 1" at once, not after "at most 10". Without its `$id` a schema may serve several models.
+ */
+function ownFirst(schema: ModelSchema): AnySchemaObject {
+  return { ...schema, $id: undefined, allOf: [{ properties: schema.properties ?? {} }, ...(schema.allOf ?? [])] };
+}
+
+/** Ajv's message names a place in what `ownFirst` made, or else a keyword or value, which is looked for. */
+function pointerIn(message: string, schema: ModelSchema): string | undefined {
+  const place = /at (?:path )?"#([^"]*)"/.exec(message)?.[1];
+  if (place !== undefined) return place.replace(/^\/allOf\/(\d+)/, (_, index) => (index === "0" ? "" : `/allOf/${Number(index) - 1}`));
+  const named = /"(?:[^"\\]|\\.)*"|(?<=reference )\S+/.exec(message)?.[0];
+  return named === undefined ? undefined : find(named.startsWith('"') ? JSON.parse(named) : named, schema, "");
+}
+
+function find(named: unknown, value: unknown, pointer: string): string | undefined {
+  if (value === named) return pointer;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    const below = `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const found = key === named ? below : find(named, inner, below);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,60 @@
+import { pixelSize, ratioOf, readSize, type Size } from "./size.ts";
+
+/** What pixel sizes a provider takes. Every part is optional. */
+export interface SizeRules {
+  sizes?: readonly string[];
+  multiple_of?: number;
+  min?: number;
+  max?: number;
+  max_ratio?: number;
+  min_pixels?: number;
+  max_pixels?: number;
+}
+
+/** Why a pixel size does not fit, as a sentence that says what would; undefined where it fits. */
+export function fitRules(size: Size, rules: SizeRules): string | undefined {
+  const { width = 0, height = 0 } = size;
+  const {
+    multiple_of: grid = 1,
+    min = 1,
+    max = Infinity,
+    max_ratio: ratio = Infinity,
+    min_pixels: least = 0,
+    max_pixels: most = Infinity,
+  } = rules;
+  if (rules.sizes && !rules.sizes.includes(size.text)) return `it is one of ${rules.sizes.join(", ")}`;
+  if (width % grid || height % grid) return `both sides are multiples of ${grid}`;
+  if (Math.min(width, height) < min) return `no side is below ${min}`;
+  if (Math.max(width, height) > max) return `no side is over ${max}`;
+  if (Math.max(width, height) / Math.min(width, height) > ratio) return `the longer side is at most ${ratio} times the shorter`;
+  if (width * height < least) return `width times height is at least ${least}`;
+  if (width * height > most) return `width times height is at most ${most}`;
+  return undefined;
+}
+
+/** The nearest size that fits: of a list by ratio, then by area; else scaled into the bounds and put on the grid. */
+export function nearestSize(size: Size, rules: SizeRules): Size | undefined {
+  const ratio = size.width && size.height ? size.width / size.height : ratioOf(size.ratio ?? "1:1");
+  if (rules.sizes) return nearestOf(rules.sizes, ratio, (size.width ?? 0) * (size.height ?? 0));
+  const { multiple_of: grid = 1, min = 1, max = Infinity, min_pixels: least = 0, max_pixels: most = Infinity } = rules;
+  if (!size.width || !size.height) return undefined;
+  const area = size.width * size.height;
+  const shrink = Math.min(1, max / Math.max(size.width, size.height), Math.sqrt(most / area));
+  const grow = Math.max(1, min / Math.min(size.width, size.height), Math.sqrt(least / area));
+  const scale = shrink < 1 ? shrink : grow;
+  for (const round of [Math.round, Math.floor, Math.ceil]) {
+    const side = (length: number) => Math.max(grid, round((length * scale) / grid) * grid);
+    const candidate = pixelSize(side(size.width), side(size.height));
+    if (fitRules(candidate, rules) === undefined) return candidate;
+  }
+  return undefined;
+}
+
+function nearestOf(sizes: readonly string[], ratio: number, area: number): Size | undefined {
+  const distance = ({ width = 1, height = 1 }: Size) =>
+    Math.abs(Math.log(width / height / ratio)) + Math.abs(Math.log((width * height) / (area || width * height))) / 1000;
+  return sizes
+    .map((text) => readSize(text))
+    .filter((candidate): candidate is Size => candidate !== undefined)
+    .sort((a, b) => distance(a) - distance(b))[0];
+}

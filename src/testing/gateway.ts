@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pino from "pino";
+import { createApp } from "../http/app.ts";
+import { createClientKeys } from "../http/client-keys.ts";
+import type { Gateway } from "../http/gateway.ts";
+import { createMetrics } from "../http/metrics.ts";
+import { createPictureFetcher } from "../net/fetch-picture.ts";
+import { openStore } from "../picture/store.ts";
+
+/** The whole gateway on a port of its own, with a store that goes away with it. */
+export interface TestGateway {
+  url: string;
+  /** A client key that it takes. */
+  key: string;
+  gateway: Gateway;
+  close(): Promise<void>;
+}
+
+/** Start a gateway on loopback. Everything but the table may be left out. */
+export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gateway>): Promise<TestGateway> {
+  const key = "sk-test";
+  const data = await mkdtemp(join(tmpdir(), "pictor-test-"));
+  const store = await openStore({ folder: data, life: 3600 });
+  const gateway: Gateway = {
+    keys: createClientKeys([key]),
+    store,
+    fetchPicture: createPictureFetcher({ retryDelayMs: 1 }),
+    log: pino({ level: "silent" }),
+    metrics: createMetrics(),
+    ...parts,
+  };
+  const server = createServer(createApp(gateway).callback());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    key,
+    gateway,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await store.close();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { isDeepStrictEqual } from "node:util";
+import { methods } from "../dialect/operation.ts";
+import { isPlainObject } from "../expression/cel.ts";
+
+/** One call that a test expects of the gateway, and the provider's reply. */
+export interface Exchange {
+  expect: Partial<Record<(typeof methods)[number], string>> & { headers?: Record<string, string>; json?: unknown };
+  reply: { status?: number; headers?: Record<string, string>; json?: unknown; text?: string; base64?: string; cut?: boolean };
+}
+
+/** A provider on loopback that answers as it is told. */
+export interface Mock {
+  url: string;
+  /** Begin with a new list of exchanges. */
+  play(exchanges: readonly Exchange[]): void;
+  /** What has gone otherwise than expected since `play`. */
+  complaints(): string[];
+  close(): Promise<void>;
+}
+
+export async function startMock(): Promise<Mock> {
+  let waiting: Exchange[] = [];
+  let complaints: string[] = [];
+  const server = createServer((request, response) => {
+    void readBody(request).then((body) => {
+      const call = { method: String(request.method), path: String(request.url), headers: request.headers as Record<string, string>, body };
+      const at = waiting.findIndex(({ expect }) => differences(expect, call).length === 0);
+      const [exchange] = at === -1 ? [] : waiting.splice(at, 1);
+      if (exchange) return answer(response, exchange.reply);
+      const [next] = waiting;
+      complaints.push(
+        `unexpected call ${call.method} ${call.path}: ${next ? differences(next.expect, call).join("; ") : "no further call was expected"}`,
+      );
+      answer(response, { status: 500, json: { error: "the mock did not expect this call" } });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    play: (exchanges) => {
+      waiting = [...exchanges];
+      complaints = [];
+    },
+    complaints: () => [...complaints, ...waiting.map(({ expect }) => `a call was expected and not made: ${addressOf(expect)}`)],
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function addressOf(expect: Exchange["expect"]): string {
+  const method = methods.find((name) => expect[name] !== undefined) ?? "get";
+  return `${method.toUpperCase()} ${expect[method]}`;
+}
+
+function differences(
+  expect: Exchange["expect"],
+  call: { method: string; path: string; headers: Record<string, string>; body: Buffer },
+): string[] {
+  const found: string[] = [];
+  if (addressOf(expect) !== `${call.method} ${call.path}`) found.push(`expected ${addressOf(expect)}`);
+  for (const [name, value] of Object.entries(expect.headers ?? {})) {
+    if (call.headers[name.toLowerCase()] !== value)
+      found.push(`header ${name} is ${JSON.stringify(call.headers[name.toLowerCase()])}, expected ${JSON.stringify(value)}`);
+  }
+  if ("json" in expect) found.push(...unlike(parsed(call.body), expect.json, "json"));
+  return found;
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    return body.toString("utf8");
+  }
+}
+
+/** Where two values differ, as sentences; no more, no less may be there. */
+function unlike(actual: unknown, expected: unknown, path: string): string[] {
+  if (isDeepStrictEqual(actual, expected)) return [];
+  if (isPlainObject(actual) && isPlainObject(expected)) {
+    return [...new Set([...Object.keys(actual), ...Object.keys(expected)])].flatMap((key) =>
+      unlike(actual[key], expected[key], `${path}.${key}`),
+    );
+  }
+  return [`${path} is ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`];
+}
+
+function answer(response: ServerResponse, reply: Exchange["reply"]): void {
+  const [body, type] =
+    reply.base64 !== undefined
+      ? [Buffer.from(reply.base64, "base64"), "application/octet-stream"]
+      : reply.text !== undefined
+        ? [Buffer.from(reply.text), "text/plain"]
+        : [Buffer.from(JSON.stringify(reply.json ?? {})), "application/json"];
+  response.writeHead(reply.status ?? 200, { "content-type": type, "content-length": body.length, ...reply.headers });
+  if (!reply.cut) return void response.end(body);
+  response.write(body.subarray(0, body.length / 2), () => response.destroy());
+}

@@ -1,0 +1,185 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "chai";
+import { openStore, type PictureStore, type StoredPicture } from "../../src/picture/store.ts";
+
+const hour = 60 * 60 * 1000;
+const png = Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), Buffer.alloc(100_000, "pixels")]);
+
+async function* source(...chunks: (Buffer | Error)[]): AsyncGenerator<Buffer> {
+  for (const chunk of chunks) {
+    await delay(1);
+    if (chunk instanceof Error) throw chunk;
+    yield chunk;
+  }
+}
+
+describe("picture store", () => {
+  let folder: string;
+  let store: PictureStore;
+  let ahead: number;
+  const now = () => Date.now() + ahead;
+  const files = async (name: string) => readdir(join(folder, name));
+
+  beforeEach(async () => {
+    ahead = 0;
+    folder = await mkdtemp(join(tmpdir(), "pictor-store-"));
+    store = await openStore({ folder, life: 60, now });
+  });
+
+  afterEach(async () => {
+    await store.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it("keeps the exact bytes and tells what they are", async () => {
+    const saved = await store.save(source(png.subarray(0, 5), png.subarray(5, 70_000), png.subarray(70_000)));
+    const hash = createHash("sha256").update(png).digest("hex");
+    expect(saved).to.include({ mediaType: "image/png", bytes: png.length, etag: `"${hash}"`, file: join(folder, "pictures", hash) });
+    expect(saved.expires).to.be.closeTo(Date.now() + 60_000, 5000);
+    expect(await readFile(saved.file)).to.deep.equal(png);
+    expect(await store.find(saved.id)).to.deep.equal(saved);
+    expect((await store.save(source(Buffer.from("text")))).mediaType).to.equal("application/octet-stream");
+  });
+
+  it("is for the owner's eyes only", async () => {
+    const saved = await store.save(source(png));
+    for (const path of ["pictures", "links"]) expect((await stat(join(folder, path))).mode & 0o777, path).to.equal(0o700);
+    for (const path of [saved.file, join(folder, "links", saved.id)]) expect((await stat(path)).mode & 0o777).to.equal(0o600);
+  });
+
+  it("holds the same content once, under an id for each save", async () => {
+    const saved = await Promise.all(Array.from({ length: 20 }, async () => store.save(source(png))));
+    expect(new Set(saved.map(({ id }) => id)).size).to.equal(20);
+    expect(new Set(saved.map(({ file }) => file)).size).to.equal(1);
+    expect(await files("pictures")).to.have.length(1);
+  });
+
+  it("leaves nothing behind when the source fails", async () => {
+    const cut = new Error("cut");
+    const failure = await store.save(source(png, cut)).catch((error: unknown) => error);
+    expect(failure).to.equal(cut);
+    expect([await files("pictures"), await files("links")]).to.deep.equal([[], []]);
+  });
+
+  it("leaves nothing behind when the link cannot be written", async () => {
+    await rename(join(folder, "links"), join(folder, "elsewhere"));
+    expect(await store.save(source(png)).catch((error: unknown) => error)).to.have.property("code", "ENOENT");
+    expect(await files("pictures")).to.deep.equal([]);
+    await rename(join(folder, "elsewhere"), join(folder, "links"));
+  });
+
+  it("forgets a picture after its life, or the life it was given", async () => {
+    const [short, usual] = [await store.save(source(png), 10), await store.save(source(png))];
+    ahead = 11_000;
+    expect(await store.find(short.id)).to.equal(undefined);
+    expect(await store.find(usual.id)).to.deep.equal(usual);
+    ahead = 61_000;
+    expect(await store.find(usual.id)).to.equal(undefined);
+  });
+
+  it("finds nothing for an id of another form", async () => {
+    const { id, etag } = await store.save(source(png));
+    const hostile = [
+      "",
+      ".",
+      "..",
+      `../links/${id}`,
+      `../../etc/passwd`,
+      `${id}/`,
+      `${id}\0`,
+      `${id}\n`,
+      id.slice(1),
+      `a${id}`,
+      etag.slice(1, -1),
+      "a".repeat(32),
+      `..${"/".repeat(30)}`,
+    ];
+    for (const each of hostile) expect(await store.find(each), JSON.stringify(each)).to.equal(undefined);
+  });
+
+  it("finds nothing where a power cut left half of it", async () => {
+    const [whole, half] = [await store.save(source(png)), await store.save(source(Buffer.from("half")))];
+    await truncate(half.file, 2);
+    expect(await store.find(half.id)).to.equal(undefined);
+    await truncate(join(folder, "links", whole.id), 5);
+    expect(await store.find(whole.id)).to.equal(undefined);
+    expect(await store.sweep()).to.equal(2);
+    await rm(half.file);
+    expect(await store.find(half.id)).to.equal(undefined);
+  });
+
+  it("sweeps what has expired, and keeps a picture that another id still names", async () => {
+    const first = await store.save(source(png), 10);
+    const second = await store.save(source(png), 100);
+    await store.save(source(Buffer.from("other")), 10);
+    expect(await store.sweep()).to.equal(0);
+    ahead = 11_000;
+    expect(await store.sweep()).to.equal(3);
+    expect(await files("links")).to.deep.equal([second.id]);
+    expect(await readFile(first.file)).to.deep.equal(png);
+    ahead = 101_000;
+    expect(await store.sweep()).to.equal(2);
+    expect([await files("pictures"), await files("links")]).to.deep.equal([[], []]);
+  });
+
+  it("sweeps temporary files only when they are old", async () => {
+    await writeFile(join(folder, "pictures", "left-behind.tmp"), "");
+    ahead = hour - 10_000;
+    expect(await store.sweep()).to.equal(0);
+    ahead = hour + 1000;
+    expect(await store.sweep()).to.equal(1);
+  });
+
+  it("keeps a picture that is saved while a sweep takes the same content away", async () => {
+    const old = await store.save(source(png));
+    await rm(join(folder, "links", old.id));
+    for (let other = 0; other < 500; other += 1) await writeFile(join(folder, "links", `other${other}`), JSON.stringify({ expires: 1e15 }));
+    // A sweep asks for the time when it reads the links; by then it has listed them.
+    let saving: Promise<StoredPicture> | undefined;
+    let finished = "";
+    const sweeper = await openStore({
+      folder,
+      life: 60,
+      now: () => {
+        saving ??= store.save(source(png)).finally(() => (finished ||= "save"));
+        return 0;
+      },
+    });
+    try {
+      await sweeper.sweep().finally(() => (finished ||= "sweep"));
+      expect(finished).to.equal("save");
+      const saved = await saving!;
+      expect(await store.find(saved.id)).to.deep.equal(saved);
+    } finally {
+      await sweeper.close();
+    }
+  });
+
+  it("forgets the link of a picture that cannot be put in its place", async () => {
+    const saved = await store.save(source(png));
+    await rm(saved.file);
+    await mkdir(join(saved.file, "in the way"), { recursive: true });
+    expect(await store.save(source(png)).catch((error: unknown) => error)).to.be.instanceOf(Error);
+    expect(await files("links")).to.deep.equal([saved.id]);
+    expect(await files("pictures")).to.have.length(1);
+  });
+
+  it("sweeps by itself, and goes on when a sweep fails", async () => {
+    const own = await openStore({ folder, life: 1, now });
+    try {
+      await rename(join(folder, "links"), join(folder, "elsewhere"));
+      await delay(1200);
+      await rename(join(folder, "elsewhere"), join(folder, "links"));
+      const saved = await own.save(source(png), 0.1);
+      await delay(1200);
+      expect(await files("links")).to.deep.equal([]);
+      expect(await own.find(saved.id)).to.equal(undefined);
+    } finally {
+      await own.close();
+    }
+  });
+});
