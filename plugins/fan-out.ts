@@ -39,8 +39,8 @@ export default definePlugin({
       );
       const failures = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome.error] : []));
       const results = outcomes.flatMap((outcome) => ("result" in outcome ? [outcome.result] : []));
-      const [first] = failures;
-      if (first && (results.length === 0 || partial === "fail")) throw first;
+      const failure = worst(failures, results.length > 0);
+      if (failure && (results.length === 0 || partial === "fail")) throw failure;
       ctx.result = merge(results, failures.map(itemError));
     },
 });
@@ -62,15 +62,22 @@ async function inTurn<T>(
       const [index, call] = entry;
       const outcome: Outcome = await run(call).then(
         (result) => ({ result }),
-        (error: unknown) => ({ error: error instanceof Error ? error : new Error(String(error)) }),
+        (error: unknown) => ({ error: error as Error }),
       );
       outcomes[index] = outcome;
       stopped ||= enough(outcome);
     }
   };
-  await Promise.all(Array.from({ length: width }, worker));
+  await Promise.all(Array.from({ length: Math.min(width, calls.length) }, worker));
   // A call that was never begun leaves a hole.
   return Object.values(outcomes);
+}
+
+/** The failure of the whole. It may lead to another attempt only if no call made a picture, nor may have made one. */
+function worst(failures: Error[], somethingMade: boolean): Error | undefined {
+  const first = failures.find((error) => !(error instanceof ProviderFailure) || !error.details.notAccepted) ?? failures[0];
+  if (!somethingMade || !(first instanceof ProviderFailure)) return first;
+  return new ProviderFailure(first.kind, first.message, { ...first.details, notAccepted: false });
 }
 
 function merge(results: Result[], failed: ItemError[]): Result {
@@ -85,14 +92,13 @@ function merge(results: Result[], failed: ItemError[]): Result {
 
 /** Add up the numbers of the calls' `usage`, key by key and level by level. */
 function sum(values: unknown[]): unknown {
-  const present = values.filter((value) => value !== undefined);
-  if (present.every((value) => typeof value === "number"))
-    return present.length > 0 ? present.reduce((total, value) => total + value, 0) : undefined;
-  const objects = present.filter(
-    (value): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value),
-  );
-  if (objects.length === 0) return present[0];
-  return Object.fromEntries([...new Set(objects.flatMap(Object.keys))].map((key) => [key, sum(objects.map((value) => value[key]))]));
+  const numbers = values.filter((value) => typeof value === "number");
+  if (numbers.length > 0) return numbers.reduce((total, value) => total + value, 0);
+  const objects = values.filter((value): value is object => typeof value === "object" && value !== null && !Array.isArray(value));
+  if (objects.length === 0) return values.find((value) => value !== undefined);
+  const columns = new Map<string, unknown[]>();
+  for (const [key, value] of objects.flatMap((entry) => Object.entries(entry))) columns.set(key, [...(columns.get(key) ?? []), value]);
+  return Object.fromEntries([...columns].map(([key, column]) => [key, sum(column)]));
 }
 
 function itemError(error: Error): ItemError {

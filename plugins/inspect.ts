@@ -25,8 +25,9 @@ export default definePlugin({
   examples: [{}, { mismatch: "reject", fetch: true }],
   create: ({ mismatch, fetch }) =>
     async function inspect(ctx, next) {
-      const { size, output_format: format } = ctx.request;
       await next();
+      // As the inner plugins left them: a label that became pixels is judged by those.
+      const { size, output_format: format } = ctx.request;
       const wanted = size === undefined ? undefined : readSize(size);
       ctx.result.pictures = await Promise.all(ctx.result.pictures.map((picture) => look(ctx, picture, fetch)));
       const differences = new Map<string, { from: string; to: string }>();

@@ -24,10 +24,11 @@ export default definePlugin({
   create: ({ keep, drop = [], reject = [], rename = {}, default: presets = {} }) =>
     async function passthrough(ctx, next) {
       for (const field of reject) {
-        if (field in ctx.request) throw new GatewayError("unknown_parameter", `${field} is not taken here; leave it out`, { param: field });
+        if (Object.hasOwn(ctx.request, field))
+          throw new GatewayError("unknown_parameter", `${field} is not taken here; leave it out`, { param: field });
       }
       for (const [field, value] of Object.entries(presets)) {
-        if (field in ctx.request) continue;
+        if (Object.hasOwn(ctx.request, field)) continue;
         ctx.request[field] = structuredClone(value);
         ctx.change(field, { to: value });
       }
@@ -37,7 +38,7 @@ export default definePlugin({
         Reflect.deleteProperty(ctx.request, field);
       }
       for (const [field, name] of Object.entries(rename)) {
-        if (!(field in ctx.request)) continue;
+        if (!Object.hasOwn(ctx.request, field)) continue;
         ctx.request[name] = ctx.request[field];
         Reflect.deleteProperty(ctx.request, field);
       }

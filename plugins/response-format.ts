@@ -1,3 +1,4 @@
+import { clientError, ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
@@ -23,11 +24,22 @@ export default definePlugin({
     async function responseFormat(ctx, next) {
       const asked = ctx.request.response_format;
       await next();
-      const { pictures } = ctx.result;
-      if (asked === "url") ctx.result.pictures = await Promise.all(pictures.map((picture) => asUrl(ctx, picture, life)));
-      if (asked === "b64_json") ctx.result.pictures = await Promise.all(pictures.map((picture) => asBytes(ctx, picture)));
+      if (asked === "url") await convert(ctx, (picture) => asUrl(ctx, picture, life));
+      if (asked === "b64_json") await convert(ctx, (picture) => asBytes(ctx, picture));
     },
 });
+
+/** Give every picture its form. One that cannot be had is told beside those that can; when none can, its failure is the request's. */
+async function convert(ctx: PluginContext, form: (picture: Picture) => Promise<Picture>): Promise<void> {
+  const outcomes = await Promise.allSettled(ctx.result.pictures.map(form));
+  const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+  ctx.result.pictures = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  for (const failure of failures) {
+    if (ctx.result.pictures.length === 0 || !(failure instanceof ProviderFailure)) throw failure;
+    const { message, code } = clientError(failure);
+    ctx.result.errors.push({ message, code });
+  }
+}
 
 async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
   if (picture.data.kind === "url") return picture;

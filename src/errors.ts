@@ -1,3 +1,5 @@
+import { relative } from "node:path";
+
 /** What a client may be told: code -> HTTP status. The README's table is checked against it. */
 export const errorStatus = {
   missing_required_parameter: 400,
@@ -147,6 +149,12 @@ export interface Problem {
   message: string;
   /** The source line with a caret below the place. */
   frame: string;
+}
+
+/** A path as the operator would type it: below the working directory it is relative. */
+export function shownPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short;
 }
 
 /** Everything that is wrong with the operator's files, told at once. */

@@ -35,7 +35,7 @@ export function fitRules(size: Size, rules: SizeRules): string | undefined {
 /** The nearest size that fits: of a list by ratio, then by area; else scaled into the bounds and put on the grid. */
 export function nearestSize(size: Size, rules: SizeRules): Size | undefined {
   const ratio = size.width && size.height ? size.width / size.height : ratioOf(size.ratio ?? "1:1");
-  if (rules.sizes) return nearestOf(rules.sizes, ratio, (size.width ?? 0) * (size.height ?? 0));
+  if (rules.sizes) return nearestOf(rules.sizes, rules, ratio, (size.width ?? 0) * (size.height ?? 0));
   const { multiple_of: grid = 1, min = 1, max = Infinity, min_pixels: least = 0, max_pixels: most = Infinity } = rules;
   if (!size.width || !size.height) return undefined;
   const area = size.width * size.height;
@@ -50,11 +50,11 @@ export function nearestSize(size: Size, rules: SizeRules): Size | undefined {
   return undefined;
 }
 
-function nearestOf(sizes: readonly string[], ratio: number, area: number): Size | undefined {
+function nearestOf(sizes: readonly string[], rules: SizeRules, ratio: number, area: number): Size | undefined {
   const distance = ({ width = 1, height = 1 }: Size) =>
     Math.abs(Math.log(width / height / ratio)) + Math.abs(Math.log((width * height) / (area || width * height))) / 1000;
   return sizes
     .map((text) => readSize(text))
-    .filter((candidate): candidate is Size => candidate !== undefined)
+    .filter((candidate): candidate is Size => candidate !== undefined && fitRules(candidate, rules) === undefined)
     .sort((a, b) => distance(a) - distance(b))[0];
 }

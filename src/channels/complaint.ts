@@ -1,57 +1,111 @@
 import type { ErrorObject } from "ajv";
 import type { Path } from "../expression/template.ts";
 import { didYouMean } from "../schema/suggest.ts";
+import type { Located, Problems } from "./problems.ts";
+import { isWrittenOut } from "./settings.ts";
 
-interface Complaint {
-  path: Path;
-  message: string;
-  at: "key" | "value";
-}
-
-/** What a schema error of a channel file means to its writer; undefined for the echo that `if` adds to what its branch said. */
-export function channelMessage(error: ErrorObject): Complaint | undefined {
-  const path = error.instancePath
-    .split("/")
-    .slice(1)
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-  const params = error.params as Record<string, unknown>;
-  const about = subject(path);
-  switch (error.keyword) {
-    case "if":
-      return undefined;
-    case "additionalProperties": {
-      const key = String(params.additionalProperty);
-      const known = Object.keys((error.parentSchema?.properties as object | undefined) ?? {});
-      const thing = path[0] === "plugins" && path.length === 2 ? "plugin" : isOption(path) ? "option" : "key";
-      return { path: [...path, key], message: `${about}: unknown ${thing} "${key}" (${didYouMean(key, known)})`, at: "key" };
-    }
-    case "required":
-      return { path, message: `${about}: ${String(params.missingProperty)} is missing`, at: "key" };
-    case "enum": {
-      const known = (params.allowedValues as unknown[]).map(String);
-      const thing = path[0] === "plugins" && path.length === 2 ? "unknown plugin" : "unknown value";
-      return { path, message: `${about}: ${thing} ${JSON.stringify(error.data)} (${didYouMean(String(error.data), known)})`, at: "value" };
-    }
-    case "type":
-      return { path, message: `${about}: must be ${[params.type].flat().join(" or ")}, not ${kindOf(error.data)}`, at: "value" };
-    default:
-      return { path, message: `${about}: ${error.message ?? "is wrong"}`, at: "value" };
+/** Tell what schema errors of a channel file mean to its writer. */
+export function complain(located: Located, errors: readonly ErrorObject[], problems: Problems): void {
+  const told = new Set<string>();
+  for (const error of errors) {
+    const path = stepsOf(error.instancePath);
+    // `if`, `oneOf` and their branches echo what has been said about the same value, or say it worse.
+    if (error.keyword === "if" || error.schemaPath.includes("/oneOf/")) continue;
+    if (error.keyword === "type" && told.has(error.instancePath)) continue;
+    if (path[0] === "keys" && isWrittenOut(error.data)) continue;
+    if (errors.some((other) => isTypoOf(other, error))) continue;
+    if (error.keyword === "type") told.add(error.instancePath);
+    problems.add(located, keyed(error, path), `${subject(path)}: ${sentence(error, path)}`, { at: aboutKey(error) ? "key" : "value" });
   }
 }
 
-/** The part of the file that a message begins with: the plugin's name, or the way down to the place. */
+/** The steps of a JSON pointer. */
+export function stepsOf(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+/** A key that is missing since it is misspelled is told as that. */
+function isTypoOf(unknown: ErrorObject, { keyword, instancePath, params }: ErrorObject): boolean {
+  if (unknown.keyword !== "additionalProperties" || keyword !== "required" || unknown.instancePath !== instancePath) return false;
+  const { additionalProperty } = unknown.params as { additionalProperty: string };
+  return didYouMean(additionalProperty, [(params as { missingProperty: string }).missingProperty]).startsWith("did you mean");
+}
+
+function aboutKey({ keyword }: ErrorObject): boolean {
+  return keyword === "additionalProperties" || keyword === "required";
+}
+
+function keyed({ keyword, params }: ErrorObject, path: Path): Path {
+  return keyword === "additionalProperties" ? [...path, (params as { additionalProperty: string }).additionalProperty] : path;
+}
+
+function sentence(error: ErrorObject, path: string[]): string {
+  const params = error.params as Record<string, unknown>;
+  const found = kindOf(error.data, path);
+  switch (error.keyword) {
+    case "additionalProperties": {
+      const key = String(params.additionalProperty);
+      const known = Object.keys((error.parentSchema as { properties: object }).properties);
+      return `unknown ${isPluginItem(path) ? "plugin" : isOption(path) ? "option" : "key"} "${key}" (${didYouMean(key, known)})`;
+    }
+    case "required":
+      return `${params.missingProperty as string} is missing`;
+    case "enum": {
+      const known = (params.allowedValues as unknown[]).filter((value) => value !== null).map(String);
+      return `unknown value ${JSON.stringify(error.data)} (${didYouMean(String(error.data), known)})`;
+    }
+    case "type":
+      return `must be ${[params.type]
+        .flat()
+        .map((type) => names[type as string])
+        .join(" or ")}, not ${found}`;
+    case "pattern":
+      return `${found} is not ${(error.parentSchema as { title?: string }).title ?? `like ${params.pattern as string}`}`;
+    case "oneOf":
+      return "name either header or query";
+    case "minProperties":
+      return isPluginItem(path) ? "name a plugin, such as - inspect" : "must not be empty";
+    case "maxProperties":
+      return "one item names one plugin; begin a line with - for each";
+    case "minItems":
+      return "must not be empty";
+    default:
+      return `${String(error.message)}, not ${found}`;
+  }
+}
+
+/** The part of the file that a message begins with: the plugin's name with its option, or the way down to the place. */
 function subject(path: string[]): string {
-  if (isOption(path)) return path.slice(path.indexOf("plugins") + 2).join(".");
-  const steps = path.filter((step) => !/^\d+$/.test(step));
+  const from = isOption(path) ? path.indexOf("plugins") + 2 : 0;
+  const steps = path.slice(from).filter((step) => !/^\d+$/.test(step));
   return steps.length > 0 ? steps.join(".") : "channel";
 }
 
-function isOption(path: string[]): boolean {
-  const plugins = path.indexOf("plugins");
-  return (plugins === 0 || plugins === 2) && path.length > plugins + 2;
+/** `plugins/0` of the channel, or `models/x/plugins/0`. */
+function isPluginItem(path: string[]): boolean {
+  return [0, 2].includes(path.indexOf("plugins")) && path.length === path.indexOf("plugins") + 2;
 }
 
-function kindOf(value: unknown): string {
+function isOption(path: string[]): boolean {
+  return [0, 2].includes(path.indexOf("plugins")) && path.length > path.indexOf("plugins") + 2;
+}
+
+const names: Readonly<Record<string, string>> = {
+  object: "a map",
+  array: "a list",
+  string: "text",
+  integer: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  null: "empty",
+};
+
+/** A value in words. A key is never repeated. */
+function kindOf(value: unknown, path: string[]): string {
   if (value === null) return "empty";
-  return Array.isArray(value) ? "a list" : typeof value === "object" ? "a map" : `${typeof value} ${JSON.stringify(value)}`;
+  if (typeof value === "object") return Array.isArray(value) ? "a list" : "a map";
+  return path[0] === "keys" ? `a ${typeof value}` : JSON.stringify(value);
 }

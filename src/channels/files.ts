@@ -1,86 +1,80 @@
 import { readdir, readFile } from "node:fs/promises";
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
+import { messageOf, shownPath } from "../errors.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { overlay, readSource, type Located, type Problems } from "./source.ts";
+import { sourceOf, type Located, type Problems } from "./problems.ts";
+import { overlay, readSource } from "./source.ts";
 
-/** A channel file with its presets below it. */
-export interface ChannelFile {
+/** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */
+export interface ReadFile {
+  /** The file's name without its ending. */
   name: string;
   file: string;
-  located: Located;
-}
-
-/** A model's schema file, as parsed. */
-export interface SchemaFile {
-  name: string;
-  located: Located;
+  located: Located | undefined;
 }
 
 export interface Files {
-  channels: ChannelFile[];
-  schemas: Map<string, SchemaFile>;
+  /** Channels with their presets below them. */
+  channels: ReadFile[];
+  schemas: Map<string, ReadFile>;
 }
 
-/** Read a folder of channels with its `presets` and `models`. Only files that parse are returned; the rest is in `problems`. */
+/** Read a folder of channels with its `presets` and `models`. What cannot be read or parsed is in `problems`. */
 export async function readFiles(folder: string, problems: Problems): Promise<Files> {
-  const read = async (path: string, endings: readonly string[]) => {
-    const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-    const names = entries
-      .filter((entry) => !entry.isDirectory() && endings.some((ending) => entry.name.endsWith(ending)))
-      .map((entry) => entry.name);
-    return Promise.all(
-      names.sort().map(async (name) => {
-        const file = shown(join(path, name));
-        return {
-          name: basename(name).replace(/\.(ya?ml|json)$/, ""),
-          file,
-          located: readSource(file, await readFile(join(path, name), "utf8"), problems),
-        };
-      }),
-    );
-  };
   const [channels, presets, schemas] = await Promise.all([
-    read(folder, [".yaml", ".yml"]),
-    read(join(folder, "presets"), [".yaml", ".yml"]),
-    read(join(folder, "models"), [".json"]),
+    readFolder(folder, /\.ya?ml$/, problems, true),
+    readFolder(join(folder, "presets"), /\.ya?ml$/, problems),
+    readFolder(join(folder, "models"), /\.json$/, problems),
   ]);
-  const known = new Map(presets.map(({ name, located }) => [name, located]));
   return {
-    channels: channels.flatMap(({ name, file, located }) => {
-      const whole = located && extended(located, known, problems, []);
-      return whole ? [{ name, file, located: whole }] : [];
-    }),
-    schemas: new Map(schemas.flatMap(({ name, located }) => (located ? [[name, { name, located }]] : []))),
+    channels: [...channels.values()].map((channel) => ({
+      ...channel,
+      located: channel.located && extended(channel.located, presets, problems, []),
+    })),
+    schemas,
   };
 }
 
-/** Paths are told as the operator would type them. */
-function shown(path: string): string {
-  const short = relative(process.cwd(), path);
-  return short.startsWith("..") ? path : short;
+async function readFolder(folder: string, ending: RegExp, problems: Problems, needed = false): Promise<Map<string, ReadFile>> {
+  const entries = await readdir(folder).catch((error: unknown) => {
+    if (needed) problems.addAt(sourceOf(shownPath(folder), ""), 0, `the folder of channels cannot be read: ${messageOf(error)}`);
+    return [];
+  });
+  // Editors keep files that begin with a dot beside those they edit.
+  const names = entries.filter((name) => ending.test(name) && !name.startsWith(".")).sort();
+  const texts = await Promise.all(
+    names.map((name) => readFile(join(folder, name), "utf8").catch((error: unknown) => new Error(messageOf(error)))),
+  );
+  const files = new Map<string, ReadFile>();
+  for (const [index, text] of texts.entries()) {
+    const file = shownPath(join(folder, String(names[index])));
+    const name = basename(file).replace(ending, "");
+    const before = files.get(name);
+    if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);
+    if (text instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${text.message}`);
+    files.set(name, { name, file, located: text instanceof Error ? undefined : readSource(file, text, problems) });
+  }
+  return files;
 }
 
 function extended(
   located: Located,
-  presets: ReadonlyMap<string, Located | undefined>,
+  presets: ReadonlyMap<string, ReadFile>,
   problems: Problems,
   seen: readonly string[],
 ): Located | undefined {
   const { extends: name, ...rest } = located.value;
-  if (name === undefined) return located;
-  if (typeof name !== "string" || !presets.has(name)) {
-    problems.add(
-      located,
-      ["extends"],
-      `extends: unknown preset ${JSON.stringify(name)} (${didYouMean(String(name), [...presets.keys()])})`,
-    );
+  if (name === undefined || name === null) return { ...located, value: rest };
+  const preset = typeof name === "string" ? presets.get(name) : undefined;
+  if (!preset) {
+    const shown = typeof name === "string" ? name : JSON.stringify(name);
+    problems.add(located, ["extends"], `extends: unknown preset ${shown} (${didYouMean(shown, [...presets.keys()])})`);
     return undefined;
   }
-  if (seen.includes(name)) {
-    problems.add(located, ["extends"], `extends: ${[...seen, name].join(" -> ")} goes round in a circle`);
+  if (seen.includes(preset.name)) {
+    problems.add(located, ["extends"], `extends: ${[...seen, preset.name].join(" -> ")} goes round in a circle; take one of them out`);
     return undefined;
   }
-  const preset = presets.get(name);
-  const base = preset && extended(preset, presets, problems, [...seen, name]);
+  const base = preset.located && extended(preset.located, presets, problems, [...seen, preset.name]);
   return base && overlay(base, { ...located, value: rest });
 }

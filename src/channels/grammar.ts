@@ -14,7 +14,7 @@ const closed = (properties: Record<string, Schema>, rest: Schema = {}): Schema =
   ...rest,
 });
 
-const duration = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$" };
+const duration = { type: "string", title: "a duration; write 500ms, 90s, 10m or 1h", pattern: "^[0-9]+(ms|s|m|h)$" };
 
 const rule = closed(
   {
@@ -62,7 +62,8 @@ const auth = {
   then: { enum: ["bearer", "basic", "none"] },
   else: closed(
     { header: text("The header's name."), scheme: text("A word before the key."), query: text("The query parameter's name.") },
-    { minProperties: 1 },
+    // A scheme without its header would put the key nowhere.
+    { oneOf: [{ required: ["header"] }, { required: ["query"], not: { required: ["scheme"] } }] },
   ),
 };
 
@@ -133,42 +134,68 @@ function pluginItem(plugins: ReadonlyMap<string, Plugin>): Schema {
   };
 }
 
-/** The JSON Schema of a channel file, put together with the plugins' own. Presets are fragments: they may leave things out. */
-export function channelSchema(plugins: ReadonlyMap<string, Plugin>): Schema {
+/** The same, where null deletes what lies below. */
+function deletable(schema: Schema): Schema {
+  const { type, enum: values, properties } = schema as { type?: string | string[]; enum?: unknown[]; properties?: Record<string, Schema> };
+  return {
+    ...schema,
+    ...(type && { type: [type, "null"].flat() }),
+    ...(values && { enum: [...values, null] }),
+    ...(properties && { properties: deletableParts(properties) }),
+  };
+}
+
+function deletableParts(parts: Record<string, Schema>): Record<string, Schema> {
+  return Object.fromEntries(Object.entries(parts).map(([name, schema]) => [name, deletable(schema)]));
+}
+
+function channelParts(plugins: ReadonlyMap<string, Plugin>): Record<string, Schema> {
   const parts = overridable(plugins);
+  return {
+    description: text("One sentence about the channel."),
+    base_url: text("The provider's address; `<CHANNEL>_BASE_URL` in the environment replaces it."),
+    keys: {
+      type: "array",
+      minItems: 1,
+      description: 'The keys, taking turns: `["${env.NAME}"]`; maps where a key has parts. `<CHANNEL>_API_KEY` stands in for them.',
+      items: { type: ["string", "object"], additionalProperties: { type: "string" } },
+    },
+    auth,
+    trusted_hosts: { type: "array", items: { type: "string" }, description: "Other hosts whose pictures may be at private addresses." },
+    models: {
+      type: "object",
+      minProperties: 1,
+      description: "The public models it serves; each may have `schema`, `upstream`, and anew what the channel has.",
+      additionalProperties: deletable(
+        closed({
+          schema: text("The file of models/, without .json, where it is not the model's id."),
+          upstream: text("The provider's name for the model."),
+          ...parts,
+        }),
+      ),
+    },
+    ...parts,
+    tests: { type: "array", items: test, description: "Exchanges with the provider, run offline by `pictor test`." },
+  };
+}
+
+const needed = { required: ["base_url", "models"] };
+
+/** The JSON Schema of a channel with its preset below it, put together with the plugins' own schemas. */
+export function channelSchema(plugins: ReadonlyMap<string, Plugin>): Schema {
+  return closed(channelParts(plugins), needed);
+}
+
+/** The JSON Schema of a channel file as it is written, for editors. A preset may give what is missing, and null deletes what it gives. */
+export function channelFileSchema(plugins: ReadonlyMap<string, Plugin>): Schema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A channel: one upstream account and its dialect",
-    ...closed(
-      {
-        description: text("One sentence about the channel."),
-        extends: text("The preset it builds on: a file of presets/, without .yaml."),
-        base_url: text("The provider's address; `<CHANNEL>_BASE_URL` in the environment replaces it."),
-        keys: {
-          type: "array",
-          minItems: 1,
-          description: 'The keys, taking turns: `["${env.NAME}"]`; maps where a key has parts. `<CHANNEL>_API_KEY` stands in for them.',
-          items: { type: ["string", "object"], additionalProperties: { type: "string" } },
-        },
-        auth,
-        trusted_hosts: { type: "array", items: { type: "string" }, description: "Other hosts whose pictures may be at private addresses." },
-        models: {
-          type: "object",
-          minProperties: 1,
-          description: "The public models it serves; each may have `schema`, `upstream`, and anew what the channel has.",
-          additionalProperties: {
-            ...closed({
-              schema: text("The file of models/, without .json, where it is not the model's id."),
-              upstream: text("The provider's name for the model."),
-              ...parts,
-            }),
-            type: ["object", "null"],
-          },
-        },
-        ...parts,
-        tests: { type: "array", items: test, description: "Exchanges with the provider, run offline by `pictor test`." },
-      },
-      { required: ["base_url", "models"] },
-    ),
+    ...closed({
+      extends: text("The preset it builds on: a file of presets/, without .yaml."),
+      ...deletableParts(channelParts(plugins)),
+    }),
+    if: { not: { required: ["extends"] } },
+    then: needed,
   };
 }

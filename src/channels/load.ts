@@ -1,23 +1,32 @@
-import type { ErrorObject } from "ajv";
-import { ConfigError, messageOf } from "../errors.ts";
+import type { ErrorObject, ValidateFunction } from "ajv";
+import { ConfigError } from "../errors.ts";
+import { isPlainObject } from "../expression/cel.ts";
 import { testNames } from "../expression/names.ts";
-import { compileTemplate, type Path } from "../expression/template.ts";
+import { compileTemplate } from "../expression/template.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
-import { createModelCompiler, SchemaError, type CompiledModel, type ModelSchema } from "../schema/models.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { channelMessage } from "./complaint.ts";
-import { readFiles, type ChannelFile, type SchemaFile } from "./files.ts";
+import { complain, stepsOf } from "./complaint.ts";
+import { readFiles } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
+import { createProblems, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
-import { forModel, resolveSettings, type Environment } from "./settings.ts";
-import { createProblems, type Problems } from "./source.ts";
+import { compileSchemas, type Schemas } from "./schemas.ts";
+import {
+  createResolver,
+  forModel,
+  judgeKeys,
+  resolveSettings,
+  resolveVariables,
+  type Environment,
+  type Resolver,
+  type Surroundings,
+} from "./settings.ts";
 
-export interface LoadOptions {
+export interface LoadOptions extends Surroundings {
   /** The folder of channel files, with `presets` and `models` in it. */
   folder: string;
   plugins: ReadonlyMap<string, Plugin>;
-  env: Environment;
   /** Only these channels, by name; all when omitted. */
   only?: readonly string[];
 }
@@ -38,6 +47,16 @@ export interface ChannelTests {
   render(variables: { base_url: string; env: Environment }): unknown[];
 }
 
+/** What all channels of one load share. */
+interface Load extends LoadOptions {
+  schemas: Schemas;
+  validate: ValidateFunction;
+  resolve: Resolver;
+  problems: Problems;
+  /** The schema of each model so far, and the channel that says so. */
+  schemaOf: Map<string, { name: string; channel: string }>;
+}
+
 /**
  * Load a folder of channels: checked as a whole, compiled, immutable.
  * Throws one `ConfigError` with every problem of every file.
@@ -45,100 +64,138 @@ export interface ChannelTests {
 export async function loadChannels(options: LoadOptions): Promise<Loaded> {
   const problems = createProblems();
   const files = await readFiles(options.folder, problems);
-  const schemas = compileSchemas(files.schemas, problems);
-  const validate = createAjv({ useDefaults: true, allErrors: true }).compile(channelSchema(options.plugins));
-  const loaded: Loaded = { channels: [], routes: [], tests: [] };
-  const schemaOf = new Map<string, { name: string; channel: string }>();
-  for (const file of files.channels) {
-    if (options.only && !options.only.includes(file.name)) continue;
-    if (!validate(file.located.value)) {
-      complain(file, validate.errors ?? [], problems);
-      continue;
-    }
-    const settings = resolveSettings(file.name, file.located, options.env, problems);
-    const models = Object.keys(file.located.value.models as object);
-    const channel = {
-      ...settings,
-      name: file.name,
-      description: String(file.located.value.description ?? ""),
-      models,
-      trusted: trustOf(settings.baseUrl, file.located.value.trusted_hosts),
-    };
-    const routes = models.flatMap((id) => {
-      const located = forModel(file.located, id);
-      const name = String(located.value.schema ?? id);
-      const schema = schemas.get(name);
-      const before = schemaOf.get(id);
-      if (!schema) {
-        problems.add(
-          file.located,
-          ["models", id],
-          `models: there is no schema models/${name}.json (${didYouMean(
-            name,
-            [...files.schemas.keys()].filter((known) => known !== "common"),
-          )})`,
-          { at: "key" },
-        );
-        return [];
-      }
-      if (before && before.name !== name) {
-        problems.add(
-          file.located,
-          ["models", id],
-          `models: ${id} has schema ${name} here and ${before.name} in channel ${before.channel}; one model has one schema`,
-          { at: "key" },
-        );
-      }
-      schemaOf.set(id, before ?? { name, channel: file.name });
-      const route = compileRoute(channel, id, schema, located, options.plugins, settings.variables, problems);
-      return route && located.value.enabled !== false ? [route] : [];
-    });
-    loaded.channels.push(channel);
-    if (!channel.off) loaded.routes.push(...routes);
-    const tests = compileTemplate(file.located.value.tests ?? [], ["tests"], {
-      names: testNames,
-      report: (path, message, offset) => problems.add(file.located, path, `tests: ${message}`, { offset }),
-    });
-    loaded.tests.push({
-      channel,
-      routes,
-      file: file.file,
-      render: (variables) => tests({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[],
-    });
-  }
+  const load: Load = {
+    ...options,
+    schemas: compileSchemas(files.schemas, problems),
+    validate: grammarOf(options.plugins),
+    resolve: createResolver(options, problems),
+    problems,
+    schemaOf: new Map(),
+  };
+  const tests = files.channels
+    .filter(({ name }) => options.only?.includes(name) ?? true)
+    .flatMap(({ name, file, located }) => (located ? loadChannel(name, file, located, load) : []));
   const found = problems.list();
   if (found.length > 0) throw new ConfigError(found);
-  return loaded;
+  return {
+    channels: tests.map(({ channel }) => channel),
+    routes: tests.flatMap(({ channel, routes }) => (channel.off === undefined ? routes : [])),
+    tests,
+  };
 }
 
-function compileSchemas(files: ReadonlyMap<string, SchemaFile>, problems: Problems): Map<string, CompiledModel> {
-  const common = files.get("common")?.located.value as ModelSchema | undefined;
-  const compile = createModelCompiler(common ?? { $id: "common.json", type: "object" });
-  const compiled = new Map<string, CompiledModel>();
-  for (const [name, { located }] of files) {
-    if (name === "common") continue;
-    try {
-      compiled.set(name, compile(name, located.value as ModelSchema));
-    } catch (error) {
-      const path: Path = error instanceof SchemaError ? (error.pointer ?? "").split("/").slice(1) : [];
-      problems.add(located, path, `schema: ${messageOf(error)}`);
-    }
-  }
+const grammars = new WeakMap<ReadonlyMap<string, Plugin>, ValidateFunction>();
+
+/** The validator of channels, compiled once for the plugins there are. */
+function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction {
+  const known = grammars.get(plugins);
+  if (known) return known;
+  const compiled = createAjv({ useDefaults: true, allErrors: true }).compile(channelSchema(plugins));
+  grammars.set(plugins, compiled);
   return compiled;
 }
 
-function complain(file: ChannelFile, errors: readonly ErrorObject[], problems: Problems): void {
-  for (const error of errors) {
-    const told = channelMessage(error);
-    if (told) problems.add(file.located, told.path, told.message, { at: told.at });
+function loadChannel(name: string, file: string, written: Located, load: Load): ChannelTests[] {
+  const { problems, resolve } = load;
+  judgeKeys(written, problems);
+  const { located, whole } = checked(withPluginMaps(written), load.validate, problems);
+  if (!located) return [];
+  const settings = resolveSettings(name, located, load.env, resolve, problems);
+  const models = Object.keys(located.value.models as object).map((id) => {
+    const own = forModel(located, id);
+    return { id, located: own, ...resolveVariables(own, resolve) };
+  });
+  const [unset] = models.flatMap(({ wanted }) => wanted);
+  const channel: Channel = Object.freeze({
+    ...settings,
+    off: settings.off ?? (unset === undefined ? undefined : `${unset} is not set`),
+    name,
+    description: (located.value.description as string | undefined) ?? "",
+    models: models.map(({ id }) => id),
+    trusted: trustOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
+  });
+  const routes = models.flatMap((model) => {
+    const schema = schemaFor(model.id, name, located, load);
+    const route = schema && compileRoute({ ...model, channel, schema, plugins: load.plugins, whole }, problems);
+    return route && model.located.value.enabled !== false ? [route] : [];
+  });
+  return [{ channel, routes, file, render: compileTests(located, channel, problems) }];
+}
+
+/** `- inspect` and `- inspect:` are `- inspect: {}`, so that all options meet the plugin's schema and get its defaults. */
+function withPluginMaps({ value, places }: Located): Located {
+  const asMap = (item: unknown) => {
+    if (typeof item === "string") return { [item]: {} };
+    return isPlainObject(item) ? Object.fromEntries(Object.entries(item).map(([name, options]) => [name, options ?? {}])) : item;
+  };
+  const mapped = (part: unknown) =>
+    isPlainObject(part) && Array.isArray(part.plugins) ? { ...part, plugins: part.plugins.map(asMap) } : part;
+  const models = isPlainObject(value.models)
+    ? { models: Object.fromEntries(Object.entries(value.models).map(([id, own]) => [id, mapped(own)])) }
+    : {};
+  return { value: mapped({ ...value, ...models }) as Record<string, unknown>, places };
+}
+
+/** The channel if the grammar accepts it, and else what is left without the parts that are wrong, so that the rest is judged too. */
+function checked(located: Located, validate: ValidateFunction, problems: Problems): { located?: Located; whole: boolean } {
+  if (validate(located.value)) return { located, whole: true };
+  const errors = validate.errors ?? [];
+  complain(located, errors, problems);
+  const rest = errors.reduce<unknown>((value, error) => without(value, culprit(error)), located.value);
+  const value = { base_url: "", ...(rest as Record<string, unknown>) };
+  return { located: validate(value) ? { ...located, value } : undefined, whole: false };
+}
+
+function culprit(error: ErrorObject): string[] {
+  const { additionalProperty } = error.params as { additionalProperty?: string };
+  const path = stepsOf(error.instancePath);
+  return additionalProperty === undefined ? path : [...path, additionalProperty];
+}
+
+/** A value without what stands at a path. A list goes as a whole, since its places are counted. */
+function without(value: unknown, [key, ...below]: string[]): unknown {
+  if (!isPlainObject(value) || key === undefined || !(key in value)) return value;
+  const { [key]: part, ...rest } = value;
+  return below.length > 0 && isPlainObject(part) ? { ...rest, [key]: without(part, below) } : rest;
+}
+
+/** The schema of a model. One that is there and broken has been told already. */
+function schemaFor(id: string, channel: string, located: Located, { schemas, schemaOf, problems }: Load) {
+  const { schema: named } = (located.value.models as Record<string, { schema?: string } | null>)[id] ?? {};
+  const name = named ?? id;
+  const tell = (message: string) =>
+    problems.add(located, ["models", id, ...(named === undefined ? [] : ["schema"])], `models: ${message}`, {
+      at: named === undefined ? "key" : "value",
+    });
+  if (!schemas.names.includes(name)) tell(`there is no schema models/${name}.json (${didYouMean(name, schemas.names)})`);
+  const before = schemaOf.get(id);
+  if (before && before.name !== name)
+    tell(`${id} has schema ${name} here and ${before.name} in channel ${before.channel}; one model has one schema`);
+  schemaOf.set(id, before ?? { name, channel });
+  return schemas.compiled.get(name);
+}
+
+function compileTests(located: Located, channel: Channel, problems: Problems): ChannelTests["render"] {
+  const tests = (located.value.tests ?? []) as { request: { model?: unknown } }[];
+  for (const [index, { request }] of tests.entries()) {
+    if (typeof request.model === "string" && !channel.models.includes(request.model))
+      problems.add(
+        located,
+        ["tests", index, "request", "model"],
+        `tests: ${request.model} is not a model of this channel (${didYouMean(request.model, channel.models)})`,
+      );
   }
+  const template = compileTemplate(tests, ["tests"], {
+    names: testNames,
+    report: (path, message, offset) => problems.add(located, path, `tests: ${message}`, { offset }),
+  });
+  return (variables) => template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
 }
 
 /** The channel's own origin and its `trusted_hosts` may be at private addresses; no other URL may. */
-function trustOf(baseUrl: string, hosts: unknown): (url: URL) => boolean {
+function trustOf(baseUrl: string, hosts: readonly string[]): (url: URL) => boolean {
   const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
-  const patterns = Array.isArray(hosts) ? hosts.map(String) : [];
   return (url) =>
     url.origin === origin ||
-    patterns.some((pattern) => (pattern.startsWith("*.") ? url.hostname.endsWith(pattern.slice(1)) : url.hostname === pattern));
+    hosts.some((pattern) => (pattern.startsWith("*.") ? url.hostname.endsWith(pattern.slice(1)) : url.hostname === pattern));
 }

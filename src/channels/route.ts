@@ -1,9 +1,7 @@
-import type { RuleSpec } from "../dialect/failure.ts";
+import { withoutSecrets, type RuleSpec } from "../dialect/failure.ts";
 import { compileOperation, methods, type Operation, type OperationSpec } from "../dialect/operation.ts";
 import { judgeUnused } from "../dialect/unused.ts";
-import { withoutSecrets } from "../dialect/failure.ts";
 import { messageOf, ProviderFailure } from "../errors.ts";
-import { isPlainObject } from "../expression/cel.ts";
 import { channelNames } from "../expression/names.ts";
 import type { Path } from "../expression/template.ts";
 import { secretsOf, type AuthKind, type Key } from "../net/auth.ts";
@@ -12,7 +10,7 @@ import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import { milliseconds } from "./settings.ts";
-import type { Located, Problems } from "./source.ts";
+import type { Located, Problems } from "./problems.ts";
 
 /** One upstream account, ready to be asked. */
 export interface Channel {
@@ -44,38 +42,39 @@ export interface Route {
   operation: Operation;
 }
 
-/** Compile one model of a channel. `located` is the channel as the model sees it. */
-export function compileRoute(
-  channel: Channel,
-  id: string,
-  schema: CompiledModel,
-  located: Located,
-  plugins: ReadonlyMap<string, Plugin>,
-  variables: Record<string, unknown>,
-  problems: Problems,
-): Route | undefined {
+/** What a route is compiled from. */
+export interface RouteParts {
+  channel: Channel;
+  id: string;
+  schema: CompiledModel;
+  /** The channel as the model sees it. */
+  located: Located;
+  variables: Record<string, unknown>;
+  plugins: ReadonlyMap<string, Plugin>;
+  /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
+  whole: boolean;
+}
+
+/** Compile one model of a channel. Mistakes go to `problems`; there is no route where the operation is not complete. */
+export function compileRoute(parts: RouteParts, problems: Problems): Route | undefined {
+  const { channel, id, schema, located, variables, plugins } = parts;
   const { upstream = id, unsupported = "drop", priority = 0, partial = "keep", limits = {}, errors = [] } = located.value as RouteSpec;
-  const report = (path: Path, message: string, offset?: number) =>
-    problems.add(
-      located,
-      path,
-      `${path
-        .filter((step) => typeof step === "string")
-        .slice(0, 3)
-        .join(".")}: ${message}`,
-      { offset },
-    );
+  const report = (path: Path, message: string, offset?: number) => {
+    const steps = path.filter((step) => typeof step === "string");
+    problems.add(located, path, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
+  };
   const spec = located.value.generate;
-  if (!isComplete(spec, report)) return undefined;
+  if (!isComplete(spec, parts.whole ? report : () => undefined)) return undefined;
+  const declared = Object.keys(located.value.variables ?? {});
   const operation = compileOperation(
     spec,
     errors,
     ["generate"],
-    channelNames(schema.open ? undefined : schema.properties, Object.keys(variables)),
+    channelNames(schema.open ? undefined : schema.properties, declared),
     report,
   );
-  const steps = withResponseFormat(located.value.plugins, plugins);
-  const pipeline = steps.flatMap((step, index) => instantiate(step, index, plugins, report));
+  const steps = withResponseFormat(located.value.plugins as Record<string, unknown>[] | undefined, plugins);
+  const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = new Set(steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []));
   const call = (ctx: PluginContext, key: Key | undefined) => ({ ctx, baseUrl: channel.baseUrl, variables, auth: channel.auth, key });
   const secrets = secretsOf(channel.keys);
@@ -83,24 +82,31 @@ export function compileRoute(
     (key: Key | undefined): Core =>
     async (ctx) => {
       const rendered = operation.render(call(ctx, key));
-      if (rendered.used) judgeUnused(ctx.request, new Set([...rendered.used, ...handled]), unsupported, ctx.change);
+      if (rendered.used)
+        judgeUnused(
+          ctx.request,
+          new Set([...rendered.used, ...handled]),
+          unsupported,
+          (field, change) => ctx.change(field, change),
+          schema.schema.properties,
+        );
       try {
         ctx.result = await operation.run(rendered, call(ctx, key));
       } catch (error) {
         throw error instanceof ProviderFailure ? withoutSecrets(error, secrets) : error;
       }
     };
-  return {
+  return Object.freeze({
     channel,
     model: { id, upstream },
     schema,
     priority,
     partial,
     timeout: milliseconds(limits.timeout ?? "10m"),
-    run: (ctx, key) => compose(pipeline, core(key))(ctx),
+    run: (ctx: PluginContext, key: Key | undefined) => compose(pipeline, core(key))(ctx),
     handled,
     operation,
-  };
+  });
 }
 
 interface RouteSpec {
@@ -113,43 +119,45 @@ interface RouteSpec {
 }
 
 function isComplete(spec: unknown, report: (path: Path, message: string) => void): spec is OperationSpec {
-  if (!isPlainObject(spec) || !isPlainObject(spec.request) || !isPlainObject(spec.result)) {
-    report(["generate"], "an operation needs request and result");
-    return false;
-  }
-  const { request, result } = spec;
+  const { request, result } = (spec ?? {}) as Partial<OperationSpec>;
+  const hint = "write it, or extends: a preset that has it";
+  if (!request) report(["generate"], `request is missing, the call to the provider; ${hint}`);
+  if (!result) report(["generate"], `result is missing, where the pictures are; ${hint}`);
+  if (!request || !result) return false;
   const used = methods.filter((method) => request[method] !== undefined);
-  if (used.length !== 1) report(["generate", "request"], `one method is needed, such as post: /images (there are ${used.length})`);
-  if (result.images === undefined) report(["generate", "result"], "images is needed, the list of pictures: images: ${body.data}");
-  return used.length === 1 && result.images !== undefined;
+  const { images, url, base64 } = result as Partial<OperationSpec["result"]>;
+  if (used.length !== 1)
+    report(["generate", "request"], `one method is needed, such as post: /images; there ${used.length === 0 ? "is none" : "are several"}`);
+  if (images === undefined) report(["generate", "result"], "images is missing, the list of pictures: images: ${body.data}");
+  if (url === undefined && base64 === undefined)
+    report(["generate", "result"], "url or base64 is missing, where one picture is: url: ${image.url}");
+  return used.length === 1 && images !== undefined;
 }
 
 interface Step {
   name: string;
+  /** Checked, with defaults filled in. */
   options: unknown;
+  /** Its place in the file's list. */
+  index: number;
 }
 
 /** The steps of `plugins`. The format that a client asked for holds on every channel, so the plugin for it need not be named. */
-function withResponseFormat(list: unknown, plugins: ReadonlyMap<string, Plugin>): Step[] {
-  const steps = (Array.isArray(list) ? list : []).map((item: unknown): Step => {
-    if (!isPlainObject(item)) return { name: String(item), options: {} };
-    const [[name, options] = ["", {}]] = Object.entries(item);
-    return { name, options: options ?? {} };
-  });
-  const missing = plugins.has("response-format") && !steps.some(({ name }) => name === "response-format");
-  return missing ? [{ name: "response-format", options: {} }, ...steps] : steps;
+function withResponseFormat(list: readonly Record<string, unknown>[] = [], plugins: ReadonlyMap<string, Plugin>): Step[] {
+  const steps = list.flatMap((item, index) => Object.entries(item).map(([name, options]) => ({ name, options, index })));
+  const isMissing = plugins.has("response-format") && !steps.some(({ name }) => name === "response-format");
+  return isMissing ? [{ name: "response-format", options: {}, index: 0 }, ...steps] : steps;
 }
 
 function instantiate(
-  { name, options }: Step,
-  index: number,
+  { name, options, index }: Step,
   plugins: ReadonlyMap<string, Plugin>,
   report: (path: Path, message: string) => void,
 ): Middleware[] {
-  const plugin = plugins.get(name);
-  if (!plugin) return [];
   try {
-    return [plugin.create(options)];
+    // Each model has options of its own, so that no plugin can change another's.
+    const step = plugins.get(name)?.create(structuredClone(options));
+    return step ? [step] : [];
   } catch (error) {
     report(["plugins", index, name], messageOf(error));
     return [];

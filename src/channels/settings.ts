@@ -1,104 +1,181 @@
+import { readFileSync } from "node:fs";
+import { messageOf } from "../errors.ts";
 import { isPlainObject, missing } from "../expression/cel.ts";
 import { settingNames } from "../expression/names.ts";
 import { compileTemplate, type Path } from "../expression/template.ts";
 import type { AuthKind, Key } from "../net/auth.ts";
-import { merge, type Located, type Problems } from "./source.ts";
+import { placeOf, type Located, type Problems } from "./problems.ts";
+import { overlay } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the operator set for a channel: resolved once, at load. */
 export interface Settings {
   baseUrl: string;
-  keys: Key[];
-  variables: Record<string, unknown>;
+  keys: readonly Key[];
   auth: AuthKind;
   /** Why the channel is off. */
   off?: string;
 }
 
-/** Resolve `base_url`, `keys` and `variables` against the environment. A secret that is not set switches the channel off; mistakes go to `problems`. */
-export function resolveSettings(name: string, located: Located, env: Environment, problems: Problems): Settings {
-  const prefix = name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
-  const wanted = new Set<string>();
+/** Where the operator's settings come from. */
+export interface Surroundings {
+  env: Environment;
+  /** Reads the secret that `${file("...")}` names; the file itself when omitted. */
+  readSecret?: (path: string) => string | undefined;
+}
+
+/** A resolved value, and what it wanted that is not there: variables of the environment and files. */
+interface Resolved {
+  value: unknown;
+  wanted: string[];
+}
+
+/** Resolves the expressions of `base_url`, `keys` and `variables`. Mistakes go to `problems`. */
+export type Resolver = (located: Located, path: Path, value: unknown) => Resolved;
+
+export function createResolver({ env, readSecret = readSecretFile }: Surroundings, problems: Problems): Resolver {
   // An empty variable is one that is not set.
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
-  const resolve = (value: unknown, path: Path): unknown => {
-    const report = (at: Path, message: string, offset?: number) => problems.add(located, at, message, { offset });
-    const used = new Set<string>();
+  let gone: string[] = [];
+  const file = (path: string) => {
+    const secret = readSecret(path);
+    if (secret === undefined || secret === "") gone.push(path);
+    return secret ?? "";
+  };
+  const names = { ...settingNames, functions: { "file(string): string": file } };
+  return (located, path, value) => {
+    const report = (at: Path, message: string, offset?: number) => problems.add(located, at, `${path[0]}: ${withEnv(message)}`, { offset });
+    const template = compileTemplate(value, path, { names, report });
+    gone = [];
     try {
-      const resolved = compileTemplate(value, path, { names: settingNames, report })({
-        variables: { env: present },
-        used,
-        mapped: () => undefined,
-      });
-      if (resolved === missing) for (const variable of JSON.stringify(value).matchAll(/\benv\.(\w+)/g)) wanted.add(String(variable[1]));
-      return resolved === missing ? undefined : resolved;
+      const resolved = template({ variables: { env: present }, used: new Set(), mapped: () => undefined });
+      if (resolved !== missing && gone.length === 0) return { value: resolved, wanted: [] };
+      const named = [...JSON.stringify(value).matchAll(/\benv\.(\w+)/g)].map(([, variable]) => String(variable));
+      return { value: undefined, wanted: [...named.filter((variable) => !(variable in present)), ...gone] };
     } catch (error) {
-      problems.add(located, path, `cannot be read: ${(error as Error).message}`);
-      return undefined;
+      problems.add(located, path, `${path[0]}: cannot be worked out; ${withoutValues(messageOf(error), present)}`);
+      return { value: undefined, wanted: [] };
     }
   };
-  const { base_url, keys, variables = {}, auth = "bearer", enabled } = located.value;
-  const listed = Array.isArray(keys) ? keys.map((key: unknown, index) => ({ key, path: ["keys", index] })) : [];
-  for (const { key, path } of listed) judgeKey(key, path, located, problems);
-  const resolvedKeys = listed.map(({ key, path }) => resolve(key, path)).filter(isKey);
-  const ownKey = present[`${prefix}_API_KEY`];
-  const settings: Settings = {
-    baseUrl: present[`${prefix}_BASE_URL`] ?? asText(resolve(base_url, ["base_url"])),
-    keys: resolvedKeys.length === 0 && ownKey ? [ownKey] : resolvedKeys,
-    variables: resolve(variables, ["variables"]) as Record<string, unknown>,
-    auth: auth as AuthKind,
-  };
-  if (settings.baseUrl && !/^https?:\/\/[^\s/]/.test(settings.baseUrl))
-    problems.add(located, ["base_url"], "base_url: not an address; write https://host/path");
-  return {
-    ...settings,
-    off: whyOff(settings, enabled, listed.length > 0, [...wanted, ...(listed.length > 0 ? [`${prefix}_API_KEY`] : [])], prefix),
-  };
 }
 
-function whyOff(settings: Settings, enabled: unknown, needsKey: boolean, wanted: string[], prefix: string): string | undefined {
-  if (enabled === false) return "switched off in its file";
-  if (needsKey && settings.keys.length === 0) return `${[...new Set(wanted)].join(" or ")} is not set`;
-  return settings.baseUrl ? undefined : `${prefix}_BASE_URL is not set`;
-}
-
-function asText(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function isKey(value: unknown): value is Key {
-  return typeof value === "string"
-    ? value !== ""
-    : isPlainObject(value) &&
-        Object.keys(value).length > 0 &&
-        Object.values(value).every((part) => typeof part === "string" && part !== "");
-}
-
-/** A key written into a file ends in a repository. */
-function judgeKey(key: unknown, path: Path, located: Located, problems: Problems): void {
-  const parts: [Path, unknown][] = isPlainObject(key)
-    ? Object.entries(key).map(([part, value]) => [[...path, part], value])
-    : [[path, key]];
-  for (const [at, value] of parts) {
-    if (typeof value === "string" && !value.includes("${"))
-      problems.add(located, at, 'a key written out; name where it is: ${env.NAME} or ${file("/run/secrets/name")}');
+/** A file that is not there is like a variable that is not set; one that cannot be read is a mistake. */
+function readSecretFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 
-/** Milliseconds of `500ms`, `90s`, `10m`, `1h`. */
+/** `${ACME_API_KEY}` is how a shell would have it. */
+function withEnv(message: string): string {
+  return message.replace(/^unknown name ([A-Z][A-Z0-9_]*) \(.*\)$/, "unknown name $1 (write env.$1)");
+}
+
+/** A message without what the environment holds. Short values are no secrets, and would be found in any text. */
+function withoutValues(message: string, env: Environment): string {
+  return Object.entries(env).reduce(
+    (text, [name, value = ""]) => (value.length < 6 ? text : text.replaceAll(value, `env.${name}`)),
+    message,
+  );
+}
+
+/** The environment's names of a channel's settings begin with this: `ACME_2` for `acme-2`. */
+function prefixOf(name: string): string {
+  return name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+}
+
+/** Resolve `base_url` and `keys`. A secret that is not set switches the channel off; mistakes go to `problems`. */
+export function resolveSettings(name: string, located: Located, env: Environment, resolve: Resolver, problems: Problems): Settings {
+  const prefix = prefixOf(name);
+  const { base_url, keys = [], auth = "bearer", enabled } = located.value as unknown as ChannelValue;
+  const resolved = keys.map((key, index) => resolveKey(key, ["keys", index], located, resolve));
+  const complete = resolved.flatMap(({ key }) => (key === undefined ? [] : [key]));
+  const ownKey = env[`${prefix}_API_KEY`];
+  const ownUrl = env[`${prefix}_BASE_URL`];
+  const url = ownUrl ? { value: ownUrl, wanted: [] } : resolve(located, ["base_url"], base_url);
+  const baseUrl = typeof url.value === "string" ? url.value : "";
+  if (baseUrl && !(/^https?:\/\/[^\s/]/.test(baseUrl) && URL.canParse(baseUrl)))
+    problems.add(located, ["base_url"], `${ownUrl ? `${prefix}_BASE_URL` : "base_url"}: not an address; write https://host/path`);
+  const usable = complete.length === 0 && ownKey ? [ownKey] : complete;
+  return { baseUrl, keys: usable, auth, off: whyOff() };
+
+  function whyOff(): string | undefined {
+    if (enabled === false) return "switched off in its file";
+    const wanted = [...new Set([...resolved.flatMap((key) => key.wanted), `${prefix}_API_KEY`])];
+    if (keys.length > 0 && usable.length === 0) return `${wanted.join(" or ")} is not set`;
+    return baseUrl === "" ? `${url.wanted[0] ?? `${prefix}_BASE_URL`} is not set` : undefined;
+  }
+}
+
+interface ChannelValue {
+  base_url: string;
+  keys?: (string | Record<string, string>)[];
+  auth?: AuthKind;
+  enabled?: boolean;
+}
+
+/** A key with parts needs all of them; undefined where it is not whole. */
+function resolveKey(key: Key, path: Path, located: Located, resolve: Resolver): { key: Key | undefined; wanted: string[] } {
+  if (typeof key === "string") {
+    const { value, wanted } = resolve(located, path, key);
+    return { key: value === undefined ? undefined : asText(value), wanted };
+  }
+  const parts = Object.entries(key).map(([part, value]) => [part, resolve(located, [...path, part], value)] as const);
+  const whole = parts.length > 0 && parts.every(([, { value }]) => value !== undefined);
+  return {
+    key: whole ? Object.fromEntries(parts.map(([part, { value }]) => [part, asText(value)])) : undefined,
+    wanted: parts.flatMap(([, { wanted }]) => wanted),
+  };
+}
+
+function asText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** A key written into a file ends in a repository. It is told, and hidden wherever the file is shown. */
+export function judgeKeys(located: Located, problems: Problems): void {
+  const visit = (value: unknown, path: Path): void => {
+    if (Array.isArray(value) || isPlainObject(value)) {
+      for (const [part, inner] of Object.entries(value) as [string, unknown][]) visit(inner, [...path, part]);
+    } else if (isWrittenOut(value)) {
+      const { place } = placeOf(located.places, path);
+      place.source.secrets.push([place.value, place.end]);
+      problems.add(located, path, 'keys: a key written out; name where it is: ${env.NAME} or ${file("/run/secrets/name")}');
+    }
+  };
+  visit(located.value.keys, ["keys"]);
+}
+
+/** Whether a key is one itself, and not an expression that says where it is. */
+export function isWrittenOut(key: unknown): boolean {
+  return typeof key === "number" || (typeof key === "string" && !key.includes("${"));
+}
+
+/** A channel's or model's own settings for its templates. What cannot be had is named in `wanted`. */
+export function resolveVariables(located: Located, resolve: Resolver): { variables: Record<string, unknown>; wanted: string[] } {
+  const declared = Object.entries((located.value.variables ?? {}) as Record<string, unknown>);
+  const resolved = declared.map(([name, value]) => [name, resolve(located, ["variables", name], value)] as const);
+  return {
+    variables: Object.fromEntries(resolved.map(([name, { value }]) => [name, value] as const).filter(([, value]) => value !== undefined)),
+    wanted: resolved.flatMap(([, { wanted }]) => wanted),
+  };
+}
+
+/** Milliseconds of `500ms`, `90s`, `10m`, `1h`, which the grammar has checked. */
 export function milliseconds(duration: string): number {
-  const [, count = "0", unit = "s"] = /^(\d+)(ms|s|m|h)$/.exec(duration) ?? [];
-  return Number(count) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? 1);
+  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  return parseInt(duration, 10) * units[duration.replace(/^\d+/, "") as keyof typeof units];
 }
 
 /** The channel as one of its models sees it: the model's own parts over the channel's. */
-export function forModel(located: Located, id: string): Located {
-  const prefix = ["models", id, ""].join("\u0000");
-  const own = [...located.places]
-    .filter(([key]) => key.startsWith(prefix))
-    .map(([key, place]) => [key.slice(prefix.length), place] as const);
-  const { models, ...channel } = located.value;
+export function forModel({ value, places }: Located, id: string): Located {
+  const prefix = `models\u0000${id}\u0000`;
+  const own = [...places].filter(([key]) => key.startsWith(prefix)).map(([key, place]) => [key.slice(prefix.length), place] as const);
+  const { models, ...channel } = value;
   const overrides = (models as Record<string, Record<string, unknown> | null>)[id] ?? {};
-  return { value: merge(channel, overrides) as Record<string, unknown>, places: new Map([...located.places, ...own]) };
+  return overlay({ value: channel, places }, { value: overrides, places: new Map(own) });
 }

@@ -1,132 +1,165 @@
-import { isAlias, isCollection, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml";
-import { messageOf, type Problem } from "../errors.ts";
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node, type Range, type YAMLError } from "yaml";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/template.ts";
-
-/** A text file of the operator, with what is needed to point into it. */
-interface Source {
-  file: string;
-  text: string;
-  lines: LineCounter;
-}
-
-interface Place {
-  source: Source;
-  /** Offset of the key, or of the value where it has none. */
-  key: number;
-  /** Offset of the value's first character, behind an opening quote. */
-  value: number;
-}
-
-/** A parsed file: plain values, and where each of them stands. After `overlay` the places may lie in several files. */
-export interface Located {
-  value: Record<string, unknown>;
-  places: Map<string, Place>;
-}
-
-const keyOf = (path: Path) => path.map(String).join("\u0000");
-
-/** Everything that is wrong, in the order of files and lines. */
-export interface Problems {
-  add(located: Located, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number }): void;
-  addAt(source: { file: string; text: string }, offset: number, message: string): void;
-  list(): Problem[];
-}
-
-export function createProblems(): Problems {
-  const found = new Map<string, Problem>();
-  const push = (source: Source, offset: number, message: string) => {
-    const { line, col } = source.lines.linePos(Math.min(offset, source.text.length));
-    const problem = { file: source.file, line: Math.max(line, 1), column: Math.max(col, 1), message, frame: "" };
-    problem.frame = frameOf(source.text, problem.line, problem.column);
-    // A preset's mistake shows in every channel that extends it; it is told once.
-    found.set(`${problem.file}:${problem.line}:${problem.column}:${message}`, problem);
-  };
-  return {
-    add: (located, path, message, { at = "value", offset = 0 } = {}) => {
-      let end = path.length;
-      while (end > 0 && !located.places.has(keyOf(path.slice(0, end)))) end -= 1;
-      const place = located.places.get(keyOf(path.slice(0, end)));
-      if (!place) throw new Error(`no place for ${path.join(".")}: ${message}`);
-      push(place.source, end < path.length || at === "key" ? place.key : place.value + offset, message);
-    },
-    addAt: ({ file, text }, offset, message) => push(sourceOf(file, text), offset, message),
-    list: () => [...found.values()].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column),
-  };
-}
-
-function sourceOf(file: string, text: string): Source {
-  const lines = new LineCounter();
-  lines.addNewLine(0);
-  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
-  return { file, text, lines };
-}
-
-/** The line with a caret below the column, and the line before it. */
-function frameOf(text: string, line: number, column: number): string {
-  const lines = text.split("\n");
-  const width = String(line).length;
-  const shown = [line - 1, line]
-    .filter((number) => number > 0)
-    .map((number) => `  ${String(number).padStart(width)} | ${(lines[number - 1] ?? "").slice(0, 160)}`);
-  return [...shown, `  ${" ".repeat(width)} | ${" ".repeat(Math.min(column - 1, 160))}^`].join("\n");
-}
+import { keyOf, sourceOf, type Located, type Place, type Problems, type Source } from "./problems.ts";
 
 /** Parse a YAML or JSON file whose top is a map. What is wrong goes to `problems`, and nothing is returned. */
 export function readSource(file: string, text: string, problems: Problems): Located | undefined {
-  const source = sourceOf(file, text);
-  const document = parseDocument(text, { version: "1.2", uniqueKeys: true, prettyErrors: false, keepSourceTokens: false });
-  for (const error of document.errors) problems.addAt(source, error.pos[0], yamlMessage(error.message, text, error.pos[0]));
-  if (document.errors.length > 0) return undefined;
+  const source = sourceOf(file, text.replace(/^\ufeff/, ""));
+  const document = parseDocument(source.text, { version: "1.2", uniqueKeys: true, prettyErrors: false, logLevel: "error" });
+  const errors = [...document.errors, ...document.warnings];
+  if (file.endsWith(".json") && !isJson(source.text)) {
+    const offset = firstNotJson(source.text) ?? errors[0]?.pos[0] ?? source.text.length;
+    problems.addAt(
+      source,
+      offset,
+      "not JSON from here on; keys and texts are in double quotes, no comma is last, and there are no comments",
+    );
+    return undefined;
+  }
+  // Behind the first slip in the structure the parser no longer knows where it is.
+  const slip = errors.find(({ code }) => !independent.has(code));
+  for (const error of errors)
+    if (error === slip || independent.has(error.code)) problems.addAt(source, error.pos[0], yamlMessage(error, source.text));
+  if (errors.length > 0) return undefined;
   try {
     const value: unknown = document.toJS({ maxAliasCount: 50 });
+    // An alias inside its own anchor makes a value without end, which this refuses.
+    JSON.stringify(value);
     if (isPlainObject(value)) return { value, places: placesOf(document, source) };
-    problems.addAt(source, 0, "the file is empty or not a map of keys and values");
+    problems.addAt(source, 0, `the file ${value === null ? "is empty" : "is not a map"}; write keys and values, such as description: ...`);
   } catch (error) {
-    problems.addAt(source, 0, `yaml: ${messageOf(error)}`);
+    problems.addAt(source, aliasIn(source.text), `yaml: ${aliasMessage(error as Error)}`);
   }
   return undefined;
 }
 
-function yamlMessage(message: string, text: string, offset: number): string {
+const independent = new Set(["DUPLICATE_KEY", "TAB_AS_INDENT", "TAG_RESOLVE_FAILED", "MULTIPLE_DOCS"]);
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Offset of the first thing that YAML knows and JSON does not. The engine's own message often has none. */
+function firstNotJson(text: string): number | undefined {
+  const token = /\s*(?:"(?:[^"\\\n]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{[:\]}]|,(?=\s*[^\s\]}]))/y;
+  while (token.lastIndex < text.length) {
+    const before = token.lastIndex;
+    if (!token.test(text)) return text.slice(before).trim() === "" ? undefined : before + text.slice(before).search(/\S/);
+  }
+  return undefined;
+}
+
+function yamlMessage({ code, message, pos: [offset] }: YAMLError, text: string): string {
   const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1).split("\n", 1)[0] ?? "";
+  if (code === "TAB_AS_INDENT") return "yaml: a tab cannot indent; use spaces";
+  if (code === "DUPLICATE_KEY") return `the key ${/^[^:]*/.exec(text.slice(offset))?.[0].trim()} stands here a second time; keep one`;
+  if (code === "TAG_RESOLVE_FAILED")
+    return `yaml: ${message.replace("Unresolved tag: ", "unknown tag ")}; put a text that begins with ! in quotes`;
+  if (code === "MULTIPLE_DOCS") return "yaml: one file holds one channel; take out the line ---";
   const plain = `yaml: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
   return line.includes("${") ? `${plain}; a value with \${...} inside { }, [ ] or with ': ' in it must be in quotes` : plain;
 }
 
+function aliasIn(text: string): number {
+  return Math.max(0, text.search(/(?<=[\s[{,])\*\S/));
+}
+
+function aliasMessage({ message }: Error): string {
+  if (message.startsWith("Excessive")) return "the aliases make the file too large; write fewer of them";
+  const name = /: (\S+)$/.exec(message)?.[1];
+  return message.startsWith("Unresolved")
+    ? `there is no anchor &${name} before the alias *${name}`
+    : "an alias stands inside its own anchor";
+}
+
+// What of a text as written is seen in its value: not the white space, which folding changes, and an escape as the one character it is.
+const unquoted = { length: 0, visible: /\S/g };
+const quotes: Record<string, typeof unquoted> = {
+  QUOTE_DOUBLE: { length: 1, visible: /\\(?![nrt ])[^]|(?<!\\)[^\s\\]/g },
+  QUOTE_SINGLE: { length: 1, visible: /''|\S/g },
+};
+
 function placesOf(document: Document, source: Source): Map<string, Place> {
   const places = new Map<string, Place>();
-  const start = (node: unknown): number => {
-    const offset = (node as Node | null)?.range?.[0] ?? 0;
-    return isScalar(node) && (node.type === "QUOTE_DOUBLE" || node.type === "QUOTE_SINGLE") ? offset + 1 : offset;
+  const visit = (node: Node, path: Path, key: number): void => {
+    const [from, to] = node.range as Range;
+    const quote = isScalar(node) ? (quotes[node.type ?? ""] ?? unquoted) : unquoted;
+    // An empty value has no place of its own.
+    const start = to === from ? key : from + quote.length;
+    const inside = (offset: number) =>
+      start + (isScalar(node) ? offsetIn(source.text.slice(start, to), String(node.value), offset, quote.visible) : 0);
+    places.set(keyOf(path), { source, key, value: start, end: to, inside });
+    // What an alias repeats has its place at the anchor.
+    if (isAlias(node)) return;
+    if (isSeq<Node>(node)) node.items.forEach((item, index) => visit(item, [...path, index], item.range?.[0] ?? 0));
+    if (isMap<Node, Node | null>(node))
+      for (const pair of node.items) {
+        const name = [...path, isScalar(pair.key) ? String(pair.key.value) : String(pair.key)];
+        const [at, end] = pair.key.range as Range;
+        if (pair.value) visit(pair.value, name, at);
+        else places.set(keyOf(name), { source, key: at, value: at, end, inside: () => at });
+      }
   };
-  const visit = (node: unknown, path: Path, key: number): void => {
-    places.set(keyOf(path), { source, key, value: node === null ? key : start(node) });
-    const target = isAlias(node) ? node.resolve(document) : node;
-    // An alias repeats what its anchor holds; the anchor's own places say more.
-    if (!isCollection(target) || isAlias(node)) return;
-    if (isSeq(target)) target.items.forEach((item, index) => visit(item, [...path, index], start(item)));
-    if (isMap(target))
-      for (const pair of target.items)
-        if (isPair(pair))
-          visit(pair.value, [...path, String(isScalar(pair.key) ? pair.key.value : pair.key)], (pair.key as Node).range?.[0] ?? 0);
-  };
-  visit(document.contents, [], 0);
+  visit(document.contents as Node, [], 0);
   return places;
+}
+
+/** Where in `raw`, as written, character `offset` of its value stands. */
+function offsetIn(raw: string, value: string, offset: number, visible: RegExp): number {
+  if (raw.startsWith(value)) return offset;
+  const header = /^[|>][^\n]*/.exec(raw)?.[0].length ?? 0;
+  const before = value.slice(0, offset).replaceAll(/\s/g, "").length;
+  return [...raw.matchAll(visible)].filter(({ index }) => index >= header)[before]?.index ?? header;
 }
 
 /** Lay one file over another: maps merge key by key, lists and scalars replace, null deletes. */
 export function overlay(base: Located, over: Located): Located {
-  const places = new Map([...base.places, ...over.places]);
-  return { value: merge(base.value, over.value) as Record<string, unknown>, places };
+  const places = new Map(base.places);
+  replaced(base.value, over.value, [], (path) => {
+    const below = `${keyOf(path)}\u0000`;
+    for (const key of places.keys()) if (key.startsWith(below)) places.delete(key);
+  });
+  for (const [key, place] of over.places) places.set(key, place);
+  const { models, ...rest } = over.value;
+  const value = merge(base.value, rest) as Record<string, unknown>;
+  return { value: models === undefined ? value : { ...value, models: mergeModels(base.value.models, models) }, places };
 }
 
-export function merge(base: unknown, over: unknown): unknown {
-  if (!isPlainObject(base) || !isPlainObject(over)) return over;
-  const merged = new Map(Object.entries(base));
+/**
+ * A model with nothing behind its name is one without parts of its own; only one that the base has can be deleted. Inside a
+ * model null is kept: it deletes what the channel has.
+ */
+function mergeModels(base: unknown, over: unknown): unknown {
+  if (!isPlainObject(over)) return over;
+  const models = new Map(isPlainObject(base) ? Object.entries(base) : []);
+  for (const [id, own] of Object.entries(over)) {
+    if (own === null && models.has(id)) models.delete(id);
+    else models.set(id, merge(models.get(id), own ?? {}, { keepNull: true }));
+  }
+  return Object.fromEntries(models);
+}
+
+/** Tell every path at which something of `base` gives way to something that it does not merge with. */
+function replaced(base: unknown, over: unknown, path: Path, tell: (path: Path) => void): void {
+  if (!isPlainObject(base) || !isPlainObject(over)) {
+    tell(path);
+    return;
+  }
+  for (const key of Object.keys(over)) if (Object.hasOwn(base, key)) replaced(base[key], over[key], [...path, key], tell);
+}
+
+function merge(base: unknown, over: unknown, { keepNull = false } = {}): unknown {
+  if (!isPlainObject(over)) return over;
+  const merged = new Map(isPlainObject(base) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
-    if (value === null) merged.delete(key);
-    else merged.set(key, merged.has(key) ? merge(merged.get(key), value) : value);
+    if (value === null && !keepNull) merged.delete(key);
+    else merged.set(key, merge(merged.get(key), value, { keepNull }));
   }
   return Object.fromEntries(merged);
 }

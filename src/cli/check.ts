@@ -1,28 +1,40 @@
+import { readdir } from "node:fs/promises";
 import { basename, resolve } from "node:path";
+import { isatty } from "node:tty";
 import pc from "picocolors";
 import { loadChannels } from "../channels/load.ts";
-import { ConfigError, type Problem } from "../errors.ts";
+import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { loadPlugins } from "../plugin/load.ts";
-import { runChannelTests } from "../testing/run.ts";
-import { readSettings } from "./environment.ts";
+import { didYouMean } from "../schema/suggest.ts";
+import { runChannelTests, type TestOutcome } from "../testing/run.ts";
+import { readSettings, type ProcessSettings } from "./environment.ts";
 
 export type Say = (line: string) => void;
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** `pictor check [files]`: every problem of the channel files. Returns the exit code. */
+// A pipe gets no colours, whatever CI says of itself.
+const colours = pc.createColors(pc.isColorSupported && isatty(1));
+
+/** `pictor check [files]`: every problem of the channel files. Returns the exit code. Throws an Error for a file that is not there. */
 export async function check(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
   const settings = readSettings(env);
-  const problems = await problemsOf(
-    async () => void (await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env })),
-  );
-  const shown = files.length === 0 ? problems : problems.filter(({ file }) => files.some((name) => resolve(name) === resolve(file)));
-  if (json) say(JSON.stringify({ problems: shown }, null, 2));
-  else for (const problem of shown) say(describe(problem));
-  if (!json)
-    say(
-      shown.length === 0 ? pc.green("all channels are in order") : pc.red(`${shown.length} ${shown.length === 1 ? "problem" : "problems"}`),
-    );
-  return shown.length === 0 ? 0 : 1;
+  const paths = await pathsOf(files, settings);
+  const all = await problemsOf(async () => {
+    await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env });
+  });
+  const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)));
+  if (json) say(JSON.stringify({ problems }, null, 2));
+  else {
+    for (const problem of problems) say(describe(problem));
+    const elsewhere = all.length - problems.length;
+    const count = problems.length === 0 ? colours.green("no problems") : colours.red(counted(problems.length));
+    say(elsewhere === 0 ? count : `${count}; ${counted(elsewhere)} in other files`);
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
+function counted(count: number): string {
+  return `${count} ${count === 1 ? "problem" : "problems"}`;
 }
 
 async function problemsOf(load: () => Promise<void>): Promise<readonly Problem[]> {
@@ -35,23 +47,49 @@ async function problemsOf(load: () => Promise<void>): Promise<readonly Problem[]
   }
 }
 
+/** A problem as a person reads it. */
 export function describe({ file, line, column, message, frame }: Problem): string {
-  return `${pc.bold(`${file}:${line}:${column}`)}: ${message}\n${pc.dim(frame)}`;
+  return [`${colours.bold(`${file}:${line}:${column}`)}: ${message}`, ...(frame === "" ? [] : [colours.dim(frame)])].join("\n");
 }
 
-/** `pictor test [files]`: the channels' own tests, offline. Returns the exit code. */
+/** `pictor test [files]`: the channels' own tests, offline. Returns the exit code. Throws an Error for a file that is not there. */
 export async function test(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
   const settings = readSettings(env);
-  const only = files.length > 0 ? files.map((file) => basename(file).replace(/\.ya?ml$/, "")) : undefined;
-  const outcomes = await runChannelTests(settings.channels, await loadPlugins(settings.pluginFolders), only);
-  const failed = outcomes.filter(({ failures }) => failures.length > 0);
-  if (json) say(JSON.stringify({ tests: outcomes }, null, 2));
+  const only = (await pathsOf(files, settings, { channelsOnly: true })).map(nameOf);
+  let tests: TestOutcome[] = [];
+  const problems = await problemsOf(async () => {
+    tests = await runChannelTests(settings.channels, await loadPlugins(settings.pluginFolders), files.length > 0 ? only : undefined);
+  });
+  const failed = tests.filter(({ failures }) => failures.length > 0).length;
+  if (json) say(JSON.stringify({ problems, tests }, null, 2));
   else {
-    for (const { channel, name, failures } of outcomes) {
-      say(`${failures.length > 0 ? pc.red("fail") : pc.green("ok  ")} ${channel}: ${name}`);
+    for (const problem of problems) say(describe(problem));
+    for (const { channel, name, failures } of tests) {
+      say(`${failures.length > 0 ? colours.red("fail") : colours.green("ok  ")} ${channel}: ${name}`);
       for (const failure of failures) say(`       ${failure}`);
     }
-    say(`${outcomes.length - failed.length} passed, ${failed.length} failed`);
+    say(
+      problems.length > 0
+        ? colours.red(`${counted(problems.length)}; no test was run`)
+        : `${tests.length - failed} passed, ${failed} failed`,
+    );
   }
-  return failed.length === 0 ? 0 : 1;
+  return problems.length === 0 && failed === 0 ? 0 : 1;
+}
+
+/** The files that are meant, as whole paths: each is named as a path or as a channel. */
+async function pathsOf(files: readonly string[], { channels }: ProcessSettings, { channelsOnly = false } = {}): Promise<string[]> {
+  const known = files.length === 0 ? [] : await readdir(channels, { recursive: !channelsOnly });
+  const paths = known.filter((name) => ending.test(name)).map((name) => resolve(channels, name));
+  return files.map((file) => {
+    const path = paths.find((candidate) => candidate === resolve(file)) ?? paths.find((candidate) => nameOf(candidate) === file);
+    if (path !== undefined) return path;
+    throw new Error(`${file} is not in ${shownPath(channels)} (${didYouMean(nameOf(file), paths.map(nameOf))})`);
+  });
+}
+
+const ending = /\.(ya?ml|json)$/;
+
+function nameOf(path: string): string {
+  return basename(path).replace(ending, "");
 }

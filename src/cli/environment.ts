@@ -18,13 +18,18 @@ export const environmentNames = {
   LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
 } as const;
 
-export const environmentDefaults: Partial<Record<keyof typeof environmentNames, string>> = {
+export const environmentDefaults = {
   PORT: "8080",
   HOST: "127.0.0.1",
   PICTOR_DATA: ".pictor",
   PICTOR_PICTURE_LIFE: "86400",
+  PICTOR_TRUST_PROXY: "off",
+  PICTOR_DEMO: "off",
   LOG_LEVEL: "info",
-};
+} as const satisfies Partial<Record<keyof typeof environmentNames, string>>;
+
+type Name = keyof typeof environmentNames;
+type Defaulted = keyof typeof environmentDefaults;
 
 export const shippedChannels = fileURLToPath(new URL("../../../channels/", import.meta.url));
 
@@ -45,40 +50,41 @@ export interface ProcessSettings {
 
 /** Read the settings. Throws an Error that names the variable and what it takes. */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): ProcessSettings {
-  const value = (name: keyof typeof environmentNames) => env[name]?.trim() || environmentDefaults[name];
-  const list = (name: keyof typeof environmentNames) =>
-    value(name)
+  const given = (name: Name) => env[name]?.trim() || undefined;
+  const value = (name: Defaulted) => given(name) ?? environmentDefaults[name];
+  const list = (name: Name) =>
+    given(name)
       ?.split(",")
       .map((item) => item.trim())
       .filter(Boolean) ?? [];
-  const number = (name: keyof typeof environmentNames, least: number, most: number) => {
+  const number = (name: Defaulted, least: number, most: number) => {
     const text = value(name);
     const read = Number(text);
     if (!Number.isInteger(read) || read < least || read > most)
       throw new Error(`${name} is ${text}; it must be a whole number from ${least} to ${most}`);
     return read;
   };
-  const flag = (name: keyof typeof environmentNames) => {
-    const text = value(name)?.toLowerCase() ?? "off";
+  const flag = (name: Defaulted) => {
+    const text = value(name).toLowerCase();
     if (!["on", "off", "true", "false", "1", "0"].includes(text)) throw new Error(`${name} is ${text}; it must be on or off`);
     return ["on", "true", "1"].includes(text);
   };
-  const publicUrl = value("PICTOR_PUBLIC_URL")?.replace(/\/+$/, "");
+  const publicUrl = given("PICTOR_PUBLIC_URL")?.replace(/\/+$/, "");
   if (publicUrl && !(URL.canParse(publicUrl) && /^https?:/.test(publicUrl)))
     throw new Error(`PICTOR_PUBLIC_URL is ${publicUrl}; it must be an address such as https://images.example.com`);
-  const logLevel = value("LOG_LEVEL") ?? "info";
+  const logLevel = value("LOG_LEVEL");
   if (!["trace", "debug", "info", "warn", "error", "fatal", "silent"].includes(logLevel))
     throw new Error(`LOG_LEVEL is ${logLevel}; it must be debug, info, warn, error or silent`);
-  const plugins = value("PICTOR_PLUGINS");
+  const plugins = given("PICTOR_PLUGINS");
   const origins = list("PICTOR_CORS_ORIGINS");
   return {
     port: number("PORT", 0, 65535),
-    host: value("HOST") ?? "127.0.0.1",
+    host: value("HOST"),
     apiKeys: list("PICTOR_API_KEYS"),
-    channels: resolve(value("PICTOR_CHANNELS") ?? shippedChannels),
+    channels: resolve(given("PICTOR_CHANNELS") ?? shippedChannels),
     pluginFolders: [shippedPlugins, ...(plugins ? [resolve(plugins)] : [])],
     publicUrl,
-    data: resolve(value("PICTOR_DATA") ?? ".pictor"),
+    data: resolve(value("PICTOR_DATA")),
     pictureLife: number("PICTOR_PICTURE_LIFE", 60, 10 * 365 * 86400),
     corsOrigins: origins.length > 0 ? origins : undefined,
     trustProxy: flag("PICTOR_TRUST_PROXY"),

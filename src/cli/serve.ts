@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { networkInterfaces } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { loadChannels, type Loaded } from "../channels/load.ts";
@@ -19,7 +20,7 @@ import { readSettings, type ProcessSettings } from "./environment.ts";
 export interface Serving {
   url: string;
   /** Stop accepting, let requests under way finish, and leave nothing behind. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are wrong. */
@@ -47,17 +48,18 @@ export async function serve(env: Readonly<Record<string, string | undefined>>, s
       trustProxy: settings.trustProxy,
       corsOrigins: settings.corsOrigins,
     });
-    const server = createServer(app.callback());
+    const handle = app.callback();
+    const server = createServer((request, response) => void handle(request, response));
+    // Proxies keep connections for a minute; one that is closed just as it is used again is an error to them.
+    server.keepAliveTimeout = 75_000;
+    const drain = drainable(server);
     await listen(server, settings);
-    const url = `http://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${(server.address() as AddressInfo).port}`;
+    const url = addressOf(server, settings.host);
     greet(say, url, table, settings.apiKeys.length > 0 ? undefined : keys[0]);
     return {
       url,
       close: async () => {
-        await new Promise<void>((resolve) => {
-          server.close(() => resolve());
-          server.closeIdleConnections();
-        });
+        await drain();
         await store.close();
         await demo?.close();
       },
@@ -68,10 +70,41 @@ export async function serve(env: Readonly<Record<string, string | undefined>>, s
   }
 }
 
+/** Stop accepting and let requests under way finish. Connections without one, which nothing else would end, are closed. */
+function drainable(server: Server): () => Promise<void> {
+  const running = new Set<ServerResponse>();
+  let closing = false;
+  const last = (response: ServerResponse) => {
+    if (closing && !response.headersSent) response.setHeader("connection", "close");
+  };
+  server.on("request", (_, response) => {
+    running.add(response);
+    response.once("close", () => running.delete(response));
+    last(response);
+  });
+  return async () => {
+    closing = true;
+    const closed = once(server, "close");
+    server.close();
+    running.forEach(last);
+    while (running.size > 0) await Promise.all([...running].map((response) => once(response, "close")));
+    server.closeAllConnections();
+    await closed;
+  };
+}
+
+/** Where a browser on this machine finds the server. */
+function addressOf(server: Server, host: string): string {
+  const name = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${(server.address() as AddressInfo).port}`;
+}
+
 function listen(server: Server, { port, host }: ProcessSettings): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "EADDRINUSE" ? new Error(`port ${port} is taken; choose another with PORT`) : error),
+    server.once("error", ({ code, message }: NodeJS.ErrnoException) =>
+      reject(
+        new Error(code === "EADDRINUSE" ? `port ${port} is taken; choose another with PORT` : `HOST ${host}, PORT ${port}: ${message}`),
+      ),
     );
     server.listen(port, host, resolve);
   });
@@ -79,14 +112,15 @@ function listen(server: Server, { port, host }: ProcessSettings): Promise<void> 
 
 /** A channel that points at this gateway would send every request round in a circle. */
 function refuseOwnAddress({ channels }: Loaded, { host, port, publicUrl }: ProcessSettings): void {
+  const loopback = ["localhost", "127.0.0.1", "::1"];
   const everywhere = host === "0.0.0.0" || host === "::";
-  const own = everywhere ? Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []) : [];
-  const hosts = new Set(["localhost", host, "127.0.0.1", "::1", ...own]);
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
+  const hosts = new Set([host, ...(everywhere || loopback.includes(host) ? loopback : []), ...(everywhere ? [hostname(), ...all] : [])]);
   for (const { name, baseUrl, off } of channels) {
     if (off) continue;
     const url = new URL(baseUrl);
     const isOwn = hosts.has(url.hostname.replace(/^\[|\]$/g, "")) && Number(url.port || (url.protocol === "https:" ? 443 : 80)) === port;
-    if (isOwn || (publicUrl !== undefined && url.origin === new URL(publicUrl).origin))
+    if (isOwn || (publicUrl !== undefined && `${url.href}/`.startsWith(`${publicUrl}/`)))
       throw new Error(`channel ${name}: its base_url is this gateway's own address`);
   }
 }
@@ -108,7 +142,10 @@ function greet(say: (line: string) => void, url: string, { channels, models }: T
     say(off ? `channel ${name} is off: ${off}` : `channel ${name} is on: ${served.join(", ")}`);
   say(`pictor listens on ${url}; the interface is described at ${url}/docs`);
   const [model] = models.keys();
-  if (model === undefined) return say("no channel is on: set a provider's key, see channels/");
+  if (model === undefined) {
+    say("no channel is on: set a provider's key, see channels/");
+    return;
+  }
   if (key !== undefined) say(`no PICTOR_API_KEYS are set; this key was made for you: ${key}`);
   const body = JSON.stringify({ model, prompt: "a lighthouse at dusk", size: "1024x1024", response_format: "url" });
   const call = `curl -s ${url}/v1/images/generations -H "authorization: Bearer ${key ?? "$PICTOR_KEY"}" -H "content-type: application/json" -d '${body}'`;

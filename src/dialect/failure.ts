@@ -1,5 +1,5 @@
 import { GatewayError, ProviderFailure, type FailureClass } from "../errors.ts";
-import { isPlainObject, missing, type Variables } from "../expression/cel.ts";
+import { isPlainObject, type Variables } from "../expression/cel.ts";
 import { compileCondition, compileTemplate, type Path, type Template, type TemplateOptions } from "../expression/template.ts";
 
 /** A provider's whole answer, as expressions see it. */
@@ -27,16 +27,13 @@ export interface Rule {
 const texts = ["message", "code", "param", "retry_after"] as const;
 
 export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions): Rule {
-  const matches = compileCondition(spec.when, [...path, "when"], options);
+  const matches = answerCondition(spec.when, [...path, "when"], options);
   const templates = new Map<string, Template>();
   for (const name of texts) if (spec[name] !== undefined) templates.set(name, compileTemplate(spec[name], [...path, name], options));
   return {
     matches,
     failure: (variables, { status, message }) => {
-      const said = (name: (typeof texts)[number]) => {
-        const value = templates.get(name)?.({ variables, used: new Set(), mapped: () => undefined });
-        return value === undefined || value === missing || value === null || value === "" ? undefined : String(value);
-      };
+      const said = (name: (typeof texts)[number]) => saidBy(templates.get(name), variables);
       return failureOf(spec.class, said("message") ?? message, {
         status,
         code: said("code"),
@@ -45,6 +42,27 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
       });
     },
   };
+}
+
+/** A condition over a provider's answer. An answer of another shape does not meet it. */
+export function answerCondition(condition: string, path: Path, options: TemplateOptions): (variables: Variables) => boolean {
+  const holds = compileCondition(condition, path, options);
+  return (variables) => unlessOther(() => holds(variables)) ?? false;
+}
+
+/** What a rule's template finds in an answer; nothing in one of another shape. */
+function saidBy(template: Template | undefined, variables: Variables): string | undefined {
+  const value = unlessOther(() => template?.({ variables, used: new Set(), mapped: () => undefined }));
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : text(value);
+}
+
+function unlessOther<T>(evaluate: () => T): T | undefined {
+  try {
+    return evaluate();
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -85,7 +103,11 @@ function failureOf(
   message: string | undefined,
   details: { status: number; code?: string; param?: string; retryAfter?: number },
 ): ProviderFailure {
-  const notAccepted = kind === "auth" || kind === "quota" || kind === "rate_limit" || (proofs.has(details.status) && kind !== "refused");
+  const notAccepted =
+    kind === "auth" ||
+    kind === "quota" ||
+    kind === "rate_limit" ||
+    (proofs.has(details.status) && kind !== "refused" && kind !== "invalid_request");
   return new ProviderFailure(kind, message ?? plainSentences[kind], { ...details, notAccepted });
 }
 
@@ -131,24 +153,35 @@ function plainText(body: string): string | undefined {
 /** Seconds to wait, from `retry-after-ms` or `retry-after` in seconds or as a date. */
 function retryAfter(headers: Record<string, string>): number | undefined {
   const milliseconds = Number(headers["retry-after-ms"]);
-  return milliseconds > 0 ? Math.ceil(milliseconds / 1000) : seconds(headers["retry-after"]);
+  return seconds(milliseconds > 0 ? String(milliseconds / 1000) : headers["retry-after"]);
 }
+
+/** Seconds; who names more does not mean it. */
+const longestWait = 30 * 24 * 3600;
 
 function seconds(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const plain = Number(value.replace(/s$/, ""));
   const wait = Number.isNaN(plain) ? (Date.parse(value) - Date.now()) / 1000 : plain;
-  return Number.isNaN(wait) ? undefined : Math.max(1, Math.ceil(wait));
+  return Number.isFinite(wait) && wait < longestWait ? Math.max(1, Math.ceil(wait)) : undefined;
 }
 
-/** The failure without keys and addresses: what may be shown to a client. */
-export function withoutSecrets(failure: ProviderFailure, secrets: readonly string[]): ProviderFailure {
-  const hidden = secrets.reduce((message, secret) => message.replaceAll(secret, "***"), failure.message);
-  const message = hidden.replace(/\b(?:https?|wss?):\/\/\S+/g, "(a URL)").replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***");
-  return new ProviderFailure(failure.kind, message.length > 500 ? `${message.slice(0, 500)}...` : message, {
-    ...failure.details,
-    cause: failure,
-  });
+/** The failure without keys and addresses: what may be shown to a client, and logged. */
+export function withoutSecrets({ kind, message, details }: ProviderFailure, secrets: readonly string[]): ProviderFailure {
+  const shown = (text: string | undefined) => text && shorten(hide(text, secrets));
+  return new ProviderFailure(kind, shorten(hide(message, secrets)), { ...details, param: shown(details.param), code: shown(details.code) });
+}
+
+/** A provider's text without the secrets, addresses, and what looks like somebody's key. */
+export function hide(text: string, secrets: readonly string[]): string {
+  return secrets
+    .reduce((hidden, secret) => hidden.replaceAll(secret, "***"), text)
+    .replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)")
+    .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***");
+}
+
+function shorten(text: string): string {
+  return text.length > 500 ? `${text.slice(0, 500)}...` : text;
 }
 
 /** A template that cannot work with what the client sent is the client's to mend. */

@@ -1,21 +1,24 @@
-import { ProviderFailure } from "../errors.ts";
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import { messageOf, ProviderFailure } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
-import {
-  compileCondition,
-  compileTemplate,
-  compileUrl,
-  type Path,
-  type Rendering,
-  type Report,
-  type Template,
-} from "../expression/template.ts";
-import { sign, type AuthKind, type Key } from "../net/auth.ts";
+import { compileTemplate, compileUrl, textOf, type Path, type Rendering, type Report, type Template } from "../expression/template.ts";
+import { secretsOf, sign, type AuthKind, type Key } from "../net/auth.ts";
 import { readBody, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
 import { parseLifted } from "../picture/lift.ts";
 import type { PluginContext, Result } from "../plugin/context.ts";
 import { readSize } from "../size.ts";
-import { compileRule, unfit, usualFailure, type Answer, type Rule, type RuleSpec } from "./failure.ts";
+import {
+  answerCondition,
+  compileRule,
+  hide,
+  unfit,
+  usualFailure,
+  withoutSecrets,
+  type Answer,
+  type Rule,
+  type RuleSpec,
+} from "./failure.ts";
 import { compileResult, type Extract, type ResultSpec } from "./result.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
@@ -69,14 +72,22 @@ export function compileOperation(
 ): Operation {
   const request = compileRequest(spec.request, [...path, "request"], names.request, report);
   const success =
-    spec.success === undefined ? undefined : compileCondition(spec.success, [...path, "success"], { names: names.result, report });
+    spec.success === undefined ? undefined : answerCondition(spec.success, [...path, "success"], { names: names.result, report });
   const extract = compileResult(spec.result, [...path, "result"], names, report);
   const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
   return {
     render: (call) => request(call),
     run: async ({ request: outgoing }, call) => {
       const answer = await readAnswer(await send(outgoing, call.ctx.signal), call.ctx.signal);
-      return understand(answer, variablesOf(call), { errors, success, extract });
+      const { host, hostname } = new URL(call.baseUrl);
+      const secrets = [...secretsOf(call.key === undefined ? [] : [call.key]), host, hostname];
+      try {
+        const result = understand(answer, variablesOf(call), { errors, success, extract });
+        for (const told of result.errors) told.message = hide(told.message, secrets);
+        return result;
+      } catch (error) {
+        throw error instanceof ProviderFailure ? withoutSecrets(error, secrets) : error;
+      }
     },
   };
 }
@@ -84,8 +95,17 @@ export function compileOperation(
 function compileRequest(spec: RequestSpec, path: Path, names: Names, report: Report): (call: Call) => Rendered {
   const options = { names, report };
   const method = methods.find((name) => spec[name] !== undefined) ?? "post";
-  const url = compileUrl(spec[method] ?? "", [...path, method], options);
+  const address = spec[method] ?? "";
+  if (!/^(?:\/|https?:\/\/|\$\{)/.test(address)) report([...path, method], `a path begins with /: /${address}`);
+  const url = compileUrl(address, [...path, method], options);
   const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
+  for (const name of Object.keys(spec.headers ?? {})) {
+    try {
+      validateHeaderName(name);
+    } catch (error) {
+      report([...path, "headers", name], messageOf(error));
+    }
+  }
   const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);
   const json = spec.json === undefined ? undefined : compileTemplate(spec.json, [...path, "json"], options);
   return (call) => {
@@ -96,15 +116,22 @@ function compileRequest(spec: RequestSpec, path: Path, names: Names, report: Rep
     };
     const rendering: Rendering = { variables: variablesOf(call), used, mapped };
     try {
-      const target = absolute(call.baseUrl, text(url, rendering), strings(query(rendering)));
-      const body = json && Buffer.from(JSON.stringify(json(rendering)));
+      const target = absolute(call.baseUrl, plainPath(text(url, rendering), address), strings(query(rendering)));
+      const content = json?.(rendering) ?? missing;
+      const body = content === missing ? undefined : Buffer.from(JSON.stringify(content));
       const outgoing: OutgoingRequest = {
         method: method.toUpperCase() as OutgoingRequest["method"],
         url: target,
-        headers: { accept: "application/json", ...(body ? { "content-type": "application/json" } : {}), ...strings(headers(rendering)) },
+        headers: {
+          accept: "application/json",
+          ...(body ? { "content-type": "application/json" } : {}),
+          ...sendable(strings(headers(rendering)), spec.headers),
+        },
         body,
       };
-      return { request: call.key === undefined ? outgoing : sign(outgoing, call.auth, call.key), used: fieldsOf(used) };
+      // The key is for the channel's own origin.
+      const own = new URL(target).origin === new URL(call.baseUrl).origin;
+      return { request: call.key === undefined || !own ? outgoing : sign(outgoing, call.auth, call.key), used: fieldsOf(used) };
     } catch (error) {
       throw error instanceof ExpressionFailure ? unfit(error) : error;
     }
@@ -123,12 +150,30 @@ function text(template: Template, rendering: Rendering): string {
 }
 
 function strings(value: unknown): Record<string, string> {
-  return isPlainObject(value) ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, String(item)])) : {};
+  return isPlainObject(value) ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, textOf(item)])) : {};
+}
+
+/** Headers as they are. Throws `ExpressionFailure` for one that HTTP cannot carry. */
+function sendable(headers: Record<string, string>, spec: Record<string, unknown> = {}): Record<string, string> {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderValue(name, value);
+    } catch (error) {
+      throw new ExpressionFailure(String(spec[name]), messageOf(error));
+    }
+  }
+  return headers;
+}
+
+/** The path, unless a value in it would lead elsewhere: `..` climbs even where it is percent-encoded. */
+function plainPath(path: string, spec: string): string {
+  if (/(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(path)) throw new ExpressionFailure(spec, "it climbs out of its place");
+  return path;
 }
 
 /** A path is put behind the base URL; a whole URL stands for itself. */
 function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
-  const url = new URL(/^https?:\/\//.test(target) ? target : baseUrl.replace(/\/$/, "") + target);
+  const url = new URL(/^https?:\/\//.test(target) ? target : `${baseUrl.replace(/\/$/, "")}/${target.replace(/^\//, "")}`);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url.href;
 }
@@ -153,10 +198,20 @@ async function readAnswer(incoming: IncomingAnswer, signal: AbortSignal): Promis
 /** JSON as it is, anything else as text: what an answer claims to be is often wrong. */
 function parseBody(bytes: Buffer): unknown {
   try {
-    return parseLifted(bytes);
+    const body = parseLifted(bytes);
+    if (!isDeep(body)) return body;
   } catch {
-    return bytes.subarray(0, 64 * 1024).toString("utf8");
+    // Told by whoever needed more than a text.
   }
+  return bytes.subarray(0, 64 * 1024).toString("utf8");
+}
+
+/** What is nested so deep is no answer, and would wear out what walks it. */
+function isDeep(body: unknown): boolean {
+  let level = [body];
+  for (let depth = 0; depth < 100 && level.length > 0; depth += 1)
+    level = level.flatMap((item) => (Array.isArray(item) ? (item as unknown[]) : isPlainObject(item) ? Object.values(item) : []));
+  return level.length > 0;
 }
 
 function understand(

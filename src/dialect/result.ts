@@ -1,5 +1,5 @@
 import { clientError, ProviderFailure } from "../errors.ts";
-import { ExpressionFailure, isPlainObject, missing, MissingValue, type Variables } from "../expression/cel.ts";
+import { isPlainObject, missing, MissingValue, type Variables } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
 import { compileTemplate, type Path, type Report, type Template } from "../expression/template.ts";
 import { readBase64 } from "../picture/base64.ts";
@@ -49,17 +49,19 @@ export function compileResult(spec: ResultSpec, path: Path, names: Record<"resul
     const list = read(images, variables);
     if (!Array.isArray(list) || list.length === 0) throw new ProviderFailure("bad_response", "the provider's answer holds no picture");
     const result: Result = { pictures: [], errors: [], facts: {} };
-    let failure: ProviderFailure | undefined;
+    const failures: ProviderFailure[] = [];
     for (const [index, image] of (list as unknown[]).entries()) {
       try {
         result.pictures.push(one({ ...variables, image, index }, answer));
       } catch (error) {
         if (!(error instanceof ProviderFailure)) throw error;
-        failure ??= error;
+        failures.push(error);
         const { message, code } = clientError(error);
         result.errors.push({ message, code });
       }
     }
+    // One that may have been paid for forbids another attempt; it speaks for all.
+    const failure = failures.find(({ details }) => !details.notAccepted) ?? failures[0];
     if (failure && result.pictures.length === 0) throw failure;
     for (const [name, template] of shared) {
       const value = read(template, variables);
@@ -76,11 +78,8 @@ function read(template: Template | undefined, variables: Variables): unknown {
     const value = template?.({ variables, used: new Set(), mapped: () => undefined });
     return value === missing || value === null || value === "" ? undefined : value;
   } catch (error) {
-    if (error instanceof MissingValue)
-      throw new ProviderFailure("bad_response", `the provider's answer has no ${error.text}`, { cause: error });
-    if (error instanceof ExpressionFailure)
-      throw new ProviderFailure("bad_response", "the provider's answer has another shape than expected", { cause: error });
-    throw error;
+    const what = error instanceof MissingValue ? `no ${error.text}` : "another shape than expected";
+    throw new ProviderFailure("bad_response", `the provider's answer has ${what}`, { cause: error });
   }
 }
 

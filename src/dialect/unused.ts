@@ -1,16 +1,22 @@
+import { isDeepStrictEqual } from "node:util";
 import { GatewayError } from "../errors.ts";
 import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
 
-/** A field that no template of the channel sends: dropped and told, or refused. What the picture is made of is never dropped. */
+/**
+ * A field that no template of the channel sends: dropped and told, or refused. What the picture is made of is never dropped.
+ * A value that the schema fills in by itself (`fields` are its properties) is nobody's wish, and is left out without a word.
+ */
 export function judgeUnused(
   request: UnifiedRequest,
   used: ReadonlySet<string>,
   policy: "drop" | "reject",
   change: PluginContext["change"],
+  fields: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
 ): void {
   for (const [field, value] of Object.entries(request)) {
     if (used.has(field) || field === "model" || value === undefined) continue;
     if (field === "n" && value === 1) continue;
+    if (Object.hasOwn(fields, field) && isDeepStrictEqual(fields[field]?.default, value)) continue;
     if (field === "prompt" || field === "n" || (field === "size" && value !== "auto") || policy === "reject") {
       const hint = field === "n" ? "it makes one picture at a time; send n 1" : "leave it out";
       throw new GatewayError(

@@ -109,10 +109,46 @@ export function compileExpression(text: string, names: Names): Expression {
     const uses = inspectTree(parsed.ast, names);
     const { error } = parsed.check();
     if (error) throw error;
-    return { text, uses, evaluate: (variables) => run(text, parsed, variables) };
+    const steps = stepsOf(parsed.ast);
+    const evaluate = (variables: Variables) => {
+      const found = steps && walk(text, steps, variables);
+      return found === undefined ? run(text, parsed, variables) : found;
+    };
+    return { text, uses, evaluate };
   } catch (error) {
     throw asExpressionError(error, names);
   }
+}
+
+interface Step {
+  field: string;
+  optional: boolean;
+}
+
+/** The steps of an expression that is no more than a path, such as `body.data.?url`. */
+function stepsOf(node: ASTNode): Step[] | undefined {
+  if (node.op === "id") return [{ field: node.args, optional: false }];
+  if (node.op !== "." && node.op !== ".?") return undefined;
+  const [target, field] = node.args;
+  const before = stepsOf(target);
+  return before && [...before, { field, optional: node.op === ".?" || before.some(({ optional }) => optional) }];
+}
+
+/**
+ * Follow a path through plain objects; undefined where it leaves them. CEL tells types by `constructor`, so that an object with
+ * a key of that name would be none to it.
+ */
+function walk(text: string, steps: readonly Step[], variables: Variables): unknown {
+  let value: unknown = variables;
+  for (const { field, optional } of steps) {
+    if (!isPlainObject(value)) return undefined;
+    if (!Object.hasOwn(value, field)) {
+      if (optional) return missing;
+      throw new MissingValue(text);
+    }
+    value = value[field];
+  }
+  return value;
 }
 
 function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables): unknown {
@@ -179,8 +215,15 @@ function children(args: unknown): ASTNode[] {
 function asExpressionError(error: unknown, names: Names): unknown {
   if (!(error instanceof ParseError || error instanceof EvaluationError || error instanceof CelTypeError)) return error;
   const unknown = /^Unknown variable: (\w+)$/.exec(error.summary)?.[1];
-  const message = unknown
-    ? `unknown name ${unknown} (${didYouMean(unknown, namesOf(names))})`
-    : error.summary.charAt(0).toLowerCase() + error.summary.slice(1);
+  const message = unknown ? `unknown name ${unknown} (${didYouMean(unknown, namesOf(names))})` : plainMessage(error.summary);
   return new ExpressionError(message, error.range?.start ?? 0);
+}
+
+/** CEL's own sentences, where they do not tell what would be right. */
+function plainMessage(summary: string): string {
+  if (summary === "Unexpected token: EOF") return "the expression ends too early";
+  if (summary === "Unexpected character: =") return "= stands alone; two values are compared with ==";
+  const call = /^found no matching (?:overload|function)[^']*'(.*)'$/i.exec(summary)?.[1];
+  if (call) return `there is no function ${call}; see docs/expressions.md`;
+  return summary.charAt(0).toLowerCase() + summary.slice(1);
 }

@@ -1,4 +1,13 @@
-import { compileExpression, ExpressionError, isPlainObject, missing, MissingValue, type Expression, type Variables } from "./cel.ts";
+import {
+  compileExpression,
+  ExpressionError,
+  ExpressionFailure,
+  isPlainObject,
+  missing,
+  MissingValue,
+  type Expression,
+  type Variables,
+} from "./cel.ts";
 import type { Names } from "./names.ts";
 import { didYouMean } from "../schema/suggest.ts";
 
@@ -23,7 +32,7 @@ export interface TemplateOptions {
   /** In what is sent a missing value removes its key; in what came back (`required`) it is an error that names it. */
   required?: boolean;
   /** Texts put in between are made safe with this, for URLs. */
-  encode?: (text: string, expression: Expression) => string;
+  encode?: (text: string, expression: Expression, alone: boolean) => string;
 }
 
 const nothing: Template = () => missing;
@@ -57,9 +66,14 @@ function compileObject(value: Record<string, unknown>, path: Path, options: Temp
 /** `$when`: the rest of this object, if the condition holds. */
 function compileWhen(value: Record<string, unknown>, path: Path, options: TemplateOptions): Template {
   const { $when, ...rest } = value;
-  const condition = compileCondition($when, [...path, "$when"], options);
+  const { holds, uses } = compileTest($when, [...path, "$when"], options);
   const body = compileTemplate(rest, path, options);
-  return (rendering) => (condition(rendering.variables) ? body(rendering) : missing);
+  return (rendering) => {
+    if (!holds(rendering.variables)) return missing;
+    // That the object is there is what the provider is told of these fields.
+    for (const name of uses) rendering.used.add(name);
+    return body(rendering);
+  };
 }
 
 /** `$map`: a table from the subject's value to another; `else` for values that it does not list. */
@@ -111,18 +125,23 @@ function compileMerge(value: Record<string, unknown>, path: Path, options: Templ
 
 /** Compile a bare condition. A value that is not there makes it false. */
 export function compileCondition(value: unknown, path: Path, options: TemplateOptions): (variables: Variables) => boolean {
-  if (typeof value !== "string" || value.startsWith("${")) {
-    options.report(path, "a condition is a bare expression, without ${ }: status == 402");
-    return () => false;
-  }
-  const expression = compileAt(value, 0, path, options);
-  return (variables) => {
-    try {
-      return expression?.evaluate(variables) === true;
-    } catch (error) {
-      if (error instanceof MissingValue) return false;
-      throw error;
-    }
+  return compileTest(value, path, options).holds;
+}
+
+function compileTest(value: unknown, path: Path, options: TemplateOptions) {
+  const bare = typeof value === "string" && !value.startsWith("${");
+  if (!bare) options.report(path, "a condition is a bare expression, without ${ }: status == 402");
+  const expression = bare ? compileAt(value, 0, path, options) : undefined;
+  return {
+    uses: expression?.uses ?? new Set<string>(),
+    holds: (variables: Variables) => {
+      try {
+        return expression?.evaluate(variables) === true;
+      } catch (error) {
+        if (error instanceof MissingValue) return false;
+        throw error;
+      }
+    },
   };
 }
 
@@ -132,17 +151,26 @@ function compileText(text: string, path: Path, options: TemplateOptions): Templa
   );
   if (pieces.some((piece) => piece === undefined)) return nothing;
   const [only] = pieces;
-  if (pieces.length === 1 && typeof only === "object") return (rendering) => evaluate(only, rendering, options);
+  const alone = pieces.length === 1;
+  if (alone && typeof only === "object" && !options.encode) return (rendering) => evaluate(only, rendering, options);
   return (rendering) => {
+    const used = new Set<string>();
     const parts = pieces.map((piece) => {
       if (typeof piece !== "object") return piece;
-      const value = evaluate(piece, rendering, options);
-      if (value === missing) return missing;
-      const part = typeof value === "object" ? JSON.stringify(value) : String(value);
-      return options.encode ? options.encode(part, piece) : part;
+      const value = evaluate(piece, { ...rendering, used }, options);
+      if (value === missing || value === null) return missing;
+      return options.encode ? options.encode(textOf(value), piece, alone) : textOf(value);
     });
-    return parts.includes(missing) ? missing : parts.join("");
+    if (parts.includes(missing)) return missing;
+    // What went into a text that is left out went nowhere.
+    for (const name of used) rendering.used.add(name);
+    return parts.join("");
   };
+}
+
+/** A value put into a text: a text as it is, everything else as JSON. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function evaluate(expression: Expression, rendering: Rendering, options: TemplateOptions): unknown {
@@ -219,12 +247,21 @@ function closing(text: string, at: number): number {
   return -1;
 }
 
-/** Compile a URL or path: what the operator wrote stands as it is, everything else is percent-encoded, so that a job id with `/` or `?` stays one segment. */
+/**
+ * Compile a URL or path: what the operator wrote stands as it is, everything else is percent-encoded, so that a job id with `/`
+ * or `?` stays one segment. An expression that stands alone may be a whole URL, unless it reads what the client said.
+ */
 export function compileUrl(value: string, path: Path, options: Omit<TemplateOptions, "encode">): Template {
   const operators = ["model.upstream", "variables."];
   return compileTemplate(value, path, {
     ...options,
-    encode: (text, expression) =>
-      [...expression.uses].every((name) => operators.some((own) => name.startsWith(own))) ? text : encodeURIComponent(text),
+    encode: (text, expression, alone) => {
+      const names = [...expression.uses];
+      if (names.every((name) => operators.some((own) => name.startsWith(own)))) return text;
+      if (alone && !names.some((name) => /^(?:request|size)\b/.test(name))) return text;
+      // Half of a surrogate pair has no bytes to be encoded as.
+      if (/\p{Surrogate}/u.test(text)) throw new ExpressionFailure(expression.text, "half a character");
+      return encodeURIComponent(text);
+    },
   });
 }

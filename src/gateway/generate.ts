@@ -48,6 +48,7 @@ function keysInTurn(keys: readonly Key[]): (Key | undefined)[] {
  */
 export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
   const attempts: Attempt[] = [];
+  freeze(input);
   let last: unknown = new GatewayError("no_channel_available", `no channel can serve ${entry.id} now`);
   for (const route of entry.routes) {
     for (const key of keysInTurn(route.channel.keys)) {
@@ -76,6 +77,9 @@ export async function generate(entry: ModelEntry, input: UnifiedRequest, around:
   throw last instanceof ProviderFailure ? clientError(last) : last;
 }
 
+/** Milliseconds; a timer set to more would ring at once. */
+const longestTimer = 2 ** 31 - 1;
+
 /** One try with one key, in a context of its own. */
 async function attemptOnce(
   route: Route,
@@ -88,7 +92,10 @@ async function attemptOnce(
   const hangUp = () => stop.abort(around.signal.reason);
   if (around.signal.aborted) hangUp();
   around.signal.addEventListener("abort", hangUp, { once: true });
-  const timer = setTimeout(() => stop.abort(new ProviderFailure("timeout", "the provider did not finish in time")), route.timeout);
+  const timer = setTimeout(
+    () => stop.abort(new ProviderFailure("timeout", "the provider did not finish in time")),
+    Math.min(route.timeout, longestTimer),
+  );
   const ctx: PluginContext = {
     input,
     request: structuredClone(input),
@@ -132,4 +139,10 @@ function judgeCount(ctx: PluginContext, asked: number, partial: "keep" | "fail")
   if (made === asked) return;
   if (made < asked && partial === "fail") throw new ProviderFailure("failed", `${made} of ${asked} pictures came back`);
   ctx.change("n", { from: asked, to: made });
+}
+
+/** What the client said stays so on every attempt, whatever a plugin does with it. */
+function freeze(value: object): void {
+  Object.freeze(value);
+  for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) freeze(inner as object);
 }

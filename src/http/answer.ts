@@ -8,7 +8,7 @@ type Piece = string | LocalData;
 /** The answer to a client, ready to be written. `length` in bytes, where it is known beforehand. */
 export interface AnswerBody {
   length?: number;
-  chunks(): AsyncGenerator<string | Buffer>;
+  chunks: () => AsyncGenerator<string | Buffer>;
 }
 
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */

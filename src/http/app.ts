@@ -3,7 +3,7 @@ import cors from "@koa/cors";
 import Router from "@koa/router";
 import Koa, { type Context, type Next } from "koa";
 import { GatewayError } from "../errors.ts";
-import { docs } from "./docs.ts";
+import { docs, docsAsset } from "./docs.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { listModels, showModel } from "./models.ts";
@@ -17,13 +17,14 @@ export function createApp(gateway: Gateway): Koa {
   router.post("/v1/images/generations", (ctx) => generations(ctx, gateway));
   for (const path of ["/v1/images/edits", "/v1/edits", "/v1/images/variations"]) router.post(path, (ctx) => notThereYet(ctx));
   router.get("/v1/models", (ctx) => listModels(ctx, gateway));
-  router.get(/^\/v1\/models\/(.+)$/, (ctx) => showModel(ctx, gateway));
+  router.get("/v1/models/*id", (ctx) => showModel(ctx, gateway));
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
   router.get("/livez", (ctx) => void (ctx.body = { status: "ok" }));
   router.get("/readyz", (ctx) => ready(ctx, gateway));
   router.get("/metrics", (ctx) => metricsPage(ctx, gateway));
   router.get("/openapi.json", (ctx) => openapi(ctx, gateway));
-  router.get(/^\/docs(?:\/([\w.-]+))?$/, docs);
+  router.get("/docs", docs);
+  router.get("/docs/:name", docsAsset);
 
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;
@@ -37,6 +38,8 @@ export function createApp(gateway: Gateway): Koa {
 function observe(gateway: Gateway) {
   return async function observe(ctx: Context, next: Next): Promise<void> {
     const began = performance.now();
+    const { socket } = ctx.req;
+    const sentBefore = socket.bytesWritten;
     const hangUp = new AbortController();
     const state: RequestState = { id: `req_${randomUUID().replaceAll("-", "")}`, signal: hangUp.signal };
     ctx.state = state;
@@ -45,10 +48,10 @@ function observe(gateway: Gateway) {
     ctx.res.once("close", () => {
       hangUp.abort(new Error("the client hung up"));
       gateway.metrics.inFlight.dec();
-      const status = ctx.res.writableFinished ? ctx.status : 499;
+      const status = state.brokeOff ? 502 : ctx.res.writableFinished ? ctx.status : 499;
       const seconds = (performance.now() - began) / 1000;
-      const bytes = Number(ctx.res.getHeader("content-length")) || 0;
-      const path = String((ctx as { _matchedRoute?: string | RegExp })._matchedRoute ?? "none");
+      const bytes = socket.bytesWritten - sentBefore;
+      const path = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
       const model = state.model ?? "";
       gateway.metrics.requests.inc({ path, model, status: String(status) });
       gateway.metrics.seconds.observe({ path, model }, seconds);
@@ -58,7 +61,8 @@ function observe(gateway: Gateway) {
         {
           request: id,
           method: ctx.method,
-          path: ctx.path.slice(0, 200),
+          // A stored picture's id is a secret; its beginning is enough to find it by.
+          path: ctx.path.replace(/^(\/images\/.{8}).+/, "$1...").slice(0, 200),
           status,
           ms: Math.round(seconds * 1000),
           bytes,
@@ -81,10 +85,10 @@ function errors(gateway: Gateway) {
       await next();
     } catch (error) {
       const { signal, id } = ctx.state as RequestState;
-      // Nobody is there to be answered, or half an answer is out already.
+      // Nobody is there to be answered, or half an answer is out already: then only a broken connection tells that it is not whole.
       if (signal.aborted || ctx.res.headersSent) return void ctx.res.destroy();
       const known = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error });
-      if (known.status >= 500) gateway.log.error({ request: id, err: error }, "request failed");
+      if (known.status >= 500 && known.code !== "api_not_implemented") gateway.log.error({ request: id, err: error }, "request failed");
       ctx.respond = true;
       ctx.remove("content-length");
       ctx.status = known.status;
@@ -99,8 +103,9 @@ function allowOrigins(origins: readonly string[]): Koa.Middleware {
   return cors({
     origin: (ctx) => (origins.includes("*") ? "*" : (origins.find((origin) => origin === ctx.get("origin")) ?? "")),
     exposeHeaders: exposed,
+    allowMethods: "GET,HEAD,POST",
     maxAge: 600,
-    keepHeadersOnError: true,
+    keepHeadersOnError: false,
   });
 }
 
@@ -129,7 +134,7 @@ function nothingThere(router: Router) {
     const allowed = [...new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods))];
     if (allowed.length === 0) throw new GatewayError("not_found", `there is nothing at ${ctx.path.slice(0, 200)}`);
     ctx.set("allow", allowed.join(", "));
-    throw new GatewayError("method_not_allowed", `${ctx.method} is not allowed here; use ${allowed.join(" or ")}`);
+    throw new GatewayError("method_not_allowed", `the method ${ctx.method} is not allowed here; use ${allowed.join(" or ")}`);
   };
 }
 

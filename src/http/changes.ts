@@ -20,7 +20,7 @@ function describe({ field, what, from, to }: Change): string {
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+  const text = typeof value === "string" ? value : JSON.stringify(value ?? null);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }
 

@@ -31,4 +31,6 @@ export interface RequestState {
   model?: string;
   channel?: string;
   attempts?: string;
+  /** Whether the answer had begun when a picture of it broke off. */
+  brokeOff?: boolean;
 }

@@ -1,8 +1,9 @@
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Context } from "koa";
+import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated } from "../gateway/generate.ts";
+import type { ModelEntry } from "../gateway/table.ts";
 import { answerBody } from "./answer.ts";
 import { readJson } from "./body.ts";
 import { changesHeader } from "./changes.ts";
@@ -36,40 +37,51 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
     },
     log,
     signal: state.signal,
-    attempted: (attempt) => {
-      note(attempt, gateway, state);
-      ctx.set("x-pictor-attempts", state.attempts ?? "");
-    },
+    attempted: (attempt) => note(ctx, attempt, gateway),
   });
-  count(generated, gateway);
-  ctx.set("x-pictor-channel", state.channel ?? "");
   const changes = changesHeader(generated.changes);
   if (changes) ctx.set("x-pictor-changes", changes);
-  await send(ctx, generated);
+  await send(ctx, generated, log);
+  count(generated, entry, state, gateway);
 }
 
-function note({ route, outcome, seconds }: Attempt, { metrics }: Gateway, state: RequestState): void {
+/** Tell of an attempt: to the client in headers, to the operator in the log and the metrics. */
+function note(ctx: Context, { route, outcome, seconds }: Attempt, { metrics }: Gateway): void {
+  const state = ctx.state as RequestState;
   const channel = route.channel.name;
   state.channel = channel;
   state.attempts = [state.attempts, `${channel} ${outcome}`].filter(Boolean).join(", ");
+  ctx.set({ "x-pictor-channel": channel, "x-pictor-attempts": state.attempts });
   metrics.attempts.inc({ channel, model: route.model.id, outcome });
   metrics.attemptSeconds.observe({ channel, model: route.model.id }, seconds);
 }
 
-function count({ result, changes, attempts }: Generated, { metrics }: Gateway): void {
-  const route = attempts.at(-1)?.route;
-  if (!route) return;
-  const labels = { channel: route.channel.name, model: route.model.id };
+function count({ result, changes }: Generated, { id, schema }: ModelEntry, { channel }: RequestState, { metrics }: Gateway): void {
+  const labels = { channel, model: id };
   metrics.pictures.inc(labels, result.pictures.length);
-  for (const { field } of changes) metrics.changes.inc({ ...labels, field });
+  // An open schema lets clients name fields of their own, and a label for each would grow without end.
+  for (const { field } of changes) metrics.changes.inc({ ...labels, field: schema.properties.includes(field) ? field : "other" });
 }
 
 /** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
-async function send(ctx: Context, generated: Generated): Promise<void> {
+async function send(ctx: Context, generated: Generated, log: Logger): Promise<void> {
+  const state = ctx.state as RequestState;
   const { length, chunks } = answerBody(generated);
   ctx.status = 200;
   ctx.type = "application/json";
   if (length !== undefined) ctx.length = length;
   ctx.respond = false;
-  await pipeline(Readable.from(chunks()), ctx.res);
+  await pipeline(watched, ctx.res);
+
+  async function* watched() {
+    try {
+      yield* chunks();
+    } catch (error) {
+      if (!state.signal.aborted) {
+        state.brokeOff = true;
+        log.error({ err: error }, "the answer broke off");
+      }
+      throw error;
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
 import type { ModelEntry } from "../gateway/table.ts";
@@ -9,8 +10,8 @@ export function listModels(ctx: Context, gateway: Gateway): void {
 }
 
 /** GET /v1/models/{id} and /v1/models/{id}/schema. An id may hold slashes, plain or encoded. */
-export function showModel(ctx: Context, gateway: Gateway): void {
-  const path = decode(String((ctx as { captures?: string[] }).captures?.[0]));
+export function showModel(ctx: RouterContext, gateway: Gateway): void {
+  const path = String(ctx.params.id);
   const { models } = gateway.table();
   const entry = models.get(path);
   if (entry) return void (ctx.body = shown(entry));
@@ -28,12 +29,4 @@ export function showModel(ctx: Context, gateway: Gateway): void {
 // OpenAI's shape wants a time; a model here has none.
 function shown({ id, routes }: ModelEntry) {
   return { id, object: "model", created: 0, owned_by: routes[0]?.channel.name };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -15,7 +15,7 @@ export function openapi(ctx: Context, gateway: Gateway): void {
 export function describe(table: Table, server: string): Json {
   const models = [...table.models.values()];
   const schemas = Object.fromEntries(models.map(({ id, schema }) => [componentName(id), component(id, schema.bundled)]));
-  const [common] = models.map(({ schema }) => (schema.bundled.$defs as Json | undefined)?.common);
+  const common = models[0]?.schema.bundled.$defs?.common as Json | undefined;
   const requests = models.map(({ id }) => ({ $ref: `#/components/schemas/${componentName(id)}` }));
   return {
     openapi: "3.1.0",
@@ -38,7 +38,7 @@ export function describe(table: Table, server: string): Json {
       securitySchemes: { key: { type: "http", scheme: "bearer", description: "A client key of this gateway." } },
       schemas: {
         ...schemas,
-        ...(common ? { common: component("common", common as Json) } : {}),
+        ...(common ? { common: component("common", common) } : {}),
         Images: images,
         Error: error,
         Model: model,
@@ -58,7 +58,7 @@ function paths(request: Json): Json {
         requestBody: { required: true, content: json(request) },
         responses: {
           200: { description: "The pictures.", headers: answerHeaders, content: json(ref("Images")) },
-          ...failures(400, 401, 404, 413, 415, 429, 500, 501, 502, 503, 504),
+          ...failures(400, 401, 403, 404, 413, 415, 429, 500, 501, 502, 503, 504),
         },
       },
     },
@@ -106,26 +106,27 @@ function paths(request: Json): Json {
         security: [],
         parameters: [id],
         responses: {
-          200: { description: "The picture.", content: { "image/*": { schema: { type: "string", format: "binary" } } } },
+          200: { description: "The picture.", content: picture },
+          206: { description: "The part of it that `Range` names.", content: picture },
+          304: { description: "It is the one that `If-None-Match` names." },
           ...failures(404),
+          416: { description: "`Range` is not within the picture.", content: json(ref("Error")) },
         },
       },
     },
-    "/livez": service("live", "Whether the process lives.", "It does."),
-    "/readyz": service("ready", "Whether a model can be served, and each channel's state.", "It can.", failures(503)),
+    "/livez": service("live", "Whether the process lives.", { 200: { description: "It does.", content: json({ type: "object" }) } }),
+    "/readyz": service("ready", "Whether a model can be served, and each channel's state.", {
+      200: { description: "One can.", content: json({ type: "object" }) },
+      503: { description: "None can.", content: json({ type: "object" }) },
+    }),
+    "/metrics": service("metrics", "The process in numbers, for Prometheus.", {
+      200: { description: "Prometheus' text format.", content: { "text/plain": { schema: { type: "string" } } } },
+    }),
   };
 }
 
-function service(operationId: string, summary: string, description: string, rest: Json = {}): Json {
-  return {
-    get: {
-      operationId,
-      summary,
-      tags: ["service"],
-      security: [],
-      responses: { 200: { description, content: json({ type: "object" }) }, ...rest, ...failures(404) },
-    },
-  };
+function service(operationId: string, summary: string, responses: Json): Json {
+  return { get: { operationId, summary, tags: ["service"], security: [], responses: { ...responses, ...failures(405) } } };
 }
 
 const answerHeaders: Json = Object.fromEntries(
@@ -136,6 +137,8 @@ const answerHeaders: Json = Object.fromEntries(
     "x-pictor-changes": "What the gateway did to the request, where it did anything.",
   }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
 );
+
+const picture: Json = { "image/*": { schema: { type: "string", format: "binary" } } };
 
 const images: Json = {
   type: "object",
@@ -190,11 +193,10 @@ function failures(...statuses: number[]): Json {
     statuses.map((status) => [
       status,
       {
-        description:
-          Object.entries(errorStatus)
-            .filter(([, own]) => own === status)
-            .map(([code]) => code)
-            .join(", ") || "Not ready.",
+        description: Object.entries(errorStatus)
+          .filter(([, own]) => own === status)
+          .map(([code]) => `\`${code}\``)
+          .join(", "),
         content: json(ref("Error")),
       },
     ]),
@@ -209,14 +211,14 @@ function ref(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };
 }
 
+/** Two ids never get the same name: what a name must not hold is written in hex, and so is the underscore that begins it. */
 function componentName(id: string): string {
-  return `model-${id.replaceAll(/[^A-Za-z0-9._-]/g, "_")}`;
+  return `model-${id.replaceAll(/[^A-Za-z0-9.-]/g, (char) => `_${char.charCodeAt(0).toString(16)}_`)}`;
 }
 
 /** A model's schema as a component: it stands in this document now, so its references do too. */
 function component(id: string, schema: Json): Json {
-  const { $defs, $id, $schema, ...rest } = schema;
-  void [$defs, $id, $schema];
+  const rest = Object.fromEntries(Object.entries(schema).filter(([key]) => !["$defs", "$id", "$schema"].includes(key)));
   return {
     title: id,
     ...(JSON.parse(

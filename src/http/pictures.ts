@@ -1,13 +1,15 @@
-import type { Context } from "koa";
+import { basename, dirname } from "node:path";
+import type { RouterContext } from "@koa/router";
 import sendFile from "send";
 import { GatewayError } from "../errors.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** GET and HEAD /images/{id}: a stored picture's exact bytes. The id is the only secret; no key is needed. */
-export async function storedPicture(ctx: Context, gateway: Gateway): Promise<void> {
-  const stored = await gateway.store.find(String((ctx as { params?: Record<string, string> }).params?.id));
+export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promise<void> {
+  const stored = await gateway.store.find(String(ctx.params.id));
   if (!stored) throw new GatewayError("not_found", "there is no such picture, or its life is over");
   const seconds = Math.max(0, Math.floor((stored.expires - Date.now()) / 1000));
+  ctx.status = 200;
   ctx.type = stored.mediaType;
   ctx.set({
     etag: stored.etag,
@@ -18,14 +20,16 @@ export async function storedPicture(ctx: Context, gateway: Gateway): Promise<voi
   ctx.respond = false;
   await new Promise<void>((resolve, reject) => {
     ctx.res.once("close", resolve);
-    sendFile(ctx.req, stored.file, { cacheControl: false, lastModified: false })
-      .on("error", (error: NodeJS.ErrnoException & { status?: number }) =>
+    sendFile(ctx.req, basename(stored.file), { root: dirname(stored.file), cacheControl: false, lastModified: false })
+      .on("error", (error: NodeJS.ErrnoException & { status?: number }) => {
+        // An error is not the picture, and not to be kept like it.
+        for (const header of ["etag", "cache-control"]) ctx.remove(header);
         reject(
           error.status === 416
             ? new GatewayError("invalid_value", "the range is not within the picture", { status: 416, cause: error })
             : new GatewayError("not_found", "there is no such picture, or its life is over", { cause: error }),
-        ),
-      )
+        );
+      })
       .pipe(ctx.res);
   });
 }

@@ -22,7 +22,9 @@ function withHeader(request: OutgoingRequest, name: string, value: string): Outg
   return { ...request, headers: { ...request.headers, [name.toLowerCase()]: value } };
 }
 
-/** Every text that must never be shown: the key's parts. */
+/** Every text that must never be shown: the key's parts, and what the kinds of auth make of them. Longer ones first: one may begin another. */
 export function secretsOf(keys: readonly Key[]): string[] {
-  return keys.flatMap((key) => (typeof key === "string" ? [key] : Object.values(key)));
+  const texts = keys.flatMap((key) => (typeof key === "string" ? [key] : [...Object.values(key), Object.values(key).join(":")]));
+  const sent = texts.flatMap((text) => [text, Buffer.from(text).toString("base64"), new URLSearchParams([["", text]]).toString().slice(1)]);
+  return [...new Set(sent)].sort((a, b) => b.length - a.length);
 }

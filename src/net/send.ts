@@ -17,8 +17,9 @@ export interface IncomingAnswer {
   body: Readable;
 }
 
-// Sockets last used are used first, so that idle ones grow old and close.
-const sockets = { keepAlive: true, scheduling: "lifo" } as const;
+// Sockets last used are used first, so that idle ones grow old and close: before common servers close them at five seconds,
+// since a request on a socket that closes meanwhile fails, and may not be sent again.
+const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000 } as const;
 
 const client = got.extend({
   agent: { http: new http.Agent(sockets), https: new https.Agent(sockets) },
@@ -32,9 +33,8 @@ const client = got.extend({
 /** Milliseconds to reach a provider, beside the request's own deadline. */
 const connectTimeout = 10_000;
 
-// The network's own proof that no byte of the request arrived anywhere.
-const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
-const unsentPhases = new Set(["lookup", "connect", "secureConnect"]);
+// Proof that no byte of the request arrived anywhere; a key with a line break never leaves this process.
+const unsent = new Set(["ERR_INVALID_CHAR", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
 
 /**
  * One HTTP call. Resolves when the answer's head is here; its body must be read or destroyed.
@@ -45,13 +45,22 @@ export async function send(request: OutgoingRequest, signal: AbortSignal): Promi
   const stream = client.stream(request.url, {
     method: request.method,
     headers: request.headers,
-    body: request.body,
+    // Without a body the client would wait for one to be piped in.
+    body: request.body ?? (request.method === "GET" ? undefined : Buffer.alloc(0)),
+    allowGetBody: request.body !== undefined,
     timeout: { lookup: connectTimeout, connect: connectTimeout, secureConnect: connectTimeout },
     signal,
   });
   try {
     const response = await new Promise<Response>((resolve, reject) => {
       stream.once("response", resolve);
+      // Nobody asked for another protocol; without a listener the connection is closed and nothing is told.
+      stream.once("request", (request: http.ClientRequest) =>
+        request.once("upgrade", (_response, socket) => {
+          socket.destroy();
+          reject(new Error("the provider switched protocols"));
+        }),
+      );
       stream.once("error", reject);
     });
     // A body that fails while nobody reads it must not take the process down; its reader sees the error all the same.
@@ -71,14 +80,12 @@ function plainHeaders(headers: http.IncomingHttpHeaders): Record<string, string>
 
 function networkFailure(error: unknown): ProviderFailure {
   const code = error instanceof RequestError ? error.code : "";
-  if (error instanceof TimeoutError) {
-    return new ProviderFailure("timeout", "the provider could not be reached in time", {
-      notAccepted: unsentPhases.has(error.event),
-      cause: error,
-    });
-  }
-  const tls = /CERT|SELF_SIGNED|SSL|TLS|UNABLE_TO/.test(code);
-  if (unsent.has(code) || tls)
+  // The only waits with a limit of their own are those before anything is sent.
+  if (error instanceof TimeoutError)
+    return new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true, cause: error });
+  // TLS may also fail later, when the request is on its way.
+  const handshake = error instanceof RequestError && error.timings?.secureConnect === undefined;
+  if (unsent.has(code) || (handshake && /CERT|EPROTO|SELF_SIGNED|SSL|TLS|UNABLE_TO/.test(code)))
     return new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause: error });
   return new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause: error });
 }
@@ -90,10 +97,15 @@ function networkFailure(error: unknown): ProviderFailure {
 export async function readBody(answer: IncomingAnswer, limit: number, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
+  const tooLarge = () => new ProviderFailure("bad_response", `the provider's answer is larger than ${limit} bytes`);
+  if (Number(answer.headers["content-length"]) > limit) {
+    answer.body.destroy();
+    throw tooLarge();
+  }
   try {
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > limit) throw new ProviderFailure("bad_response", `the provider's answer is larger than ${limit} bytes`);
+      if (length > limit) throw tooLarge();
       chunks.push(chunk);
     }
   } catch (error) {

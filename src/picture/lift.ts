@@ -23,6 +23,9 @@ export const liftFrom = 64 * 1024;
 // A text that a provider could not have guessed stands in the small document for each lifted one.
 const mark = `lifted-${randomBytes(12).toString("hex")}-`;
 
+// JSON has none, some writers begin with one all the same.
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
+
 const quote = 0x22;
 const backslash = 0x5c;
 
@@ -31,6 +34,7 @@ const backslash = 0x5c;
  * Throws `SyntaxError` for what is not JSON.
  */
 export function parseLifted(bytes: Buffer): unknown {
+  if (bytes.subarray(0, 3).equals(byteOrderMark)) return parseLifted(bytes.subarray(3));
   if (bytes.length < liftFrom) return JSON.parse(bytes.toString("utf8"));
   const lifted: Buffer[] = [];
   const small: Buffer[] = [];

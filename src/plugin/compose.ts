@@ -1,4 +1,4 @@
-import type { Branch, Middleware, PluginContext, Result, UnifiedRequest } from "./context.ts";
+import type { Branch, Middleware, PluginContext, Result } from "./context.ts";
 
 /** The innermost step: the call to the provider. */
 export type Core = (ctx: PluginContext) => Promise<void>;
@@ -21,7 +21,7 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
     const branch: Branch = async (fields) => {
       const own: PluginContext = {
         ...ctx,
-        request: { ...structuredClone(ctx.request), ...fields } as UnifiedRequest,
+        request: { ...structuredClone(ctx.request), ...fields },
         result: emptyResult(),
       };
       await run(own, index + 1);

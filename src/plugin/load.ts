@@ -1,7 +1,9 @@
+import type { Ajv2020 } from "ajv/dist/2020.js";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { ConfigError, messageOf, type Problem } from "../errors.ts";
+import { ConfigError, messageOf, shownPath, type Problem } from "../errors.ts";
+import { createAjv } from "../schema/ajv.ts";
 import type { Plugin } from "./define.ts";
 
 export const shippedPlugins = fileURLToPath(new URL("../../plugins/", import.meta.url));
@@ -13,16 +15,24 @@ export const shippedPlugins = fileURLToPath(new URL("../../plugins/", import.met
 export async function loadPlugins(folders: readonly string[]): Promise<Map<string, Plugin>> {
   const plugins = new Map<string, Plugin>();
   const problems: Problem[] = [];
+  const ajv = createAjv();
+  const tell = (path: string, message: string) =>
+    problems.push({ file: shownPath(path), line: 1, column: 1, message: `plugin: ${message}`, frame: "" });
   for (const folder of folders) {
-    for (const name of (await readdir(folder)).filter((file) => file.endsWith(".js")).sort()) {
-      const file = join(folder, name);
+    const names = await readdir(folder).catch((error: unknown) => {
+      tell(folder, `the folder cannot be read: ${messageOf(error)}`);
+      return [];
+    });
+    for (const name of names.filter((file) => file.endsWith(".js")).sort()) {
+      const path = join(folder, name);
       try {
-        const { default: plugin } = (await import(pathToFileURL(file).href)) as { default?: Partial<Plugin> };
-        if (!isPlugin(plugin)) throw new Error("the default export is not a plugin; write export default definePlugin({ ... })");
-        if (`${plugin.name}.js` !== name) throw new Error(`the plugin calls itself ${plugin.name}; name and file must be the same`);
-        plugins.set(plugin.name, plugin);
+        const { default: plugin } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+        const wrong = judge(plugin, name, plugins, ajv);
+        if (wrong === undefined) plugins.set((plugin as Plugin).name, plugin as Plugin);
+        else tell(path, wrong);
       } catch (error) {
-        problems.push({ file, line: 1, column: 1, message: `plugin: ${messageOf(error)}`, frame: "" });
+        // The engine tells no line of a syntax error to those who catch it.
+        tell(path, messageOf(error) + (error instanceof SyntaxError ? `; node --check ${shownPath(path)} shows where` : ""));
       }
     }
   }
@@ -30,11 +40,30 @@ export async function loadPlugins(folders: readonly string[]): Promise<Map<strin
   return plugins;
 }
 
-function isPlugin(plugin: Partial<Plugin> | undefined): plugin is Plugin {
+/** What is wrong with a plugin's module, as a sentence; undefined where nothing is. */
+function judge(plugin: unknown, file: string, known: ReadonlyMap<string, Plugin>, ajv: Ajv2020): string | undefined {
+  if (!isPlugin(plugin)) return "the default export is not a plugin; write export default definePlugin({ ... })";
+  if (`${plugin.name}.js` !== file) return `it calls itself ${plugin.name}; name and file must be the same`;
+  if (known.has(plugin.name)) return `there is a plugin ${plugin.name} already; give this one another name`;
+  try {
+    const validate = ajv.compile(plugin.schema);
+    const wrong = plugin.examples.findIndex((example) => !validate(structuredClone(example)));
+    return wrong === -1
+      ? undefined
+      : `its schema refuses its own example ${wrong + 1}: ${ajv.errorsText(validate.errors, { dataVar: "options" })}`;
+  } catch (error) {
+    return `the schema of its options cannot be used: ${messageOf(error)}`;
+  }
+}
+
+function isPlugin(value: unknown): value is Plugin {
+  const plugin = value as Partial<Plugin> | null | undefined;
   return (
     typeof plugin?.name === "string" &&
+    typeof plugin.summary === "string" &&
     typeof plugin.create === "function" &&
-    typeof plugin.schema === "object" &&
+    plugin.schema?.type === "object" &&
+    Array.isArray(plugin.examples) &&
     Array.isArray(plugin.handles)
   );
 }

@@ -33,7 +33,8 @@ export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gatew
     metrics: createMetrics(),
     ...parts,
   };
-  const server = createServer(createApp(gateway).callback());
+  const answer = createApp(gateway).callback();
+  const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -4,9 +4,9 @@ import { isDeepStrictEqual } from "node:util";
 import { methods } from "../dialect/operation.ts";
 import { isPlainObject } from "../expression/cel.ts";
 
-/** One call that a test expects of the gateway, and the provider's reply. */
+/** One call that a test expects of the gateway, and the provider's reply. A header that is null must not be there. */
 export interface Exchange {
-  expect: Partial<Record<(typeof methods)[number], string>> & { headers?: Record<string, string>; json?: unknown };
+  expect: Partial<Record<(typeof methods)[number], string>> & { headers?: Record<string, string | null>; json?: unknown };
   reply: { status?: number; headers?: Record<string, string>; json?: unknown; text?: string; base64?: string; cut?: boolean };
 }
 
@@ -28,7 +28,10 @@ export async function startMock(): Promise<Mock> {
       const call = { method: String(request.method), path: String(request.url), headers: request.headers as Record<string, string>, body };
       const at = waiting.findIndex(({ expect }) => differences(expect, call).length === 0);
       const [exchange] = at === -1 ? [] : waiting.splice(at, 1);
-      if (exchange) return answer(response, exchange.reply);
+      if (exchange) {
+        answer(response, exchange.reply);
+        return;
+      }
       const [next] = waiting;
       complaints.push(
         `unexpected call ${call.method} ${call.path}: ${next ? differences(next.expect, call).join("; ") : "no further call was expected"}`,
@@ -69,7 +72,7 @@ function differences(
   const found: string[] = [];
   if (addressOf(expect) !== `${call.method} ${call.path}`) found.push(`expected ${addressOf(expect)}`);
   for (const [name, value] of Object.entries(expect.headers ?? {})) {
-    if (call.headers[name.toLowerCase()] !== value)
+    if ((call.headers[name.toLowerCase()] ?? null) !== value)
       found.push(`header ${name} is ${JSON.stringify(call.headers[name.toLowerCase()])}, expected ${JSON.stringify(value)}`);
   }
   if ("json" in expect) found.push(...unlike(parsed(call.body), expect.json, "json"));
@@ -103,6 +106,6 @@ function answer(response: ServerResponse, reply: Exchange["reply"]): void {
         ? [Buffer.from(reply.text), "text/plain"]
         : [Buffer.from(JSON.stringify(reply.json ?? {})), "application/json"];
   response.writeHead(reply.status ?? 200, { "content-type": type, "content-length": body.length, ...reply.headers });
-  if (!reply.cut) return void response.end(body);
-  response.write(body.subarray(0, body.length / 2), () => response.destroy());
+  if (reply.cut) response.write(body.subarray(0, body.length / 2), () => response.destroy());
+  else response.end(body);
 }

@@ -37,7 +37,7 @@ export async function runChannelTests(
   let table: Table = { channels: [], models: new Map() };
   const gateway = await startGateway({ table: () => table });
   try {
-    const loaded = await loadChannels({ folder, plugins, env, only });
+    const loaded = await loadChannels({ folder, plugins, env, only, readSecret: (path) => `file:${path}` });
     const outcomes: TestOutcome[] = [];
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
@@ -89,16 +89,18 @@ async function runTest({ request, exchange = [], answer }: ChannelTest, mock: Mo
   return failures;
 }
 
-/** Where an answer lacks what was expected. More may be there; in an expected text, `*` stands for anything. */
+/** Where an answer lacks what was expected. More may be there; in an expected text, `*` stands for anything, and null also means absent. */
 function lacking(actual: unknown, expected: unknown, path: string): string[] {
   if (isPlainObject(expected) && isPlainObject(actual))
-    return Object.entries(expected).flatMap(([name, value]) => lacking(actual[name], value, `${path}.${name}`));
+    return Object.entries(expected).flatMap(([name, value]) =>
+      lacking(Object.hasOwn(actual, name) ? actual[name] : undefined, value, `${path}.${name}`),
+    );
   if (Array.isArray(expected) && Array.isArray(actual) && actual.length === expected.length)
     return expected.flatMap((value, index) => lacking(actual[index], value, `${path}[${index}]`));
   const same =
     typeof expected === "string" && typeof actual === "string"
       ? matches(actual, expected)
-      : JSON.stringify(actual) === JSON.stringify(expected);
+      : JSON.stringify(actual ?? null) === JSON.stringify(expected);
   return same ? [] : [`${path} is ${short(actual)}, expected ${short(expected)}`];
 }
 
@@ -116,5 +118,5 @@ function matches(text: string, glob: string): boolean {
 }
 
 function short(value: unknown): string {
-  return (JSON.stringify(value) ?? "absent").slice(0, 200);
+  return value === undefined ? "absent" : JSON.stringify(value).slice(0, 200);
 }

@@ -8,7 +8,7 @@ import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 
 /** A folder of channels made for one test: the shipped models and presets, and these files (`name.yaml`, `models/name.json`, ...). */
-export async function channelFolder(files: Record<string, string>): Promise<{ folder: string; remove(): Promise<void> }> {
+export async function channelFolder(files: Record<string, string>): Promise<{ folder: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-channels-"));
   for (const shared of ["models", "presets"]) await cp(join("channels", shared), join(folder, shared), { recursive: true });
   for (const [name, text] of Object.entries(files)) {
@@ -20,11 +20,11 @@ export async function channelFolder(files: Record<string, string>): Promise<{ fo
 
 /** Load channel files as `channelFolder` lays them out. Throws `ConfigError` as a start would. */
 export async function loadFiles(files: Record<string, string>, env: Record<string, string> = {}): Promise<Loaded> {
-  const { folder, remove } = await channelFolder(files);
+  const made = await channelFolder(files);
   try {
-    return await loadChannels({ folder, plugins: await loadPlugins([shippedPlugins]), env });
+    return await loadChannels({ folder: made.folder, plugins: await loadPlugins([shippedPlugins]), env });
   } finally {
-    await remove();
+    await made.remove();
   }
 }
 

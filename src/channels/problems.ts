@@ -1,0 +1,96 @@
+import { LineCounter } from "yaml";
+import type { Problem } from "../errors.ts";
+import type { Path } from "../expression/template.ts";
+
+/** A text file of the operator, with what is needed to point into it. */
+export interface Source {
+  file: string;
+  text: string;
+  lines: LineCounter;
+  /** Where secrets are written out, as offsets: they are starred wherever the file is shown. */
+  secrets: [from: number, to: number][];
+}
+
+/** Where a value of a file stands. */
+export interface Place {
+  source: Source;
+  /** Offset of the key, or of the value where it has none. */
+  key: number;
+  /** Offset of the value's first character, behind an opening quote, and of its end. */
+  value: number;
+  end: number;
+  /** Offset in the file of a character of the value's text, which quotes, escapes and folding may have moved. */
+  inside: (offset: number) => number;
+}
+
+/** A parsed file: plain values, and where each of them stands. After `overlay` the places may lie in several files. */
+export interface Located {
+  value: Record<string, unknown>;
+  places: ReadonlyMap<string, Place>;
+}
+
+export const keyOf = (path: Path) => path.map(String).join("\u0000");
+
+/** Everything that is wrong, in the order of files and lines. */
+export interface Problems {
+  /** Point at the value of `path`, `offset` characters into its text, or at its key; where it is not written, at the nearest key above. */
+  add(located: Located, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number }): void;
+  addAt(source: Source, offset: number, message: string): void;
+  list(): Problem[];
+}
+
+export function createProblems(): Problems {
+  const found = new Map<string, { source: Source; problem: Omit<Problem, "frame"> }>();
+  const addAt = (source: Source, offset: number, message: string) => {
+    const { line, col: column } = source.lines.linePos(Math.min(offset, source.text.length));
+    // A preset's mistake shows in every channel that extends it; it is told once.
+    found.set(`${source.file}:${line}:${column}:${message}`, { source, problem: { file: source.file, line, column, message } });
+  };
+  return {
+    add: ({ places }, path, message, { at = "value", offset = 0 } = {}) => {
+      const { place, exact } = placeOf(places, path);
+      addAt(place.source, exact && at === "value" ? place.inside(offset) : place.key, message);
+    },
+    addAt,
+    list: () =>
+      [...found.values()]
+        .map(({ source, problem }) => ({ ...problem, frame: frameOf(source, problem) }))
+        .sort((a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.message, b.message)),
+  };
+}
+
+/** The place of a path, or the nearest above it that is written. Every file has a place for its whole. */
+export function placeOf(places: ReadonlyMap<string, Place>, path: Path): { place: Place; exact: boolean } {
+  const place = places.get(keyOf(path));
+  return place ? { place, exact: true } : { place: placeOf(places, path.slice(0, -1)).place, exact: false };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+export function sourceOf(file: string, text: string): Source {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
+  return { file, text, lines, secrets: [] };
+}
+
+const frameWidth = 160;
+
+/** The line with a caret below the column, and the line before it. Of long lines the part around the column is shown. */
+function frameOf({ text, secrets }: Source, { line, column }: { line: number; column: number }): string {
+  if (text === "") return "";
+  const hidden = secrets.reduce((shown, [from, to]) => shown.slice(0, from) + "*".repeat(to - from) + shown.slice(to), text);
+  const lines = hidden.replace(/\b(sk|key)-[\w-]{8,}/g, (key) => "*".repeat(key.length)).split("\n");
+  const width = String(line).length;
+  const from = Math.max(0, column - frameWidth + 40);
+  const shown = [line - 1, line]
+    .filter((number) => number > 0)
+    .map((number) => `  ${String(number).padStart(width)} | ${cut(lines[number - 1], from)}`.trimEnd());
+  return [...shown, `  ${" ".repeat(width)} | ${" ".repeat(column - 1 - from)}^`].join("\n");
+}
+
+function cut(line = "", from: number): string {
+  return line.slice(from, from + frameWidth).replaceAll(/\s/g, " ");
+}

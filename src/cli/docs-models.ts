@@ -1,0 +1,71 @@
+import type { Route } from "../channels/route.ts";
+import type { CompiledModel, ModelSchema } from "../schema/models.ts";
+import { describeSizes, type SizeRule } from "../schema/x-size.ts";
+
+/** The page of models: which channels serve each, and what it takes. */
+export function modelsPage(schemas: readonly CompiledModel[], routes: readonly Route[]): string {
+  const served = new Map<string, { schema: CompiledModel; channels: string[] }>(
+    schemas.map((schema) => [schema.id, { schema, channels: [] }]),
+  );
+  for (const { model, channel, schema } of routes) {
+    const entry = served.get(model.id) ?? { schema, channels: [] };
+    served.set(model.id, { ...entry, channels: [...entry.channels, channel.name] });
+  }
+  const rows = [...served].sort(([a], [b]) => (a < b ? -1 : 1));
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const head = ["Model", "Channels", "n", "Prompt", "Quality", "Formats", "Fields of its own"];
+  return [
+    "# Models",
+    "What each model takes; everything else is refused before a provider is asked. A default in bold is what an omitted field becomes. A channel may take less, or honour a size by another: that is told in `x-pictor-changes`.",
+    [
+      line(head),
+      line(head.map(() => "---")),
+      ...rows.map(([id, { schema, channels }]) =>
+        line([
+          `\`${id}\``,
+          channels.join(", ") || "none yet",
+          range(property(schema, "n")),
+          length(property(schema, "prompt")),
+          choices(property(schema, "quality")),
+          choices(property(schema, "output_format")),
+          ownFields(schema)
+            .map((field) => `\`${field}\``)
+            .join(", "),
+        ]),
+      ),
+    ].join("\n"),
+    "## Sizes",
+    rows.map(([id, { schema }]) => `- \`${id}\`: ${sizes(property(schema, "size"))}`).join("\n"),
+  ].join("\n\n");
+}
+
+/** A field's schema: the model's own over the common one. */
+function property({ bundled }: CompiledModel, name: string): ModelSchema {
+  const common = bundled.$defs?.common as ModelSchema | undefined;
+  return { ...common?.properties?.[name], ...bundled.properties?.[name] };
+}
+
+function ownFields({ bundled }: CompiledModel): string[] {
+  const common = bundled.$defs?.common as ModelSchema | undefined;
+  return Object.keys(bundled.properties ?? {}).filter((name) => !Object.hasOwn(common?.properties ?? {}, name));
+}
+
+function range({ minimum, maximum, const: only }: ModelSchema): string {
+  if (only !== undefined || minimum === maximum) return String(only ?? maximum);
+  return `${String(minimum)} to ${String(maximum)}`;
+}
+
+function length({ maxLength }: ModelSchema): string {
+  return maxLength === undefined ? "any length" : `at most ${maxLength as number}`;
+}
+
+function choices({ enum: values, default: preset }: ModelSchema): string {
+  return values === undefined ? "any" : (values as string[]).map((value) => (value === preset ? `**${value}**` : value)).join(", ");
+}
+
+function sizes(schema: ModelSchema): string {
+  const rule = schema["x-size"] as SizeRule | undefined;
+  const listed = schema.enum as string[] | undefined;
+  const words = rule ? describeSizes(rule) : listed ? `one of ${listed.join(", ")}` : "any";
+  return schema.default === undefined ? words : `${words}; **${schema.default as string}** when omitted`;
+}

@@ -1,0 +1,203 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { format } from "prettier";
+import { readFiles } from "../channels/files.ts";
+import { channelFileSchema } from "../channels/grammar.ts";
+import { loadChannels } from "../channels/load.ts";
+import { createProblems } from "../channels/problems.ts";
+import { compileSchemas } from "../channels/schemas.ts";
+import { errorStatus, type ErrorCode } from "../errors.ts";
+import { channelNames, settingNames, testNames, type Names } from "../expression/names.ts";
+import type { Plugin } from "../plugin/define.ts";
+import type { OptionsSchema } from "../plugin/options.ts";
+import { loadPlugins, shippedPlugins } from "../plugin/load.ts";
+import { errorTexts } from "./docs-errors.ts";
+import { examples, ownFunctions } from "./docs-expressions.ts";
+import { modelsPage } from "./docs-models.ts";
+import { environmentDefaults, environmentNames, shippedChannels } from "./environment.ts";
+
+/** Where the project is, seen from the built file. */
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const note = "<!-- Written by `npm run docs`; change the code instead. -->";
+
+/** Everything that is written by the code: paths from the project's root, and what the files must hold. */
+export async function generate(): Promise<Map<string, string>> {
+  const plugins = await loadPlugins([shippedPlugins]);
+  const { tests } = await loadChannels({ folder: shippedChannels, plugins, env: {} });
+  const problems = createProblems();
+  const { compiled } = compileSchemas((await readFiles(shippedChannels, problems)).schemas, problems);
+  const routes = tests.flatMap((channel) => channel.routes);
+  const fields = [...compiled.values()].flatMap(({ bundled }) =>
+    Object.keys((bundled.$defs?.common as { properties?: object } | undefined)?.properties ?? {}),
+  );
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  const withEnvironment = replaceRegion(readme, "environment", await markdown(environmentTable()));
+  return new Map([
+    ["README.md", replaceRegion(withEnvironment, "errors", await markdown(errorTable()))],
+    ["plugins/README.md", await markdown(pluginsPage(plugins))],
+    ["docs/models.md", await markdown(`${note}\n\n${modelsPage([...compiled.values()], routes)}`)],
+    ["docs/errors.md", await markdown(errorsPage())],
+    ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
+    ["channels/channel.schema.json", `${JSON.stringify(channelFileSchema(plugins), null, 2)}\n`],
+  ]);
+}
+
+/** A text with other content between `<!-- generated: name -->` and the next `<!-- end -->`. Throws an Error where these are missing. */
+export function replaceRegion(text: string, name: string, content: string): string {
+  const begin = `<!-- generated: ${name} -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf("<!-- end -->", from);
+  if (from === -1 || to === -1) throw new Error(`the region ${begin} ... <!-- end --> is missing`);
+  return `${text.slice(0, from)}${begin}\n\n${content}\n${text.slice(to)}`;
+}
+
+function markdown(text: string): Promise<string> {
+  return format(text, { parser: "markdown", printWidth: 140 });
+}
+
+/** A table of Markdown. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function environmentTable(): string {
+  const defaults: Readonly<Record<string, string | undefined>> = environmentDefaults;
+  return table(
+    ["Variable", "Default", "Meaning"],
+    Object.entries(environmentNames).map(([name, meaning]) => [`\`${name}\``, defaults[name] ? `\`${defaults[name]}\`` : "", meaning]),
+  );
+}
+
+const codes = Object.entries(errorStatus) as [ErrorCode, number][];
+
+function errorTable(): string {
+  return table(
+    ["Status", "Code", "Meaning"],
+    codes.map(([code, status]) => [String(status), `\`${code}\``, errorTexts[code].meaning]),
+  );
+}
+
+function errorsPage(): string {
+  const rows = codes.map(([code, status]) => [`\`${code}\``, String(status), errorTexts[code].meaning, errorTexts[code].solve]);
+  return [
+    note,
+    "# Errors",
+    'Every error is `{"error": {"message", "type", "param", "code"}}`. The message says what was wrong and what would be right; `param` names the field, or is null.',
+    "`type` is `permission_error` for 403, `rate_limit_error` for 429, `invalid_request_error` for the rest below 500, and `api_error` from there on. Where the provider judged the request, `code` may be the provider's own.",
+    table(["Code", "Status", "Meaning", "How to solve"], rows),
+  ].join("\n\n");
+}
+
+function pluginsPage(plugins: ReadonlyMap<string, Plugin>): string {
+  return [
+    note,
+    "# Plugins",
+    "One file is one plugin, and its name in a channel's `plugins`, outermost first. Each step may change the request before the provider is called and the pictures afterwards.",
+    ...[...plugins.values()].map(({ name, summary, schema, examples: given }) =>
+      [`## ${name}`, summary, optionsTable(schema), "```yaml", ...given.map((example) => exampleOf(name, example)), "```"]
+        .join("\n\n")
+        .replace(/(?<=```yaml)\n\n|\n\n(?=- |```$)/g, "\n"),
+    ),
+  ].join("\n\n");
+}
+
+function exampleOf(name: string, example: unknown): string {
+  return Object.keys(example as object).length === 0 ? `- ${name}` : `- ${name}: ${flow(example)}`;
+}
+
+/** A value as YAML on one line. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
+  if (typeof value === "object" && value !== null)
+    return `{ ${Object.entries(value)
+      .map(([key, item]) => `${plain(key)}: ${flow(item)}`)
+      .join(", ")} }`;
+  return typeof value === "string" ? plain(value) : JSON.stringify(value);
+}
+
+function plain(text: string): string {
+  return /^[a-zA-Z][\w-]*$/.test(text) ? text : JSON.stringify(text);
+}
+
+function optionsTable({ properties = {}, required = [] }: OptionsSchema): string {
+  return table(
+    ["Option", "Type", "Default", "Meaning"],
+    Object.entries(properties).map(([name, option]) => [
+      `\`${name}\``,
+      typeOf(option),
+      required.includes(name) ? "required" : option.default === undefined ? "" : `\`${flow(option.default)}\``,
+      option.description ?? "",
+    ]),
+  );
+}
+
+function typeOf({ enum: values, type, items, additionalProperties }: OptionsSchema): string {
+  if (values) return values.map((value) => `\`${String(value)}\``).join(", ");
+  if (type === "array") return items?.type ? `list of ${items.type}` : "list";
+  if (type === "object") return typeof additionalProperties === "object" ? `map to ${additionalProperties.type ?? "anything"}` : "map";
+  return type ?? "anything";
+}
+
+function expressionsPage(fields: readonly string[]): string {
+  const { request, result, image, errors } = channelNames(fields, []);
+  const places = [settingNames, request, result, image, errors, testNames];
+  const functions = places.flatMap(({ place, functions: own = {} }) => Object.keys(own).map((signature) => [signature, place] as const));
+  for (const [signature] of functions)
+    if (!(signature in ownFunctions)) throw new Error(`src/cli/docs-expressions.ts does not say what ${signature} does`);
+  const where = new Map(functions);
+  return [
+    note,
+    "# Expressions",
+    "`${...}` holds an expression in [CEL](https://cel.dev). Alone it keeps its type, inside a text it is put in, and `$${` is a literal `${`. In `when` and `success`, which are conditions, it stands bare. An unknown name or field is told when the file is loaded, with its line and column.",
+    "YAML wants quotes around a value that holds `: ` or ` #`, or that stands inside `{ }` or `[ ]`.",
+    "## Names",
+    namesTable(places),
+    "## Examples",
+    table(
+      ["Expression", "Gives", ""],
+      examples.map(([expression, gives, about]) => [
+        `\`${expression}\``,
+        gives === undefined ? "nothing" : `\`${JSON.stringify(gives)}\``,
+        about,
+      ]),
+    ),
+    "## Functions of our own",
+    table(
+      ["Function", "Where", "Meaning"],
+      Object.entries(ownFunctions).map(([signature, about]) => [`\`${signature}\``, where.get(signature) ?? "everywhere", about]),
+    ),
+    "## Beside expressions",
+    table(
+      ["In the place of a value", "Gives"],
+      [
+        [
+          "`{ $map: ${x}, to: { a: b }, else: c }`",
+          "What the table says of the subject's value; without `else` a value that is not listed leaves the key out.",
+        ],
+        ["`{ $when: condition, ... }`", "The rest of the object if the condition holds, else nothing."],
+        ["`{ $merge: [${request}, { a: b }] }`", "Objects laid over one another; null deletes."],
+      ],
+    ),
+  ].join("\n\n");
+}
+
+/** Every name once, with the places that know it. */
+function namesTable(places: readonly Names[]): string {
+  const known = new Map<string, { cells: string[]; where: string[] }>();
+  for (const { place, variables } of places) {
+    for (const [name, { about, fields = [] }] of Object.entries(variables)) {
+      const cells = [`\`${name}\``, [about, fields.map((field) => `\`${field}\``).join(", ")].filter(Boolean).join(" Fields: ")];
+      const entry = known.get(cells.join()) ?? { cells, where: [] };
+      known.set(cells.join(), { cells, where: [...entry.where, place] });
+    }
+  }
+  return table(
+    ["Name", "Meaning", "Known in"],
+    [...known.values()].map(({ cells, where }) => [...cells, where.join("; ")]),
+  );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const [path, text] of await generate()) await writeFile(join(root, path), text);

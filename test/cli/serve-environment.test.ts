@@ -1,0 +1,74 @@
+import { sep } from "node:path";
+import { expect } from "chai";
+import { environmentDefaults, environmentNames, readSettings, shippedChannels } from "../../src/cli/environment.ts";
+
+describe("pictor serve: the environment", () => {
+  it("may be empty", () => {
+    const settings = readSettings({});
+    expect(settings).to.deep.include({ port: 8080, host: "127.0.0.1", apiKeys: [], publicUrl: undefined, corsOrigins: undefined });
+    expect(settings).to.deep.include({ trustProxy: false, demo: false, logLevel: "info", pictureLife: 86400 });
+    expect(settings.channels + sep).to.equal(shippedChannels);
+    expect(settings.data.endsWith(`${sep}.pictor`)).to.equal(true);
+    expect(settings.pluginFolders).to.have.length(1);
+  });
+
+  it("takes an empty variable for one that is not set", () => {
+    const empty = Object.fromEntries(Object.keys(environmentNames).map((name) => [name, " "]));
+    expect(readSettings(empty)).to.deep.equal(readSettings({}));
+  });
+
+  it("is read whole", () => {
+    const settings = readSettings({
+      PORT: "0",
+      HOST: "::",
+      PICTOR_API_KEYS: " a, b,,",
+      PICTOR_CHANNELS: "/c",
+      PICTOR_PLUGINS: "/p",
+      PICTOR_PUBLIC_URL: "https://images.example/x//",
+      PICTOR_DATA: "/d",
+      PICTOR_PICTURE_LIFE: "60",
+      PICTOR_CORS_ORIGINS: "https://a.example,*",
+      PICTOR_TRUST_PROXY: "ON",
+      PICTOR_DEMO: "1",
+      LOG_LEVEL: "silent",
+    });
+    expect(settings.pluginFolders.slice(1)).to.deep.equal(["/p"]);
+    expect({ ...settings, pluginFolders: [] }).to.deep.equal({
+      port: 0,
+      host: "::",
+      apiKeys: ["a", "b"],
+      channels: "/c",
+      pluginFolders: [],
+      publicUrl: "https://images.example/x",
+      data: "/d",
+      pictureLife: 60,
+      corsOrigins: ["https://a.example", "*"],
+      trustProxy: true,
+      demo: true,
+      logLevel: "silent",
+    });
+  });
+
+  for (const [name, value, right] of [
+    ["PORT", "65536", "a whole number from 0 to 65535"],
+    ["PORT", "80.5", "a whole number"],
+    ["PORT", "-1", "a whole number"],
+    ["PICTOR_PICTURE_LIFE", "1", "from 60"],
+    ["PICTOR_PUBLIC_URL", "images.example", "such as https://"],
+    ["PICTOR_PUBLIC_URL", "ftp://images.example", "such as https://"],
+    ["PICTOR_TRUST_PROXY", "maybe", "on or off"],
+    ["PICTOR_DEMO", "yes", "on or off"],
+    ["LOG_LEVEL", "loud", "debug, info, warn, error or silent"],
+  ] as const) {
+    it(`refuses ${name}=${value}, and says what would be right`, () =>
+      expect(() => readSettings({ [name]: value }))
+        .to.throw(`${name} is ${value}; it must be`)
+        .with.property("message")
+        .that.includes(right));
+  }
+
+  it("has a sentence for every variable, and defaults only for those", () => {
+    for (const text of Object.values(environmentNames)) expect(text).to.match(/\.$/);
+    expect(Object.keys(environmentNames)).to.include.members(Object.keys(environmentDefaults));
+  });
+});

@@ -1,0 +1,65 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+
+export interface Process {
+  child: ChildProcess;
+  /** What it has said to the operator so far. */
+  said(): string;
+  /** Its log so far. */
+  logged(): string;
+  /** Resolves with its exit code, or the name of the signal that ended it. */
+  ended: Promise<number | string>;
+}
+
+/** `pictor serve` as a process of its own, with nothing in its environment but this. */
+export function startProcess(env: Record<string, string>, cwd: string): Process {
+  const { PATH = "", NODE_V8_COVERAGE } = process.env;
+  const child = spawn(process.execPath, [main, "serve"], {
+    cwd,
+    env: { PATH, PORT: "0", ...(NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {}), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  let logged = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => (logged += chunk.toString()));
+  const ended = once(child, "close").then(([code, signal]) => (signal ?? code) as number | string);
+  return { child, said: () => said, logged: () => logged, ended };
+}
+
+/** Wait until it has said all that it says at its start, and give its URL. Rejects with what it said when it ends before that. */
+export async function urlOf(started: Process): Promise<string> {
+  for (let tries = 0; tries < 1500; tries += 1) {
+    const url = /pictor listens on (http:\/\/\S+);[^]*\n\n$/.exec(started.said())?.[1];
+    if (url) return url;
+    if (started.child.exitCode !== null) break;
+    await delay(10);
+  }
+  throw new Error(`it does not listen: ${started.said()}`);
+}
+
+/** Run with a folder of its own, in which every process that was started is ended and which then goes away. */
+export async function inFolder(run: (start: (env?: Record<string, string>) => Process, folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "pictor-serve-"));
+  const started: Process[] = [];
+  try {
+    await run((env = {}) => {
+      const own = startProcess(env, folder);
+      started.push(own);
+      return own;
+    }, folder);
+  } finally {
+    for (const { child, ended } of started) {
+      child.kill("SIGKILL");
+      await ended;
+    }
+    await rm(folder, { recursive: true });
+  }
+}

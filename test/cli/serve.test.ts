@@ -1,0 +1,224 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect, createServer as createNetServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { expect } from "chai";
+import { serve } from "../../src/cli/serve.ts";
+import { inFolder, urlOf } from "./serve-process.ts";
+
+const acme = "extends: openai-images\nbase_url: ${env.ACME_URL}\nmodels: { demo: {} }\n";
+
+/** A folder of channels with one of our own, and what names it in the environment. */
+async function channelsWith(folder: string, files: Record<string, string>): Promise<{ PICTOR_CHANNELS: string }> {
+  const channels = join(folder, "channels");
+  await mkdir(channels);
+  for (const shared of ["models", "presets"]) await cp(join("channels", shared), join(channels, shared), { recursive: true });
+  for (const [name, content] of Object.entries(files)) await writeFile(join(channels, name), content);
+  return { PICTOR_CHANNELS: channels };
+}
+
+const quiet = { PORT: "0", LOG_LEVEL: "silent" };
+
+/** What a start that must fail says. */
+async function failureOf(env: Record<string, string>): Promise<string> {
+  return serve({ ...quiet, ...env }, () => undefined).then(
+    () => "it started",
+    (error: unknown) => (error as Error).message,
+  );
+}
+
+/** Serve in this process for as long as `run` takes. */
+async function whileServing(env: Record<string, string>, run: (url: string, said: string[]) => Promise<void>): Promise<void> {
+  const said: string[] = [];
+  const { url, close } = await serve({ ...quiet, ...env }, (line) => void said.push(line));
+  try {
+    await run(url, said);
+  } finally {
+    await close();
+  }
+}
+
+describe("pictor serve", () => {
+  it("serves the demo model when no key is set, and the line that it prints gives a picture", () =>
+    inFolder(async (start, folder) => {
+      const gateway = start();
+      const url = await urlOf(gateway);
+      expect(gateway.said())
+        .to.match(/^channel demo is on: demo$/m)
+        .and.match(/^channel openai is off: OPENAI_API_KEY is not set$/m);
+      expect(gateway.said()).to.include(`${url}/docs`);
+      const [line] = /curl -s [^]*picture\.png/.exec(gateway.said())!;
+      await promisify(execFile)("bash", ["-c", line.replace("1024x1024", "640x480")], { cwd: folder });
+      const picture = await readFile(join(folder, "picture.png"));
+      expect([picture.toString("latin1", 1, 4), picture.readUInt32BE(16), picture.readUInt32BE(20)]).to.deep.equal(["PNG", 640, 480]);
+      expect((await fetch(`${url}/readyz`)).status).to.equal(200);
+    }));
+
+  it("makes a key for this user's eyes only, and keeps it", () =>
+    inFolder(async (start, folder) => {
+      const keyOf = (said: string) => /this key was made for you: (\S+)/.exec(said)?.[1];
+      const first = start();
+      await urlOf(first);
+      const key = keyOf(first.said());
+      expect(key).to.match(/^sk-[\w-]{32}$/);
+      const file = join(folder, ".pictor", "client-key");
+      expect((await readFile(file, "utf8")).trim()).to.equal(key);
+      expect(((await stat(file)).mode & 0o777).toString(8)).to.equal("600");
+      first.child.kill("SIGTERM");
+      expect(await first.ended).to.equal(0);
+      expect(first.logged()).not.to.include(key);
+      const second = start();
+      const url = await urlOf(second);
+      expect(keyOf(second.said())).to.equal(key);
+      expect((await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status).to.equal(200);
+      expect((await fetch(`${url}/v1/models`)).status).to.equal(401);
+    }));
+
+  it("takes the operator's keys, and never shows them", () =>
+    inFolder(async (start) => {
+      const gateway = start({ PICTOR_API_KEYS: "sk-one, sk-two,", PICTOR_DEMO: "on" });
+      const url = await urlOf(gateway);
+      for (const key of ["sk-one", "sk-two"])
+        expect((await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status).to.equal(200);
+      expect((await fetch(`${url}/v1/models`, { headers: { authorization: "Bearer " } })).status).to.equal(401);
+      expect(gateway.said())
+        .to.include("$PICTOR_KEY")
+        .and.not.match(/sk-(one|two)/);
+      expect(gateway.logged()).not.to.match(/sk-(one|two)/);
+    }));
+
+  it("says so when its port is taken, and ends", () =>
+    inFolder(async (start) => {
+      const other = createNetServer().listen(0, "127.0.0.1");
+      await once(other, "listening");
+      try {
+        const { port } = other.address() as AddressInfo;
+        const gateway = start({ PORT: String(port) });
+        expect(await gateway.ended).to.equal(1);
+        expect(gateway.said()).to.equal(`port ${port} is taken; choose another with PORT\n`);
+      } finally {
+        other.close();
+      }
+    }));
+
+  it("says so when its address is not one of this machine's", () =>
+    inFolder(async (_, folder) => {
+      const told = await failureOf({ HOST: "192.0.2.1", PICTOR_DATA: folder });
+      expect(told).to.match(/^HOST 192\.0\.2\.1, PORT 0: .*EADDRNOTAVAIL/);
+    }));
+
+  it("says so when a variable is wrong, without a stack", () =>
+    inFolder(async (start) => {
+      const gateway = start({ PORT: "http" });
+      expect(await gateway.ended).to.equal(1);
+      expect(gateway.said()).to.equal("PORT is http; it must be a whole number from 0 to 65535\n");
+    }));
+
+  it("tells every problem of a channel file with its place, and ends", () =>
+    inFolder(async (start, folder) => {
+      const channels = await channelsWith(folder, { "acme.yaml": `${acme}plugins: [sise-map]\n`, "other.yaml": `${acme}modles: {}\n` });
+      const gateway = start(channels);
+      expect(await gateway.ended).to.equal(1);
+      expect(gateway.said())
+        .to.match(/acme\.yaml:4:\d+: .*sise-map/)
+        .and.match(/other\.yaml:4:1: .*modles/);
+    }));
+
+  for (const [what, env] of [
+    ["its own address", (port: number) => ({ ACME_URL: `http://localhost:${port}/v1` })],
+    ["its own address while it listens everywhere", (port: number) => ({ ACME_URL: `http://127.0.0.1:${port}`, HOST: "0.0.0.0" })],
+    ["its public URL", () => ({ ACME_URL: "https://images.example/pictor/v1", PICTOR_PUBLIC_URL: "https://images.example/pictor/" })],
+    ["its own host on the scheme's port", () => ({ ACME_URL: "https://127.0.0.1", PORT: "443" })],
+  ] as const) {
+    it(`refuses a channel that points at ${what}`, () =>
+      inFolder(async (_, folder) => {
+        const port = await freePort();
+        const channels = await channelsWith(folder, { "acme.yaml": acme });
+        const told = await failureOf({ PORT: String(port), PICTOR_DATA: folder, ...channels, ...env(port) });
+        expect(told).to.equal("channel acme: its base_url is this gateway's own address");
+      }));
+  }
+
+  it("takes a channel at the same host but another port, or another path of the public URL", () =>
+    inFolder(async (_, folder) => {
+      const env = { ACME_URL: "http://127.0.0.1:9/v1", PICTOR_PUBLIC_URL: "http://127.0.0.1:9/pictor", HOST: "::" };
+      await whileServing({ ...env, PICTOR_DATA: folder, ...(await channelsWith(folder, { "acme.yaml": acme })) }, async (url) => {
+        expect(url).to.match(/^http:\/\/\[::1\]:\d+$/);
+        expect((await fetch(`${url}/readyz`)).status).to.equal(200);
+      });
+    }));
+
+  it("starts with no channel on, says what to do, and is not ready", () =>
+    inFolder(async (_, folder) => {
+      await whileServing({ PICTOR_DATA: folder, ...(await channelsWith(folder, { "acme.yaml": acme })) }, async (url, said) => {
+        expect(said[0]).to.match(/^channel acme is off: ACME_\w*URL is not set$/);
+        expect(said.at(-1)).to.match(/^no channel is on/);
+        expect((await fetch(`${url}/readyz`)).status).to.equal(503);
+      });
+    }));
+
+  it("ends at once on SIGTERM, though connections are open", () =>
+    inFolder(async (start) => {
+      const gateway = start();
+      const url = new URL(await urlOf(gateway));
+      const idle = connect(Number(url.port), url.hostname);
+      await once(idle, "connect");
+      await (await fetch(`${url.href}livez`)).text();
+      const began = Date.now();
+      gateway.child.kill("SIGTERM");
+      expect(await gateway.ended).to.equal(0);
+      expect(Date.now() - began).to.be.below(2000);
+      idle.destroy();
+    }));
+
+  it("lets a request under way finish on SIGTERM, takes no new one, and ends with 0", () =>
+    inFolder(async (start, folder) => {
+      const asked: (() => void)[] = [];
+      const provider = createServer((request, response) => {
+        void text(request).then(() => asked.push(() => response.end('{"data":[{"url":"https://pictures.example/1.png"}]}')));
+      }).listen(0, "127.0.0.1");
+      await once(provider, "listening");
+      try {
+        const ACME_URL = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+        const gateway = start({ ...(await channelsWith(folder, { "acme.yaml": acme })), ACME_URL, PICTOR_API_KEYS: "sk-one" });
+        const url = await urlOf(gateway);
+        const answer = fetch(`${url}/v1/images/generations`, {
+          method: "POST",
+          headers: { authorization: "Bearer sk-one" },
+          body: Buffer.from('{"model":"demo","prompt":"a cat"}'),
+        });
+        while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        gateway.child.kill("SIGTERM");
+        while (
+          await fetch(`${url}/livez`).then(
+            (response) => response.ok,
+            () => false,
+          )
+        )
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        asked[0]!();
+        const response = await answer;
+        expect(response.status).to.equal(200);
+        expect(response.headers.get("connection")).to.equal("close");
+        expect(await response.json()).to.have.property("data");
+        expect(await gateway.ended).to.equal(0);
+        expect(gateway.logged().trim().split("\n")).to.have.length.within(1, 3);
+      } finally {
+        provider.closeAllConnections();
+        provider.close();
+      }
+    }));
+});
+
+async function freePort(): Promise<number> {
+  const server = createNetServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

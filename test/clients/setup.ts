@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+import { startDemoProvider } from "../../src/demo/server.ts";
+import { startMock, type Mock } from "../../src/testing/mock.ts";
+import { gatewayWith } from "../helpers/channels.ts";
+
+/** The gateway with two channels that ship: `demo`, which really draws, and `openai` before a mock. */
+export async function startShipped(): Promise<{ url: string; key: string; mock: Mock; close(): Promise<void> }> {
+  const [demo, mock] = [await startDemoProvider(), await startMock()];
+  const files = {
+    "demo.yaml": await readFile("channels/demo.yaml", "utf8"),
+    "openai.yaml": await readFile("channels/openai.yaml", "utf8"),
+  };
+  const env = { DEMO_BASE_URL: demo.url, OPENAI_BASE_URL: mock.url, OPENAI_API_KEY: "sk-upstream" };
+  const gateway = await gatewayWith(files, env);
+  return {
+    url: gateway.url,
+    key: gateway.key,
+    mock,
+    close: async () => {
+      await gateway.close();
+      await demo.close();
+      await mock.close();
+    },
+  };
+}
+
+/** The pixels that a PNG says it has. */
+export function pixelsOf(png: Uint8Array): string {
+  const bytes = Buffer.from(png);
+  return bytes.toString("latin1", 1, 4) === "PNG" ? `${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}` : "no PNG";
+}

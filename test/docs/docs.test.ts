@@ -1,0 +1,69 @@
+import { expect } from "chai";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { channelFileSchema } from "../../src/channels/grammar.ts";
+import { generate, replaceRegion } from "../../src/cli/docs.ts";
+import { examples, exampleScope } from "../../src/cli/docs-expressions.ts";
+import { compileExpression, missing, MissingValue } from "../../src/expression/cel.ts";
+import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { createAjv } from "../../src/schema/ajv.ts";
+
+describe("what the code writes", () => {
+  let generated: Map<string, string>;
+  before(async () => {
+    generated = await generate();
+  });
+
+  for (const path of [
+    "README.md",
+    "plugins/README.md",
+    "docs/models.md",
+    "docs/errors.md",
+    "docs/expressions.md",
+    "channels/channel.schema.json",
+  ]) {
+    it(`is in ${path}`, async () => {
+      const written = await readFile(path, "utf8").catch(() => "");
+      expect(written === generated.get(path), `${path} is not what the code says: run npm run docs`).to.equal(true);
+    });
+  }
+
+  it("is in no other file", () => expect(generated.size).to.equal(6));
+
+  it("replaces a region of a text, and nothing else", () => {
+    const text = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n<!-- generated: y -->\nold\n<!-- end -->\n";
+    expect(replaceRegion(text, "x", "new\n")).to.equal(text.replace("\nold", "\n\nnew\n"));
+    expect(() => replaceRegion(text, "z", "")).to.throw("the region <!-- generated: z --> ... <!-- end --> is missing");
+    expect(() => replaceRegion("<!-- generated: x -->", "x", "")).to.throw("is missing");
+  });
+});
+
+describe("the examples of expressions", () => {
+  const about = "";
+  const names = { place: "examples", variables: { request: { about }, size: { about }, body: { about } } };
+  for (const [text, gives] of examples) {
+    it(text, () => {
+      const evaluate = () => compileExpression(text, names).evaluate(exampleScope);
+      if (gives !== undefined) expect(evaluate()).to.deep.equal(gives);
+      else if (text.includes(".?")) expect(evaluate()).to.equal(missing);
+      else expect(evaluate).to.throw(MissingValue);
+    });
+  }
+});
+
+describe("the schema of channel files for editors", () => {
+  it("accepts every channel that ships, as it is written", async () => {
+    const validate = createAjv({ allErrors: true }).compile(channelFileSchema(await loadPlugins([shippedPlugins])));
+    for (const name of (await readdir("channels")).filter((file) => file.endsWith(".yaml"))) {
+      expect(validate(parse(await readFile(join("channels", name), "utf8"))), `${name}: ${JSON.stringify(validate.errors)}`).to.equal(true);
+    }
+  });
+
+  it("asks for what a preset does not give, and lets null delete what it gives", async () => {
+    const validate = createAjv().compile(channelFileSchema(await loadPlugins([shippedPlugins])));
+    expect(validate({ models: { m: null } })).to.equal(false);
+    expect(validate({ extends: "p", models: { m: { plugins: null, generate: { success: null } } }, keys: null })).to.equal(true);
+    expect(validate({ extends: "p", extend: "q" })).to.equal(false);
+  });
+});

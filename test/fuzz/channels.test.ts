@@ -1,0 +1,101 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { loadChannels } from "../../src/channels/load.ts";
+import { ConfigError } from "../../src/errors.ts";
+import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { channelFolder } from "../helpers/channels.ts";
+
+const plugins = await loadPlugins([shippedPlugins]);
+const sources = await Promise.all(
+  (await readdir("channels")).filter((name) => name.endsWith(".yaml")).map((name) => readFile(join("channels", name), "utf8")),
+);
+
+type Mutation = (lines: string[], at: number, other: number) => void;
+const put =
+  (text: string): Mutation =>
+  (lines, at) =>
+    void (lines[at] = `${lines[at]?.match(/^[^:]*: ?/)?.[0] ?? ""}${text}`);
+const mutations: Mutation[] = [
+  (lines, at) => void lines.splice(at, 1),
+  (lines, at) => void lines.splice(at, 0, lines[at]!),
+  (lines, at, other) => void ([lines[at], lines[other]] = [lines[other]!, lines[at]!]),
+  (lines, at) => void (lines[at] = ` ${lines[at]}`),
+  (lines, at) => void (lines[at] = lines[at]!.trimStart()),
+  (lines, at) => void (lines[at] = lines[at]!.slice(0, lines[at]!.length / 2)),
+  (lines, at) => void lines.splice(at),
+  (lines, at) => void (lines[at] = lines[at]!.replace(/[a-z]/, "")),
+  ...[
+    "",
+    "null",
+    "~",
+    "[]",
+    "{}",
+    "-1",
+    "1e999",
+    ".nan",
+    "true",
+    '"${"',
+    "${a.b.c}",
+    '"${request.prompt +}"',
+    "&a [*a]",
+    "*a",
+    "!!binary x",
+    "!x y",
+    "{ <<: x }",
+    "? [a]",
+    '"\\ud800"',
+    "2020-01-01",
+    "__proto__",
+    "{ __proto__: { a: 1 } }",
+    '"${env.X}"',
+    "openai-images",
+    "http://[",
+    "9999999999h",
+    "{ constructor: { toString: 1 } }",
+    "|",
+    "- - -",
+    "\t x",
+    "\u0000",
+  ].map(put),
+];
+const step = fc.tuple(fc.nat(200), fc.nat(200), fc.constantFrom(...mutations));
+
+describe("any channel file", () => {
+  it("loads, or is refused with a place for each problem", async () => {
+    const { folder, remove } = await channelFolder({});
+    try {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.tuple(fc.nat(sources.length - 1), fc.array(step, { minLength: 1, maxLength: 4 })), { minLength: 8, maxLength: 8 }),
+          async (files) => {
+            const lengths = new Map<string, number>();
+            for (const [index, [source, steps]] of files.entries()) {
+              const lines = sources[source]!.split("\n");
+              for (const [at, other, mutate] of steps) mutate(lines, at % lines.length, other % lines.length);
+              lengths.set(`odd-${index}.yaml`, lines.join("") === "" ? 0 : lines.length);
+              await writeFile(join(folder, `odd-${index}.yaml`), lines.join("\n"));
+            }
+            try {
+              const { tests } = await loadChannels({ folder, plugins, env: { X: "x", ODD_0_BASE_URL: "http://127.0.0.1:1" } });
+              for (const test of tests) test.render({ base_url: "http://x", env: {} });
+            } catch (error) {
+              if (!(error instanceof ConfigError)) throw error;
+              for (const { file, line, column, message, frame } of error.problems) {
+                expect(line, message).to.be.within(1, (lengths.get(basename(file)) ?? Infinity) + 1);
+                expect(column, message).to.be.at.least(1);
+                expect(message).not.to.equal("");
+                // Into an empty file there is nothing to point.
+                if (lengths.get(basename(file)) !== 0) expect(frame).to.contain("^");
+              }
+            }
+          },
+        ),
+        { numRuns: 25 },
+      );
+    } finally {
+      await remove();
+    }
+  }).timeout(60_000);
+});

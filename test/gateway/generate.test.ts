@@ -1,0 +1,146 @@
+import { expect } from "chai";
+import pino from "pino";
+import type { Route } from "../../src/channels/route.ts";
+import { GatewayError, ProviderFailure } from "../../src/errors.ts";
+import { generate, type Attempt } from "../../src/gateway/generate.ts";
+import { createTable, type ModelEntry } from "../../src/gateway/table.ts";
+import type { PluginContext } from "../../src/plugin/context.ts";
+
+const picture = { data: { kind: "url" as const, url: "https://a.example/1" } };
+
+/** A route that does as it is told, without a provider. */
+function route(name: string, run: (ctx: PluginContext) => Promise<void> | void, more: Partial<Route> = {}): Route {
+  const channel = {
+    name,
+    description: "",
+    baseUrl: "http://x",
+    keys: [],
+    auth: "none",
+    trusted: () => false,
+    models: ["m"],
+  } as unknown as Route["channel"];
+  return {
+    channel,
+    model: { id: "m", upstream: "m" },
+    priority: 0,
+    partial: "keep",
+    timeout: 1000,
+    run: async (ctx: PluginContext) => run(ctx),
+    ...more,
+  } as unknown as Route;
+}
+
+function ask(routes: Route[], { n = 1, signal = new AbortController().signal } = {}) {
+  const attempts: Attempt[] = [];
+  const entry = { id: "m", routes } as unknown as ModelEntry;
+  const input = { model: "m", prompt: "p", n, style: { deep: { list: [1] } } };
+  const answer = generate(entry, input, {
+    fetchPicture: () => Promise.reject(new Error("not here")),
+    save: () => Promise.reject(new Error("not here")),
+    log: pino({ level: "silent" }),
+    signal,
+    attempted: (attempt) => attempts.push(attempt),
+  });
+  return { answer, attempts };
+}
+
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => expect.fail("it did not fail"),
+    (error: unknown) => error,
+  );
+
+describe("an attempt", () => {
+  it("has a request of its own, and an input that nobody can change", async () => {
+    const seen: unknown[] = [];
+    const spoil = route("a", (ctx) => {
+      ctx.request.prompt = "spoilt";
+      (ctx.request.style as { deep: { list: number[] } }).deep.list.push(2);
+      expect(() => ((ctx.input as { prompt: string }).prompt = "spoilt")).to.throw(TypeError);
+      expect(() => (ctx.input.style as { deep: { list: number[] } }).deep.list.push(2)).to.throw(TypeError);
+      ctx.change("style", { what: "spoilt" });
+      ctx.result.pictures.push(picture);
+      throw new ProviderFailure("overloaded", "no", { notAccepted: true });
+    });
+    const look = route("b", (ctx) => {
+      seen.push(ctx.request, ctx.result.pictures.length);
+      ctx.result.pictures.push(picture);
+    });
+    const { result, changes, attempts } = await ask([spoil, look]).answer;
+    expect(seen).to.deep.equal([{ model: "m", prompt: "p", n: 1, style: { deep: { list: [1] } } }, 0]);
+    expect([result.pictures.length, changes, attempts.map(({ outcome }) => outcome)]).to.deep.equal([1, [], ["overloaded", "ok"]]);
+  });
+
+  it("tells the same change once, and only what was said of it", async () => {
+    const twice = route("a", (ctx) => {
+      for (let call = 0; call < 2; call += 1) ctx.change("size", { from: "a", to: "b" });
+      ctx.change("seed", { what: "dropped" });
+      ctx.result.pictures.push(picture);
+    });
+    expect((await ask([twice]).answer).changes).to.deep.equal([
+      { field: "size", from: "a", to: "b" },
+      { field: "seed", what: "dropped" },
+    ]);
+  });
+
+  it("ends the downloads that were begun for it when it fails", async () => {
+    let signal: AbortSignal | undefined;
+    const broken = new TypeError("broken");
+    const failing = route("a", (ctx) => {
+      signal = ctx.signal;
+      throw broken;
+    });
+    const { answer, attempts } = ask([failing, route("b", () => expect.fail("a fault of a plugin is not tried again"))]);
+    expect(await failureOf(answer)).to.equal(broken);
+    expect([signal?.aborted, attempts.map(({ outcome }) => outcome)]).to.deep.equal([true, ["error"]]);
+  });
+
+  it("has the time that its channel gives it, also where that is more than a timer can count", async () => {
+    const wait = (ctx: PluginContext) =>
+      new Promise<void>((resolve, reject) => {
+        ctx.result.pictures.push(picture);
+        const timer = setTimeout(resolve, 100);
+        ctx.signal.addEventListener("abort", () => {
+          clearTimeout(timer);
+          reject(ctx.signal.reason as Error);
+        });
+      });
+    expect(await failureOf(ask([route("a", wait, { timeout: 20 })]).answer)).to.include({ code: "upstream_timeout", status: 504 });
+    expect((await ask([route("a", wait, { timeout: 1e12 })]).answer).result.pictures).to.have.length(1);
+  });
+
+  it("ends when the client goes, before it begins or later, and is no failure of the provider", async () => {
+    const gone = new Error("the client hung up");
+    const listen = route("a", (ctx) => ctx.signal.throwIfAborted());
+    expect(await failureOf(ask([listen], { signal: AbortSignal.abort(gone) }).answer)).to.equal(gone);
+    const client = new AbortController();
+    const later = route("a", async (ctx) => {
+      client.abort(gone);
+      await Promise.resolve();
+      ctx.signal.throwIfAborted();
+    });
+    const { answer, attempts } = ask([later], { signal: client.signal });
+    expect(await failureOf(answer)).to.equal(gone);
+    expect(attempts.map(({ outcome }) => outcome)).to.deep.equal(["error"]);
+  });
+
+  it("with fewer pictures than asked for is a failure where the channel says so, and never repeated", async () => {
+    const one = route("a", (ctx) => void ctx.result.pictures.push(picture), { partial: "fail" });
+    expect(await failureOf(ask([one, one], { n: 2 }).answer)).to.include({ code: "upstream_error", message: "1 of 2 pictures came back" });
+    expect((await ask([{ ...one, partial: "keep" }], { n: 2 }).answer).changes).to.deep.equal([{ field: "n", from: 2, to: 1 }]);
+  });
+
+  it("cannot be made where nobody serves the model", async () => {
+    expect(await failureOf(ask([]).answer))
+      .to.be.instanceOf(GatewayError)
+      .that.includes({ code: "no_channel_available", status: 503 });
+  });
+});
+
+describe("the table", () => {
+  it("asks by priority, and in the order of the files within one", () => {
+    const routes = [route("c", () => undefined, { priority: 1 }), route("a", () => undefined), route("b", () => undefined)];
+    const { models } = createTable({ channels: [], routes });
+    expect(models.get("m")?.routes.map(({ channel }) => channel.name)).to.deep.equal(["a", "b", "c"]);
+  });
+});

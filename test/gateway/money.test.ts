@@ -1,0 +1,100 @@
+import { expect } from "chai";
+import type { TestGateway } from "../../src/testing/gateway.ts";
+import { gatewayWith } from "../helpers/channels.ts";
+import { draw, httpProvider, rawProvider, type Provider } from "../helpers/provider.ts";
+
+// Two channels serve one model; the first is told how to fail.
+const channel = (priority: number, keys: string, timeout = "10m") => `extends: openai-images
+base_url: \${env.BASE}
+${keys}
+priority: ${priority}
+limits: { timeout: ${timeout} }
+models: { dall-e-2: {} }
+`;
+
+const good = JSON.stringify({ data: [{ url: "https://a.example/1" }] });
+let failure: { status: number; body?: string } = { status: 200 };
+
+describe("another attempt", () => {
+  let first: Provider;
+  let second: Provider;
+  let gateway: TestGateway;
+  const keysSeen: (string | undefined)[] = [];
+
+  before(async () => {
+    first = await httpProvider((request, response) => {
+      keysSeen.push(request.headers.authorization);
+      if (failure.status === 0) request.socket.destroy();
+      else response.writeHead(failure.status).end(failure.body ?? "{}");
+    });
+    second = await httpProvider((_request, response) => response.end(good));
+    gateway = await gatewayWith(
+      {
+        "a-second.yaml": channel(1, 'keys: ["${env.K}"]'),
+        "first.yaml": channel(0, 'keys: ["${env.K}", "${env.L}"]', "9999h"),
+      },
+      { A_SECOND_BASE_URL: second.url, FIRST_BASE_URL: first.url, K: "one", L: "two" },
+    );
+  });
+
+  after(async () => {
+    await gateway.close();
+    await first.close();
+    await second.close();
+  });
+
+  async function ask(how: typeof failure) {
+    failure = how;
+    const before = [first.calls(), second.calls()];
+    const { status, headers } = await draw(gateway, { model: "dall-e-2", prompt: "x" });
+    return { status, calls: [first.calls() - before[0]!, second.calls() - before[1]!], attempts: headers.get("x-pictor-attempts") };
+  }
+
+  for (const status of [401, 402, 403, 404, 405, 429, 503]) {
+    it(`is made after ${status}: first with the other key, then on the other channel`, async () => {
+      const answer = await ask({ status });
+      expect(answer.status).to.equal(200);
+      expect(answer.calls).to.deep.equal([2, 1]);
+      expect(answer.attempts).to.match(/^first \w+, first \w+, a-second ok$/);
+    });
+  }
+
+  for (const status of [200, 302, 400, 408, 409, 422, 500, 502, 504, 0]) {
+    it(`is not made after ${status || "a connection that broke"}`, async () => {
+      const answer = await ask({ status });
+      expect(answer.calls).to.deep.equal([1, 0]);
+      expect(answer.status).to.be.at.least(400);
+    });
+  }
+
+  it("is not made after a refusal", async () => {
+    const answer = await ask({ status: 403, body: '{"error":{"code":"content_policy_violation"}}' });
+    expect([answer.status, answer.calls, answer.attempts]).to.deep.equal([400, [1, 0], "first refused"]);
+  });
+
+  it("is made when nothing listens there", async () => {
+    await first.close();
+    // The gateway's idle connections must have seen it too.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const answer = await ask({ status: 200 });
+    expect([answer.status, answer.calls, answer.attempts]).to.deep.equal([200, [0, 1], "first failed, first failed, a-second ok"]);
+  });
+
+  it("takes the keys in turn", () => {
+    expect(keysSeen.slice(0, 4)).to.deep.equal(["Bearer one", "Bearer two", "Bearer two", "Bearer one"]);
+  });
+});
+
+describe("an attempt", () => {
+  it("leaves no key and no request on a port that answers with silence, after its time", async () => {
+    const silent = await rawProvider(() => undefined);
+    const gateway = await gatewayWith({ "a.yaml": channel(0, "", "200ms"), "b.yaml": channel(1, "", "200ms") }, { BASE: silent.url });
+    try {
+      const { status, headers } = await draw(gateway, { model: "dall-e-2", prompt: "x" });
+      expect([status, headers.get("x-pictor-attempts"), silent.calls()]).to.deep.equal([504, "a timeout", 1]);
+    } finally {
+      await gateway.close();
+      await silent.close();
+    }
+  });
+});

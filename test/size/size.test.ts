@@ -1,0 +1,143 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { GatewayError } from "../../src/errors.ts";
+import { fitRules, nearestSize, type SizeRules } from "../../src/size-rules.ts";
+import { parseSize, pixelSize, ratioOf, readSize } from "../../src/size.ts";
+
+const side = fc.integer({ min: 1, max: 99_999 });
+const canonical = fc.oneof(
+  fc.tuple(side, side).map(([w, h]) => `${w}x${h}`),
+  fc.tuple(fc.integer({ min: 1, max: 999 }), fc.integer({ min: 1, max: 999 })).map(([w, h]) => `${w}:${h}`),
+  fc.constantFrom("1K", "2K", "4K", "1.5K", "99K"),
+  fc.constantFrom("16:9(4K)", "1:1(2K)", "9:16(1.5K)"),
+  fc.constant("auto"),
+);
+const sizeLike = fc.string({ unit: fc.constantFrom(...Array.from("0123456789xX×*:()（）kK .１６：ｘauto\t-,")) });
+
+describe("a size", () => {
+  it("is read from any text, or is none; its canonical spelling is read as itself", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: "binary" }), sizeLike, canonical), (text) => {
+        const size = readSize(text);
+        if (!size) return;
+        expect(readSize(size.text)).to.deep.equal(size);
+        expect(size.text).to.match(/^(auto|[1-9]\d*x[1-9]\d*|\d+:\d+(\([\d.]+K\))?|[\d.]+K)$/);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("is the same however it is written", () => {
+    const dress = (text: string) =>
+      fc.constantFrom(
+        text,
+        text.toLowerCase(),
+        ` ${Array.from(text).join(" ")}\t`,
+        text.replace("x", "×"),
+        text.replace("x", " * "),
+        text.replace("(", "（").replace(")", "）"),
+        text.replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit))),
+      );
+    fc.assert(
+      fc.property(
+        canonical.filter((text) => readSize(text) !== undefined).chain((text) => fc.tuple(fc.constant(text), dress(text))),
+        ([text, dressed]) => void expect(readSize(dressed)?.text).to.equal(text),
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  for (const text of [
+    "",
+    "0x0",
+    "01x1",
+    "1024",
+    "x",
+    "1024x",
+    "100000x1",
+    "16:",
+    "(2K)",
+    "2K(16:9)",
+    "16:9(2K",
+    "16:0",
+    "0K",
+    "-1x1",
+    "1e3x1e3",
+    "auto1",
+    "1x1x1",
+  ]) {
+    it(`is not ${JSON.stringify(text)}`, () => {
+      expect(readSize(text)).to.equal(undefined);
+      expect(() => parseSize(text))
+        .to.throw(GatewayError, "is not a size")
+        .with.property("param", "size");
+    });
+  }
+
+  it("has its ratio in lowest terms", () => {
+    expect(pixelSize(1920, 1080)).to.deep.equal({ text: "1920x1080", width: 1920, height: 1080, ratio: "16:9" });
+    expect(ratioOf("16:9")).to.be.closeTo(1.7778, 0.001);
+    expect(parseSize("2K")).to.deep.equal({ text: "2K", tier: "2K" });
+  });
+});
+
+describe("size rules", () => {
+  const rules: fc.Arbitrary<SizeRules> = fc.record(
+    {
+      sizes: fc.array(
+        fc.tuple(fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 4000 })).map(([w, h]) => `${w}x${h}`),
+        { minLength: 1, maxLength: 5 },
+      ),
+      multiple_of: fc.constantFrom(1, 8, 16, 32, 64),
+      min: fc.integer({ min: 1, max: 1024 }),
+      max: fc.integer({ min: 256, max: 4096 }),
+      max_ratio: fc.double({ min: 1, max: 5, noNaN: true }),
+      min_pixels: fc.integer({ min: 1, max: 1_000_000 }),
+      max_pixels: fc.integer({ min: 100_000, max: 9_000_000 }),
+    },
+    { requiredKeys: [] },
+  );
+
+  it("are kept by the nearest size, whatever was asked for", () => {
+    fc.assert(
+      fc.property(rules, canonical, (rule, text) => {
+        const nearest = nearestSize(readSize(text)!, rule);
+        if (nearest) expect(fitRules(nearest, rule)).to.equal(undefined);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("leave a size that fits as it is", () => {
+    fc.assert(
+      fc.property(rules, side, side, (rule, width, height) => {
+        const size = pixelSize(width, height);
+        if (fitRules(size, rule) === undefined) expect(nearestSize(size, rule)?.text).to.equal(size.text);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("find a size by its ratio first, then by its area", () => {
+    const sizes = ["512x512", "1024x1024", "1024x512"];
+    expect(nearestSize(pixelSize(900, 900), { sizes })?.text).to.equal("1024x1024");
+    expect(nearestSize(pixelSize(600, 600), { sizes })?.text).to.equal("512x512");
+    expect(nearestSize(readSize("2:1")!, { sizes })?.text).to.equal("1024x512");
+    expect(nearestSize(readSize("2:1")!, { sizes, max: 512 })?.text).to.equal("512x512");
+    expect(nearestSize(readSize("auto")!, { sizes })?.text).to.equal("512x512");
+  });
+
+  const sentences: [SizeRules, string, string | undefined][] = [
+    [{ sizes: ["8x8"] }, "9x9", "it is one of 8x8"],
+    [{ multiple_of: 8 }, "9x8", "both sides are multiples of 8"],
+    [{ min: 8 }, "7x9", "no side is below 8"],
+    [{ max: 8 }, "7x9", "no side is over 8"],
+    [{ max_ratio: 2 }, "30x10", "the longer side is at most 2 times the shorter"],
+    [{ min_pixels: 100 }, "9x9", "width times height is at least 100"],
+    [{ max_pixels: 50 }, "9x9", "width times height is at most 50"],
+    [{}, "9x9", undefined],
+  ];
+  for (const [rule, text, sentence] of sentences)
+    it(`say of ${text} under ${JSON.stringify(rule)}: ${sentence ?? "nothing"}`, () =>
+      expect(fitRules(readSize(text)!, rule)).to.equal(sentence));
+});

@@ -1,0 +1,84 @@
+import { expect } from "chai";
+import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { runChannelTests } from "../../src/testing/run.ts";
+import { channelFolder } from "../helpers/channels.ts";
+
+const channel = (test: string) => `base_url: https://x.invalid
+keys: ["\${env.SHOP_KEY}"]
+models: { demo: {} }
+generate:
+  request: { post: /x, json: { prompt: "\${request.prompt}", width: "\${size.width}" } }
+  result: { images: "\${body.data}", url: "\${image.url}" }
+tests:
+  - name: t
+    request: { model: demo, prompt: a }
+${test.replaceAll(/^/gm, "    ")}
+`;
+const call = "expect: { post: /x, json: { prompt: a, width: 1024 } }";
+const reply = 'reply: { json: { data: [{ url: "https://a.example/1" }] } }';
+
+/** What the runner says of one test. */
+async function failuresOf(test: string): Promise<string[]> {
+  const { folder, remove } = await channelFolder({ "shop.yaml": channel(test) });
+  try {
+    const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]), ["shop"]);
+    return outcomes.flatMap(({ failures }) => failures);
+  } finally {
+    await remove();
+  }
+}
+
+const rows: [string, string, (string | RegExp)[]][] = [
+  ["passes", `exchange: [{ ${call}, ${reply} }]\nanswer: { status: 200, json: { data: [{ url: "https://a.*/1" }], usage: null } }`, []],
+  [
+    "a call that was not made",
+    `exchange: [{ ${call}, ${reply} }, { ${call}, ${reply} }]\nanswer: { status: 200 }`,
+    ["a call was expected and not made: POST /x"],
+  ],
+  ["a call too many", "answer: { status: 502 }", ["unexpected call POST /x: no further call was expected"]],
+  [
+    "another address",
+    `exchange: [{ expect: { get: /y }, ${reply} }]\nanswer: { status: 502 }`,
+    ["unexpected call POST /x: expected GET /y", "a call was expected and not made: GET /y"],
+  ],
+  [
+    "another body and header",
+    `exchange: [{ expect: { post: /x, headers: { authorization: no, accept: null }, json: { prompt: b, width: 1024, n: 1 } }, ${reply} }]\nanswer: { status: 502 }`,
+    [
+      'unexpected call POST /x: header authorization is "Bearer env:SHOP_KEY", expected "no"; header accept is "application/json", expected null; json.prompt is "a", expected "b"; json.n is undefined, expected 1',
+      "a call was expected and not made: POST /x",
+    ],
+  ],
+  [
+    "another status",
+    `exchange: [{ ${call}, ${reply} }]\nanswer: { status: 400 }`,
+    [/^the answer's status is 200, expected 400: {"created":/],
+  ],
+  [
+    "another answer",
+    `exchange: [{ ${call}, ${reply} }]\nanswer: { status: 200, headers: { x-pictor-channel: b* }, json: { data: [{ url: "*/2" }, 1], usage: { a: 1 }, created: "x" } }`,
+    [
+      'header x-pictor-channel is "shop", expected "b*"',
+      'answer.data is [{"url":"https://a.example/1"}], expected [{"url":"*/2"},1]',
+      'answer.usage is absent, expected {"a":1}',
+      /^answer.created is \d+, expected "x"$/,
+    ],
+  ],
+  [
+    "a text in the wrong order",
+    `exchange: [{ ${call}, ${reply} }]\nanswer: { status: 200, json: { data: [{ url: "https://*example*a.*1" }] } }`,
+    [/^answer.data\[0\].url is /],
+  ],
+];
+
+describe("the runner of the channels' tests", () => {
+  for (const [name, test, failures] of rows) {
+    it(`sees: ${name}`, async () => {
+      const seen = await failuresOf(test);
+      expect(seen).to.have.length(failures.length);
+      for (const [index, failure] of failures.entries())
+        if (typeof failure === "string") expect(seen[index]).to.equal(failure);
+        else expect(seen[index]).to.match(failure);
+    });
+  }
+});
