@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import got, { RequestError, TimeoutError, type Response } from "got";
+import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ProviderFailure } from "../errors.ts";
 
 export interface OutgoingRequest {
@@ -21,6 +22,9 @@ export interface IncomingAnswer {
 // since a request on a socket that closes meanwhile fails, and may not be sent again.
 const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000 } as const;
 
+// For addresses that a provider's answer named: public ones only, judged when the socket connects.
+const guards = { http: new RequestFilteringHttpAgent(), https: new RequestFilteringHttpsAgent() };
+
 const client = got.extend({
   agent: { http: new http.Agent(sockets), https: new https.Agent(sockets) },
   // Every retry is the gateway's own decision, and a redirect of a POST has crashed this version of got.
@@ -37,14 +41,15 @@ const connectTimeout = 10_000;
 const unsent = new Set(["ERR_INVALID_CHAR", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
 
 /**
- * One HTTP call. Resolves when the answer's head is here; its body must be read or destroyed.
+ * One HTTP call; `guarded` reaches public addresses only. Resolves when the answer's head is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
  */
-export async function send(request: OutgoingRequest, signal: AbortSignal): Promise<IncomingAnswer> {
+export async function send(request: OutgoingRequest, signal: AbortSignal, { guarded = false } = {}): Promise<IncomingAnswer> {
   signal.throwIfAborted();
   const stream = client.stream(request.url, {
     method: request.method,
     headers: request.headers,
+    ...(guarded ? { agent: guards } : {}),
     // Without a body the client would wait for one to be piped in.
     body: request.body ?? (request.method === "GET" ? undefined : Buffer.alloc(0)),
     allowGetBody: request.body !== undefined,
@@ -112,6 +117,9 @@ export async function readBody(answer: IncomingAnswer, limit: number, signal: Ab
     signal.throwIfAborted();
     if (error instanceof ProviderFailure) throw error;
     throw new ProviderFailure("bad_response", "the provider's answer was cut", { cause: error });
+  } finally {
+    // The client listens to the signal until then, and a task is polled many times with one signal.
+    answer.body.destroy();
   }
   return Buffer.concat(chunks, length);
 }

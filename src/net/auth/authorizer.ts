@@ -1,0 +1,84 @@
+import { ProviderFailure } from "../../errors.ts";
+import { isPlainObject } from "../../expression/cel.ts";
+import type { OutgoingRequest } from "../send.ts";
+import { keyProblem, partsOf, textOf, type Key } from "./key.ts";
+import { signSigV4, signTc3, signVolcengine, type Credentials } from "./signature.ts";
+import type { AuthSpec } from "./spec.ts";
+import { clientCredentials, createTokenStore, serviceAccount, signJwt, type TokenFetcher } from "./token.ts";
+
+export type { Key } from "./key.ts";
+
+/** Puts the key on a request that is otherwise complete: nothing of it may change afterwards, since it may be signed. */
+export type Authorizer = (request: OutgoingRequest, key: Key, signal: AbortSignal) => Promise<OutgoingRequest>;
+
+/**
+ * Makes the authorizer of a channel. It keeps the channel's tokens, so that one is made for each channel and not for each call.
+ * It rejects with a ProviderFailure, always `notAccepted`, or with the signal's reason.
+ */
+export function createAuthorizer(spec: AuthSpec, options: { now?: () => Date; fetchToken: TokenFetcher }): Authorizer {
+  const show = createShow(spec, options);
+  return async function authorize(request, key, signal) {
+    const problem = keyProblem(spec, key);
+    if (problem !== undefined) throw new ProviderFailure("auth", problem, { notAccepted: true });
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]));
+    return show({ ...request, headers }, key, signal);
+  };
+}
+
+type Show = (request: OutgoingRequest, key: Key, signal: AbortSignal) => OutgoingRequest | Promise<OutgoingRequest>;
+
+function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken }: { now?: () => Date; fetchToken: TokenFetcher }): Show {
+  if (spec === "none") return (request) => request;
+  if (spec === "bearer") return (request, key) => withHeader(request, "authorization", `Bearer ${textOf(key)}`);
+  if (spec === "basic")
+    return (request, key) => withHeader(request, "authorization", `Basic ${Buffer.from(textOf(key)).toString("base64")}`);
+  if ("header" in spec) return (request, key) => withHeader(request, spec.header, worded(spec.scheme, textOf(key)));
+  if ("query" in spec) return (request, key) => withParameter(request, spec.query, textOf(key));
+  if ("body" in spec) return (request, key) => withMember(request, spec.body, textOf(key));
+
+  const pair = (key: Key) => partsOf(spec, key) as Record<string, string> & Credentials;
+  if ("sigv4" in spec) return (request, key) => signSigV4(request, spec.sigv4, pair(key), now());
+  if ("volcengine" in spec) return (request, key) => signVolcengine(request, spec.volcengine, pair(key), now());
+  if ("tc3" in spec) return (request, key) => signTc3(request, spec.tc3, pair(key), now());
+  if ("jwt" in spec)
+    return async (request, key) =>
+      withHeader(request, "authorization", worded(spec.jwt.scheme ?? "Bearer", await signJwt(spec.jwt, pair(key), now())));
+
+  const tokenFor = createTokenStore(fetchToken, now);
+  const ask = async (key: Key) =>
+    "oauth2" in spec
+      ? clientCredentials(spec.oauth2, pair(key).id, pair(key).secret)
+      : serviceAccount(spec.google_service_account, pair(key), now());
+  return async (request, key, signal) => {
+    const token = await tokenFor(JSON.stringify(key), () => ask(key), signal);
+    return withHeader(request, "authorization", `Bearer ${token}`);
+  };
+}
+
+function worded(word: string | undefined, text: string): string {
+  return word ? `${word} ${text}` : text;
+}
+
+function withHeader(request: OutgoingRequest, name: string, value: string): OutgoingRequest {
+  return { ...request, headers: { ...request.headers, [name.toLowerCase()]: value } };
+}
+
+function withParameter(request: OutgoingRequest, name: string, value: string): OutgoingRequest {
+  const url = new URL(request.url);
+  url.searchParams.set(name, value);
+  return { ...request, url: url.href };
+}
+
+/** Other bodies than JSON have no such place; they go as they are. */
+function withMember(request: OutgoingRequest, path: string, text: string): OutgoingRequest {
+  if (!request.body || !/\bjson\b/.test(request.headers["content-type"] ?? "")) return request;
+  const body: unknown = JSON.parse(request.body.toString("utf8"));
+  return { ...request, body: Buffer.from(JSON.stringify(placed(body, path.split("."), text))) };
+}
+
+function placed(value: unknown, [step, ...rest]: string[], text: string): unknown {
+  if (step === undefined) return text;
+  if (Array.isArray(value)) return value.map((item: unknown, index) => (String(index) === step ? placed(item, rest, text) : item));
+  const members = isPlainObject(value) ? value : {};
+  return { ...members, [step]: placed(members[step], rest, text) };
+}

@@ -1,0 +1,165 @@
+import { createHash, createHmac } from "node:crypto";
+import type { OutgoingRequest } from "../send.ts";
+
+/** What signs: a pair, and the session's token where the pair is a temporary one. */
+export interface Credentials {
+  id: string;
+  secret: string;
+  token?: string;
+}
+
+interface Scheme {
+  algorithm: string;
+  /** The first key of the chain; each part of the scope makes the next one. */
+  secret: string;
+  scope: string[];
+  time: string;
+  /** The path as it is signed, where it is not as it is sent. */
+  path?: string;
+  signs: RegExp;
+}
+
+/** Sign with AWS Signature Version 4. Header names of `request` must be in lower case. */
+export function signSigV4(
+  request: OutgoingRequest,
+  { service, region }: { service: string; region: string },
+  { id, secret, token }: Credentials,
+  now: Date,
+): OutgoingRequest {
+  const time = basic(now);
+  const { pathname } = new URL(request.url);
+  const plain = service === "s3";
+  const headers = {
+    ...request.headers,
+    "x-amz-date": time,
+    ...(token && { "x-amz-security-token": token }),
+    ...(plain && { "x-amz-content-sha256": hash(request.body ?? "") }),
+  };
+  return signed({ ...request, headers }, id, {
+    algorithm: "AWS4-HMAC-SHA256",
+    secret: `AWS4${secret}`,
+    scope: [time.slice(0, 8), region, service, "aws4_request"],
+    time,
+    // All services but this one encode the path that is already encoded once more.
+    path: plain ? pathname.replace(/[^\w.~/%-]/g, percent) : escape(pathname.replace(/\/+/g, "/")).replaceAll("%2F", "/"),
+    signs: /^(host|content-type|x-amz-.+)$/,
+  });
+}
+
+/** Sign with Volcengine's HMAC-SHA256. Header names of `request` must be in lower case. */
+export function signVolcengine(
+  request: OutgoingRequest,
+  { service, region }: { service: string; region: string },
+  { id, secret, token }: Credentials,
+  now: Date,
+): OutgoingRequest {
+  const time = basic(now);
+  const headers = {
+    ...request.headers,
+    "x-date": time,
+    "x-content-sha256": hash(request.body ?? ""),
+    ...(token && { "x-security-token": token }),
+  };
+  return signed({ ...request, headers }, id, {
+    algorithm: "HMAC-SHA256",
+    secret,
+    scope: [time.slice(0, 8), region, service, "request"],
+    time,
+    signs: /^(host|x-content-sha256|x-date|x-security-token)$/,
+  });
+}
+
+/** Sign with TC3-HMAC-SHA256. Header names of `request` must be in lower case. */
+export function signTc3(
+  request: OutgoingRequest,
+  { service }: { service: string },
+  { id, secret, token }: Credentials,
+  now: Date,
+): OutgoingRequest {
+  const time = String(Math.floor(now.getTime() / 1000));
+  const headers = {
+    // A call without a body has no type of its own, but the scheme cannot do without one.
+    "content-type": "application/x-www-form-urlencoded",
+    ...request.headers,
+    "x-tc-timestamp": time,
+    ...(token && { "x-tc-token": token }),
+  };
+  return signed({ ...request, headers }, id, {
+    algorithm: "TC3-HMAC-SHA256",
+    secret: `TC3${secret}`,
+    scope: [now.toISOString().slice(0, 10), service, "tc3_request"],
+    time,
+    signs: /^(host|content-type)$/,
+  });
+}
+
+/** The three schemes are one. What is signed is also what is sent: the query sorted and escaped, the headers without spare spaces. */
+function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingRequest {
+  const url = new URL(request.url);
+  url.search = canonicalQuery(url.searchParams);
+  const headers = Object.entries({ host: url.host, ...request.headers })
+    .filter(([name]) => scheme.signs.test(name))
+    .map(([name, value]) => [name, value.trim().replace(/\s+/g, " ")] as const)
+    .sort(byName);
+  const names = headers.map(([name]) => name).join(";");
+  const canonical = [
+    request.method,
+    scheme.path ?? url.pathname,
+    url.search.slice(1),
+    ...headers.map(([name, value]) => `${name}:${value}`),
+    "",
+    names,
+    hash(request.body ?? ""),
+  ].join("\n");
+  const scope = scheme.scope.join("/");
+  const key = scheme.scope.reduce<string | Buffer>((before, part) => hmac(before, part), scheme.secret);
+  const signature = hmac(key, [scheme.algorithm, scheme.time, scope, hash(canonical)].join("\n")).toString("hex");
+  return {
+    ...request,
+    url: url.href,
+    headers: {
+      ...request.headers,
+      ...Object.fromEntries(headers),
+      authorization: `${scheme.algorithm} Credential=${id}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
+    },
+  };
+}
+
+function canonicalQuery(query: URLSearchParams): string {
+  const pairs = [...query].map(([name, value]) => [escape(name), escape(value)] as const);
+  return pairs
+    .sort((one, other) => byName(one, other) || order(one[1], other[1]))
+    .map(([name, value]) => `${name}=${value}`)
+    .join("&");
+}
+
+function byName(one: readonly [string, string], other: readonly [string, string]): number {
+  return order(one[0], other[0]);
+}
+
+/** By code units: a signature knows no language. */
+function order(one: string, other: string): number {
+  return Number(one > other) - Number(one < other);
+}
+
+/** RFC 3986's escapes: everything but letters, digits and `-._~`. */
+function escape(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, percent);
+}
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** `20260102T030405Z`. */
+function basic(date: Date): string {
+  return date.toISOString().replace(/[:-]|\.\d{3}/g, "");
+}
+
+function hash(bytes: string | Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function hmac(key: string | Buffer, text: string): Buffer {
+  return createHmac("sha256", key).update(text).digest();
+}
