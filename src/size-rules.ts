@@ -58,3 +58,40 @@ function nearestOf(sizes: readonly string[], rules: SizeRules, ratio: number, ar
     .filter((candidate): candidate is Size => candidate !== undefined && fitRules(candidate, rules) === undefined)
     .sort((a, b) => distance(a) - distance(b))[0];
 }
+
+/** Ratios and tiers that a provider takes in place of pixels. */
+export interface LabelRules {
+  ratios: readonly string[];
+  /** Pixels that each tier stands for. */
+  tiers: ReadonlyMap<string, number>;
+  /** The tier of a size that names none. */
+  tier?: string;
+}
+
+/** A size as the provider's ratio, with its tier where it has tiers: `16:9(2K)`. Undefined where no ratio is the size's own and `nearest` is not asked for. */
+export function labelOf(size: Size, { ratios, tiers, tier }: LabelRules, nearest: boolean): Size | undefined {
+  const wanted = ratioOf(size.ratio ?? "1:1");
+  const distance = (ratio: string) => Math.abs(Math.log(ratioOf(ratio) / wanted));
+  const [ratio] = [...ratios].sort((a, b) => distance(a) - distance(b));
+  // Two spellings of one ratio are as near as floating point allows.
+  if (ratio === undefined || (!nearest && distance(ratio) > 1e-9)) return undefined;
+  if (size.tier !== undefined && tiers.size > 0 && !tiers.has(size.tier)) return undefined;
+  const ownTier = size.tier ?? nearestTier(size, tiers) ?? tier;
+  return readSize(ownTier === undefined ? ratio : `${ratio}(${ownTier})`);
+}
+
+function nearestTier({ width, height }: Size, tiers: ReadonlyMap<string, number>): string | undefined {
+  if (!width || !height) return undefined;
+  const distance = (pixels: number) => Math.abs(Math.log(pixels / (width * height)));
+  return [...tiers].sort((a, b) => distance(a[1]) - distance(b[1]))[0]?.[0];
+}
+
+/** A ratio in a tier's pixels, on the grid; pixel sizes stay as they are. */
+export function toPixels(size: Size, rules: SizeRules, budget: number | undefined): Size | undefined {
+  if (size.width) return size;
+  if (budget === undefined) return undefined;
+  const grid = rules.multiple_of ?? 1;
+  const ratio = ratioOf(size.ratio ?? "1:1");
+  const side = (pixels: number) => Math.max(grid, Math.round(pixels / grid) * grid);
+  return pixelSize(side(Math.sqrt(budget * ratio)), side(Math.sqrt(budget / ratio)));
+}

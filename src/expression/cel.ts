@@ -1,4 +1,5 @@
 import { Environment, EvaluationError, Optional, ParseError, TypeError as CelTypeError, type ASTNode } from "@marcbachmann/cel-js";
+import { randomInt, randomUUID } from "node:crypto";
 import { RE2JS } from "re2js";
 import { LongText } from "../picture/lift.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -80,6 +81,11 @@ function baseEnvironment(): Environment {
     .registerType("LongText", { ctor: LongText, fields: {} })
     .registerFunction("rx(string, string): bool", (text: string, source: string) => pattern(source).matcher(text).find())
     .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) => text.replaceAll(from, () => to))
+    .registerFunction("flatten(list): list", (list: unknown[]) => list.flat())
+    .registerFunction("json(string): dyn", (text: string) => JSON.parse(text) as unknown)
+    .registerFunction("uuid(): string", () => randomUUID())
+    .registerFunction("now(): int", () => BigInt(Math.floor(Date.now() / 1000)))
+    .registerFunction("random(int): int", (below: bigint) => BigInt(randomInt(Number(below))))
     .registerFunction("round(double): int", (value: number) => BigInt(Math.round(value)));
 }
 
@@ -148,7 +154,8 @@ function walk(text: string, steps: readonly Step[], variables: Variables): unkno
     }
     value = value[field];
   }
-  return value;
+  // The place in a list is CEL's integer.
+  return typeof value === "bigint" ? Number(value) : value;
 }
 
 function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables): unknown {

@@ -38,24 +38,36 @@ export const settingNames: Names = {
   functions: { "file(string): string": (path: string) => readFileSync(path, "utf8").trim() },
 };
 
-/** The names of a channel's templates. `fields` are those of the unified request (undefined where the model's schema is open), `variables` those that the channel declares. */
+/** Where templates of a channel stand. */
+export type Place = "request" | "answer" | "image" | "errors";
+
+/** The names of a channel's templates. `fields` are those of the unified request (undefined where the model's schema is open), `variables` those that the channel declares, `before` its calls before the submission. */
 export function channelNames(
   fields: readonly string[] | undefined,
   variables: readonly string[],
-): Record<"request" | "result" | "image" | "errors", Names> {
+  before: readonly string[] = [],
+): Record<Place, Names> {
   const request: Record<string, Name> = {
     request: { about: "The unified request, as the plugins left it.", fields },
     size,
     model,
     variables: { about: "The channel's own `variables`.", fields: variables },
+    base_url: { about: "The channel's address." },
+    key: { about: "The key of this call, or its parts." },
+    before: { about: "The bodies of the answers to the calls of `before`, by name.", fields: before },
   };
-  const result = { ...request, ...response };
+  const answer: Record<string, Name> = {
+    ...request,
+    ...response,
+    submitted: { about: "The body of the answer to the submission." },
+    submission: { about: "The whole answer to the submission.", fields: ["status", "headers", "body"] },
+  };
   return {
-    request: { place: "request", variables: request },
-    result: { place: "result and success", variables: result },
+    request: { place: "request and before", variables: request },
+    answer: { place: "success, poll, cancel and result", variables: answer },
     image: {
       place: "one picture of result",
-      variables: { ...result, image: { about: "One element of `result.images`." }, index: { about: "Its place in the list, from 0." } },
+      variables: { ...answer, image: { about: "One element of `result.images`." }, index: { about: "Its place in the list, from 0." } },
     },
     errors: { place: "errors", variables: { ...response, model } },
   };

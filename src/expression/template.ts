@@ -9,6 +9,7 @@ import {
   type Variables,
 } from "./cel.ts";
 import type { Names } from "./names.ts";
+import { directiveHelp, directives } from "./directives.ts";
 import { didYouMean } from "../schema/suggest.ts";
 
 export type Path = readonly (string | number)[];
@@ -33,10 +34,15 @@ export interface TemplateOptions {
   required?: boolean;
   /** Texts put in between are made safe with this, for URLs. */
   encode?: (text: string, expression: Expression, alone: boolean) => string;
+  /** Collects what the expressions read, whether they are rendered or not. */
+  uses?: Set<string>;
+  /** Read a JSON file beside the channel files; reports what is wrong itself. */
+  readDocument?: (name: string, path: Path) => unknown;
 }
 
+export type Compile = (value: unknown, path: Path, options: TemplateOptions) => Template;
+
 const nothing: Template = () => missing;
-const directives = ["$map", "$when", "$merge"];
 
 /** Compile a value of a YAML file. Mistakes go to `report`; the template then renders nothing. */
 export function compileTemplate(value: unknown, path: Path, options: TemplateOptions): Template {
@@ -54,8 +60,10 @@ function compileObject(value: Record<string, unknown>, path: Path, options: Temp
   if (directive === "$map") return compileMap(value, path, options);
   if (directive === "$merge") return compileMerge(value, path, options);
   if (directive === "$when") return compileWhen(value, path, options);
+  const special = directive === undefined ? undefined : directives[directive];
+  if (special) return special(value, path, options, compileTemplate);
   if (directive !== undefined) {
-    options.report([...path, directive], `unknown directive ${directive} (${didYouMean(directive, directives)})`);
+    options.report([...path, directive], `unknown directive ${directive} (${didYouMean(directive, Object.keys(directiveHelp))})`);
     return nothing;
   }
   const entries = Object.entries(value).map(([key, item]) => [key, compileTemplate(item, [...path, key], options)] as const);
@@ -186,7 +194,9 @@ function evaluate(expression: Expression, rendering: Rendering, options: Templat
 
 function compileAt(text: string, offset: number, path: Path, options: TemplateOptions): Expression | undefined {
   try {
-    return compileExpression(text, options.names);
+    const expression = compileExpression(text, options.names);
+    for (const name of expression.uses) options.uses?.add(name);
+    return expression;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     options.report(path, error.message, offset + error.offset);
@@ -252,7 +262,7 @@ function closing(text: string, at: number): number {
  * or `?` stays one segment. An expression that stands alone may be a whole URL, unless it reads what the client said.
  */
 export function compileUrl(value: string, path: Path, options: Omit<TemplateOptions, "encode">): Template {
-  const operators = ["model.upstream", "variables."];
+  const operators = ["model.upstream", "variables.", "base_url"];
   return compileTemplate(value, path, {
     ...options,
     encode: (text, expression, alone) => {

@@ -279,10 +279,10 @@ describe("an expression", () => {
 
 describe("the names of a place", () => {
   it("are those of the design's table", () => {
-    const { request, result, image, errors } = channelNames(["size"], ["region"]);
+    const { request, answer, image, errors } = channelNames(["size"], ["region"]);
     expect(compileExpression("request.size + variables.region + size.text + model.upstream", request).uses.size).to.equal(4);
     expect(() => compileExpression("body", request)).to.throw(ExpressionError, "unknown name body");
-    expect(() => compileExpression("image", result)).to.throw(ExpressionError, "unknown name image");
+    expect(() => compileExpression("image", answer)).to.throw(ExpressionError, "unknown name image");
     expect(compileExpression("image.url", image).uses).to.deep.equal(new Set(["image.url"]));
     expect(() => compileExpression("request.size", errors)).to.throw(ExpressionError, "unknown name request");
     expect(compileExpression("request.anything", channelNames(undefined, []).request).uses.size).to.equal(1);
