@@ -1,6 +1,7 @@
 import { clientError, GatewayError, ProviderFailure } from "../src/errors.ts";
 import type { ItemError, Result } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
+import { mergeResults } from "../src/plugin/merge.ts";
 
 export default definePlugin({
   name: "fan-out",
@@ -25,12 +26,14 @@ export default definePlugin({
     async function fanOut(ctx, next, branch) {
       const { n, seed } = ctx.request;
       if (n <= max) return next();
+      // The same seed in every call would give the same picture n times. A negative one asks for chance, and a large one must not
+      // grow past what the provider takes.
+      const step = seed === undefined || seed < 0 ? 0 : seed > 1_000_000 ? -max : max;
       const calls = Array.from({ length: Math.ceil(n / max) }, (_, call) => ({
         n: Math.min(max, n - call * max),
-        // The same seed in every call would give the same picture n times.
-        ...(seed === undefined ? {} : { seed: seed + call * max }),
+        ...(seed === undefined ? {} : { seed: seed + call * step }),
       }));
-      if (seed !== undefined) ctx.change("seed", { from: seed, to: `${seed}..${seed + (calls.length - 1) * max}` });
+      if (seed !== undefined && step !== 0) ctx.change("seed", { from: seed, to: `${seed}..${seed + (calls.length - 1) * step}` });
       const outcomes = await inTurn(
         calls,
         concurrency,
@@ -41,7 +44,7 @@ export default definePlugin({
       const results = outcomes.flatMap((outcome) => ("result" in outcome ? [outcome.result] : []));
       const failure = worst(failures, results.length > 0);
       if (failure && (results.length === 0 || partial === "fail")) throw failure;
-      ctx.result = merge(results, failures.map(itemError));
+      ctx.result = mergeResults(results, failures.map(itemError));
     },
 });
 
@@ -78,27 +81,6 @@ function worst(failures: Error[], somethingMade: boolean): Error | undefined {
   const first = failures.find((error) => !(error instanceof ProviderFailure) || !error.details.notAccepted) ?? failures[0];
   if (!somethingMade || !(first instanceof ProviderFailure)) return first;
   return new ProviderFailure(first.kind, first.message, { ...first.details, notAccepted: false });
-}
-
-function merge(results: Result[], failed: ItemError[]): Result {
-  const [first] = results;
-  return {
-    pictures: results.flatMap((result) => result.pictures),
-    errors: [...results.flatMap((result) => result.errors), ...failed],
-    facts: { ...first?.facts, usage: sum(results.map((result) => result.facts.usage)) },
-    metadata: first?.metadata,
-  };
-}
-
-/** Add up the numbers of the calls' `usage`, key by key and level by level. */
-function sum(values: unknown[]): unknown {
-  const numbers = values.filter((value) => typeof value === "number");
-  if (numbers.length > 0) return numbers.reduce((total, value) => total + value, 0);
-  const objects = values.filter((value): value is object => typeof value === "object" && value !== null && !Array.isArray(value));
-  if (objects.length === 0) return values.find((value) => value !== undefined);
-  const columns = new Map<string, unknown[]>();
-  for (const [key, value] of objects.flatMap((entry) => Object.entries(entry))) columns.set(key, [...(columns.get(key) ?? []), value]);
-  return Object.fromEntries([...columns].map(([key, column]) => [key, sum(column)]));
 }
 
 function itemError(error: Error): ItemError {

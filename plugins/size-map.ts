@@ -1,7 +1,7 @@
 import { GatewayError } from "../src/errors.ts";
 import { definePlugin } from "../src/plugin/define.ts";
-import { fitRules, nearestSize, type SizeRules } from "../src/size-rules.ts";
-import { pixelSize, ratioOf, readSize, type Size } from "../src/size.ts";
+import { fitRules, labelOf, nearestSize, toPixels, type SizeRules } from "../src/size-rules.ts";
+import { readSize, type Size } from "../src/size.ts";
 
 const pixelText = { type: "string", pattern: "^[1-9][0-9]*x[1-9][0-9]*$" } as const;
 
@@ -30,6 +30,13 @@ export default definePlugin({
         description: "Pixels that a tier stands for, to work out a ratio with a tier: `{ 1K: 1048576, 2K: 4194304 }`.",
       },
       tier: { type: "string", description: "The tier that a ratio alone has." },
+      ratios: {
+        type: "array",
+        items: { type: "string", pattern: "^[1-9][0-9]*:[1-9][0-9]*$" },
+        minItems: 1,
+        description:
+          "The ratios that the provider takes in place of pixels. A size becomes `16:9`, with `tiers` `16:9(2K)`: the tier asked for, or the nearest in pixels.",
+      },
       auto: { type: "string", default: "keep", description: "What becomes of `auto`: `keep`, `drop`, or a size." },
       otherwise: {
         enum: ["reject", "nearest", "keep"],
@@ -43,8 +50,9 @@ export default definePlugin({
     { multiple_of: 32, min: 256, max: 1440, otherwise: "reject" },
     { sizes: ["1024x1024", "768x1344"], auto: "drop", otherwise: "nearest" },
     { tiers: { "1K": 1048576, "2K": 4194304 }, tier: "1K", multiple_of: 16 },
+    { ratios: ["1:1", "16:9"], tiers: { "1K": 1048576, "2K": 4194304 }, otherwise: "nearest" },
   ],
-  create: ({ table = {}, tiers = {}, tier, auto, otherwise, ...rules }) => {
+  create: ({ table = {}, tiers = {}, tier, ratios, auto, otherwise, ...rules }) => {
     const rows = new Map(Object.entries(table).map(([from, to]) => [readSize(from)?.text ?? from, to]));
     const budgets = new Map(Object.entries(tiers).map(([name, pixels]) => [readSize(name)?.text ?? name, pixels]));
 
@@ -53,14 +61,20 @@ export default definePlugin({
       const row = rows.get(size.text);
       if (row !== undefined) return row;
       if (size.text === "auto") return auto === "drop" ? undefined : auto === "keep" ? "auto" : auto;
-      const wanted = toPixels(size, rules, budgets.get(size.tier ?? tier ?? ""));
+      const label = ratios && labelOf(size, { ratios, tiers: budgets, tier }, otherwise === "nearest");
+      if (label) return label.text;
+      const wanted = ratios ? undefined : toPixels(size, rules, budgets.get(size.tier ?? tier ?? ""));
       if (wanted && fitRules(wanted, rules) === undefined) return wanted.text;
       const nearest = otherwise === "nearest" ? nearestSize(wanted ?? size, rules) : undefined;
       if (nearest) return nearest.text;
       if (otherwise === "keep") return size.text;
-      throw new GatewayError("invalid_value", `size ${size.text} is not taken here; ${offer(rules, [...rows.keys()], wanted)}`, {
-        param: "size",
-      });
+      throw new GatewayError(
+        "invalid_value",
+        `size ${size.text} is not taken here; ${offer(rules, [...rows.keys(), ...(ratios ?? [])], wanted)}`,
+        {
+          param: "size",
+        },
+      );
     }
 
     return async function sizeMap(ctx, next) {
@@ -75,16 +89,6 @@ export default definePlugin({
     };
   },
 });
-
-/** A ratio in a tier's pixels, on the grid; pixel sizes stay as they are. */
-function toPixels(size: Size, rules: SizeRules, budget: number | undefined): Size | undefined {
-  if (size.width) return size;
-  if (budget === undefined) return undefined;
-  const grid = rules.multiple_of ?? 1;
-  const ratio = ratioOf(size.ratio ?? "1:1");
-  const side = (pixels: number) => Math.max(grid, Math.round(pixels / grid) * grid);
-  return pixelSize(side(Math.sqrt(budget * ratio)), side(Math.sqrt(budget / ratio)));
-}
 
 /** What the client could have had. */
 function offer(rules: SizeRules, labels: string[], wanted: Size | undefined): string {

@@ -10,7 +10,12 @@ export function complain(located: Located, errors: readonly ErrorObject[], probl
   for (const error of errors) {
     const path = stepsOf(error.instancePath);
     // `if`, `oneOf` and their branches echo what has been said about the same value, or say it worse.
-    if (error.keyword === "if" || error.schemaPath.includes("/oneOf/")) continue;
+    if (
+      error.keyword === "if" ||
+      (error.propertyName !== undefined && error.keyword !== "propertyNames") ||
+      error.schemaPath.includes("/oneOf/")
+    )
+      continue;
     if (error.keyword === "type" && told.has(error.instancePath)) continue;
     if (path[0] === "keys" && isWrittenOut(error.data)) continue;
     if (errors.some((other) => isTypoOf(other, error))) continue;
@@ -43,6 +48,8 @@ function keyed({ keyword, params }: ErrorObject, path: Path): Path {
 }
 
 function sentence(error: ErrorObject, path: string[]): string {
+  if (path.join() === "auth" && error.keyword !== "type" && error.keyword !== "enum")
+    return "name one kind, such as { header: x-key }; a scheme stands beside a header";
   const params = error.params as Record<string, unknown>;
   const found = kindOf(error.data, path);
   switch (error.keyword) {
@@ -64,8 +71,6 @@ function sentence(error: ErrorObject, path: string[]): string {
         .join(" or ")}, not ${found}`;
     case "pattern":
       return `${found} is not ${(error.parentSchema as { title?: string }).title ?? `like ${params.pattern as string}`}`;
-    case "oneOf":
-      return "name either header or query";
     case "minProperties":
       return isPluginItem(path) ? "name a plugin, such as - inspect" : "must not be empty";
     case "maxProperties":

@@ -1,6 +1,7 @@
 import { failureClasses } from "../errors.ts";
-import { methods } from "../dialect/operation.ts";
+import { methods } from "../dialect/call.ts";
 import { facts } from "../dialect/result.ts";
+import { authSchema } from "../net/auth/spec.ts";
 import type { Plugin } from "../plugin/define.ts";
 
 type Schema = Record<string, unknown>;
@@ -32,48 +33,92 @@ const rule = closed(
 );
 
 // Nothing is required below: a model may have a part of an operation anew. What is left out in the end is told by the compiler.
-const request = closed({
-  ...Object.fromEntries(methods.map((method) => [method, text(`The path of a ${method.toUpperCase()}, put behind base_url.`)])),
+const callParts = {
+  ...Object.fromEntries(
+    methods.map((method) => [method, text(`The path of a ${method.toUpperCase()}, put behind base_url, or a whole URL.`)]),
+  ),
   query: { type: "object", description: "Parameters of the query." },
   headers: { type: "object", description: "Headers beside the key's." },
   json: anything("The body, written as the YAML it becomes."),
-});
+  multipart: { type: "object", description: "The body as a form of parts: texts, `$file` and `$json`; a list repeats its part." },
+  form: { type: "object", description: "The body as an urlencoded form." },
+};
 
-const result = closed({
-  images: text("The list of pictures: `${body.data}`."),
-  url: text("One picture's URL: `${image.?url}`."),
-  base64: text("One picture's base64: `${image.?b64_json}`."),
-  revised_prompt: text("What the provider made of the prompt."),
-  each_error: { ...rule, description: "When one element of the list is a failure instead of a picture." },
-  metadata: anything("What is handed on in the answer's metadata."),
-  ...Object.fromEntries(facts.map((fact) => [fact, anything(`The answer's \`${fact}\`.`)])),
-});
+const call = (description: string): Schema => ({ ...closed(callParts), description });
 
-const operation = closed({
-  request: { ...request, description: "What is sent." },
-  success: text("A condition over a 2xx answer; when it does not hold, the answer is a failure."),
-  result: { ...result, description: "Where the pictures are in the answer." },
-});
+const states = (description: string): Schema => ({ type: "array", items: { type: ["string", "integer", "boolean"] }, description });
 
-const auth = {
-  description: "How the key is shown: `bearer` (when omitted), `basic`, `none`, `{ header: x-key, scheme: Key }` or `{ query: key }`.",
+const every = {
+  description: "How long to wait before each poll: `2s`, or growing: `{ first: 500ms, grow: 1.5, max: 5s }`.",
   type: ["string", "object"],
   if: { type: "string" },
-  then: { enum: ["bearer", "basic", "none"] },
-  else: closed(
-    { header: text("The header's name."), scheme: text("A word before the key."), query: text("The query parameter's name.") },
-    // A scheme without its header would put the key nowhere.
-    { oneOf: [{ required: ["header"] }, { required: ["query"], not: { required: ["scheme"] } }] },
-  ),
+  then: duration,
+  else: closed({
+    first: { ...duration, description: "Before the first poll." },
+    grow: { type: "number", minimum: 1, description: "How much longer each wait is than the one before." },
+    max: { ...duration, description: "The longest wait." },
+  }),
 };
+
+const poll = closed({
+  ...callParts,
+  when: text("A condition over the submission's answer: polled only if it holds."),
+  every,
+  state: text("The task's state: `${body.status}`, or `${status}` where the HTTP status tells it."),
+  pending: states("States that are waited on. So is one that no list names, with a warning."),
+  done: states("States of a task that is finished."),
+  refused: states("States of a task that the moderation refused."),
+  failed: states("States of a task that failed."),
+  message: text("What is told of a task that was refused or failed."),
+});
+
+const resultParts: Record<string, Schema> = {
+  when: text("This form of the result is meant if the condition holds."),
+  from: call("A further call whose answer holds the pictures."),
+  bytes: { type: "boolean", description: "The body is the picture." },
+  images: text("The list of pictures: `${body.data}`."),
+  url: text("One picture's URL: `${image.?url}`, or put together: `/view?name=${image.name}`."),
+  relative: { type: "boolean", description: "URLs may be relative to base_url." },
+  base64: text("One picture's base64: `${image.?b64_json}`."),
+  revised_prompt: text("What the provider made of the prompt."),
+  each_error: {
+    type: "array",
+    items: rule,
+    description: "When one element of the list is a failure instead of a picture; the first match wins.",
+  },
+  metadata: anything("What is handed on in the answer's metadata."),
+  ...Object.fromEntries(facts.map((fact) => [fact, anything(`The answer's \`${fact}\`.`)])),
+};
+
+const result = { type: ["object", "array"], additionalProperties: false, properties: resultParts, items: closed(resultParts), minItems: 1 };
+
+const operation = closed({
+  before: {
+    type: "object",
+    additionalProperties: call("One call."),
+    description: "Calls made before the submission, by name: `${before.upload.id}`.",
+  },
+  request: call("The submission."),
+  success: text("A condition over a 2xx answer; when it does not hold, the answer is a failure."),
+  poll: { ...poll, description: "How to wait where the provider answers with a task." },
+  cancel: call("Made when nobody waits for the task any more."),
+  result: { ...result, description: "Where the pictures are in the answer; a list has one form for each kind of answer." },
+});
 
 const exchange = closed(
   {
     expect: {
       type: "object",
-      description: "The provider's view: a method with its path, `headers` (at least these) and `json` (exactly this).",
+      description:
+        "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this).",
       additionalProperties: false,
-      properties: { ...Object.fromEntries(methods.map((method) => [method, text("The path.")])), headers: { type: "object" }, json: {} },
+      properties: {
+        ...Object.fromEntries(methods.map((method) => [method, text("The path.")])),
+        headers: { type: "object" },
+        json: {},
+        form: { type: "object" },
+        multipart: { type: "object" },
+      },
       minProperties: 1,
     },
     reply: closed({
@@ -160,7 +205,9 @@ function channelParts(plugins: ReadonlyMap<string, Plugin>): Record<string, Sche
       description: 'The keys, taking turns: `["${env.NAME}"]`; maps where a key has parts. `<CHANNEL>_API_KEY` stands in for them.',
       items: { type: ["string", "object"], additionalProperties: { type: "string" } },
     },
-    auth,
+    auth: authSchema,
+    key_hosts: { type: "array", items: { type: "string" }, description: "Other hosts that may see the key: `*.example.com`." },
+    verify: call("A call that costs nothing and proves the key, for `pictor verify`."),
     trusted_hosts: { type: "array", items: { type: "string" }, description: "Other hosts whose pictures may be at private addresses." },
     models: {
       type: "object",

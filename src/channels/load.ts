@@ -1,8 +1,15 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { CallSpec, Exchange } from "../dialect/call.ts";
+import type { RuleSpec } from "../dialect/failure.ts";
+import { wait as realWait } from "../dialect/operation.ts";
 import { ConfigError } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { testNames } from "../expression/names.ts";
-import { compileTemplate } from "../expression/template.ts";
+import { compileTemplate, type Path } from "../expression/template.ts";
+import { createAuthorizer } from "../net/auth/authorizer.ts";
+import { readBody, send, type OutgoingRequest } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -22,6 +29,7 @@ import {
   type Resolver,
   type Surroundings,
 } from "./settings.ts";
+import { compileVerify, type Verify } from "./verify.ts";
 
 export interface LoadOptions extends Surroundings {
   /** The folder of channel files, with `presets` and `models` in it. */
@@ -29,6 +37,8 @@ export interface LoadOptions extends Surroundings {
   plugins: ReadonlyMap<string, Plugin>;
   /** Only these channels, by name; all when omitted. */
   only?: readonly string[];
+  /** How polls wait; tests do not. */
+  wait?: Exchange["wait"];
 }
 
 /** What a load gives: every channel, on or off, and the routes of those that are on. */
@@ -105,6 +115,7 @@ function loadChannel(name: string, file: string, written: Located, load: Load): 
     const own = forModel(located, id);
     return { id, located: own, ...resolveVariables(own, resolve) };
   });
+  const keyHosts = (located.value.key_hosts as string[] | undefined) ?? [];
   const [unset] = models.flatMap(({ wanted }) => wanted);
   const channel: Channel = Object.freeze({
     ...settings,
@@ -112,11 +123,16 @@ function loadChannel(name: string, file: string, written: Located, load: Load): 
     name,
     description: (located.value.description as string | undefined) ?? "",
     models: models.map(({ id }) => id),
-    trusted: trustOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
+    verify: verifyOf(located, models[0]?.variables ?? {}, problems),
+    authorize: createAuthorizer(settings.auth, { fetchToken }),
+    mayCarryKey: safely(hostsOf(settings.baseUrl, keyHosts), settings.baseUrl),
+    trusted: hostsOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
   });
+  const wait = load.wait ?? realWait;
+  const readDocument = (path: string): unknown => JSON.parse(readFileSync(join(load.folder, path), "utf8"));
   const routes = models.flatMap((model) => {
     const schema = schemaFor(model.id, name, located, load);
-    const route = schema && compileRoute({ ...model, channel, schema, plugins: load.plugins, whole }, problems);
+    const route = schema && compileRoute({ ...model, channel, schema, plugins: load.plugins, whole, wait, readDocument }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
   return [{ channel, routes, file, render: compileTests(located, channel, problems) }];
@@ -192,10 +208,37 @@ function compileTests(located: Located, channel: Channel, problems: Problems): C
   return (variables) => template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
 }
 
-/** The channel's own origin and its `trusted_hosts` may be at private addresses; no other URL may. */
-function trustOf(baseUrl: string, hosts: readonly string[]): (url: URL) => boolean {
+/** The channel's own origin and these hosts; `*.example.com` is any below it. */
+function hostsOf(baseUrl: string, hosts: readonly string[]): (url: URL) => boolean {
   const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
   return (url) =>
     url.origin === origin ||
     hosts.some((pattern) => (pattern.startsWith("*.") ? url.hostname.endsWith(pattern.slice(1)) : url.hostname === pattern));
 }
+
+function verifyOf(located: Located, variables: Record<string, unknown>, problems: Problems): Verify | undefined {
+  const { verify, errors = [] } = located.value as { verify?: CallSpec; errors?: RuleSpec[] };
+  const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
+  const compiled = verify && compileVerify(verify, errors, Object.keys((located.value.variables as object | undefined) ?? {}), report);
+  return compiled && ((key, around) => compiled(key, { ...around, variables }));
+}
+
+/** The key goes in the clear, or to another port, only where the channel's own address does. */
+function safely(isKnown: (url: URL) => boolean, baseUrl: string): (url: URL) => boolean {
+  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
+  return (url) => isKnown(url) && (url.origin === origin || (url.protocol === "https:" && url.port === ""));
+}
+
+/** Fetch a token from an address of the operator's file. */
+async function fetchToken(request: OutgoingRequest, signal: AbortSignal): Promise<{ status: number; body: unknown }> {
+  const incoming = await send(request, signal);
+  const text = (await readBody(incoming, tokenLimit, signal)).toString("utf8");
+  try {
+    return { status: incoming.status, body: JSON.parse(text) as unknown };
+  } catch {
+    return { status: incoming.status, body: text };
+  }
+}
+
+/** Bytes of a token's answer, at most. */
+const tokenLimit = 1024 * 1024;

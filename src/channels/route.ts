@@ -1,15 +1,19 @@
-import { withoutSecrets, type RuleSpec } from "../dialect/failure.ts";
-import { compileOperation, methods, type Operation, type OperationSpec } from "../dialect/operation.ts";
+import { methods, type Exchange } from "../dialect/call.ts";
+import { milliseconds } from "../dialect/duration.ts";
+import type { RuleSpec } from "../dialect/failure.ts";
+import { compileOperation, type OperationSpec, type Prepared } from "../dialect/operation.ts";
 import { judgeUnused } from "../dialect/unused.ts";
-import { messageOf, ProviderFailure } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
 import type { Path } from "../expression/template.ts";
-import { secretsOf, type AuthKind, type Key } from "../net/auth.ts";
+import type { Authorizer } from "../net/auth/authorizer.ts";
+import type { Key } from "../net/auth/key.ts";
+import type { AuthSpec } from "../net/auth/spec.ts";
 import { compose, type Core } from "../plugin/compose.ts";
 import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { CompiledModel } from "../schema/models.ts";
-import { milliseconds } from "./settings.ts";
+import type { Verify } from "./verify.ts";
 import type { Located, Problems } from "./problems.ts";
 
 /** One upstream account, ready to be asked. */
@@ -18,7 +22,12 @@ export interface Channel {
   description: string;
   baseUrl: string;
   keys: readonly Key[];
-  auth: AuthKind;
+  auth: AuthSpec;
+  authorize: Authorizer;
+  /** Proves a key with a call that costs nothing, where the channel has one. */
+  verify?: Verify;
+  /** Whether an address may see the key. */
+  mayCarryKey(url: URL): boolean;
   /** Whether a picture's URL may be at a private address. */
   trusted(url: URL): boolean;
   /** Why it is off; undefined while it is on. */
@@ -37,9 +46,10 @@ export interface Route {
   timeout: number;
   /** The pipeline around the call to the provider, for one attempt with one key. */
   run(ctx: PluginContext, key: Key | undefined): Promise<void>;
-  /** Fields that plugins answer for themselves. */
-  handled: ReadonlySet<string>;
-  operation: Operation;
+  /** The same pipeline, with something else where the provider would be asked. */
+  pretend(ctx: PluginContext, core: Core): Promise<void>;
+  /** Render what would be sent, after judging what nothing uses; nothing is sent but the calls of `before`, unless they are given. */
+  prepare(ctx: PluginContext, key: Key | undefined, before?: Record<string, unknown>): Promise<Prepared>;
 }
 
 /** What a route is compiled from. */
@@ -51,6 +61,9 @@ export interface RouteParts {
   located: Located;
   variables: Record<string, unknown>;
   plugins: ReadonlyMap<string, Plugin>;
+  wait: Exchange["wait"];
+  /** Read a JSON file beside the channel files; throws where there is none. */
+  readDocument(name: string): unknown;
   /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
   whole: boolean;
 }
@@ -66,35 +79,30 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const spec = located.value.generate;
   if (!isComplete(spec, parts.whole ? report : () => undefined)) return undefined;
   const declared = Object.keys(located.value.variables ?? {});
-  const operation = compileOperation(
-    spec,
-    errors,
-    ["generate"],
-    channelNames(schema.open ? undefined : schema.properties, declared),
-    report,
-  );
+  const names = channelNames(schema.open ? undefined : schema.properties, declared, Object.keys(spec.before ?? {}));
+  const readDocument = (name: string, path: Path) => {
+    try {
+      return parts.readDocument(name);
+    } catch (error) {
+      report(path, messageOf(error));
+      return undefined;
+    }
+  };
+  const operation = compileOperation(spec, errors, ["generate"], names, report, readDocument);
   const steps = withResponseFormat(located.value.plugins as Record<string, unknown>[] | undefined, plugins);
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
-  const handled = new Set(steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []));
-  const call = (ctx: PluginContext, key: Key | undefined) => ({ ctx, baseUrl: channel.baseUrl, variables, auth: channel.auth, key });
-  const secrets = secretsOf(channel.keys);
+  const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
+  const around = (ctx: PluginContext, key: Key | undefined): Exchange => ({ ...channel, ctx, variables, key, wait: parts.wait });
+  const prepare = async (ctx: PluginContext, key: Key | undefined, before?: Record<string, unknown>) => {
+    const prepared = await operation.render(around(ctx, key), before ?? (await operation.begin(around(ctx, key))));
+    const used = prepared.fields && new Set([...prepared.fields, ...handled]);
+    if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
+    return prepared;
+  };
   const core =
     (key: Key | undefined): Core =>
     async (ctx) => {
-      const rendered = operation.render(call(ctx, key));
-      if (rendered.used)
-        judgeUnused(
-          ctx.request,
-          new Set([...rendered.used, ...handled]),
-          unsupported,
-          (field, change) => ctx.change(field, change),
-          schema.schema.properties,
-        );
-      try {
-        ctx.result = await operation.run(rendered, call(ctx, key));
-      } catch (error) {
-        throw error instanceof ProviderFailure ? withoutSecrets(error, secrets) : error;
-      }
+      ctx.result = await operation.run(await prepare(ctx, key), around(ctx, key));
     };
   return Object.freeze({
     channel,
@@ -104,8 +112,8 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     partial,
     timeout: milliseconds(limits.timeout ?? "10m"),
     run: (ctx: PluginContext, key: Key | undefined) => compose(pipeline, core(key))(ctx),
-    handled,
-    operation,
+    pretend: (ctx: PluginContext, instead: Core) => compose(pipeline, instead)(ctx),
+    prepare,
   });
 }
 
@@ -125,13 +133,9 @@ function isComplete(spec: unknown, report: (path: Path, message: string) => void
   if (!result) report(["generate"], `result is missing, where the pictures are; ${hint}`);
   if (!request || !result) return false;
   const used = methods.filter((method) => request[method] !== undefined);
-  const { images, url, base64 } = result as Partial<OperationSpec["result"]>;
   if (used.length !== 1)
     report(["generate", "request"], `one method is needed, such as post: /images; there ${used.length === 0 ? "is none" : "are several"}`);
-  if (images === undefined) report(["generate", "result"], "images is missing, the list of pictures: images: ${body.data}");
-  if (url === undefined && base64 === undefined)
-    report(["generate", "result"], "url or base64 is missing, where one picture is: url: ${image.url}");
-  return used.length === 1 && images !== undefined;
+  return used.length === 1;
 }
 
 interface Step {

@@ -3,7 +3,8 @@ import { messageOf } from "../errors.ts";
 import { isPlainObject, missing } from "../expression/cel.ts";
 import { settingNames } from "../expression/names.ts";
 import { compileTemplate, type Path } from "../expression/template.ts";
-import type { AuthKind, Key } from "../net/auth.ts";
+import { keyProblem, type Key } from "../net/auth/key.ts";
+import type { AuthSpec } from "../net/auth/spec.ts";
 import { placeOf, type Located, type Problems } from "./problems.ts";
 import { overlay } from "./source.ts";
 
@@ -13,7 +14,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Settings {
   baseUrl: string;
   keys: readonly Key[];
-  auth: AuthKind;
+  auth: AuthSpec;
   /** Why the channel is off. */
   off?: string;
 }
@@ -84,7 +85,7 @@ function withoutValues(message: string, env: Environment): string {
 }
 
 /** The environment's names of a channel's settings begin with this: `ACME_2` for `acme-2`. */
-function prefixOf(name: string): string {
+export function prefixOf(name: string): string {
   return name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 }
 
@@ -101,20 +102,31 @@ export function resolveSettings(name: string, located: Located, env: Environment
   if (baseUrl && !(/^https?:\/\/[^\s/]/.test(baseUrl) && URL.canParse(baseUrl)))
     problems.add(located, ["base_url"], `${ownUrl ? `${prefix}_BASE_URL` : "base_url"}: not an address; write https://host/path`);
   const usable = complete.length === 0 && ownKey ? [ownKey] : complete;
-  return { baseUrl, keys: usable, auth, off: whyOff() };
+  const shownBy = resolveAuth(auth, located, resolve);
+  const problem = usable.map((key) => keyProblem(shownBy.auth, key)).find((told) => told !== undefined);
+  if (problem !== undefined) problems.add(located, ["keys"], `keys: ${problem}`);
+  return { baseUrl, keys: usable, auth: shownBy.auth, off: whyOff() };
 
   function whyOff(): string | undefined {
     if (enabled === false) return "switched off in its file";
     const wanted = [...new Set([...resolved.flatMap((key) => key.wanted), `${prefix}_API_KEY`])];
     if (keys.length > 0 && usable.length === 0) return `${wanted.join(" or ")} is not set`;
+    if (shownBy.wanted.length > 0) return `${shownBy.wanted.join(" or ")} is not set`;
     return baseUrl === "" ? `${url.wanted[0] ?? `${prefix}_BASE_URL`} is not set` : undefined;
   }
+}
+
+/** The places of `auth` that the environment fills in, such as a region. A token's claims are worked out when it is signed. */
+function resolveAuth(auth: AuthSpec, located: Located, resolve: Resolver): { auth: AuthSpec; wanted: string[] } {
+  if (typeof auth === "string" || "jwt" in auth) return { auth, wanted: [] };
+  const { value, wanted } = resolve(located, ["auth"], auth);
+  return { auth: (value ?? auth) as AuthSpec, wanted };
 }
 
 interface ChannelValue {
   base_url: string;
   keys?: (string | Record<string, string>)[];
-  auth?: AuthKind;
+  auth?: AuthSpec;
   enabled?: boolean;
 }
 
@@ -163,12 +175,6 @@ export function resolveVariables(located: Located, resolve: Resolver): { variabl
     variables: Object.fromEntries(resolved.map(([name, { value }]) => [name, value] as const).filter(([, value]) => value !== undefined)),
     wanted: resolved.flatMap(([, { wanted }]) => wanted),
   };
-}
-
-/** Milliseconds of `500ms`, `90s`, `10m`, `1h`, which the grammar has checked. */
-export function milliseconds(duration: string): number {
-  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  return parseInt(duration, 10) * units[duration.replace(/^\d+/, "") as keyof typeof units];
 }
 
 /** The channel as one of its models sees it: the model's own parts over the channel's. */

@@ -1,13 +1,7 @@
 import { GatewayError, ProviderFailure, type FailureClass } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import { compileCondition, compileTemplate, type Path, type Template, type TemplateOptions } from "../expression/template.ts";
-
-/** A provider's whole answer, as expressions see it. */
-export interface Answer {
-  status: number;
-  headers: Record<string, string>;
-  body: unknown;
-}
+import type { Answer } from "./answer.ts";
 
 /** One rule of a channel's `errors`: what an answer that matches it means. */
 export interface RuleSpec {
@@ -19,9 +13,19 @@ export interface RuleSpec {
   retry_after?: string | number;
 }
 
+/** What an answer tells in the shapes that most providers use. */
+export interface Usual {
+  status: number;
+  message?: string;
+  code?: string;
+  param?: string;
+  retryAfter?: number;
+}
+
 export interface Rule {
   matches(variables: Variables): boolean;
-  failure(variables: Variables, details: { status: number; message?: string }): ProviderFailure;
+  /** What the rule makes of an answer. What it does not say stands as `usual` has it. */
+  failure(variables: Variables, usual: Usual): ProviderFailure;
 }
 
 const texts = ["message", "code", "param", "retry_after"] as const;
@@ -32,13 +36,13 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
   for (const name of texts) if (spec[name] !== undefined) templates.set(name, compileTemplate(spec[name], [...path, name], options));
   return {
     matches,
-    failure: (variables, { status, message }) => {
+    failure: (variables, usual) => {
       const said = (name: (typeof texts)[number]) => saidBy(templates.get(name), variables);
-      return failureOf(spec.class, said("message") ?? message, {
-        status,
-        code: said("code"),
-        param: said("param"),
-        retryAfter: seconds(said("retry_after")),
+      return failureOf(spec.class, said("message") ?? usual.message, {
+        status: usual.status,
+        code: said("code") ?? usual.code,
+        param: said("param") ?? usual.param,
+        retryAfter: seconds(said("retry_after")) ?? usual.retryAfter,
       });
     },
   };
@@ -50,8 +54,8 @@ export function answerCondition(condition: string, path: Path, options: Template
   return (variables) => unlessOther(() => holds(variables)) ?? false;
 }
 
-/** What a rule's template finds in an answer; nothing in one of another shape. */
-function saidBy(template: Template | undefined, variables: Variables): string | undefined {
+/** What a template finds in an answer, as text; nothing in one of another shape. */
+export function saidBy(template: Template | undefined, variables: Variables): string | undefined {
   const value = unlessOther(() => template?.({ variables, used: new Set(), mapped: () => undefined }));
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : text(value);
@@ -67,15 +71,15 @@ function unlessOther<T>(evaluate: () => T): T | undefined {
 
 /**
  * What an answer that is no success means, from its status and the shapes most providers use:
- * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`.
+ * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`, `{title}`, and each in a list of one.
  */
 export function usualFailure(answer: Answer): ProviderFailure {
-  const told = usualShape(answer.body);
-  return failureOf(usualClass(answer.status, told.code), told.message, {
-    status: answer.status,
-    ...told,
-    retryAfter: retryAfter(answer.headers),
-  });
+  const usual = usualOf(answer);
+  return failureOf(usualClass(answer.status, usual.code), usual.message, usual);
+}
+
+export function usualOf({ status, headers, body }: Answer): Usual {
+  return { status, ...usualShape(body, status), retryAfter: retryAfter(headers) };
 }
 
 const refusals = new Set(["content_policy_violation", "moderation_blocked", "content_filter", "contentfilter"]);
@@ -98,7 +102,8 @@ function usualClass(status: number, code: string | undefined): FailureClass {
 // A provider that answers so has made nothing: the next key or channel may be tried.
 const proofs = new Set([401, 402, 403, 404, 405, 429, 503]);
 
-function failureOf(
+/** A failure of this class, with a plain sentence where the provider said nothing. */
+export function failureOf(
   kind: FailureClass,
   message: string | undefined,
   details: { status: number; code?: string; param?: string; retryAfter?: number },
@@ -123,8 +128,10 @@ const plainSentences: Record<FailureClass, string> = {
   bad_response: "the provider's answer was not understood",
 };
 
-function usualShape(body: unknown): { message?: string; code?: string; param?: string } {
+function usualShape(body: unknown, status: number): { message?: string; code?: string; param?: string } {
   if (typeof body === "string") return { message: plainText(body) };
+  // Some gateways wrap their error into a list of one.
+  if (Array.isArray(body) && body.length === 1) return usualShape(body[0], status);
   if (!isPlainObject(body)) return {};
   const inner = [body.error, body.detail, body.errors].find((value) => value !== undefined && value !== null) ?? body;
   const first: unknown = Array.isArray(inner) ? inner[0] : inner;
@@ -134,8 +141,9 @@ function usualShape(body: unknown): { message?: string; code?: string; param?: s
       code: text(body.code),
     };
   return {
-    message: text(first.message) ?? text(first.msg) ?? text(body.message),
-    code: text(first.code) ?? text(first.type),
+    message: text(first.message) ?? text(first.msg) ?? text(first.error) ?? text(body.message) ?? text(first.title),
+    // The status once more says nothing.
+    code: [text(first.code), text(first.type)].find((code) => code !== undefined && code !== String(status)),
     param: text(first.param),
   };
 }

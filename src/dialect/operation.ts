@@ -1,89 +1,123 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
+import { setTimeout } from "node:timers/promises";
 import { messageOf, ProviderFailure } from "../errors.ts";
-import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
-import type { Names } from "../expression/names.ts";
-import { compileTemplate, compileUrl, textOf, type Path, type Rendering, type Report, type Template } from "../expression/template.ts";
-import { secretsOf, sign, type AuthKind, type Key } from "../net/auth.ts";
-import { readBody, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
-import { parseLifted } from "../picture/lift.ts";
-import type { PluginContext, Result } from "../plugin/context.ts";
-import { readSize } from "../size.ts";
-import {
-  answerCondition,
-  compileRule,
-  hide,
-  unfit,
-  usualFailure,
-  withoutSecrets,
-  type Answer,
-  type Rule,
-  type RuleSpec,
-} from "./failure.ts";
-import { compileResult, type Extract, type ResultSpec } from "./result.ts";
-
-export const methods = ["get", "post", "put", "patch", "delete"] as const;
-
-/** `request` of an operation: one method with its path, and what goes with it. */
-export type RequestSpec = Partial<Record<(typeof methods)[number], string>> & {
-  query?: Record<string, unknown>;
-  headers?: Record<string, unknown>;
-  json?: unknown;
-};
+import { isPlainObject, type Variables } from "../expression/cel.ts";
+import type { Names, Place } from "../expression/names.ts";
+import { type Path, type Report, type TemplateOptions } from "../expression/template.ts";
+import { secretsOf } from "../net/auth/key.ts";
+import type { Result } from "../plugin/context.ts";
+import { exchange, type Answer } from "./answer.ts";
+import { compileCall, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
+import { answerCondition, compileRule, hide, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
+import { compilePoll, type PollSpec } from "./poll.ts";
+import { compileResult, type ResultSpec } from "./result.ts";
 
 export interface OperationSpec {
-  request: RequestSpec;
+  /** Calls made before the submission, such as an upload; their answers' bodies are `before.<name>`. */
+  before?: Record<string, CallSpec>;
+  request: CallSpec;
   success?: string;
-  result: ResultSpec;
+  poll?: PollSpec;
+  cancel?: CallSpec;
+  result: ResultSpec | ResultSpec[];
 }
 
 /** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
 export interface Operation {
-  /** Render the request of one call. Throws a 400 where a value cannot be sent. */
-  render(call: Call): Rendered;
-  /** Send what was rendered, and read the pictures out of the answer. Throws `ProviderFailure`. */
-  run(rendered: Rendered, call: Call): Promise<Result>;
+  /** Make the calls before the submission; resolves with their answers' bodies by name. */
+  begin(around: Exchange): Promise<Record<string, unknown>>;
+  /** Render the submission. Throws a 400 where a value cannot be sent. */
+  render(around: Exchange, before: Record<string, unknown>): Promise<Prepared>;
+  /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
+  run(prepared: Prepared, around: Exchange): Promise<Result>;
 }
 
-/** What one call needs to know beside the dialect. */
-export interface Call {
-  ctx: Pick<PluginContext, "request" | "model" | "change" | "signal">;
-  baseUrl: string;
-  variables: Record<string, unknown>;
-  auth: AuthKind;
-  key: Key | undefined;
+export interface Prepared extends Rendered {
+  before: Record<string, unknown>;
+  /** Fields of the unified request that some call uses; `undefined` where one takes the whole request. */
+  fields: ReadonlySet<string> | undefined;
 }
 
-export interface Rendered {
-  request: OutgoingRequest;
-  /** Fields of the unified request that went into it; `undefined` where the whole request did. */
-  used: ReadonlySet<string> | undefined;
-}
-
-/** A provider's JSON answer, in bytes, at most. */
-const answerLimit = 256 * 1024 * 1024;
+/** Milliseconds that a provider gets to hear that its task is not wanted any more. */
+const cancelTime = 10_000;
 
 /** Compile an operation of a channel for one model. Mistakes go to `report`. */
 export function compileOperation(
   spec: OperationSpec,
   rules: readonly RuleSpec[],
   path: Path,
-  names: Record<"request" | "result" | "image" | "errors", Names>,
+  names: Record<Place, Names>,
   report: Report,
+  readDocument?: TemplateOptions["readDocument"],
 ): Operation {
-  const request = compileRequest(spec.request, [...path, "request"], names.request, report);
-  const success =
-    spec.success === undefined ? undefined : answerCondition(spec.success, [...path, "success"], { names: names.result, report });
-  const extract = compileResult(spec.result, [...path, "result"], names, report);
+  // What is rendered after the submission must be known before it, to tell what nothing uses.
+  const uses = new Set<string>();
+  const options = { report, readDocument };
+  const before = Object.entries(spec.before ?? {}).map(([name, call]) => ({
+    name,
+    call: compileCall(call, [...path, "before", name], { ...options, names: names.request, uses }),
+  }));
+  const submit = compileCall(spec.request, [...path, "request"], { ...options, names: names.request });
   const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
+  const success =
+    spec.success === undefined ? undefined : answerCondition(spec.success, [...path, "success"], { names: names.answer, report });
+  const poll = spec.poll && compilePoll(spec.poll, errors, [...path, "poll"], { ...options, names: names.answer, uses });
+  const cancel = spec.cancel && compileCall(spec.cancel, [...path, "cancel"], { ...options, names: names.answer });
+  const forms = compileForms(spec.result, [...path, "result"], { ...options, names, uses });
+
+  const begin = async (around: Exchange): Promise<Record<string, unknown>> => {
+    const bodies: Record<string, unknown> = {};
+    try {
+      for (const { name, call } of before) {
+        const { request } = await call(around, { before: bodies });
+        bodies[name] = good(await exchange(request, around), around).body;
+      }
+      return bodies;
+    } catch (error) {
+      throw error instanceof ProviderFailure ? withoutSecrets(nothingMade(error), hiddenFrom(around)) : error;
+    }
+  };
+
+  const render = async (around: Exchange, bodies: Record<string, unknown>): Promise<Prepared> => {
+    const rendered = await submit(around, { before: bodies });
+    return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]) };
+  };
+
+  const good = (answer: Answer, around: Exchange, judge?: (variables: Variables) => boolean): Answer => {
+    const variables = { ...variablesOf(around), ...answer };
+    const usual = usualFailure(answer);
+    const rule = errors.find((candidate) => candidate.matches(variables));
+    if (rule) throw rule.failure(variables, usualOf(answer));
+    if (answer.status < 200 || answer.status > 299) throw usual;
+    if (typeof answer.body === "string")
+      throw new ProviderFailure("bad_response", "the provider's answer is not JSON", { status: answer.status });
+    if (judge ? !judge(variables) : saysError(answer.body)) throw failedInside(usual);
+    return answer;
+  };
+
+  const finish = async (submission: Answer, around: Exchange, bodies: Record<string, unknown>): Promise<Result> => {
+    const base = { ...variablesOf(around), before: bodies, submitted: submission.body, submission };
+    const tellProvider = () => void stop(cancel, around, { ...base, ...submission });
+    around.ctx.signal.addEventListener("abort", tellProvider, { once: true });
+    try {
+      const last = poll ? await poll(submission, around, { ...base, ...submission }) : submission;
+      const form = forms.find(({ applies }) => applies({ ...base, ...last }));
+      if (!form) throw new ProviderFailure("bad_response", "the provider's answer has a shape that the channel does not list");
+      const answer = form.from ? good(await again(form.from, around, { ...base, ...last }), around) : last;
+      return form.extract({ ...base, ...answer }, answer);
+    } finally {
+      around.ctx.signal.removeEventListener("abort", tellProvider);
+    }
+  };
+
   return {
-    render: (call) => request(call),
-    run: async ({ request: outgoing }, call) => {
-      const answer = await readAnswer(await send(outgoing, call.ctx.signal), call.ctx.signal);
-      const { host, hostname } = new URL(call.baseUrl);
-      const secrets = [...secretsOf(call.key === undefined ? [] : [call.key]), host, hostname];
+    begin,
+    render,
+    run: async ({ request, before: bodies }, around) => {
+      const secrets = hiddenFrom(around);
       try {
-        const result = understand(answer, variablesOf(call), { errors, success, extract });
-        for (const told of result.errors) told.message = hide(told.message, secrets);
+        const submission = good(await exchange(request, around), around, success);
+        const result = await finish(submission, around, bodies).catch(accepted);
+        for (const told of result.errors) Object.assign(told, { message: hide(told.message, secrets), code: hide(told.code, secrets) });
         return result;
       } catch (error) {
         throw error instanceof ProviderFailure ? withoutSecrets(error, secrets) : error;
@@ -92,142 +126,60 @@ export function compileOperation(
   };
 }
 
-function compileRequest(spec: RequestSpec, path: Path, names: Names, report: Report): (call: Call) => Rendered {
-  const options = { names, report };
-  const method = methods.find((name) => spec[name] !== undefined) ?? "post";
-  const address = spec[method] ?? "";
-  if (!/^(?:\/|https?:\/\/|\$\{)/.test(address)) report([...path, method], `a path begins with /: /${address}`);
-  const url = compileUrl(address, [...path, method], options);
-  const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
-  for (const name of Object.keys(spec.headers ?? {})) {
-    try {
-      validateHeaderName(name);
-    } catch (error) {
-      report([...path, "headers", name], messageOf(error));
-    }
+function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Parameters<typeof compileResult>[2]) {
+  const one = (form: ResultSpec, at: Path) => ({
+    ...compileResult(form, at, options),
+    from: form.from && compileCall(form.from, [...at, "from"], { ...options, names: options.names.answer }),
+  });
+  return Array.isArray(spec) ? spec.map((form, index) => one(form, [...path, index])) : [one(spec, path)];
+}
+
+/** A further call of something that was ordered and may be paid for: three tries, with growth. */
+async function again(call: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<Answer> {
+  const { request } = await call(around, variables);
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await exchange(request, around).catch((error: unknown) => {
+      if (error instanceof ProviderFailure && attempt < 3) return undefined;
+      throw error;
+    });
+    if (answer && (answer.status < 500 || attempt === 3)) return answer;
+    await around.wait(1000 * attempt, around.ctx.signal);
   }
-  const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);
-  const json = spec.json === undefined ? undefined : compileTemplate(spec.json, [...path, "json"], options);
-  return (call) => {
-    const used = new Set<string>();
-    const mapped = (name: string, from: unknown, to: unknown) => {
-      const field = fieldOf(name);
-      if (field) call.ctx.change(field, to === missing ? { what: "dropped", from } : { from, to });
-    };
-    const rendering: Rendering = { variables: variablesOf(call), used, mapped };
-    try {
-      const target = absolute(call.baseUrl, plainPath(text(url, rendering), address), strings(query(rendering)));
-      const content = json?.(rendering) ?? missing;
-      const body = content === missing ? undefined : Buffer.from(JSON.stringify(content));
-      const outgoing: OutgoingRequest = {
-        method: method.toUpperCase() as OutgoingRequest["method"],
-        url: target,
-        headers: {
-          accept: "application/json",
-          ...(body ? { "content-type": "application/json" } : {}),
-          ...sendable(strings(headers(rendering)), spec.headers),
-        },
-        body,
-      };
-      // The key is for the channel's own origin.
-      const own = new URL(target).origin === new URL(call.baseUrl).origin;
-      return { request: call.key === undefined || !own ? outgoing : sign(outgoing, call.auth, call.key), used: fieldsOf(used) };
-    } catch (error) {
-      throw error instanceof ExpressionFailure ? unfit(error) : error;
-    }
-  };
 }
 
-/** What templates see. `size` is worked out anew: a plugin may have changed the request's. */
-function variablesOf({ ctx, variables }: Call): Variables {
-  const size = ctx.request.size === undefined ? {} : (readSize(ctx.request.size) ?? { text: ctx.request.size });
-  return { request: ctx.request, size, model: ctx.model, variables };
-}
-
-function text(template: Template, rendering: Rendering): string {
-  const value = template(rendering);
-  return typeof value === "string" ? value : "";
-}
-
-function strings(value: unknown): Record<string, string> {
-  return isPlainObject(value) ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, textOf(item)])) : {};
-}
-
-/** Headers as they are. Throws `ExpressionFailure` for one that HTTP cannot carry. */
-function sendable(headers: Record<string, string>, spec: Record<string, unknown> = {}): Record<string, string> {
-  for (const [name, value] of Object.entries(headers)) {
-    try {
-      validateHeaderValue(name, value);
-    } catch (error) {
-      throw new ExpressionFailure(String(spec[name]), messageOf(error));
-    }
-  }
-  return headers;
-}
-
-/** The path, unless a value in it would lead elsewhere: `..` climbs even where it is percent-encoded. */
-function plainPath(path: string, spec: string): string {
-  if (/(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(path)) throw new ExpressionFailure(spec, "it climbs out of its place");
-  return path;
-}
-
-/** A path is put behind the base URL; a whole URL stands for itself. */
-function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
-  const url = new URL(/^https?:\/\//.test(target) ? target : `${baseUrl.replace(/\/$/, "")}/${target.replace(/^\//, "")}`);
-  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-  return url.href;
-}
-
-/** The request's fields among the names that expressions read; `undefined` where one took the whole request. */
-function fieldsOf(used: ReadonlySet<string>): ReadonlySet<string> | undefined {
-  if (used.has("request")) return undefined;
-  return new Set([...used].map(fieldOf).filter((field) => field !== undefined));
-}
-
-function fieldOf(name: string): string | undefined {
-  if (name.startsWith("size.") || name === "size") return "size";
-  return name.startsWith("request.") ? name.slice("request.".length) : undefined;
-}
-
-async function readAnswer(incoming: IncomingAnswer, signal: AbortSignal): Promise<Answer> {
-  const { status, headers } = incoming;
-  const bytes = await readBody(incoming, answerLimit, signal);
-  return { status, headers, body: parseBody(bytes) };
-}
-
-/** JSON as it is, anything else as text: what an answer claims to be is often wrong. */
-function parseBody(bytes: Buffer): unknown {
+/** Tell the provider that nobody waits for its task. Nobody waits for the answer either. */
+async function stop(cancel: ReturnType<typeof compileCall> | undefined, around: Exchange, variables: Variables): Promise<void> {
+  if (!cancel) return;
   try {
-    const body = parseLifted(bytes);
-    if (!isDeep(body)) return body;
-  } catch {
-    // Told by whoever needed more than a text.
+    const { request } = await cancel(around, variables);
+    await exchange(request, { ...around, ctx: { ...around.ctx, signal: AbortSignal.timeout(cancelTime) } });
+  } catch (error) {
+    around.ctx.log.warn({ reason: messageOf(error) }, "the provider could not be told to cancel");
   }
-  return bytes.subarray(0, 64 * 1024).toString("utf8");
 }
 
-/** What is nested so deep is no answer, and would wear out what walks it. */
-function isDeep(body: unknown): boolean {
-  let level = [body];
-  for (let depth = 0; depth < 100 && level.length > 0; depth += 1)
-    level = level.flatMap((item) => (Array.isArray(item) ? (item as unknown[]) : isPlainObject(item) ? Object.values(item) : []));
-  return level.length > 0;
+/** What fails once a submission was accepted is no proof that nothing was made, whatever its class: no other is asked. */
+function accepted(error: unknown): never {
+  throw error instanceof ProviderFailure
+    ? new ProviderFailure(error.kind, error.message, { ...error.details, notAccepted: false, cause: error })
+    : error;
 }
 
-function understand(
-  answer: Answer,
-  scope: Variables,
-  operation: { errors: readonly Rule[]; success?: (variables: Variables) => boolean; extract: Extract },
-): Result {
-  const variables = { ...scope, ...answer };
-  const usual = usualFailure(answer);
-  const rule = operation.errors.find((candidate) => candidate.matches(variables));
-  if (rule) throw rule.failure(variables, { status: answer.status, message: usual.message });
-  if (answer.status < 200 || answer.status > 299) throw usual;
-  if (typeof answer.body === "string")
-    throw new ProviderFailure("bad_response", "the provider's answer is not JSON", { status: answer.status });
-  if (operation.success ? !operation.success(variables) : saysError(answer.body)) throw failedInside(usual);
-  return operation.extract(variables, answer);
+/** What a provider's own messages must not show: the key, and the provider's address, which is nobody's business. */
+function hiddenFrom({ key, baseUrl }: Exchange): string[] {
+  const { host, hostname } = new URL(baseUrl);
+  return [...secretsOf(key === undefined ? [] : [key]), host, hostname];
+}
+
+/** What fails before the submission has ordered nothing; what the client did wrong would be wrong elsewhere too. */
+function nothingMade(failure: ProviderFailure): ProviderFailure {
+  const notAccepted = failure.kind !== "invalid_request" && failure.kind !== "refused";
+  return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted, cause: failure });
+}
+
+function fieldsOf(names: readonly string[]): ReadonlySet<string> | undefined {
+  if (names.includes("request")) return undefined;
+  return new Set(names.map(fieldOf).filter((field) => field !== undefined));
 }
 
 /** Many relays put an error into an answer of 200. */
@@ -238,4 +190,14 @@ function saysError(body: unknown): boolean {
 /** A 200 has no status of its own to judge by: unless its code says more, the provider failed. */
 function failedInside(usual: ProviderFailure): ProviderFailure {
   return usual.kind === "bad_response" ? new ProviderFailure("failed", usual.message, usual.details) : usual;
+}
+
+/** Wait for real time. */
+export async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(milliseconds, undefined, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
 }

@@ -1,22 +1,32 @@
 import { clientError, ProviderFailure } from "../errors.ts";
 import { isPlainObject, missing, MissingValue, type Variables } from "../expression/cel.ts";
-import type { Names } from "../expression/names.ts";
-import { compileTemplate, type Path, type Report, type Template } from "../expression/template.ts";
+import type { Names, Place } from "../expression/names.ts";
+import { compileTemplate, compileUrl, type Path, type Report, type Template, type TemplateOptions } from "../expression/template.ts";
 import { readBase64 } from "../picture/base64.ts";
-import { LongText } from "../picture/lift.ts";
 import { headOf } from "../picture/convert.ts";
+import { LongText } from "../picture/lift.ts";
 import type { Picture } from "../picture/picture.ts";
 import { sniff } from "../picture/sniff.ts";
 import type { Result } from "../plugin/context.ts";
-import { compileRule, type Answer, type RuleSpec } from "./failure.ts";
+import type { Answer } from "./answer.ts";
+import type { CallSpec } from "./call.ts";
+import { answerCondition, compileRule, type RuleSpec } from "./failure.ts";
 
 /** Where the pictures and what is said of them stand in a provider's answer. */
 export interface ResultSpec {
-  images: string;
+  /** This one is meant when the condition holds, where there are several. */
+  when?: string;
+  /** A further call whose answer holds the pictures. */
+  from?: CallSpec;
+  /** The body is the picture. */
+  bytes?: boolean;
+  images?: string;
   url?: string;
+  /** URLs may be relative to the channel's address. */
+  relative?: boolean;
   base64?: string;
   revised_prompt?: string;
-  each_error?: RuleSpec;
+  each_error?: RuleSpec[];
   metadata?: unknown;
   [fact: string]: unknown;
 }
@@ -24,45 +34,58 @@ export interface ResultSpec {
 /** Facts of the whole answer that are handed on as they are. */
 export const facts = ["created", "usage", "size", "quality", "output_format", "background"] as const;
 
+/** Throws `ProviderFailure`: `bad_response` where something that must be there is not, or the only item's own failure. */
 export type Extract = (variables: Variables, answer: Answer) => Result;
 
-/** Compile `result`. The extraction throws `ProviderFailure`: `bad_response` where something that must be there is not, or the only item's own failure. */
-export function compileResult(spec: ResultSpec, path: Path, names: Record<"result" | "image" | "errors", Names>, report: Report): Extract {
+export interface ResultOptions {
+  names: Record<Place, Names>;
+  report: Report;
+  uses: Set<string>;
+  readDocument?: TemplateOptions["readDocument"];
+}
+
+/** Compile one form of `result`, and the condition that it is the one meant. */
+export function compileResult(
+  spec: ResultSpec,
+  path: Path,
+  { names, report, uses }: ResultOptions,
+): { applies: (variables: Variables) => boolean; extract: Extract } {
   const whole = (name: string) =>
-    spec[name] === undefined ? undefined : compileTemplate(spec[name], [...path, name], { names: names.result, report, required: true });
+    spec[name] === undefined
+      ? undefined
+      : compileTemplate(spec[name], [...path, name], { names: names.answer, report, uses, required: true });
   const single = (name: string) =>
-    spec[name] === undefined ? undefined : compileTemplate(spec[name], [...path, name], { names: names.image, report, required: true });
+    spec[name] === undefined
+      ? undefined
+      : compileTemplate(spec[name], [...path, name], { names: names.image, report, uses, required: true });
+  if (!spec.bytes && spec.images === undefined) report(path, "images is missing, the list of pictures: images: ${body.data}");
+  if (!spec.bytes && spec.url === undefined && spec.base64 === undefined)
+    report(path, "url or base64 is missing, where one picture is: url: ${image.url}");
+  const applies =
+    spec.when === undefined ? () => true : answerCondition(spec.when, [...path, "when"], { names: names.answer, report, uses });
   const images = whole("images");
-  const [url, base64, revisedPrompt] = [single("url"), single("base64"), single("revised_prompt")];
-  const rule = spec.each_error && compileRule(spec.each_error, [...path, "each_error"], { names: names.image, report });
+  const url =
+    spec.url === undefined ? undefined : compileUrl(spec.url, [...path, "url"], { names: names.image, report, uses, required: true });
+  const [base64, revisedPrompt] = [single("base64"), single("revised_prompt")];
+  const rules = (spec.each_error ?? []).map((rule, index) =>
+    compileRule(rule, [...path, "each_error", index], { names: names.image, report, uses }),
+  );
   const shared = [...facts, "metadata"].map((name) => [name, whole(name)] as const);
 
   const one = (variables: Variables, answer: Answer): Picture => {
-    if (rule?.matches(variables)) throw rule.failure(variables, { status: answer.status });
-    const picture = fromUrl(read(url, variables)) ?? fromBase64(read(base64, variables));
+    const rule = rules.find((candidate) => candidate.matches(variables));
+    if (rule) throw rule.failure(variables, { status: answer.status });
+    const picture =
+      fromUrl(read(url, variables), spec.relative ? String(variables.base_url) : undefined) ?? fromBase64(read(base64, variables));
     if (!picture) throw new ProviderFailure("bad_response", "the provider's answer names a picture without giving it");
     const revised = read(revisedPrompt, variables);
     return typeof revised === "string" ? { ...picture, revisedPrompt: revised } : picture;
   };
 
-  return (variables, answer) => {
-    const list = read(images, variables);
-    if (!Array.isArray(list) || list.length === 0) throw new ProviderFailure("bad_response", "the provider's answer holds no picture");
+  const extract: Extract = (variables, answer) => {
     const result: Result = { pictures: [], errors: [], facts: {} };
-    const failures: ProviderFailure[] = [];
-    for (const [index, image] of (list as unknown[]).entries()) {
-      try {
-        result.pictures.push(one({ ...variables, image, index }, answer));
-      } catch (error) {
-        if (!(error instanceof ProviderFailure)) throw error;
-        failures.push(error);
-        const { message, code } = clientError(error);
-        result.errors.push({ message, code });
-      }
-    }
-    // One that may have been paid for forbids another attempt; it speaks for all.
-    const failure = failures.find(({ details }) => !details.notAccepted) ?? failures[0];
-    if (failure && result.pictures.length === 0) throw failure;
+    if (spec.bytes) result.pictures.push(fromBytes(answer));
+    else collect(listOf(read(images, variables)), (image, index) => one({ ...variables, image, index }, answer), result);
     for (const [name, template] of shared) {
       const value = read(template, variables);
       if (name === "metadata" && isPlainObject(value)) result.metadata = value;
@@ -70,6 +93,30 @@ export function compileResult(spec: ResultSpec, path: Path, names: Record<"resul
     }
     return result;
   };
+  return { applies, extract };
+}
+
+function listOf(list: unknown): unknown[] {
+  if (Array.isArray(list) && list.length > 0) return list;
+  throw new ProviderFailure("bad_response", "the provider's answer holds no picture");
+}
+
+/** Pictures that worked are kept, failures beside them are told; only failures throw. */
+function collect(list: unknown[], one: (image: unknown, index: bigint) => Picture, result: Result): void {
+  const failures: ProviderFailure[] = [];
+  for (const [index, image] of list.entries()) {
+    try {
+      result.pictures.push(one(image, BigInt(index)));
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw error;
+      failures.push(error);
+      const { message, code } = clientError(error);
+      result.errors.push({ message, code });
+    }
+  }
+  // One that may have been paid for forbids another attempt; it speaks for all.
+  const failure = failures.find(({ details }) => !details.notAccepted) ?? failures[0];
+  if (failure && result.pictures.length === 0) throw failure;
 }
 
 /** A value of the answer; absent, null and empty are all undefined. A field that must be there and is not is the provider's fault. */
@@ -83,11 +130,13 @@ function read(template: Template | undefined, variables: Variables): unknown {
   }
 }
 
-function fromUrl(value: unknown): Picture | undefined {
+function fromUrl(value: unknown, base: string | undefined): Picture | undefined {
   // Some providers put the picture itself where its URL belongs.
   if (value instanceof LongText || (typeof value === "string" && /^data:/i.test(value))) return fromBase64(value);
   if (value === undefined) return undefined;
   if (typeof value === "string" && /^https?:\/\//i.test(value) && URL.canParse(value)) return { data: { kind: "url", url: value } };
+  if (typeof value === "string" && base !== undefined && URL.canParse(value, base))
+    return { data: { kind: "url", url: new URL(value, base).href } };
   throw new ProviderFailure("bad_response", "the provider's answer gives an address of a picture that is not a URL");
 }
 
@@ -96,6 +145,16 @@ function fromBase64(value: unknown): Picture | undefined {
   const ascii = value instanceof LongText ? value.ascii : typeof value === "string" ? Buffer.from(value) : undefined;
   const found = ascii && readBase64(ascii);
   const seen = found && sniff(headOf({ kind: "base64", ascii: found.ascii }));
-  if (!seen) throw new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF nor AVIF");
+  if (!seen) throw notAPicture();
   return { ...seen, data: { kind: "base64", ascii: found.ascii } };
+}
+
+function fromBytes({ bytes }: Answer): Picture {
+  const seen = bytes && sniff(bytes);
+  if (!seen) throw notAPicture();
+  return { ...seen, data: { kind: "bytes", bytes } };
+}
+
+function notAPicture(): ProviderFailure {
+  return new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF nor AVIF");
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Route } from "../channels/route.ts";
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
-import type { Key } from "../net/auth.ts";
+import type { Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import { emptyResult } from "../plugin/compose.ts";
 import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
@@ -21,7 +21,7 @@ export interface Surroundings {
 
 export interface Attempt {
   route: Route;
-  /** `ok`, or the class of the failure. */
+  /** `ok`, the class of the failure, or `client_gone`. */
   outcome: string;
   seconds: number;
 }
@@ -63,9 +63,10 @@ export async function generate(entry: ModelEntry, input: UnifiedRequest, around:
         note("ok");
         return { ...generated, attempts };
       } catch (error) {
-        note(error instanceof ProviderFailure ? error.kind : "error");
+        note(error instanceof ProviderFailure ? error.kind : around.signal.aborted ? "client_gone" : "error");
         if (!(error instanceof ProviderFailure)) throw error;
-        around.log.warn(
+        // The operator's own troubles must not go unheard only because another channel stood in.
+        around.log[error.kind === "auth" || error.kind === "quota" ? "error" : "warn"](
           { channel: route.channel.name, model: entry.id, class: error.kind, status: error.details.status, reason: error.message },
           "attempt failed",
         );

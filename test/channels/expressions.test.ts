@@ -22,12 +22,16 @@ describe("mistakes in expressions", () => {
     {
       name: "a name of another place",
       change: [prompt, "prompt: ${body.prompt}"],
-      expected: ["channels/x.yaml:11:17: generate.request.json: unknown name body (known: request, size, model, variables)"],
+      expected: [
+        "channels/x.yaml:11:17: generate.request.json: unknown name body (known: request, size, model, variables, base_url, key, before)",
+      ],
     },
     {
       name: "the environment in a request",
       change: [prompt, "prompt: ${env.PROMPT}"],
-      expected: ["channels/x.yaml:11:17: generate.request.json: unknown name env (known: request, size, model, variables)"],
+      expected: [
+        "channels/x.yaml:11:17: generate.request.json: unknown name env (known: request, size, model, variables, base_url, key, before)",
+      ],
     },
     {
       name: "an undeclared variable",
@@ -143,13 +147,15 @@ describe("mistakes in expressions", () => {
       name: "the picture outside of its place",
       change: ["images: ${body.data}", "images: ${image.data}"],
       expected: [
-        "channels/x.yaml:14:15: generate.result.images: unknown name image (known: request, size, model, variables, status, headers, body)",
+        "channels/x.yaml:14:15: generate.result.images: unknown name image (known: request, size, model, variables, base_url, key, before, status, headers, body, submitted, submission)",
       ],
     },
     {
       name: "an unknown directive",
       change: [prompt, "prompt: { $mpa: 1 }"],
-      expected: ["channels/x.yaml:11:23: generate.request.json: unknown directive $mpa (known: $map, $when, $merge)"],
+      expected: [
+        "channels/x.yaml:11:23: generate.request.json: unknown directive $mpa (known: $map, $when, $merge, $each, $json, $file, $document)",
+      ],
     },
     {
       name: "a map without its table",

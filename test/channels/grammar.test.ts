@@ -12,7 +12,7 @@ describe("mistakes in the words of a channel", () => {
     {
       name: "a key far from every other",
       change: ["  result:\n", "  zebra: 1\n  result:\n"],
-      expected: ['channels/x.yaml:13:3: generate: unknown key "zebra" (known: request, success, result)'],
+      expected: ['channels/x.yaml:13:3: generate: unknown key "zebra" (known: before, request, success, poll, cancel, result)'],
     },
     {
       name: "an unknown plugin",
@@ -146,12 +146,12 @@ describe("mistakes in the words of a channel", () => {
     {
       name: "an auth with a header and a query",
       change: ["generate:", "auth: { header: x-key, query: key }\ngenerate:"],
-      expected: ["channels/x.yaml:7:7: auth: name either header or query"],
+      expected: ["channels/x.yaml:7:7: auth: name one kind, such as { header: x-key }; a scheme stands beside a header"],
     },
     {
       name: "an auth with a scheme alone",
       change: ["generate:", "auth: { scheme: Key }\ngenerate:"],
-      expected: ["channels/x.yaml:7:7: auth: name either header or query"],
+      expected: ["channels/x.yaml:7:7: auth: name one kind, such as { header: x-key }; a scheme stands beside a header"],
     },
     {
       name: "an auth that is a list",

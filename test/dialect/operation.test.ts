@@ -1,27 +1,47 @@
 import { expect } from "chai";
+import pino from "pino";
 import { usualFailure } from "../../src/dialect/failure.ts";
-import { compileOperation, type OperationSpec } from "../../src/dialect/operation.ts";
-import { GatewayError } from "../../src/errors.ts";
+import { compileOperation, wait, type OperationSpec } from "../../src/dialect/operation.ts";
+import type { Exchange } from "../../src/dialect/call.ts";
+import { GatewayError, messageOf } from "../../src/errors.ts";
 import { channelNames } from "../../src/expression/names.ts";
-import type { AuthKind, Key } from "../../src/net/auth.ts";
+import { loadFiles } from "../helpers/channels.ts";
 
-function compile(request: OperationSpec["request"], settings: { auth?: AuthKind; key?: Key; baseUrl?: string; fields?: object } = {}) {
+const origin = "https://shop.example";
+
+function compile(request: OperationSpec["request"], fields: object = {}) {
   const problems: string[] = [];
-  const { auth = "bearer", key, baseUrl = "https://shop.example/v1/", fields = {} } = settings;
   const operation = compileOperation(
-    { request, result: { images: "${body.data}" } },
+    { request, result: { images: "${body.data}", url: "${image.url}" } },
     [],
     ["generate"],
     channelNames(undefined, ["v"]),
     (path, message) => problems.push(`${path.join(".")}: ${message}`),
   );
-  const ctx = {
-    request: { model: "m", prompt: "p", n: 1, ...fields },
-    model: { id: "m", upstream: "up/m" },
-    change: () => undefined,
-    signal: new AbortController().signal,
+  const around: Exchange = {
+    ctx: {
+      request: { model: "m", prompt: "p", n: 1, ...fields },
+      model: { id: "m", upstream: "up/m" },
+      change: () => undefined,
+      signal: new AbortController().signal,
+      log: pino({ level: "silent" }),
+    },
+    baseUrl: `${origin}/v1/`,
+    variables: { v: "w" },
+    key: undefined,
+    authorize: undefined,
+    mayCarryKey: (url) => url.origin === origin,
+    trusted: (url) => url.origin === origin,
+    wait,
   };
-  return { problems, render: () => operation.render({ ctx, baseUrl, variables: { v: "w" }, auth, key }).request };
+  return { problems, render: async () => (await operation.render(around, {})).request };
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.fail("it succeeded"),
+    (error: unknown) => error,
+  );
 }
 
 describe("a rendered request", () => {
@@ -32,57 +52,78 @@ describe("a rendered request", () => {
     ["/${request.user}", "https://shop.example/v1/a%2Fb%3Fc%23..%5C%20d"],
     // Without the slash the client would choose the host.
     ["${request.user}", "https://shop.example/v1/a%2Fb%3Fc%23..%5C%20d"],
-    ["/${request.?style}", "https://shop.example/v1/"],
+    ["/${variables.v}/x", "https://shop.example/v1/w/x"],
   ] as const) {
-    it(`goes from ${path} to ${url}`, () =>
-      expect(compile({ post: path }, { fields: { user: "a/b?c#..\\ d" } }).render().url).to.equal(url));
+    it(`goes from ${path} to ${url}`, async () =>
+      expect((await compile({ post: path }, { user: "a/b?c#..\\ d" }).render()).url).to.equal(url));
   }
 
   for (const user of ["..", ".", "%2e%2E", "\ud800"]) {
-    it(`never leaves its place by ${JSON.stringify(user)}`, () => {
-      const { render } = compile({ post: "/jobs/${request.user}/result" }, { fields: { user } });
+    it(`never leaves its place by ${JSON.stringify(user)}`, async () => {
+      const rendered = compile({ post: "/jobs/${request.user}/result" }, { user }).render();
       // A percent sign is encoded once more, and stays where it is.
-      if (user.startsWith("%")) expect(render().url).to.equal("https://shop.example/v1/jobs/%252e%252E/result");
-      else expect(render).to.throw(GatewayError, "user has a value that this model's channel cannot send").with.property("param", "user");
+      if (user.startsWith("%")) expect((await rendered).url).to.equal(`${origin}/v1/jobs/%252e%252E/result`);
+      else
+        expect(await failureOf(rendered))
+          .to.be.instanceOf(GatewayError)
+          .and.include({ message: "user has a value that this model's channel cannot send", param: "user" });
     });
   }
 
-  it("blames the size, or no field, where it cannot tell", () => {
-    expect(compile({ post: "/", json: { w: "${size.width + 'x'}" } }, { fields: { size: "8x8" } }).render).to.throw(
-      GatewayError,
-      "size has",
-    );
-    expect(compile({ post: "/", json: { w: "${model.id + 1}" } }).render).to.throw(GatewayError, "a field has");
+  it("blames the size, or no field, where it cannot tell", async () => {
+    const blamed = async (json: object, fields: object = {}) =>
+      messageOf(await failureOf(compile({ post: "/", json }, fields).render())).split(" has a value")[0];
+    expect(await blamed({ w: "${size.width + 'x'}" }, { size: "8x8" })).to.equal("size");
+    expect(await blamed({ w: "${model.id + 1}" })).to.equal("a field");
   });
 
-  it("has no body where its JSON is missing, and an empty one where it says so", () => {
-    expect(compile({ post: "/", json: "${request.?style}" }).render()).to.deep.include({
+  it("has no body where its JSON is missing, and an empty one where it says so", async () => {
+    expect(await compile({ post: "/", json: "${request.?style}" }).render()).to.deep.include({
       body: undefined,
       headers: { accept: "application/json" },
     });
-    expect(String(compile({ post: "/", json: {} }).render().body)).to.equal("{}");
+    expect(String((await compile({ post: "/", json: {} }).render()).body)).to.equal("{}");
   });
 
-  it("shows the key as the channel says", () => {
-    const shown = (auth: AuthKind, key: Key = "k") => compile({ get: "/x" }, { auth, key }).render();
-    expect(shown("bearer").headers.authorization).to.equal("Bearer k");
-    expect(shown("basic", { user: "u", password: "p" }).headers.authorization).to.equal(`Basic ${Buffer.from("u:p").toString("base64")}`);
-    expect(shown({ header: "X-Key" }).headers["x-key"]).to.equal("k");
-    expect(shown({ header: "authorization", scheme: "Key" }).headers.authorization).to.equal("Key k");
-    expect(shown({ query: "key" }).url).to.equal("https://shop.example/v1/x?key=k");
-    expect(shown("none")).to.deep.include({ url: "https://shop.example/v1/x", headers: { accept: "application/json" } });
+  it("takes any YAML as its JSON, also a list at the top", async () => {
+    const { body } = await compile({ post: "/", json: ["${request.prompt}", { n: "${request.n}" }, "${request.?style}"] }).render();
+    expect(String(body)).to.equal('["p",{"n":1}]');
   });
 
-  it("shows the key to the channel's own origin only", () => {
-    expect(compile({ get: "https://other.example/x" }, { key: "k" }).render().headers).to.deep.equal({ accept: "application/json" });
-    expect(compile({ get: "https://shop.example/x" }, { key: "k" }).render().headers.authorization).to.equal("Bearer k");
-  });
-
-  it("is wrong at load where its path or a header's name is", () => {
+  it("is wrong at load where its path, its method, its body or a header's name is", () => {
     expect(compile({ post: "images", headers: { "x y": "1", fine: "2" } }).problems).to.deep.equal([
       "generate.request.post: a path begins with /: /images",
       'generate.request.headers.x y: Header name must be a valid HTTP token ["x y"]',
     ]);
+    expect(compile({ json: {}, form: {} }).problems).to.include.members([
+      "generate.request: a method with its path is missing, such as post: /images",
+      "generate.request: a call has one body, and this has json and form",
+    ]);
+    expect(compile({ get: "/a", post: "/b" }).problems).to.deep.equal(["generate.request: one method is needed, and there are get, post"]);
+  });
+});
+
+describe("the hosts that may see the key", () => {
+  it("are the channel's own origin, and those it names where the call is encrypted", async () => {
+    const { channels } = await loadFiles({
+      "shop.yaml": `extends: openai-images
+base_url: http://127.0.0.1:8080/v1
+key_hosts: [keys.example, "*.pictures.example"]
+models: { dall-e-2: {} }
+`,
+    });
+    const may = (url: string) => channels[0]?.mayCarryKey(new URL(url));
+    for (const url of ["http://127.0.0.1:8080/x", "https://keys.example/x", "https://a.b.pictures.example/"])
+      expect(may(url), url).to.equal(true);
+    for (const url of [
+      "http://127.0.0.1:8081/x",
+      "http://keys.example/x",
+      "https://keys.example:8443/x",
+      "https://a.keys.example/",
+      "https://pictures.example/",
+      "https://evilpictures.example/",
+    ])
+      expect(may(url), url).to.equal(false);
   });
 });
 

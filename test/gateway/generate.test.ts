@@ -121,7 +121,7 @@ describe("an attempt", () => {
     });
     const { answer, attempts } = ask([later], { signal: client.signal });
     expect(await failureOf(answer)).to.equal(gone);
-    expect(attempts.map(({ outcome }) => outcome)).to.deep.equal(["error"]);
+    expect(attempts.map(({ outcome }) => outcome)).to.deep.equal(["client_gone"]);
   });
 
   it("with fewer pictures than asked for is a failure where the channel says so, and never repeated", async () => {

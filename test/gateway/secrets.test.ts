@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import pino from "pino";
-import { secretsOf } from "../../src/net/auth.ts";
+import { secretsOf } from "../../src/net/auth/key.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider } from "../helpers/provider.ts";
 
@@ -57,6 +57,28 @@ describe("what a client is told of a failure", () => {
     try {
       const { json } = await draw(gateway, { model: "dall-e-2", prompt: "x" });
       expect(json.error.message).to.equal("key *** at (a URL) failed");
+    } finally {
+      await gateway.close();
+      await provider.close();
+    }
+  });
+
+  it("never holds the key where a call before the submission fails", async () => {
+    const provider = await httpProvider((request, response) =>
+      response.writeHead(400).end(JSON.stringify({ error: `${request.headers.authorization} at ${request.headers.host}` })),
+    );
+    const channel = `base_url: ${provider.url}
+keys: ["\${env.KEY}"]
+models: { dall-e-2: {} }
+generate:
+  before: { upload: { post: /files } }
+  request: { post: "/\${before.upload.id}", json: { prompt: "\${request.prompt}" } }
+  result: { images: "\${body.data}", url: "\${image.url}" }
+`;
+    const gateway = await gatewayWith({ "shop.yaml": channel }, { KEY: "very-secret-key" });
+    try {
+      const { status, json } = await draw(gateway, { model: "dall-e-2", prompt: "x" });
+      expect([status, json.error.message]).to.deep.equal([400, "Bearer *** at ***"]);
     } finally {
       await gateway.close();
       await provider.close();

@@ -1,0 +1,36 @@
+import { exchange } from "../dialect/answer.ts";
+import { compileCall, type CallSpec, type Exchange } from "../dialect/call.ts";
+import { compileRule, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "../dialect/failure.ts";
+import { ProviderFailure } from "../errors.ts";
+import { channelNames } from "../expression/names.ts";
+import type { Path } from "../expression/template.ts";
+import { secretsOf, type Key } from "../net/auth/key.ts";
+
+/** Ask the provider for something free with a key. Resolves with its failure, or undefined for a key that works. */
+export type Verify = (key: Key | undefined, around: Omit<Exchange, "key" | "variables">) => Promise<ProviderFailure | undefined>;
+
+/** Compile a channel's `verify`. Mistakes go to `report`. */
+export function compileVerify(
+  spec: CallSpec,
+  rules: readonly RuleSpec[],
+  variables: readonly string[],
+  report: (path: Path, message: string, offset?: number) => void,
+): (key: Key | undefined, around: Omit<Exchange, "key">) => Promise<ProviderFailure | undefined> {
+  const names = channelNames([], variables);
+  const call = compileCall(spec, ["verify"], { names: names.request, report });
+  const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
+  return async (key, around) => {
+    const own: Exchange = { ...around, key };
+    const secrets = secretsOf(key === undefined ? [] : [key]);
+    try {
+      const { request } = await call(own);
+      const answer = await exchange(request, own);
+      const rule = errors.find((candidate) => candidate.matches({ ...answer }));
+      const failure = rule?.failure({ ...answer }, usualOf(answer)) ?? (answer.status < 300 ? undefined : usualFailure(answer));
+      return failure && withoutSecrets(failure, secrets);
+    } catch (error) {
+      if (error instanceof ProviderFailure) return withoutSecrets(error, secrets);
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,179 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import { messageOf, ProviderFailure } from "../errors.ts";
+import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
+import type { Names } from "../expression/names.ts";
+import {
+  compileTemplate,
+  compileUrl,
+  textOf,
+  type Path,
+  type Rendering,
+  type Report,
+  type TemplateOptions,
+} from "../expression/template.ts";
+import type { Authorizer, Key } from "../net/auth/authorizer.ts";
+import type { OutgoingRequest } from "../net/send.ts";
+import type { PluginContext } from "../plugin/context.ts";
+import { readSize } from "../size.ts";
+import { encodeForm, encodeMultipart } from "./body.ts";
+import { unfit } from "./failure.ts";
+
+export const methods = ["get", "post", "put", "patch", "delete"] as const;
+
+/** One HTTP call as a channel writes it: one method with its address, and what goes with it. */
+export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
+  query?: Record<string, unknown>;
+  headers?: Record<string, unknown>;
+  json?: unknown;
+  multipart?: Record<string, unknown>;
+  form?: Record<string, unknown>;
+};
+
+/** What the calls of one submission share. */
+export interface Exchange {
+  ctx: Pick<PluginContext, "request" | "model" | "change" | "signal" | "log">;
+  baseUrl: string;
+  variables: Record<string, unknown>;
+  key: Key | undefined;
+  authorize: Authorizer | undefined;
+  /** Whether this address may see the key. */
+  mayCarryKey: (url: URL) => boolean;
+  /** Whether this address may be private. */
+  trusted(url: URL): boolean;
+  /** Wait between polls; rejects when the signal aborts. */
+  wait(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface Rendered {
+  request: OutgoingRequest;
+  /** The names whose values went into it. */
+  used: ReadonlySet<string>;
+}
+
+/** A compiled call. Rendering throws a 400 where a value of the client cannot be sent. */
+export type Render = (exchange: Exchange, more?: Variables) => Promise<Rendered>;
+
+interface CallOptions {
+  names: Names;
+  report: Report;
+  uses?: Set<string>;
+  readDocument?: TemplateOptions["readDocument"];
+}
+
+const bodies = ["json", "multipart", "form"] as const;
+
+/** The only method of a call; reports where there is none, or several. */
+export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof methods)[number] {
+  const [method, ...others] = methods.filter((name) => spec[name] !== undefined);
+  if (method === undefined) report(path, "a method with its path is missing, such as post: /images");
+  if (others.length > 0) report(path, `one method is needed, and there are ${[method, ...others].join(", ")}`);
+  return method ?? "post";
+}
+
+export function compileCall(spec: CallSpec, path: Path, options: CallOptions): Render {
+  const method = methodOf(spec, path, options.report);
+  const given = bodies.filter((name) => spec[name] !== undefined);
+  if (given.length > 1) options.report(path, `a call has one body, and this has ${given.join(" and ")}`);
+  const address = spec[method] ?? "";
+  if (!/^(?:\/|https?:\/\/|\$\{)/.test(address)) options.report([...path, method], `a path begins with /: /${address}`);
+  judgeHeaderNames(spec.headers ?? {}, [...path, "headers"], options.report);
+  const read = new Set<string>();
+  const url = compileUrl(address, [...path, method], { ...options, uses: read });
+  for (const name of read) options.uses?.add(name);
+  // What an answer said is the provider's, and all else that may be wrong in a request is the client's.
+  const leads = [...read].some((name) => /^(?:body|headers|submitted|submission|before)\b/.test(name));
+  const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
+  const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);
+  const [kind] = given;
+  const body = kind && compileTemplate(spec[kind], [...path, kind], options);
+
+  return async (exchange, more = {}) => {
+    const used = new Set<string>();
+    const rendering: Rendering = {
+      variables: { ...variablesOf(exchange), ...more },
+      used,
+      mapped: (name, from, to) => tellMapped(exchange, name, from, to),
+    };
+    try {
+      const target = url(rendering);
+      if (typeof target !== "string") throw new ExpressionFailure(address, "it is not there");
+      const content = body?.(rendering) ?? missing;
+      const encoded = kind && content !== missing ? await encode(kind, content) : undefined;
+      const request: OutgoingRequest = {
+        method: method.toUpperCase() as OutgoingRequest["method"],
+        url: absolute(exchange.baseUrl, plainPath(target, address), strings(query(rendering))),
+        headers: { accept: "application/json", ...encoded?.headers, ...sendable(strings(headers(rendering)), spec.headers) },
+        body: encoded?.body,
+      };
+      return { request, used };
+    } catch (error) {
+      if (!(error instanceof ExpressionFailure)) throw error;
+      throw leads
+        ? new ProviderFailure("bad_response", "the provider's answer does not say where to go on", { cause: error })
+        : unfit(error);
+    }
+  };
+}
+
+async function encode(kind: (typeof bodies)[number], value: unknown): Promise<{ headers: Record<string, string>; body: Buffer }> {
+  if (kind === "multipart") return encodeMultipart(value);
+  if (kind === "form") return { headers: { "content-type": "application/x-www-form-urlencoded" }, body: encodeForm(value) };
+  return { headers: { "content-type": "application/json" }, body: Buffer.from(JSON.stringify(value)) };
+}
+
+/** What templates see of a request. `size` is worked out anew: a plugin may have changed the request's. */
+export function variablesOf({ ctx, variables, baseUrl, key }: Exchange): Variables {
+  const size = ctx.request.size === undefined ? {} : (readSize(ctx.request.size) ?? { text: ctx.request.size });
+  return { request: ctx.request, size, model: ctx.model, variables, base_url: baseUrl.replace(/\/$/, ""), key };
+}
+
+function tellMapped({ ctx }: Exchange, name: string, from: unknown, to: unknown): void {
+  const field = fieldOf(name);
+  if (field !== undefined) ctx.change(field, to === missing ? { what: "dropped", from } : { from, to });
+}
+
+function strings(value: unknown): Record<string, string> {
+  if (!isPlainObject(value)) return {};
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, textOf(item)]));
+}
+
+function judgeHeaderNames(headers: Record<string, unknown>, path: Path, report: Report): void {
+  for (const name of Object.keys(headers)) {
+    try {
+      validateHeaderName(name);
+    } catch (error) {
+      report([...path, name], messageOf(error));
+    }
+  }
+}
+
+/** Headers as they are. Throws `ExpressionFailure` for one that HTTP cannot carry. */
+function sendable(headers: Record<string, string>, spec: Record<string, unknown> = {}): Record<string, string> {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderValue(name, value);
+    } catch (error) {
+      throw new ExpressionFailure(String(spec[name]), messageOf(error));
+    }
+  }
+  return headers;
+}
+
+/** The path, unless a value in it would lead elsewhere: `..` climbs even where it is percent-encoded. */
+function plainPath(path: string, spec: string): string {
+  if (/(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(path)) throw new ExpressionFailure(spec, "it climbs out of its place");
+  return path;
+}
+
+/** A path is put behind the base URL; a whole URL stands for itself. */
+export function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
+  const url = new URL(/^https?:\/\//.test(target) ? target : `${baseUrl.replace(/\/$/, "")}/${target.replace(/^\//, "")}`);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url.href;
+}
+
+/** The field of the unified request behind a name that an expression read; undefined for other names. */
+export function fieldOf(name: string): string | undefined {
+  if (name.startsWith("size.") || name === "size") return "size";
+  return name.startsWith("request.") ? name.slice("request.".length) : undefined;
+}

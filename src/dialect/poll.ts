@@ -1,0 +1,115 @@
+import { ProviderFailure, type FailureClass } from "../errors.ts";
+import type { Variables } from "../expression/cel.ts";
+import type { Names } from "../expression/names.ts";
+import { compileTemplate, type Path, type Report, type TemplateOptions } from "../expression/template.ts";
+import { milliseconds } from "./duration.ts";
+import { exchange, type Answer } from "./answer.ts";
+import { compileCall, type CallSpec, type Exchange } from "./call.ts";
+import { answerCondition, failureOf, saidBy, usualFailure, usualOf, type Rule } from "./failure.ts";
+
+/** How often to ask: `2s`, or growing: `{ first: 500ms, grow: 1.5, max: 5s }`. */
+export type Pace = string | { first?: string; grow?: number; max?: string };
+
+/** The wait before each poll, in milliseconds. */
+export function* waits(pace: Pace = {}): Generator<number, never> {
+  const { first = "1s", grow = 1.5, max = "5s" } = typeof pace === "string" ? { first: pace, grow: 1, max: pace } : pace;
+  const longest = Math.max(milliseconds(max), milliseconds(first));
+  for (let wait = milliseconds(first); ; wait = Math.min(wait * grow, longest)) yield wait;
+}
+
+export interface PollSpec extends CallSpec {
+  when?: string;
+  every?: Pace;
+  state: string;
+  pending?: unknown[];
+  done: unknown[];
+  refused?: unknown[];
+  failed?: unknown[];
+  message?: string;
+}
+
+/** Ask until the task is over. Resolves with the answer that said so; throws what the task's failure means. */
+export type Poll = (submission: Answer, around: Exchange, scope: Variables) => Promise<Answer>;
+
+const outcomes = ["pending", "done", "refused", "failed"] as const;
+
+/** Polls that fail one after another before the task is given up. */
+const patience = 10;
+
+export function compilePoll(
+  spec: PollSpec,
+  rules: readonly Rule[],
+  path: Path,
+  options: { names: Names; report: Report; uses: Set<string>; readDocument?: TemplateOptions["readDocument"] },
+): Poll {
+  const call = compileCall(spec, path, options);
+  const applies = spec.when === undefined ? undefined : answerCondition(spec.when, [...path, "when"], options);
+  const state = compileTemplate(spec.state, [...path, "state"], options);
+  const message = spec.message === undefined ? undefined : compileTemplate(spec.message, [...path, "message"], options);
+  const table = stateTable(spec, path, options.report);
+
+  return async (submission, around, scope) => {
+    if (applies && !applies(scope)) return submission;
+    const unknown = new Set<string>();
+    let failures = 0;
+    for (const pace = waits(spec.every); ;) {
+      await around.wait(pace.next().value, around.ctx.signal);
+      const { request } = await call(around, scope);
+      const attempt = await ask(() => exchange(request, around), rules, scope);
+      if (attempt instanceof ProviderFailure) {
+        failures += 1;
+        // The task may be done and paid for: what may pass is asked again.
+        if (failures >= patience || !mayPass(attempt)) throw attempt;
+        continue;
+      }
+      failures = 0;
+      const variables = { ...scope, ...attempt };
+      const said = saidBy(state, variables);
+      const outcome = table.get(said ?? "");
+      if (outcome === "done") return attempt;
+      if (outcome === "refused" || outcome === "failed") {
+        const told = saidBy(message, variables);
+        throw failureOf(outcome, told ?? usualOf(attempt).message, { status: attempt.status });
+      }
+      if (outcome === undefined && !unknown.has(said ?? "")) {
+        unknown.add(said ?? "");
+        around.ctx.log.warn({ state: said ?? null }, "the provider tells a state that the channel does not list; it is waited on");
+      }
+    }
+  };
+}
+
+/** What passes by itself, also where a provider says it in a 200. */
+const passing = new Set<FailureClass>(["overloaded", "rate_limit"]);
+
+/** A poll that failed by its status, or on the network. */
+function mayPass({ kind }: ProviderFailure): boolean {
+  return passing.has(kind) || kind === "failed" || kind === "timeout" || kind === "bad_response";
+}
+
+/** One poll's answer, or why it told nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes. */
+async function ask(call: () => Promise<Answer>, rules: readonly Rule[], scope: Variables): Promise<Answer | ProviderFailure> {
+  let answer: Answer;
+  try {
+    answer = await call();
+  } catch (error) {
+    if (error instanceof ProviderFailure) return error;
+    throw error;
+  }
+  const variables = { ...scope, ...answer };
+  const failure = rules.find((candidate) => candidate.matches(variables))?.failure(variables, usualOf(answer));
+  if (failure && answer.status < 400 && !passing.has(failure.kind)) throw failure;
+  return failure ?? (answer.status >= 400 ? usualFailure(answer) : answer);
+}
+
+function stateTable(spec: PollSpec, path: Path, report: Report): Map<string, (typeof outcomes)[number]> {
+  const table = new Map<string, (typeof outcomes)[number]>();
+  for (const outcome of outcomes) {
+    for (const [index, name] of (spec[outcome] ?? []).entries()) {
+      const known = table.get(String(name));
+      if (known) report([...path, outcome, index], `the state ${String(name)} is in ${known} already`);
+      table.set(String(name), outcome);
+    }
+  }
+  return table;
+}

@@ -1,0 +1,36 @@
+import type { ItemError, Result } from "./context.ts";
+
+/** The results of several calls of one request as one, in the calls' order; `failed` are the calls that made nothing. */
+export function mergeResults(results: Result[], failed: ItemError[]): Result {
+  return {
+    pictures: results.flatMap((result) => result.pictures),
+    errors: [...results.flatMap((result) => result.errors), ...failed],
+    facts: { ...shared(results.map((result) => result.facts)), usage: sum(results.map((result) => result.facts.usage)) },
+    metadata: together(results.map((result) => result.metadata)),
+  };
+}
+
+/** What the calls say alike; pictures of several sizes have no size in common. */
+function shared(facts: Record<string, unknown>[]): Record<string, unknown> {
+  const [first = {}, ...others] = facts;
+  return Object.fromEntries(
+    Object.entries(first).filter(([name, value]) => name === "created" || others.every((other) => other[name] === value)),
+  );
+}
+
+/** The provider's metadata, which is kept whole: that of each call, in order, where they say different things. */
+function together(metadata: Result["metadata"][]): Result["metadata"] {
+  const texts = new Set(metadata.map((one) => JSON.stringify(one)));
+  return texts.size > 1 ? { calls: metadata } : metadata[0];
+}
+
+/** Add up the numbers of the calls' `usage`, key by key and level by level. */
+function sum(values: unknown[]): unknown {
+  const numbers = values.filter((value) => typeof value === "number");
+  if (numbers.length > 0) return numbers.reduce((total, value) => total + value, 0);
+  const objects = values.filter((value): value is object => typeof value === "object" && value !== null && !Array.isArray(value));
+  if (objects.length === 0) return values.find((value) => value !== undefined);
+  const columns = new Map<string, unknown[]>();
+  for (const [key, value] of objects.flatMap((entry) => Object.entries(entry))) columns.set(key, [...(columns.get(key) ?? []), value]);
+  return Object.fromEntries([...columns].map(([key, column]) => [key, sum(column)]));
+}
