@@ -11,6 +11,7 @@ import { startDemoProvider } from "../demo/server.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { createApp } from "../http/app.ts";
 import { createClientKeys } from "../http/client-keys.ts";
+import { answerMalformed } from "../http/malformed.ts";
 import { createMetrics } from "../http/metrics.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { openStore } from "../picture/store.ts";
@@ -52,6 +53,7 @@ export async function serve(env: Readonly<Record<string, string | undefined>>, s
     const server = createServer((request, response) => void handle(request, response));
     // Proxies keep connections for a minute; one that is closed just as it is used again is an error to them.
     server.keepAliveTimeout = 75_000;
+    answerMalformed(server);
     const drain = drainable(server);
     await listen(server, settings);
     const url = addressOf(server, settings.host);

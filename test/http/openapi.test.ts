@@ -21,7 +21,7 @@ async function shippedTable(): Promise<Table> {
       const prefix = name.toUpperCase().replaceAll("-", "_");
       return [
         [`${prefix}_BASE_URL`, "http://127.0.0.1:9"],
-        [`${prefix}_API_KEY`, "set"],
+        [`${prefix}_API_KEY`, "set|for-two-parts"],
       ];
     }),
   );
