@@ -1,12 +1,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isDeepStrictEqual } from "node:util";
-import { methods } from "../dialect/operation.ts";
+import { methods } from "../dialect/call.ts";
+import { readParts } from "../net/parts.ts";
 import { isPlainObject } from "../expression/cel.ts";
 
 /** One call that a test expects of the gateway, and the provider's reply. A header that is null must not be there. */
 export interface Exchange {
-  expect: Partial<Record<(typeof methods)[number], string>> & { headers?: Record<string, string | null>; json?: unknown };
+  expect: Partial<Record<(typeof methods)[number], string>> & {
+    headers?: Record<string, string | null>;
+    json?: unknown;
+    form?: unknown;
+    multipart?: unknown;
+  };
   reply: { status?: number; headers?: Record<string, string>; json?: unknown; text?: string; base64?: string; cut?: boolean };
 }
 
@@ -24,8 +30,7 @@ export async function startMock(): Promise<Mock> {
   let waiting: Exchange[] = [];
   let complaints: string[] = [];
   const server = createServer((request, response) => {
-    void readBody(request).then((body) => {
-      const call = { method: String(request.method), path: String(request.url), headers: request.headers as Record<string, string>, body };
+    void callOf(request).then((call) => {
       const at = waiting.findIndex(({ expect }) => differences(expect, call).length === 0);
       const [exchange] = at === -1 ? [] : waiting.splice(at, 1);
       if (exchange) {
@@ -54,29 +59,62 @@ export async function startMock(): Promise<Mock> {
   };
 }
 
+/** A call that a provider received. */
+export interface ReceivedCall {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: Buffer;
+  /** The parts of a form by name. */
+  form: unknown;
+}
+
+export async function callOf(request: IncomingMessage): Promise<ReceivedCall> {
+  const body = await readBody(request);
+  const form = await formOf(body, String(request.headers["content-type"]));
+  return { method: String(request.method), path: String(request.url), headers: request.headers as Record<string, string>, body, form };
+}
+
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 }
 
-function addressOf(expect: Exchange["expect"]): string {
+export function addressOf(expect: Exchange["expect"]): string {
   const method = methods.find((name) => expect[name] !== undefined) ?? "get";
   return `${method.toUpperCase()} ${expect[method]}`;
 }
 
-function differences(
-  expect: Exchange["expect"],
-  call: { method: string; path: string; headers: Record<string, string>; body: Buffer },
-): string[] {
+/** How a call differs from what was expected, as sentences. */
+export function differences(expect: Exchange["expect"], call: ReceivedCall): string[] {
   const found: string[] = [];
   if (addressOf(expect) !== `${call.method} ${call.path}`) found.push(`expected ${addressOf(expect)}`);
   for (const [name, value] of Object.entries(expect.headers ?? {})) {
     if ((call.headers[name.toLowerCase()] ?? null) !== value)
       found.push(`header ${name} is ${JSON.stringify(call.headers[name.toLowerCase()])}, expected ${JSON.stringify(value)}`);
   }
+  for (const kind of ["form", "multipart"] as const) if (kind in expect) found.push(...unlike(call.form, expect[kind], kind));
   if ("json" in expect) found.push(...unlike(parsed(call.body), expect.json, "json"));
   return found;
+}
+
+/** A form by name; a repeated part is a list, a file `{ name, type, base64 }`. */
+async function formOf(body: Buffer, type: string): Promise<unknown> {
+  const parts = new Map<string, unknown[]>();
+  const keep = (name: string, part: unknown) => parts.set(name, [...(parts.get(name) ?? []), part]);
+  if (type.startsWith("application/x-www-form-urlencoded"))
+    for (const [name, value] of new URLSearchParams(body.toString("utf8"))) keep(name, value);
+  else if (type.startsWith("multipart/form-data")) {
+    for (const part of await readParts(body, type))
+      keep(
+        part.name,
+        part.fileName === undefined
+          ? part.content.toString("utf8")
+          : { name: part.fileName, type: part.type, base64: part.content.toString("base64") },
+      );
+  } else return undefined;
+  return Object.fromEntries([...parts].map(([name, values]) => [name, values.length > 1 ? values : values[0]]));
 }
 
 function parsed(body: Buffer): unknown {
@@ -98,7 +136,8 @@ function unlike(actual: unknown, expected: unknown, path: string): string[] {
   return [`${path} is ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`];
 }
 
-function answer(response: ServerResponse, reply: Exchange["reply"]): void {
+/** Write a reply. */
+export function answer(response: ServerResponse, reply: Exchange["reply"]): void {
   const [body, type] =
     reply.base64 !== undefined
       ? [Buffer.from(reply.base64, "base64"), "application/octet-stream"]

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { createTable, type Table } from "../gateway/table.ts";
@@ -37,7 +38,7 @@ export async function runChannelTests(
   let table: Table = { channels: [], models: new Map() };
   const gateway = await startGateway({ table: () => table });
   try {
-    const loaded = await loadChannels({ folder, plugins, env, only, readSecret: (path) => `file:${path}` });
+    const loaded = await loadChannels({ folder, plugins, env, only, readSecret: (path) => `file:${path}`, wait: noWait });
     const outcomes: TestOutcome[] = [];
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
@@ -51,6 +52,11 @@ export async function runChannelTests(
   }
 }
 
+/** Polls do not wait in tests, but an aborted request ends all the same. */
+function noWait(_milliseconds: number, signal: AbortSignal): Promise<void> {
+  return setImmediate(undefined, { signal });
+}
+
 function testsOf(tests: ChannelTests, mock: Mock, env: Record<string, string>): ChannelTest[] {
   return tests.render({ base_url: mock.url, env }) as ChannelTest[];
 }
@@ -60,7 +66,7 @@ async function testEnvironment(folder: string, url: string): Promise<Record<stri
   const env: Record<string, string> = {};
   const names = await readdir(folder, { recursive: true });
   for (const name of names.filter((entry) => /\.ya?ml$/.test(entry))) {
-    for (const [, variable = ""] of (await readFile(join(folder, name), "utf8")).matchAll(/\benv\.(\w+)/g))
+    for (const [, variable = ""] of (await readFile(join(folder, name), "utf8")).matchAll(/\benv\.\??(\w+)/g))
       env[variable] = `env:${variable}`;
     env[
       `${name
