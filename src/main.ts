@@ -1,7 +1,14 @@
 #!/usr/bin/env node
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { check, describe, test } from "./cli/check.ts";
+import { explain } from "./cli/explain.ts";
+import { mock } from "./cli/mock.ts";
+import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
 import { serve } from "./cli/serve.ts";
+import { status } from "./cli/status.ts";
+import { fieldsOf } from "./cli/fields.ts";
+import { verify } from "./cli/verify.ts";
+import { readSettings } from "./cli/environment.ts";
 import { ConfigError, messageOf } from "./errors.ts";
 import { version } from "./http/version.ts";
 
@@ -10,12 +17,17 @@ const tell = (line: string) => void process.stderr.write(`${line}\n`);
 
 const program = new Command("pictor").description("One images API in front of every image model.").version(version).showHelpAfterError();
 
+/** End a command that goes on by itself when the process is told to. */
+function untilTold(close: () => Promise<void>): void {
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => void close());
+}
+
 program
   .command("serve")
   .description("start the gateway")
   .action(async () => {
     const serving = await serve(process.env, tell);
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => void serving.close());
+    untilTold(() => serving.close());
   });
 
 program
@@ -32,6 +44,59 @@ program
   .option("--json", "for machines")
   .action(async (files: string[], options: { json?: boolean }) => {
     process.exitCode = await test(files, options, process.env, print);
+  });
+
+program
+  .command("explain <model> [fields...]")
+  .description("show what becomes of a request, and the exact provider requests; nothing is sent")
+  .usage("<model> --size '16:9(4K)' --prompt 'a cat' [--json]")
+  .option("--json", "for machines")
+  .allowUnknownOption()
+  .action(async (model: string, fields: string[], options: { json?: boolean }) => {
+    process.exitCode = await explain(model, fieldsOf(fields), options, process.env, print);
+  });
+
+program
+  .command("verify [channel]")
+  .description("try the keys with each provider's free call")
+  .option("--json", "for machines")
+  .action(async (channel: string | undefined, options: { json?: boolean }) => {
+    process.exitCode = await verify(channel, options, process.env, print);
+  });
+
+program
+  .command("mock <channel>")
+  .description("start a local provider that answers as the channel's tests say; demo draws")
+  .option("--port <port>", "port to listen on, 0 for any", "8090")
+  .option("--json", "for machines")
+  .action(async (channel: string, options: { port: string; json?: boolean }) => {
+    const serving = await mock(channel, options, process.env, print);
+    untilTold(() => serving.close());
+  });
+
+program
+  .command("status")
+  .description("show what a running gateway says of its channels")
+  .option("--url <url>", "where it listens", "http://127.0.0.1:8080")
+  .option("--json", "for machines")
+  .action(async (options: { url: string; json?: boolean }) => {
+    process.exitCode = await status(options.url, options, print);
+  });
+
+program
+  .command("new")
+  .description("write something new")
+  .command("channel <name>")
+  .description("write a commented channel file that passes check")
+  .requiredOption("--base-url <url>", "the provider's address")
+  .addOption(new Option("--like <kind>", "what it is like: the usual API, one call of its own, or a task").choices(likes).default("openai"))
+  .option("--model <id>", "the public name of its model", "new-model")
+  .option("--schema <name>", "the model's schema, a file of models/", "demo")
+  .option("--json", "for machines")
+  .action(async (name: string, options: Omit<NewChannel, "name"> & { json?: boolean }) => {
+    const file = await writeChannel(readSettings(process.env).channels, { ...options, name });
+    const command = `pictor check ${name} && pictor test ${name}`;
+    print(options.json ? JSON.stringify({ file }) : `${file} is written; change what is different there, then run ${command}`);
   });
 
 try {

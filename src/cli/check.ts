@@ -1,19 +1,15 @@
 import { readdir } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { isatty } from "node:tty";
-import pc from "picocolors";
 import { loadChannels } from "../channels/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { runChannelTests, type TestOutcome } from "../testing/run.ts";
+import { colours } from "./colours.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 
 export type Say = (line: string) => void;
 type Env = Readonly<Record<string, string | undefined>>;
-
-// A pipe gets no colours, whatever CI says of itself.
-const colours = pc.createColors(pc.isColorSupported && isatty(1));
 
 /** `pictor check [files]`: every problem of the channel files. Returns the exit code. Throws an Error for a file that is not there. */
 export async function check(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {

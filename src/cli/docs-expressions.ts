@@ -3,6 +3,11 @@ export const ownFunctions: Record<string, string> = {
   "rx(string, string): bool": "Whether a pattern (RE2: no lookaround, no backreference) is found in a text.",
   "string.replace(string, string): string": "The text with every occurrence of one text replaced by another.",
   "round(double): int": "The nearest whole number.",
+  "flatten(list): list": "A list of lists as one list.",
+  "json(string): dyn": "What a JSON text holds.",
+  "uuid(): string": "A new random UUID.",
+  "now(): int": "The time, in Unix seconds.",
+  "random(int): int": "A random whole number from 0, below the one given.",
   "file(string): string": "The content of a file, such as a mounted secret, without the line's end.",
   "png(int, int): string": "A real PNG of this size, as base64.",
 };

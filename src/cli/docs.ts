@@ -12,9 +12,12 @@ import { channelNames, settingNames, testNames, type Names } from "../expression
 import type { Plugin } from "../plugin/define.ts";
 import type { OptionsSchema } from "../plugin/options.ts";
 import { loadPlugins, shippedPlugins } from "../plugin/load.ts";
+import { directiveHelp } from "../expression/directives.ts";
+import { channelsPage } from "./docs-channels.ts";
 import { errorTexts } from "./docs-errors.ts";
 import { examples, ownFunctions } from "./docs-expressions.ts";
 import { modelsPage } from "./docs-models.ts";
+import { table } from "./docs-table.ts";
 import { environmentDefaults, environmentNames, shippedChannels } from "./environment.ts";
 
 /** Where the project is, seen from the built file. */
@@ -39,6 +42,7 @@ export async function generate(): Promise<Map<string, string>> {
     ["docs/models.md", await markdown(`${note}\n\n${modelsPage([...compiled.values()], routes)}`)],
     ["docs/errors.md", await markdown(errorsPage())],
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
+    ["docs/channels.md", await markdown(`${note}\n\n${channelsPage(channelFileSchema(plugins))}`)],
     ["channels/channel.schema.json", `${JSON.stringify(channelFileSchema(plugins), null, 2)}\n`],
   ]);
 }
@@ -54,12 +58,6 @@ export function replaceRegion(text: string, name: string, content: string): stri
 
 function markdown(text: string): Promise<string> {
   return format(text, { parser: "markdown", printWidth: 140 });
-}
-
-/** A table of Markdown. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
 function environmentTable(): string {
@@ -141,8 +139,8 @@ function typeOf({ enum: values, type, items, additionalProperties }: OptionsSche
 }
 
 function expressionsPage(fields: readonly string[]): string {
-  const { request, result, image, errors } = channelNames(fields, []);
-  const places = [settingNames, request, result, image, errors, testNames];
+  const { request, answer, image, errors } = channelNames(fields, []);
+  const places = [settingNames, request, answer, image, errors, testNames];
   const functions = places.flatMap(({ place, functions: own = {} }) => Object.keys(own).map((signature) => [signature, place] as const));
   for (const [signature] of functions)
     if (!(signature in ownFunctions)) throw new Error(`src/cli/docs-expressions.ts does not say what ${signature} does`);
@@ -170,15 +168,8 @@ function expressionsPage(fields: readonly string[]): string {
     ),
     "## Beside expressions",
     table(
-      ["In the place of a value", "Gives"],
-      [
-        [
-          "`{ $map: ${x}, to: { a: b }, else: c }`",
-          "What the table says of the subject's value; without `else` a value that is not listed leaves the key out.",
-        ],
-        ["`{ $when: condition, ... }`", "The rest of the object if the condition holds, else nothing."],
-        ["`{ $merge: [${request}, { a: b }] }`", "Objects laid over one another; null deletes."],
-      ],
+      ["Key", "What a map with it becomes"],
+      Object.entries(directiveHelp).map(([name, about]) => [`\`${name}\``, about]),
     ),
   ].join("\n\n");
 }

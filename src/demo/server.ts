@@ -47,20 +47,19 @@ const rules = new Map<string, Rule>([
 
 /**
  * Start a provider on loopback that draws what it is asked for. It plays somebody else's API, so its shapes are its own and deliberately
- * not those of the gateway. `close` lets running requests finish.
+ * not those of the gateway. `close` lets running requests finish. Rejects where the port is taken.
  */
-export async function startDemoProvider(): Promise<{ url: string; close(): Promise<void> }> {
+export async function startDemoProvider(port = 0): Promise<{ url: string; close(): Promise<void> }> {
   const queue = createQueue(atOnce);
   const running = new Set<Promise<void>>();
   const server = createServer((request, response) => {
     const work = respond(request, response, queue).finally(() => running.delete(work));
     running.add(work);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async close() {
       const closed = once(server, "close");
       server.close();

@@ -18,10 +18,10 @@ export interface Process {
   ended: Promise<number | string>;
 }
 
-/** `pictor serve` as a process of its own, with nothing in its environment but this. */
-export function startProcess(env: Record<string, string>, cwd: string): Process {
+/** `pictor serve`, or another command, as a process of its own, with nothing in its environment but this. */
+export function startProcess(env: Record<string, string>, cwd: string, args = ["serve"]): Process {
   const { PATH = "", NODE_V8_COVERAGE } = process.env;
-  const child = spawn(process.execPath, [main, "serve"], {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd,
     env: { PATH, PORT: "0", ...(NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {}), ...env },
     stdio: ["ignore", "pipe", "pipe"],

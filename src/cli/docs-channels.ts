@@ -1,0 +1,122 @@
+import { directiveHelp } from "../expression/directives.ts";
+import { authSchema } from "../net/auth/spec.ts";
+import { table } from "./docs-table.ts";
+
+interface Schema {
+  type?: string | string[];
+  enum?: (string | null)[];
+  title?: string;
+  description?: string;
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  additionalProperties?: Schema | boolean;
+  required?: string[];
+  else?: Schema;
+}
+
+/** Parts that stand in several places, or are large, have a section of their own. */
+const links: Record<string, string> = {
+  auth: "[kinds of auth](#kinds-of-auth)",
+  plugins: "[plugins](../plugins/README.md)",
+  generate: "[generate](#generate)",
+  poll: "[poll](#poll)",
+  result: "[result](#result)",
+  tests: "[tests](#tests)",
+  ...Object.fromEntries(["verify", "before", "request", "cancel", "from"].map((name) => [name, "[a call](#a-call)"])),
+  ...Object.fromEntries(["errors", "each_error"].map((name) => [name, "[rules](#rules)"])),
+};
+
+/** The page of channel files: every key of their schema. */
+export function channelsPage(schema: Schema): string {
+  const file = keysOf(schema);
+  const generate = keysOf(file.generate);
+  const call = keysOf(generate.request);
+  const without = (keys: Record<string, Schema>, others: Record<string, Schema>) =>
+    Object.fromEntries(Object.entries(keys).filter(([name]) => !(name in others)));
+  const model = keysOf(file.models?.additionalProperties);
+  return [
+    "# Channel files",
+    "A channel is one upstream account and its dialect: a YAML file of `channels/`, named after the channel. [Add a provider](add-a-provider.md) walks through one; this page lists every key. `pictor check` tells a key that is not here, with its line and the one that is probably meant.",
+    "What `${...}` may say is in [expressions](expressions.md), the steps of `plugins` are in [plugins](../plugins/README.md).",
+    "## The file",
+    reference([
+      ...rowsOf(file, { links }),
+      ...rowsOf(without(model, file), { prefix: "models.*." }),
+      ["`models.*...`", "", "Any other key that the channel has, anew: maps are laid over the channel's, lists replace, null deletes."],
+    ]),
+    "The file itself is laid over the preset that it `extends` in the same way.",
+    "## Kinds of auth",
+    "`bearer` (when omitted), `basic`, `none`, or a map of one kind.",
+    reference(rowsOf(keysOf(authSchema))),
+    "## generate",
+    reference(rowsOf(generate, { links })),
+    "## A call",
+    "One method with its path, and one kind of body or none.",
+    reference(rowsOf(call)),
+    "## poll",
+    "A call, which is made until the task ends, with these keys beside.",
+    reference(rowsOf(without(keysOf(generate.poll), call))),
+    "## result",
+    "In what came back a missing value is an error that names it, unless it is written `body.?x`.",
+    reference(rowsOf(keysOf(generate.result), { links })),
+    "## Rules",
+    reference(rowsOf(keysOf(file.errors), { required: ["when", "class"] })),
+    "## Tests",
+    "Every call to the provider is an entry of `exchange`: each poll, each further call, each download of a picture. They may come in any order. `pictor mock` answers any client as they say.",
+    reference(rowsOf(keysOf(file.tests), { required: ["name", "request", "answer"] })),
+    "## In the place of a value",
+    "A map with one of these keys becomes something else, wherever a template may stand.",
+    table(
+      ["Key", "What it becomes"],
+      Object.entries(directiveHelp).map(([name, about]) => [`\`${name}\``, about]),
+    ),
+  ].join("\n\n");
+}
+
+type Row = [key: string, type: string, meaning: string];
+
+function reference(rows: readonly Row[]): string {
+  return table(["Key", "Type", "Meaning"], rows);
+}
+
+interface Place {
+  prefix?: string;
+  required?: readonly string[];
+  links?: Record<string, string>;
+}
+
+/** A row for each key, and behind it one for each of its own, unless another place has them. */
+function rowsOf(keys: Record<string, Schema>, { prefix = "", required = [], links: elsewhere = {} }: Place = {}): Row[] {
+  return Object.entries(keys).flatMap(([name, schema]) => {
+    const path = `${prefix}${name}`;
+    const link = elsewhere[name];
+    const about = schema.description ?? schema.title ?? "";
+    const row: Row = [
+      `\`${path}\`${required.includes(name) ? " (required)" : ""}`,
+      typeOf(schema),
+      link ? `${about} See ${link}.`.trim() : about,
+    ];
+    const inner = schema.items ?? schema.else ?? schema;
+    return link ? [row] : [row, ...rowsOf(keysOf(schema), { prefix: `${path}${schema.items ? "[]" : ""}.`, required: inner.required })];
+  });
+}
+
+/** The keys of a map, of a list's elements, or of the form of it that is no text. */
+function keysOf(schema: Schema | boolean = {}): Record<string, Schema> {
+  if (typeof schema === "boolean") return {};
+  return schema.properties ?? schema.items?.properties ?? schema.else?.properties ?? {};
+}
+
+function typeOf({ enum: values, type }: Schema): string {
+  if (values)
+    return values
+      .filter((value) => value !== null)
+      .map((value) => `\`${value}\``)
+      .join(", ");
+  const words: Record<string, string> = { array: "list", object: "map", string: "text" };
+  return [type ?? []]
+    .flat()
+    .filter((name) => name !== "null")
+    .map((name) => words[name] ?? name)
+    .join(" or ");
+}

@@ -1,0 +1,151 @@
+import pino from "pino";
+import { loadChannels, type ChannelTests } from "../channels/load.ts";
+import type { Route } from "../channels/route.ts";
+import { prefixOf } from "../channels/settings.ts";
+import { GatewayError } from "../errors.ts";
+import { changesHeader } from "../http/changes.ts";
+import { unify } from "../http/normalise.ts";
+import type { Key } from "../net/auth/key.ts";
+import type { OutgoingRequest } from "../net/send.ts";
+import { emptyResult } from "../plugin/compose.ts";
+import { loadPlugins } from "../plugin/load.ts";
+import type { Change, PluginContext, UnifiedRequest } from "../plugin/context.ts";
+import { didYouMean } from "../schema/suggest.ts";
+import { colours } from "./colours.ts";
+import { readSettings, type ProcessSettings } from "./environment.ts";
+
+interface Step {
+  channel: string;
+  /** Why the channel is off. */
+  off?: string;
+  changes: Change[];
+  requests: { method: string; url: string; headers: Record<string, string>; body?: unknown }[];
+  refused?: Refusal;
+}
+
+type Refusal = Pick<GatewayError, "code" | "message" | "param">;
+
+/**
+ * `pictor explain MODEL`: what the schema and each plugin make of a request, and the exact provider requests, with secrets as `***`.
+ * Nothing is sent. Returns the exit code.
+ */
+export async function explain(
+  model: string,
+  fields: Record<string, unknown>,
+  { json }: { json?: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+  say: (line: string) => void,
+): Promise<number> {
+  const settings = readSettings(env);
+  const { tests, off } = await loadAll(settings, env);
+  const routes = tests.flatMap((loaded) => loaded.routes).sort((a, b) => a.priority - b.priority);
+  const own = routes.filter((route) => route.model.id === model);
+  const [first] = own;
+  if (!first) throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(routes.map((route) => route.model.id))])})`);
+  let input: UnifiedRequest;
+  try {
+    input = unify({ model, prompt: "a cat", ...fields }, first.schema);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    say(json ? JSON.stringify({ refused: refusalOf(error), channels: [] }, null, 2) : colours.red(`${error.code}: ${error.message}`));
+    return 1;
+  }
+  const steps: Step[] = [];
+  for (const route of own) steps.push(await explainRoute(route, input, off.get(route.channel.name)));
+  if (json) say(JSON.stringify({ request: input, channels: steps }, null, 2));
+  else for (const line of shown(input, steps)) say(line);
+  return steps.some(({ refused }) => refused === undefined) ? 0 : 1;
+}
+
+/** Every channel, on or off, and why it is off. One without an address gets a stand-in, since its requests can be shown all the same. */
+async function loadAll(
+  { channels: folder, pluginFolders }: ProcessSettings,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ tests: ChannelTests[]; off: Map<string, string | undefined> }> {
+  const plugins = await loadPlugins(pluginFolders);
+  const { channels, tests } = await loadChannels({ folder, plugins, env });
+  const off = new Map(channels.map((channel) => [channel.name, channel.off]));
+  const standIns = channels
+    .filter(({ baseUrl }) => baseUrl === "")
+    .map(({ name }) => [`${prefixOf(name)}_BASE_URL`, `https://${name}.invalid`]);
+  if (standIns.length === 0) return { tests, off };
+  return {
+    tests: (await loadChannels({ folder, plugins, env: { ...env, ...(Object.fromEntries(standIns) as Record<string, string>) } })).tests,
+    off,
+  };
+}
+
+async function explainRoute(route: Route, input: UnifiedRequest, off: string | undefined): Promise<Step> {
+  const { channel } = route;
+  const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [] };
+  const ctx: PluginContext = {
+    input,
+    request: structuredClone(input),
+    result: emptyResult(),
+    model: route.model,
+    channel: { name: channel.name },
+    change: (field, change) => void step.changes.push({ field, ...change }),
+    fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
+    store: { save: () => Promise.reject(new Error("nothing is stored here")) },
+    signal: new AbortController().signal,
+    log: pino({ level: "silent" }),
+  };
+  // A channel that is off for want of a key would show one; one that is not needs none.
+  const key = masked(channel.keys[0] ?? (channel.off === undefined ? undefined : "key"));
+  try {
+    await route.pretend(ctx, async (inner) => {
+      const { request } = await route.prepare(inner, key, {});
+      step.requests.push(readable(await authorized(request, route, key)));
+    });
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    step.refused = refusalOf(error);
+  }
+  return step;
+}
+
+function refusalOf({ message, param, code }: GatewayError): Refusal {
+  return { code, message, param };
+}
+
+function masked(key: Key | undefined): Key | undefined {
+  return typeof key === "object" ? Object.fromEntries(Object.keys(key).map((part) => [part, "***"])) : key && "***";
+}
+
+/** A signature or a fetched token over a masked key would tell nothing: it is shown as `***` too. */
+async function authorized(request: OutgoingRequest, { channel }: Route, key: Key | undefined): Promise<OutgoingRequest> {
+  if (key === undefined) return request;
+  const { auth } = channel;
+  const plain = typeof auth === "string" || "header" in auth || "query" in auth || "body" in auth;
+  if (plain) return channel.authorize(request, key, new AbortController().signal);
+  return { ...request, headers: { ...request.headers, authorization: "***" } };
+}
+
+function readable({ method, url, headers, body }: OutgoingRequest): Step["requests"][number] {
+  return {
+    method,
+    url: url.replaceAll("%2A%2A%2A", "***"),
+    headers,
+    ...(body
+      ? { body: headers["content-type"]?.includes("json") ? (JSON.parse(body.toString("utf8")) as unknown) : body.toString("utf8") }
+      : {}),
+  };
+}
+
+function shown(input: UnifiedRequest, steps: readonly Step[]): string[] {
+  const lines = [colours.bold("the request, as the schema has it:"), indent(input)];
+  for (const { channel, off, changes, requests, refused } of steps) {
+    lines.push("", colours.bold(`channel ${channel}${off === undefined ? "" : ` (off: ${off})`}`));
+    if (changes.length > 0) lines.push(`  changes: ${changesHeader(changes) ?? ""}`);
+    if (refused) lines.push(colours.red(`  ${refused.code}: ${refused.message}`));
+    for (const { method, url, headers, body } of requests) {
+      lines.push(`  ${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`));
+      if (body !== undefined) lines.push(typeof body === "string" ? body : indent(body));
+    }
+  }
+  return lines;
+}
+
+function indent(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/^/gm, "  ");
+}

@@ -1,0 +1,65 @@
+import { expect } from "chai";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { status } from "../../src/cli/status.ts";
+import { createTable } from "../../src/gateway/table.ts";
+import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
+import { channel, load } from "../channels/mistakes.ts";
+import { inProcess, pictor } from "./commands.ts";
+
+const run = (url: string, json = false) => inProcess((say) => status(url, { json }, say));
+
+describe("pictor status", () => {
+  /** A gateway with one channel that is off, and one that is on where it has a key. */
+  async function startWith(env: Record<string, string>): Promise<TestGateway> {
+    const table = createTable(await load({ "off.yaml": channel.replace("X_API_KEY", "ACME_KEY"), "on.yaml": channel }, env));
+    return startGateway({ table: () => table });
+  }
+
+  it("says which channels of a running gateway are on, and why others are off", async () => {
+    const gateway = await startWith({ X_API_KEY: "k" });
+    try {
+      const out = "ready\noff off: ACME_KEY or OFF_API_KEY is not set\non  on\n";
+      expect(await run(`${gateway.url}/`)).to.deep.equal({ code: 0, out, err: "" });
+      expect(JSON.parse((await run(gateway.url, true)).out)).to.deep.equal({
+        status: "ready",
+        channels: [
+          { name: "off", state: "off", reason: "ACME_KEY or OFF_API_KEY is not set" },
+          { name: "on", state: "on" },
+        ],
+      });
+      expect(await pictor(["status", "--url", gateway.url], { CI: "true" })).to.deep.equal({ code: 0, out, err: "" });
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("ends with 1 when no channel is on", async () => {
+    const gateway = await startWith({});
+    try {
+      const { code, out } = await run(gateway.url);
+      expect([code, out]).to.deep.equal([
+        1,
+        "no channel is on\noff off: ACME_KEY or OFF_API_KEY is not set\noff on: X_API_KEY or ON_API_KEY is not set\n",
+      ]);
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("tells when something else answers, or nothing", async () => {
+    const bodies = ["<html>", "{}", '{"status":"ready"}'];
+    const server = createServer((_, response) => response.end(bodies.shift())).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      for (const at of [url, url, url, "http://127.0.0.1:1", "nonsense"])
+        expect(await run(at)).to.deep.equal({ code: 1, out: "", err: `no gateway answers at ${at}; name it with --url` });
+      expect(bodies).to.deep.equal([]);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
