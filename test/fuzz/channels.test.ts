@@ -92,7 +92,7 @@ describe("any channel file", () => {
             }
           },
         ),
-        { numRuns: 25 },
+        { numRuns: 10 },
       );
     } finally {
       await remove();
