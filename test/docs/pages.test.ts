@@ -1,0 +1,115 @@
+import { expect } from "chai";
+import { access, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { parse } from "yaml";
+import { channelFileSchema } from "../../src/channels/grammar.ts";
+import { directiveHelp } from "../../src/expression/directives.ts";
+import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { runChannelTests } from "../../src/testing/run.ts";
+import { channelFolder, loadFiles } from "../helpers/channels.ts";
+
+const pages = ["README.md", "plugins/README.md", "CONTRIBUTING.md", ...(await readdir("docs")).map((name) => join("docs", name))];
+const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(page, "utf8")] as const)));
+
+/** The blocks of a page's YAML that are whole channel files. */
+function filesOf(page: string): string[] {
+  const blocks = [...texts.get(page)!.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = ""]) => text);
+  return blocks.filter((text) => /^models:/m.test(text));
+}
+
+describe("the pages", () => {
+  it("have channel files in them that are in order", async () => {
+    const files = pages.flatMap((page) => filesOf(page).map((text) => [page, text] as const));
+    expect(files.map(([page]) => page)).to.include.members(["README.md", "docs/add-a-provider.md"]);
+    const named = files.map(([, text], index) => [`page-${index}.yaml`, text.replaceAll("acme-1:", `acme-${index}:`)] as const);
+    const { channels } = await loadFiles(Object.fromEntries(named));
+    expect(channels).to.have.length(files.length);
+  });
+
+  it("link to files that are there, and to sections that are", async () => {
+    const links = [...texts].flatMap(([page, text]) =>
+      [...text.matchAll(/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/g)].map(([, to = "", section]) => ({ page, to, section })),
+    );
+    expect(links).to.have.length.above(10);
+    for (const { page, to, section } of links) {
+      const path = to === "" ? page : join(dirname(page), to);
+      await access(path);
+      if (section === undefined) continue;
+      const headings = [...texts.get(path)!.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => heading.toLowerCase().replaceAll(" ", "-"));
+      expect(headings, `${page}: ${to}${section}`).to.include(section.slice(1));
+    }
+  });
+});
+
+describe("the walk-through", () => {
+  it("is one file of at most sixty lines whose tests pass", async () => {
+    const [file = "", ...others] = filesOf("docs/add-a-provider.md");
+    expect(others).to.deep.equal([]);
+    expect(file.trim().split("\n")).to.have.length.at.most(60);
+    const { folder, remove } = await channelFolder({ "lumen.yaml": file });
+    try {
+      const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]));
+      expect(outcomes).to.have.length(2);
+      for (const { name, failures } of outcomes) expect(failures, name).to.deep.equal([]);
+    } finally {
+      await remove();
+    }
+  });
+});
+
+describe("the page of channel files", () => {
+  it("tells every key of the schema and every directive, each with its meaning", async () => {
+    const page = texts.get("docs/channels.md")!;
+    for (const name of Object.keys(directiveHelp)) expect(page).to.include(`| \`${name}\``);
+    const rows = [...page.matchAll(/^\| `([^`]+)`.*$/gm)].map(([line, key = ""]) => ({ line, key: key.split(/\.(?!\.)/).at(-1)! }));
+    const told = new Set(rows.map(({ key }) => key));
+    const visit = (schema: unknown, path: string): void => {
+      const { properties = {}, items, additionalProperties, else: other } = schema as Record<string, Record<string, unknown> | undefined>;
+      // Plugins have a page of their own.
+      if (path.endsWith(".plugins")) return;
+      for (const [name, part] of Object.entries(properties)) {
+        expect(told.has(name), `${path}.${name} is not told`).to.equal(true);
+        visit(part, `${path}.${name}`);
+      }
+      for (const part of [items, additionalProperties, other]) if (typeof part === "object") visit(part, path);
+    };
+    visit(channelFileSchema(await loadPlugins([shippedPlugins])), "file");
+  });
+});
+
+describe("the table of what the grammar covers", () => {
+  const rows = [...(texts.get("docs/grammar-coverage.md") ?? "").matchAll(/^\| (\d+|[a-k]) +\|(.*)\|$/gm)].map(
+    ([, point = "", rest = ""]) => ({
+      point,
+      cells: rest.split(/(?<!\\)\|/).map((cell) => cell.trim()),
+    }),
+  );
+
+  it("has every point, in order", () =>
+    expect(rows.map(({ point }) => point)).to.deep.equal([
+      ...Array.from({ length: 40 }, (_, index) => String(index + 1)),
+      ..."a b c d e f g h i j k".split(" "),
+    ]));
+
+  it("names a file that uses the keyword, and a test in it", async () => {
+    for (const { point, cells } of rows) {
+      const [about = "", , where = "", test = ""] = cells;
+      expect(about, point).not.to.equal("");
+      const path = /\]\(\.\.\/([^)]+)\)/.exec(where)?.[1];
+      if (path === undefined) {
+        expect(test, `${point} is left out and does not say why`).not.to.equal("");
+        continue;
+      }
+      const text = await readFile(path, "utf8");
+      if (!path.endsWith(".yaml")) {
+        expect(text, point).to.include(test);
+        continue;
+      }
+      const { tests } = parse(text) as { tests: { name: string }[] };
+      expect(
+        tests.map(({ name }) => name),
+        `${point}: ${path}`,
+      ).to.include(test);
+    }
+  });
+});
