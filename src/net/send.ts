@@ -1,7 +1,8 @@
 import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
-import got, { RequestError, TimeoutError, type Response } from "got";
+import { TLSSocket } from "node:tls";
+import got, { TimeoutError, type Response } from "got";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ProviderFailure } from "../errors.ts";
 
@@ -37,9 +38,6 @@ const client = got.extend({
 /** Milliseconds to reach a provider, beside the request's own deadline. */
 const connectTimeout = 10_000;
 
-// Proof that no byte of the request arrived anywhere; a key with a line break never leaves this process.
-const unsent = new Set(["ERR_INVALID_CHAR", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
-
 /**
  * One HTTP call; `guarded` reaches public addresses only. Resolves when the answer's head is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
@@ -56,16 +54,22 @@ export async function send(request: OutgoingRequest, signal: AbortSignal, { guar
     timeout: { lookup: connectTimeout, connect: connectTimeout, secureConnect: connectTimeout },
     signal,
   });
+  // Until the connection stands, with TLS where asked for, no byte of the request has left: the proof that it may be sent again.
+  let connected = false;
   try {
     const response = await new Promise<Response>((resolve, reject) => {
       stream.once("response", resolve);
-      // Nobody asked for another protocol; without a listener the connection is closed and nothing is told.
-      stream.once("request", (request: http.ClientRequest) =>
+      stream.once("request", (request: http.ClientRequest) => {
+        request.once("socket", (socket) => {
+          connected = !socket.connecting;
+          if (!connected) socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => (connected = true));
+        });
+        // Nobody asked for another protocol; without a listener the connection is closed and nothing is told.
         request.once("upgrade", (_response, socket) => {
           socket.destroy();
           reject(new Error("the provider switched protocols"));
-        }),
-      );
+        });
+      });
       stream.once("error", reject);
     });
     // A body that fails while nobody reads it must not take the process down; its reader sees the error all the same.
@@ -73,7 +77,7 @@ export async function send(request: OutgoingRequest, signal: AbortSignal, { guar
     return { status: response.statusCode, headers: plainHeaders(response.headers), body: stream };
   } catch (error) {
     signal.throwIfAborted();
-    throw networkFailure(error);
+    throw networkFailure(error, connected);
   }
 }
 
@@ -83,16 +87,12 @@ function plainHeaders(headers: http.IncomingHttpHeaders): Record<string, string>
   );
 }
 
-function networkFailure(error: unknown): ProviderFailure {
-  const code = error instanceof RequestError ? error.code : "";
+function networkFailure(cause: unknown, connected: boolean): ProviderFailure {
+  if (connected) return new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause });
   // The only waits with a limit of their own are those before anything is sent.
-  if (error instanceof TimeoutError)
-    return new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true, cause: error });
-  // TLS may also fail later, when the request is on its way.
-  const handshake = error instanceof RequestError && error.timings?.secureConnect === undefined;
-  if (unsent.has(code) || (handshake && /CERT|EPROTO|SELF_SIGNED|SSL|TLS|UNABLE_TO/.test(code)))
-    return new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause: error });
-  return new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause: error });
+  return cause instanceof TimeoutError
+    ? new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true, cause })
+    : new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause });
 }
 
 /**
