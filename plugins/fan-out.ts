@@ -1,4 +1,4 @@
-import { clientError, GatewayError, ProviderFailure } from "../src/errors.ts";
+import { clientError, GatewayError, ProviderFailure, withoutProof } from "../src/errors.ts";
 import type { ItemError, Result } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
 import { mergeResults } from "../src/plugin/merge.ts";
@@ -80,7 +80,7 @@ async function inTurn<T>(
 function worst(failures: Error[], somethingMade: boolean): Error | undefined {
   const first = failures.find((error) => !(error instanceof ProviderFailure) || !error.details.notAccepted) ?? failures[0];
   if (!somethingMade || !(first instanceof ProviderFailure)) return first;
-  return new ProviderFailure(first.kind, first.message, { ...first.details, notAccepted: false });
+  return withoutProof(first);
 }
 
 function itemError(error: Error): ItemError {

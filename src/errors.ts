@@ -87,6 +87,11 @@ export const failureClasses: readonly FailureClass[] = [
   "bad_response",
 ];
 
+/** What comes after a failure where a channel's rule says so: `retry` is the same key again. All but `fail` say that nothing was made. */
+export type Then = "fail" | "next_key" | "next_channel" | "retry";
+
+export const thens: readonly Then[] = ["fail", "next_key", "next_channel", "retry"];
+
 interface FailureDetails {
   /** The provider's HTTP status, where it answered. */
   status?: number;
@@ -96,6 +101,8 @@ interface FailureDetails {
   retryAfter?: number;
   /** True when the provider proved, or the network did, that nothing was made: only then may another attempt be made. */
   notAccepted?: boolean;
+  /** Who is tried next, where a rule of the channel says it; the class decides where it is absent. */
+  then?: Then;
   cause?: unknown;
 }
 
@@ -110,6 +117,11 @@ export class ProviderFailure extends Error {
     this.kind = kind;
     this.details = details;
   }
+}
+
+/** The same failure where something was made, or may have been: no other attempt may follow. */
+export function withoutProof(failure: ProviderFailure): ProviderFailure {
+  return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined, cause: failure });
 }
 
 /** What the client is told of a provider's failure. The operator's troubles (`auth`, `quota`) are hidden behind a plain 502. */

@@ -1,4 +1,4 @@
-import { failureClasses } from "../errors.ts";
+import { failureClasses, thens } from "../errors.ts";
 import { methods } from "../dialect/call.ts";
 import { facts } from "../dialect/result.ts";
 import { authSchema } from "../net/auth/spec.ts";
@@ -17,20 +17,32 @@ const closed = (properties: Record<string, Schema>, rest: Schema = {}): Schema =
 
 const duration = { type: "string", title: "a duration; write 500ms, 90s, 10m or 1h", pattern: "^[0-9]+(ms|s|m|h)$" };
 
+const ruleParts: Record<string, Schema> = {
+  when: text("A condition over `status`, `headers` and `body`: `status == 402`."),
+  class: {
+    enum: failureClasses,
+    description: "What it means. The class decides the client's answer and whether another channel is tried.",
+  },
+  message: text("What the client is told; the usual places of a message when omitted."),
+  code: text("The code the client is told, where the provider judged the request."),
+  param: text("The field that was wrong."),
+  retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
+};
+
 const rule = closed(
   {
-    when: text("A condition over `status`, `headers` and `body`: `status == 402`."),
-    class: {
-      enum: failureClasses,
-      description: "What it means. The class decides the client's answer and whether another channel is tried.",
+    ...ruleParts,
+    then: {
+      enum: thens,
+      description:
+        "What comes next where the class's own rule does not fit. `fail`: the request is over, also where a poll would be asked again. The others say that nothing was made: `retry` the same key, `next_key`, or `next_channel`.",
     },
-    message: text("What the client is told; the usual places of a message when omitted."),
-    code: text("The code the client is told, where the provider judged the request."),
-    param: text("The field that was wrong."),
-    retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
   },
   { required: ["when", "class"] },
 );
+
+/** What one element of a list means. What was ordered is ordered: nothing comes next. */
+const itemRule = closed(ruleParts, { required: ["when", "class"] });
 
 // Nothing is required below: a model may have a part of an operation anew. What is left out in the end is told by the compiler.
 const callParts = {
@@ -83,7 +95,7 @@ const resultParts: Record<string, Schema> = {
   revised_prompt: text("What the provider made of the prompt."),
   each_error: {
     type: "array",
-    items: rule,
+    items: itemRule,
     description: "When one element of the list is a failure instead of a picture; the first match wins.",
   },
   metadata: anything("What is handed on in the answer's metadata."),

@@ -26,7 +26,7 @@ export function compileVerify(
       const { request } = await call(own);
       const answer = await exchange(request, own);
       const rule = errors.find((candidate) => candidate.matches({ ...answer }));
-      const failure = rule?.failure({ ...answer }, usualOf(answer)) ?? (answer.status < 300 ? undefined : usualFailure(answer));
+      const failure = rule?.failure({ ...answer }, usualOf(answer)) ?? (answer.status < 300 ? undefined : usualFailure(usualOf(answer)));
       return failure && withoutSecrets(failure, secrets);
     } catch (error) {
       if (error instanceof ProviderFailure) return withoutSecrets(error, secrets);

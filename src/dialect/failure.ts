@@ -1,4 +1,4 @@
-import { GatewayError, ProviderFailure, type FailureClass } from "../errors.ts";
+import { GatewayError, ProviderFailure, type FailureClass, type Then } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import { compileCondition, compileTemplate, type Path, type Template, type TemplateOptions } from "../expression/template.ts";
 import type { Answer } from "./answer.ts";
@@ -11,6 +11,7 @@ export interface RuleSpec {
   code?: string;
   param?: string;
   retry_after?: string | number;
+  then?: Then;
 }
 
 /** What an answer tells in the shapes that most providers use. */
@@ -43,6 +44,7 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
         code: said("code") ?? usual.code,
         param: said("param") ?? usual.param,
         retryAfter: seconds(said("retry_after")) ?? usual.retryAfter,
+        then: spec.then,
       });
     },
   };
@@ -73,11 +75,11 @@ function unlessOther<T>(evaluate: () => T): T | undefined {
  * What an answer that is no success means, from its status and the shapes most providers use:
  * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`, `{title}`, and each in a list of one.
  */
-export function usualFailure(answer: Answer): ProviderFailure {
-  const usual = usualOf(answer);
-  return failureOf(usualClass(answer.status, usual.code), usual.message, usual);
+export function usualFailure(usual: Usual): ProviderFailure {
+  return failureOf(usualClass(usual.status, usual.code), usual.message, usual);
 }
 
+/** What an answer says of its failure, in the shapes most providers use. */
 export function usualOf({ status, headers, body }: Answer): Usual {
   return { status, ...usualShape(body, status), retryAfter: retryAfter(headers) };
 }
@@ -106,13 +108,14 @@ const proofs = new Set([401, 402, 403, 404, 405, 429, 503]);
 export function failureOf(
   kind: FailureClass,
   message: string | undefined,
-  details: { status: number; code?: string; param?: string; retryAfter?: number },
+  details: { status: number; code?: string; param?: string; retryAfter?: number; then?: Then },
 ): ProviderFailure {
-  const notAccepted =
+  const byClass =
     kind === "auth" ||
     kind === "quota" ||
     kind === "rate_limit" ||
     (proofs.has(details.status) && kind !== "refused" && kind !== "invalid_request");
+  const notAccepted = details.then === undefined ? byClass : details.then !== "fail";
   return new ProviderFailure(kind, message ?? plainSentences[kind], { ...details, notAccepted });
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { messageOf, ProviderFailure } from "../errors.ts";
+import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
 import { type Path, type Report, type TemplateOptions } from "../expression/template.ts";
@@ -84,13 +84,13 @@ export function compileOperation(
 
   const good = (answer: Answer, around: Exchange, judge?: (variables: Variables) => boolean): Answer => {
     const variables = { ...variablesOf(around), ...answer };
-    const usual = usualFailure(answer);
+    const usual = usualOf(answer);
     const rule = errors.find((candidate) => candidate.matches(variables));
-    if (rule) throw rule.failure(variables, usualOf(answer));
-    if (answer.status < 200 || answer.status > 299) throw usual;
+    if (rule) throw rule.failure(variables, usual);
+    if (answer.status < 200 || answer.status > 299) throw usualFailure(usual);
     if (typeof answer.body === "string")
       throw new ProviderFailure("bad_response", "the provider's answer is not JSON", { status: answer.status });
-    if (judge ? !judge(variables) : saysError(answer.body)) throw failedInside(usual);
+    if (judge ? !judge(variables) : saysError(answer.body)) throw failedInside(usualFailure(usual));
     return answer;
   };
 
@@ -160,9 +160,7 @@ async function stop(cancel: ReturnType<typeof compileCall> | undefined, around: 
 
 /** What fails once a submission was accepted is no proof that nothing was made, whatever its class: no other is asked. */
 function accepted(error: unknown): never {
-  throw error instanceof ProviderFailure
-    ? new ProviderFailure(error.kind, error.message, { ...error.details, notAccepted: false, cause: error })
-    : error;
+  throw error instanceof ProviderFailure ? withoutProof(error) : error;
 }
 
 /** What a provider's own messages must not show: the key, and the provider's address, which is nobody's business. */
@@ -173,8 +171,9 @@ function hiddenFrom({ key, baseUrl }: Exchange): string[] {
 
 /** What fails before the submission has ordered nothing; what the client did wrong would be wrong elsewhere too. */
 function nothingMade(failure: ProviderFailure): ProviderFailure {
-  const notAccepted = failure.kind !== "invalid_request" && failure.kind !== "refused";
-  return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted, cause: failure });
+  const { kind, details } = failure;
+  const notAccepted = details.then === undefined ? kind !== "invalid_request" && kind !== "refused" : details.notAccepted;
+  return new ProviderFailure(kind, failure.message, { ...details, notAccepted, cause: failure });
 }
 
 function fieldsOf(names: readonly string[]): ReadonlySet<string> | undefined {

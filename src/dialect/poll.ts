@@ -44,7 +44,9 @@ export function compilePoll(
 ): Poll {
   const call = compileCall(spec, path, options);
   const applies = spec.when === undefined ? undefined : answerCondition(spec.when, [...path, "when"], options);
-  const state = compileTemplate(spec.state, [...path, "state"], options);
+  const read = new Set<string>();
+  const state = compileTemplate(spec.state, [...path, "state"], { ...options, uses: read });
+  for (const name of read) options.uses.add(name);
   const message = spec.message === undefined ? undefined : compileTemplate(spec.message, [...path, "message"], options);
   const table = stateTable(spec, path, options.report);
 
@@ -55,7 +57,9 @@ export function compilePoll(
     for (const pace = waits(spec.every); ;) {
       await around.wait(pace.next().value, around.ctx.signal);
       const { request } = await call(around, scope);
-      const attempt = await ask(() => exchange(request, around), rules, scope);
+      const outcomeOf = (answer: Answer) => table.get(saidBy(state, { ...scope, ...answer }) ?? "");
+      const tells = (answer: Answer) => (read.has("status") || isClientError(answer)) && outcomeOf(answer) !== undefined;
+      const attempt = await ask(() => exchange(request, around), rules, scope, tells);
       if (attempt instanceof ProviderFailure) {
         failures += 1;
         // The task may be done and paid for: what may pass is asked again.
@@ -65,7 +69,7 @@ export function compilePoll(
       failures = 0;
       const variables = { ...scope, ...attempt };
       const said = saidBy(state, variables);
-      const outcome = table.get(said ?? "");
+      const outcome = outcomeOf(attempt);
       if (outcome === "done") return attempt;
       if (outcome === "refused" || outcome === "failed") {
         const told = saidBy(message, variables);
@@ -82,13 +86,26 @@ export function compilePoll(
 /** What passes by itself, also where a provider says it in a 200. */
 const passing = new Set<FailureClass>(["overloaded", "rate_limit"]);
 
+/** A 4xx that is said of the task; what is said with a 5xx is said of the provider. */
+function isClientError({ status }: Answer): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
 /** A poll that failed by its status, or on the network. */
 function mayPass({ kind }: ProviderFailure): boolean {
   return passing.has(kind) || kind === "failed" || kind === "timeout" || kind === "bad_response";
 }
 
-/** One poll's answer, or why it told nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes. */
-async function ask(call: () => Promise<Answer>, rules: readonly Rule[], scope: Variables): Promise<Answer | ProviderFailure> {
+/**
+ * One poll's answer, or why it told nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes; so is a
+ * rule's `then: fail`. A status that is no success is an answer all the same where it `tells` a state.
+ */
+async function ask(
+  call: () => Promise<Answer>,
+  rules: readonly Rule[],
+  scope: Variables,
+  tells: (answer: Answer) => boolean,
+): Promise<Answer | ProviderFailure> {
   let answer: Answer;
   try {
     answer = await call();
@@ -97,9 +114,11 @@ async function ask(call: () => Promise<Answer>, rules: readonly Rule[], scope: V
     throw error;
   }
   const variables = { ...scope, ...answer };
-  const failure = rules.find((candidate) => candidate.matches(variables))?.failure(variables, usualOf(answer));
-  if (failure && answer.status < 400 && !passing.has(failure.kind)) throw failure;
-  return failure ?? (answer.status >= 400 ? usualFailure(answer) : answer);
+  const usual = usualOf(answer);
+  const failure = rules.find((candidate) => candidate.matches(variables))?.failure(variables, usual);
+  if (failure?.details.then === "fail" || (failure && answer.status < 400 && !passing.has(failure.kind))) throw failure;
+  if (answer.status < 400) return failure ?? answer;
+  return tells(answer) ? answer : (failure ?? usualFailure(usual));
 }
 
 function stateTable(spec: PollSpec, path: Path, report: Report): Map<string, (typeof outcomes)[number]> {

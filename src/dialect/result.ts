@@ -26,7 +26,7 @@ export interface ResultSpec {
   relative?: boolean;
   base64?: string;
   revised_prompt?: string;
-  each_error?: RuleSpec[];
+  each_error?: Omit<RuleSpec, "then">[];
   metadata?: unknown;
   [fact: string]: unknown;
 }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import pino from "pino";
-import { usualFailure } from "../../src/dialect/failure.ts";
+import { usualFailure, usualOf } from "../../src/dialect/failure.ts";
 import { compileOperation, wait, type OperationSpec } from "../../src/dialect/operation.ts";
 import type { Exchange } from "../../src/dialect/call.ts";
 import { GatewayError, messageOf } from "../../src/errors.ts";
@@ -128,7 +128,7 @@ models: { dall-e-2: {} }
 });
 
 describe("the usual failure", () => {
-  const failure = (status: number, body: unknown, headers: Record<string, string> = {}) => usualFailure({ status, headers, body });
+  const failure = (status: number, body: unknown, headers: Record<string, string> = {}) => usualFailure(usualOf({ status, headers, body }));
 
   it("finds no message in what has none", () => {
     for (const body of [null, 1, [], {}, { error: null }, { error: [] }, { error: {} }, { message: { a: 1 } }, "", "  <html>"])
