@@ -8,6 +8,9 @@ export interface Credentials {
   token?: string;
 }
 
+/** Sign a request, whose header names are in lower case, for what `scope` names. */
+type Sign<Scope> = (request: OutgoingRequest, scope: Scope, credentials: Credentials, now: Date) => OutgoingRequest;
+
 interface Scheme {
   algorithm: string;
   /** The first key of the chain; each part of the scope makes the next one. */
@@ -19,13 +22,8 @@ interface Scheme {
   signs: RegExp;
 }
 
-/** Sign with AWS Signature Version 4. Header names of `request` must be in lower case. */
-export function signSigV4(
-  request: OutgoingRequest,
-  { service, region }: { service: string; region: string },
-  { id, secret, token }: Credentials,
-  now: Date,
-): OutgoingRequest {
+/** AWS Signature Version 4. */
+export const signSigV4: Sign<{ service: string; region: string }> = (request, { service, region }, { id, secret, token }, now) => {
   const time = basic(now);
   const { pathname } = new URL(request.url);
   const plain = service === "s3";
@@ -44,15 +42,10 @@ export function signSigV4(
     path: plain ? pathname.replace(/[^\w.~/%-]/g, percent) : escape(pathname.replace(/\/+/g, "/")).replaceAll("%2F", "/"),
     signs: /^(host|content-type|x-amz-.+)$/,
   });
-}
+};
 
-/** Sign with Volcengine's HMAC-SHA256. Header names of `request` must be in lower case. */
-export function signVolcengine(
-  request: OutgoingRequest,
-  { service, region }: { service: string; region: string },
-  { id, secret, token }: Credentials,
-  now: Date,
-): OutgoingRequest {
+/** Volcengine's HMAC-SHA256. */
+export const signVolcengine: Sign<{ service: string; region: string }> = (request, { service, region }, { id, secret, token }, now) => {
   const time = basic(now);
   const headers = {
     ...request.headers,
@@ -67,15 +60,10 @@ export function signVolcengine(
     time,
     signs: /^(host|x-content-sha256|x-date|x-security-token)$/,
   });
-}
+};
 
-/** Sign with TC3-HMAC-SHA256. Header names of `request` must be in lower case. */
-export function signTc3(
-  request: OutgoingRequest,
-  { service }: { service: string },
-  { id, secret, token }: Credentials,
-  now: Date,
-): OutgoingRequest {
+/** TC3-HMAC-SHA256. */
+export const signTc3: Sign<{ service: string }> = (request, { service }, { id, secret, token }, now) => {
   const time = String(Math.floor(now.getTime() / 1000));
   const headers = {
     // A call without a body has no type of its own, but the scheme cannot do without one.
@@ -91,7 +79,7 @@ export function signTc3(
     time,
     signs: /^(host|content-type)$/,
   });
-}
+};
 
 /** The three schemes are one. What is signed is also what is sent: the query sorted and escaped, the headers without spare spaces. */
 function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingRequest {
