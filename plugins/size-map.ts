@@ -32,7 +32,7 @@ export default definePlugin({
       tier: { type: "string", description: "The tier that a ratio alone has." },
       ratios: {
         type: "array",
-        items: { type: "string", pattern: "^[1-9][0-9]*:[1-9][0-9]*$" },
+        items: { type: "string", pattern: "^[1-9][0-9]*(\\.[0-9])?:[1-9][0-9]*(\\.[0-9])?$" },
         minItems: 1,
         description:
           "The ratios that the provider takes in place of pixels. A size becomes `16:9`, with `tiers` `16:9(2K)`: the tier asked for, or the nearest in pixels.",
@@ -81,7 +81,8 @@ export default definePlugin({
       const from = ctx.request.size;
       const to = from === undefined ? undefined : map(readSize(from) ?? { text: from });
       if (to !== from) {
-        ctx.change("size", to === undefined ? { what: "dropped", from } : { from, to });
+        // A provider that is told no size chooses one, which is what auto asks for.
+        if (to !== undefined || from !== "auto") ctx.change("size", to === undefined ? { what: "dropped", from } : { from, to });
         ctx.request.size = to;
       }
       if (to === undefined) delete ctx.request.size;

@@ -7,13 +7,13 @@ export interface Size {
   height?: number;
   /** `16:9`, as the client said it, or reduced from the pixels. */
   ratio?: string;
-  /** `2K` */
+  /** `2K`, or `512`, the one that counts pixels. */
   tier?: string;
 }
 
 const pixels = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/;
-const label = /^(?:([1-9]\d{0,2}):([1-9]\d{0,2}))?(?:\(([1-9]\d?(?:\.5)?)k\))?$/;
-const tier = /^([1-9]\d?(?:\.5)?)k$/;
+const label = /^([1-9]\d{0,2}(?:\.\d)?):([1-9]\d{0,2}(?:\.\d)?)(?:\((.+)\))?$/;
+const tier = /^(?:([1-9]\d?(?:\.5)?)k|512(?:px)?|0\.5k)$/;
 
 /** Read a size as people write it: case, spaces, full-width characters, `×` and `*` are understood. Undefined if it is none. */
 export function readSize(text: string): Size | undefined {
@@ -21,12 +21,20 @@ export function readSize(text: string): Size | undefined {
   if (plain === "auto") return { text: "auto" };
   const byPixels = pixels.exec(plain);
   if (byPixels) return pixelSize(Number(byPixels[1]), Number(byPixels[2]));
-  const byTier = tier.exec(plain);
-  if (byTier) return { text: `${byTier[1]}K`, tier: `${byTier[1]}K` };
-  const byLabel = label.exec(plain);
-  if (!byLabel?.[1]) return undefined;
-  const ratio = `${byLabel[1]}:${byLabel[2]}`;
-  return byLabel[3] ? { text: `${ratio}(${byLabel[3]}K)`, ratio, tier: `${byLabel[3]}K` } : { text: ratio, ratio };
+  const alone = readTier(plain);
+  if (alone !== undefined) return { text: alone, tier: alone };
+  const [, width, height, name] = label.exec(plain) ?? [];
+  if (width === undefined) return undefined;
+  const ratio = `${width}:${height}`;
+  if (name === undefined) return { text: ratio, ratio };
+  const own = readTier(name);
+  return own === undefined ? undefined : { text: `${ratio}(${own})`, ratio, tier: own };
+}
+
+/** `2K`; the tier below 1K is known by its pixels. */
+function readTier(text: string): string | undefined {
+  const found = tier.exec(text);
+  return found ? (found[1] === undefined ? "512" : `${found[1]}K`) : undefined;
 }
 
 /** Like `readSize`, for a text that is not a size a 400. */

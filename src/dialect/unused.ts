@@ -15,9 +15,10 @@ export function judgeUnused(
 ): void {
   for (const [field, value] of Object.entries(request)) {
     if (used.has(field) || field === "model" || value === undefined) continue;
-    if (field === "n" && value === 1) continue;
+    // One picture is what a call makes, and a size of its own choice what a provider that is told none does.
+    if ((field === "n" && value === 1) || (field === "size" && value === "auto")) continue;
     if (Object.hasOwn(fields, field) && isDeepStrictEqual(fields[field]?.default, value)) continue;
-    if (field === "prompt" || field === "n" || (field === "size" && value !== "auto") || policy === "reject") {
+    if (field === "prompt" || field === "n" || field === "size" || policy === "reject") {
       const hint = field === "n" ? "it makes one picture at a time; send n 1" : "leave it out";
       throw new GatewayError(
         field === "n" ? "invalid_value" : "unknown_parameter",

@@ -79,6 +79,15 @@ describe("a size", () => {
     expect(ratioOf("16:9")).to.be.closeTo(1.7778, 0.001);
     expect(parseSize("2K")).to.deep.equal({ text: "2K", tier: "2K" });
   });
+
+  it("has a tier below 1K, and ratios that are no whole numbers", () => {
+    for (const text of ["512", "512px", "0.5K"]) expect(parseSize(text)).to.deep.equal({ text: "512", tier: "512" });
+    expect(parseSize("16:9(0.5k)")).to.deep.equal({ text: "16:9(512)", ratio: "16:9", tier: "512" });
+    expect(parseSize("9:19.5 (2k)")).to.deep.equal({ text: "9:19.5(2K)", ratio: "9:19.5", tier: "2K" });
+    expect(ratioOf("19.5:9")).to.be.closeTo(2.1667, 0.001);
+    for (const text of ["513", "0.5", "16:9(513)", "16:9()", "16:9(2K))", "9:19.55", "9:.5", "0.5:1"])
+      expect(readSize(text)).to.equal(undefined);
+  });
 });
 
 describe("size rules", () => {
