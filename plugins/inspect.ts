@@ -4,7 +4,7 @@ import type { Picture } from "../src/picture/picture.ts";
 import { sniff } from "../src/picture/sniff.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
-import { readSize } from "../src/size.ts";
+import { ratioOf, readSize, type Size } from "../src/size.ts";
 
 export default definePlugin({
   name: "inspect",
@@ -19,7 +19,12 @@ export default definePlugin({
         description:
           "A picture of another size or format is reported as a change, or fails the request although it may have been paid for.",
       },
-      fetch: { type: "boolean", default: false, description: "Fetch pictures given as URLs to look at them too; costs a download." },
+      fetch: {
+        type: "boolean",
+        default: false,
+        description:
+          "Fetch pictures given as URLs to look at them too; costs a download. Listed before `response-format`, it sees those which that fetched for the client anyway.",
+      },
     },
   },
   examples: [{}, { mismatch: "reject", fetch: true }],
@@ -32,7 +37,7 @@ export default definePlugin({
       ctx.result.pictures = await Promise.all(ctx.result.pictures.map((picture) => look(ctx, picture, fetch)));
       const differences = new Map<string, { from: string; to: string }>();
       for (const { mediaType, width, height } of ctx.result.pictures) {
-        if (wanted?.width && width && height && (width !== wanted.width || height !== wanted.height))
+        if (wanted && width && height && !isAsked(wanted, width, height))
           differences.set("size", { from: wanted.text, to: `${width}x${height}` });
         if (format && mediaType && mediaType !== `image/${format}`)
           differences.set("output_format", { from: format, to: mediaType.replace("image/", "") });
@@ -44,6 +49,12 @@ export default definePlugin({
       }
     },
 });
+
+/** A size of pixels is met to the pixel, and a ratio to four percent: the sides lie on a grid, and some providers' are three off. */
+function isAsked({ width, height, ratio }: Size, madeWidth: number, madeHeight: number): boolean {
+  if (width) return width === madeWidth && height === madeHeight;
+  return ratio === undefined || Math.abs(madeWidth / madeHeight / ratioOf(ratio) - 1) <= 0.04;
+}
 
 async function look(ctx: PluginContext, picture: Picture, fetch: boolean): Promise<Picture> {
   if (picture.data.kind !== "url") return { ...picture, ...sniff(headOf(picture.data)) };

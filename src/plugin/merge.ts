@@ -24,13 +24,18 @@ function together(metadata: Result["metadata"][]): Result["metadata"] {
   return texts.size > 1 ? { calls: metadata } : metadata[0];
 }
 
-/** Add up the numbers of the calls' `usage`, key by key and level by level. */
-function sum(values: unknown[]): unknown {
+// What grows with each call: tokens, pictures, what they cost. All other numbers of `usage` say what each call was like.
+const amounts = /token|image|picture|count|total|amount|cost|price|credit|unit|pixel/i;
+const measures = /width|height|(?:^|_)(?:size|ratio|rate|per)(?:_|$)/i;
+
+/** Add up the amounts of the calls' `usage`, key by key and level by level; of the rest what all calls say alike is kept. */
+function sum(values: unknown[], key = "", counts?: boolean): unknown {
   const numbers = values.filter((value) => typeof value === "number");
-  if (numbers.length > 0) return numbers.reduce((total, value) => total + value, 0);
+  if (numbers.length > 0 && counts !== false && !measures.test(key)) return numbers.reduce((total, value) => total + value, 0);
+  if (numbers.length > 0) return numbers.every((value) => value === numbers[0]) ? numbers[0] : undefined;
   const objects = values.filter((value): value is object => typeof value === "object" && value !== null && !Array.isArray(value));
   if (objects.length === 0) return values.find((value) => value !== undefined);
   const columns = new Map<string, unknown[]>();
   for (const [key, value] of objects.flatMap((entry) => Object.entries(entry))) columns.set(key, [...(columns.get(key) ?? []), value]);
-  return Object.fromEntries([...columns].map(([key, column]) => [key, sum(column)]));
+  return Object.fromEntries([...columns].map(([name, column]) => [name, sum(column, name, counts === true || amounts.test(name))]));
 }

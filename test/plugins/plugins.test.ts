@@ -176,6 +176,17 @@ describe("inspect", () => {
       expect((await run("inspect", options, request, () => ({ pictures: [bytes] }))).changes).to.deep.equal([]);
   });
 
+  it("judges a ratio by four percent", async () => {
+    const made = (width: number, height: number) => ({ data: { kind: "bytes" as const, bytes: solidPng(width, height) } });
+    const told = async (size: string, ...sides: [number, number]) =>
+      (await run("inspect", options, { size }, () => ({ pictures: [made(...sides)] }))).changes;
+    expect(await told("4:5", 896, 1152)).to.deep.equal([]);
+    expect(await told("9:19.5(1K)", 90, 195)).to.deep.equal([]);
+    expect(await told("2K", 8, 64)).to.deep.equal([]);
+    expect(await told("4:5", 1024, 1024)).to.deep.equal([{ field: "size", from: "4:5", to: "1024x1024" }]);
+    expect(await told("16:9(2K)", 1024, 1792)).to.deep.equal([{ field: "size", from: "16:9(2K)", to: "1024x1792" }]);
+  });
+
   it("looks at a URL's picture only where it is told to", async () => {
     const pictures = [url("1")];
     expect((await run("inspect", options, { size: "9x9" }, () => ({ pictures }))).changes).to.deep.equal([]);
