@@ -1,9 +1,9 @@
+import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { isDeepStrictEqual } from "node:util";
 import { methods } from "../dialect/call.ts";
 import { readParts } from "../net/parts.ts";
-import { isPlainObject } from "../expression/cel.ts";
+import { isLike, unlike } from "./match.ts";
 
 /** One call that a test expects of the gateway, and the provider's reply. A header that is null must not be there. */
 export interface Exchange {
@@ -13,14 +13,25 @@ export interface Exchange {
     form?: unknown;
     multipart?: unknown;
   };
-  reply: { status?: number; headers?: Record<string, string>; json?: unknown; text?: string; base64?: string; cut?: boolean };
+  reply: {
+    status?: number;
+    headers?: Record<string, string>;
+    json?: unknown;
+    text?: string;
+    base64?: string;
+    cut?: boolean;
+    /** The client hangs up in place of a reply. */
+    hang_up?: boolean;
+  };
 }
 
 /** A provider on loopback that answers as it is told. */
 export interface Mock {
   url: string;
-  /** Begin with a new list of exchanges. */
-  play(exchanges: readonly Exchange[]): void;
+  /** Begin with a new list of exchanges. `hangUp` is called where the client is to hang up. */
+  play(exchanges: readonly Exchange[], hangUp?: () => void): void;
+  /** Resolves when every exchange of `play` has been made. */
+  finished(): Promise<void>;
   /** What has gone otherwise than expected since `play`. */
   complaints(): string[];
   close(): Promise<void>;
@@ -29,12 +40,16 @@ export interface Mock {
 export async function startMock(): Promise<Mock> {
   let waiting: Exchange[] = [];
   let complaints: string[] = [];
+  let hang: () => void = () => undefined;
+  const turns = new EventEmitter();
   const server = createServer((request, response) => {
     void callOf(request).then((call) => {
       const at = waiting.findIndex(({ expect }) => differences(expect, call).length === 0);
       const [exchange] = at === -1 ? [] : waiting.splice(at, 1);
       if (exchange) {
-        answer(response, exchange.reply);
+        if (exchange.reply.hang_up) hang();
+        else answer(response, exchange.reply);
+        turns.emit("turn");
         return;
       }
       const [next] = waiting;
@@ -47,9 +62,13 @@ export async function startMock(): Promise<Mock> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    play: (exchanges) => {
+    play: (exchanges, hangUp = () => undefined) => {
       waiting = [...exchanges];
+      hang = hangUp;
       complaints = [];
+    },
+    finished: async () => {
+      while (waiting.length > 0) await once(turns, "turn");
     },
     complaints: () => [...complaints, ...waiting.map(({ expect }) => `a call was expected and not made: ${addressOf(expect)}`)],
     close: () => {
@@ -91,8 +110,9 @@ export function differences(expect: Exchange["expect"], call: ReceivedCall): str
   const found: string[] = [];
   if (addressOf(expect) !== `${call.method} ${call.path}`) found.push(`expected ${addressOf(expect)}`);
   for (const [name, value] of Object.entries(expect.headers ?? {})) {
-    if ((call.headers[name.toLowerCase()] ?? null) !== value)
-      found.push(`header ${name} is ${JSON.stringify(call.headers[name.toLowerCase()])}, expected ${JSON.stringify(value)}`);
+    const sent = call.headers[name.toLowerCase()];
+    if (sent === undefined || value === null ? (sent ?? null) !== value : !isLike(sent, value))
+      found.push(`header ${name} is ${JSON.stringify(sent)}, expected ${JSON.stringify(value)}`);
   }
   for (const kind of ["form", "multipart"] as const) if (kind in expect) found.push(...unlike(call.form, expect[kind], kind));
   if ("json" in expect) found.push(...unlike(parsed(call.body), expect.json, "json"));
@@ -123,17 +143,6 @@ function parsed(body: Buffer): unknown {
   } catch {
     return body.toString("utf8");
   }
-}
-
-/** Where two values differ, as sentences; no more, no less may be there. */
-function unlike(actual: unknown, expected: unknown, path: string): string[] {
-  if (isDeepStrictEqual(actual, expected)) return [];
-  if (isPlainObject(actual) && isPlainObject(expected)) {
-    return [...new Set([...Object.keys(actual), ...Object.keys(expected)])].flatMap((key) =>
-      unlike(actual[key], expected[key], `${path}.${key}`),
-    );
-  }
-  return [`${path} is ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`];
 }
 
 /** Write a reply. */

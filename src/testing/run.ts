@@ -1,11 +1,12 @@
+import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
-import { isPlainObject } from "../expression/cel.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
+import { lacking } from "./match.ts";
 import { startMock, type Exchange, type Mock } from "./mock.ts";
 
 /** How one test of a channel ended. */
@@ -21,17 +22,19 @@ interface ChannelTest {
   name: string;
   request: Record<string, unknown>;
   exchange?: Exchange[];
-  answer: { status: number; headers?: Record<string, string>; json?: unknown };
+  /** Absent where the client hangs up. */
+  answer?: { status: number; headers?: Record<string, string>; json?: unknown };
 }
 
 /**
  * Run the channels' own tests: real sockets, a mock provider and the gateway on loopback, nothing else is reached.
- * `only` names channels. Throws `ConfigError` where the files themselves are wrong.
+ * `only` names channels, `limit` is the longest that one test may take, in milliseconds. Throws `ConfigError` where the files themselves are wrong.
  */
 export async function runChannelTests(
   folder: string,
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
+  limit = 10_000,
 ): Promise<TestOutcome[]> {
   const mock = await startMock();
   const env = await testEnvironment(folder, mock.url);
@@ -43,7 +46,12 @@ export async function runChannelTests(
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
       for (const test of testsOf(tests, mock, env))
-        outcomes.push({ channel: tests.channel.name, file: tests.file, name: test.name, failures: await runTest(test, mock, gateway) });
+        outcomes.push({
+          channel: tests.channel.name,
+          file: tests.file,
+          name: test.name,
+          failures: await runTest(test, mock, gateway, limit),
+        });
     }
     return outcomes;
   } finally {
@@ -78,51 +86,42 @@ async function testEnvironment(folder: string, url: string): Promise<Record<stri
   return env;
 }
 
-async function runTest({ request, exchange = [], answer }: ChannelTest, mock: Mock, { url, key }: TestGateway): Promise<string[]> {
-  mock.play(exchange);
-  const response = await fetch(`${url}/v1/images/generations`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify(request),
-  });
-  const body: unknown = await response.json();
-  const failures = mock.complaints();
-  if (response.status !== answer.status)
-    failures.push(`the answer's status is ${response.status}, expected ${answer.status}: ${JSON.stringify(body).slice(0, 600)}`);
-  for (const [name, value] of Object.entries(answer.headers ?? {}))
-    failures.push(...lacking(response.headers.get(name), value, `header ${name}`));
-  if ("json" in answer) failures.push(...lacking(body, answer.json, "answer"));
-  return failures;
-}
-
-/** Where an answer lacks what was expected. More may be there; in an expected text, `*` stands for anything, and null also means absent. */
-function lacking(actual: unknown, expected: unknown, path: string): string[] {
-  if (isPlainObject(expected) && isPlainObject(actual))
-    return Object.entries(expected).flatMap(([name, value]) =>
-      lacking(Object.hasOwn(actual, name) ? actual[name] : undefined, value, `${path}.${name}`),
-    );
-  if (Array.isArray(expected) && Array.isArray(actual) && actual.length === expected.length)
-    return expected.flatMap((value, index) => lacking(actual[index], value, `${path}[${index}]`));
-  const same =
-    typeof expected === "string" && typeof actual === "string"
-      ? matches(actual, expected)
-      : JSON.stringify(actual ?? null) === JSON.stringify(expected);
-  return same ? [] : [`${path} is ${short(actual)}, expected ${short(expected)}`];
-}
-
-function matches(text: string, glob: string): boolean {
-  const [first = "", ...rest] = glob.split("*");
-  if (rest.length === 0) return text === glob;
-  if (!text.startsWith(first) || !text.endsWith(rest.at(-1) ?? "")) return false;
-  let at = first.length;
-  for (const piece of rest) {
-    const found = text.indexOf(piece, at);
-    if (found === -1) return false;
-    at = found + piece.length;
+async function runTest(
+  { request, exchange = [], answer }: ChannelTest,
+  mock: Mock,
+  { url, key }: TestGateway,
+  limit: number,
+): Promise<string[]> {
+  const hangUp = new AbortController();
+  const late = AbortSignal.timeout(limit);
+  mock.play(exchange, () => hangUp.abort());
+  try {
+    const response = await fetch(`${url}/v1/images/generations`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify(request),
+      signal: AbortSignal.any([hangUp.signal, late]),
+    });
+    const body: unknown = await response.json();
+    return [
+      ...mock.complaints(),
+      ...(answer ? judged(response, body, answer) : ["there is an answer, and the client was to hang up before it"]),
+    ];
+  } catch (error) {
+    // What the gateway tells the provider then, it tells behind the client's back.
+    if (hangUp.signal.aborted) await Promise.race([mock.finished(), once(late, "abort")]);
+    else if (!late.aborted) throw error;
+    return [...(late.aborted ? [`the test did not end in ${limit / 1000} s`] : []), ...mock.complaints()];
   }
-  return true;
 }
 
-function short(value: unknown): string {
-  return value === undefined ? "absent" : JSON.stringify(value).slice(0, 200);
+function judged(response: Response, body: unknown, answer: NonNullable<ChannelTest["answer"]>): string[] {
+  const { status, headers } = response;
+  return [
+    ...(status === answer.status
+      ? []
+      : [`the answer's status is ${status}, expected ${answer.status}: ${JSON.stringify(body).slice(0, 600)}`]),
+    ...Object.entries(answer.headers ?? {}).flatMap(([name, value]) => lacking(headers.get(name), value, `header ${name}`)),
+    ...("json" in answer ? lacking(body, answer.json, "answer") : []),
+  ];
 }

@@ -18,10 +18,10 @@ const call = "expect: { post: /x, json: { prompt: a, width: 1024 } }";
 const reply = 'reply: { json: { data: [{ url: "https://a.example/1" }] } }';
 
 /** What the runner says of one test. */
-async function failuresOf(test: string): Promise<string[]> {
-  const { folder, remove } = await channelFolder({ "shop.yaml": channel(test) });
+async function failuresOf(test: string, { text = channel(test), limit }: { text?: string; limit?: number } = {}): Promise<string[]> {
+  const { folder, remove } = await channelFolder({ "shop.yaml": text });
   try {
-    const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]), ["shop"]);
+    const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]), ["shop"], limit);
     return outcomes.flatMap(({ failures }) => failures);
   } finally {
     await remove();
@@ -65,13 +65,65 @@ const rows: [string, string, (string | RegExp)[]][] = [
     ],
   ],
   [
+    "stars in a call",
+    `exchange: [{ expect: { post: /x, headers: { authorization: "Bearer *" }, json: { prompt: "*", width: 1024 } }, ${reply} }]\nanswer: { status: 200 }`,
+    [],
+  ],
+  [
     "a text in the wrong order",
     `exchange: [{ ${call}, ${reply} }]\nanswer: { status: 200, json: { data: [{ url: "https://*example*a.*1" }] } }`,
     [/^answer.data\[0\].url is /],
   ],
 ];
 
+/** A task that is polled until the client hangs up. */
+const task = (cancel: string, poll: string, answer = "") => `base_url: https://x.invalid
+models: { demo: {} }
+generate:
+  request: { post: /x, json: { prompt: "\${request.prompt}", width: "\${size.width}" } }
+  poll: { get: /x/1, state: "\${body.state}", done: [done] }
+${cancel}
+  result: { images: "\${body.data}", url: "\${image.url}" }
+tests:
+  - name: t
+    request: { model: demo, prompt: a }
+    exchange:
+      - { expect: { post: /x }, reply: { json: { id: 1 } } }
+      - { expect: { get: /x/1 }, reply: ${poll} }
+      - { expect: { delete: /x/1 }, reply: {} }
+${answer}
+`;
+const cancel = "  cancel: { delete: /x/1 }";
+
 describe("the runner of the channels' tests", () => {
+  it("hangs up, and waits for the call that cancels", async () => {
+    expect(await failuresOf("", { text: task(cancel, "{ hang_up: true }") })).to.deep.equal([]);
+  });
+
+  it("says that nothing was cancelled", async () => {
+    expect(await failuresOf("", { text: task("", "{ hang_up: true }"), limit: 300 })).to.deep.equal([
+      "the test did not end in 0.3 s",
+      "a call was expected and not made: DELETE /x/1",
+    ]);
+  });
+
+  it("ends a test that does not end by itself, and says what it waits for", async () => {
+    const slow = `base_url: https://x.invalid
+models: { demo: {} }
+generate:
+  request: { post: /x, json: { prompt: "\${request.prompt}", width: "\${size.width}" } }
+  poll: { get: "/\${body.id}", state: "\${body.state}", done: [done] }
+  result: { images: "\${body.data}", url: "\${image.url}" }
+errors: [{ when: status == 500, class: overloaded }]
+tests:
+  - name: t
+    request: { model: demo, prompt: a }
+    exchange: [{ expect: { post: /x }, reply: { json: { id: "\${base_url}" } } }, { expect: { get: /x/2 }, reply: {} }]
+    answer: { status: 200 }
+`;
+    expect((await failuresOf("", { text: slow, limit: 1 }))[0]).to.equal("the test did not end in 0.001 s");
+  });
+
   for (const [name, test, failures] of rows) {
     it(`sees: ${name}`, async () => {
       const seen = await failuresOf(test);
