@@ -15,6 +15,12 @@ import { version } from "./http/version.ts";
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
 
+// Who reads no further, such as head, is no mistake of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 const program = new Command("pictor").description("One images API in front of every image model.").version(version).showHelpAfterError();
 
 /** End a command that goes on by itself when the process is told to. */

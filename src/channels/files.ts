@@ -11,6 +11,8 @@ export interface ReadFile {
   name: string;
   file: string;
   located: Located | undefined;
+  /** The files that it builds on, as far as they are known. */
+  below: readonly string[];
 }
 
 export interface Files {
@@ -29,6 +31,7 @@ export async function readFiles(folder: string, problems: Problems): Promise<Fil
   return {
     channels: [...channels.values()].map((channel) => ({
       ...channel,
+      below: presetsOf(channel.located, presets, []),
       located: channel.located && extended(channel.located, presets, problems, []),
     })),
     schemas,
@@ -52,9 +55,14 @@ async function readFolder(folder: string, ending: RegExp, problems: Problems, ne
     const before = files.get(name);
     if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);
     if (text instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${text.message}`);
-    files.set(name, { name, file, located: text instanceof Error ? undefined : readSource(file, text, problems) });
+    files.set(name, { name, file, below: [], located: text instanceof Error ? undefined : readSource(file, text, problems) });
   }
   return files;
+}
+
+function presetsOf(located: Located | undefined, presets: ReadonlyMap<string, ReadFile>, seen: readonly string[]): string[] {
+  const preset = presets.get(String(located?.value.extends));
+  return preset && !seen.includes(preset.file) ? [preset.file, ...presetsOf(preset.located, presets, [...seen, preset.file])] : [];
 }
 
 function extended(

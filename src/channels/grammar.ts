@@ -90,7 +90,7 @@ const resultParts: Record<string, Schema> = {
   bytes: { type: "boolean", description: "The body is the picture." },
   images: text("The list of pictures: `${body.data}`."),
   url: text("One picture's URL: `${image.?url}`, or put together: `/view?name=${image.name}`."),
-  relative: { type: "boolean", description: "URLs may be relative to base_url." },
+  relative: { type: "boolean", description: "URLs may be relative to base_url; one that begins with / is so to its host." },
   base64: text("One picture's base64: `${image.?b64_json}`."),
   revised_prompt: text("What the provider made of the prompt."),
   each_error: {
@@ -122,7 +122,7 @@ const exchange = closed(
     expect: {
       type: "object",
       description:
-        "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this).",
+        "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this). In a text, `*` stands for anything unless it is between two digits.",
       additionalProperties: false,
       properties: {
         ...Object.fromEntries(methods.map((method) => [method, text("The path.")])),
@@ -140,6 +140,11 @@ const exchange = closed(
       text: { type: "string" },
       base64: { type: "string", description: "Bytes." },
       cut: { type: "boolean", description: "Break the connection in the middle of the body." },
+      hang_up: {
+        const: true,
+        description:
+          "The client hangs up in place of a reply. Such a test has no `answer`; what is expected after it is a call of `cancel`.",
+      },
     }),
   },
   { required: ["expect", "reply"] },
@@ -151,11 +156,11 @@ const test = closed(
     request: { type: "object", description: "What the client sends to /v1/images/generations." },
     exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
     answer: closed(
-      { status: { type: "integer" }, headers: { type: "object" }, json: { description: "At least this." } },
+      { status: { type: "integer" }, headers: { type: "object" }, json: { description: "At least this; `*` as in `expect`." } },
       { required: ["status"] },
     ),
   },
-  { required: ["name", "request", "answer"] },
+  { required: ["name", "request"] },
 );
 
 /** The keys that a model may have anew. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { CallSpec, Exchange } from "../dialect/call.ts";
 import type { RuleSpec } from "../dialect/failure.ts";
 import { wait as realWait } from "../dialect/operation.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, shownPath } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { testNames } from "../expression/names.ts";
 import { compileTemplate, type Path } from "../expression/template.ts";
@@ -14,7 +14,7 @@ import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { complain, stepsOf } from "./complaint.ts";
-import { readFiles } from "./files.ts";
+import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
 import { createProblems, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
@@ -82,16 +82,27 @@ export async function loadChannels(options: LoadOptions): Promise<Loaded> {
     problems,
     schemaOf: new Map(),
   };
-  const tests = files.channels
-    .filter(({ name }) => options.only?.includes(name) ?? true)
-    .flatMap(({ name, file, located }) => (located ? loadChannel(name, file, located, load) : []));
-  const found = problems.list();
+  const meant = files.channels.filter(({ name }) => options.only?.includes(name) ?? true);
+  const tests = meant.flatMap(({ name, file, located }) => (located ? loadChannel(name, file, located, load) : []));
+  const found = problems.list().filter(({ file }) => options.only === undefined || isBelow(file, meant, load));
   if (found.length > 0) throw new ConfigError(found);
   return {
     channels: tests.map(({ channel }) => channel),
-    routes: tests.flatMap(({ channel, routes }) => (channel.off === undefined ? routes : [])),
+    routes: tests.flatMap(({ channel, routes }) =>
+      channel.off === undefined ? routes.filter(({ model }) => !channel.modelsOff.has(model.id)) : [],
+    ),
     tests,
   };
+}
+
+/** Whether what some channels need is in this file: their own, their presets, their models' schemas. */
+function isBelow(file: string, meant: readonly ReadFile[], { schemaOf, folder }: Load): boolean {
+  const schemas = ["common", ...[...schemaOf.values()].map(({ name }) => name)].map((name) =>
+    shownPath(join(folder, "models", `${name}.json`)),
+  );
+  return (
+    file === shownPath(folder) || schemas.includes(file) || meant.some((channel) => channel.file === file || channel.below.includes(file))
+  );
 }
 
 const grammars = new WeakMap<ReadonlyMap<string, Plugin>, ValidateFunction>();
@@ -116,23 +127,25 @@ function loadChannel(name: string, file: string, written: Located, load: Load): 
     return { id, located: own, ...resolveVariables(own, resolve) };
   });
   const keyHosts = (located.value.key_hosts as string[] | undefined) ?? [];
-  const [unset] = models.flatMap(({ wanted }) => wanted);
+  const unset = new Map(models.flatMap(({ id, wanted: [first] }) => (first === undefined ? [] : [[id, `${first} is not set`] as const])));
   const channel: Channel = Object.freeze({
     ...settings,
-    off: settings.off ?? (unset === undefined ? undefined : `${unset} is not set`),
+    off: settings.off ?? (models.every(({ id }) => unset.has(id)) ? [...unset.values()][0] : undefined),
     name,
     description: (located.value.description as string | undefined) ?? "",
     models: models.map(({ id }) => id),
+    modelsOff: unset,
     verify: verifyOf(located, models[0]?.variables ?? {}, problems),
     authorize: createAuthorizer(settings.auth, { fetchToken }),
     mayCarryKey: safely(hostsOf(settings.baseUrl, keyHosts), settings.baseUrl),
     trusted: hostsOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
   });
   const wait = load.wait ?? realWait;
-  const readDocument = (path: string): unknown => JSON.parse(readFileSync(join(load.folder, path), "utf8"));
   const routes = models.flatMap((model) => {
     const schema = schemaFor(model.id, name, located, load);
-    const route = schema && compileRoute({ ...model, channel, schema, plugins: load.plugins, whole, wait, readDocument }, problems);
+    const route =
+      schema &&
+      compileRoute({ ...model, channel, schema, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.folder) }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
   return [{ channel, routes, file, render: compileTests(located, channel, problems) }];
@@ -175,6 +188,24 @@ function without(value: unknown, [key, ...below]: string[]): unknown {
   return below.length > 0 && isPlainObject(part) ? { ...rest, [key]: without(part, below) } : rest;
 }
 
+/** Reads a JSON file below the folder of the channels. */
+function documentsOf(folder: string): (name: string) => unknown {
+  return (name) => {
+    let text: string;
+    try {
+      text = readFileSync(join(folder, name), "utf8");
+    } catch (error) {
+      const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
+      throw new Error(gone ? `there is no file ${name} beside the channels` : `${name} cannot be read`, { cause: error });
+    }
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (cause) {
+      throw new Error(`${name} is not JSON`, { cause });
+    }
+  };
+}
+
 /** The schema of a model. One that is there and broken has been told already. */
 function schemaFor(id: string, channel: string, located: Located, { schemas, schemaOf, problems }: Load) {
   const { schema: named } = (located.value.models as Record<string, { schema?: string } | null>)[id] ?? {};
@@ -191,9 +222,22 @@ function schemaFor(id: string, channel: string, located: Located, { schemas, sch
   return schemas.compiled.get(name);
 }
 
+interface WrittenTest {
+  request: { model?: unknown };
+  exchange?: { reply: { hang_up?: boolean } }[];
+  answer?: unknown;
+}
+
 function compileTests(located: Located, channel: Channel, problems: Problems): ChannelTests["render"] {
-  const tests = (located.value.tests ?? []) as { request: { model?: unknown } }[];
-  for (const [index, { request }] of tests.entries()) {
+  const tests = (located.value.tests ?? []) as WrittenTest[];
+  for (const [index, { request, exchange = [], answer }] of tests.entries()) {
+    const hangsUp = exchange.some(({ reply }) => reply.hang_up);
+    if (hangsUp === (answer !== undefined))
+      problems.add(
+        located,
+        ["tests", index],
+        `tests: ${hangsUp ? "a client that hangs up gets no answer; take it out" : "answer is missing"}`,
+      );
     if (typeof request.model === "string" && !channel.models.includes(request.model))
       problems.add(
         located,

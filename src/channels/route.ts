@@ -1,4 +1,4 @@
-import { methods, type Exchange } from "../dialect/call.ts";
+import { methodOf, type Exchange } from "../dialect/call.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import type { RuleSpec } from "../dialect/failure.ts";
 import { compileOperation, type OperationSpec, type Prepared } from "../dialect/operation.ts";
@@ -33,6 +33,8 @@ export interface Channel {
   /** Why it is off; undefined while it is on. */
   off?: string;
   models: readonly string[];
+  /** Models that are off while the channel is on, and why. */
+  modelsOff: ReadonlyMap<string, string>;
 }
 
 /** A model on a channel, compiled and ready. */
@@ -132,10 +134,7 @@ function isComplete(spec: unknown, report: (path: Path, message: string) => void
   if (!request) report(["generate"], `request is missing, the call to the provider; ${hint}`);
   if (!result) report(["generate"], `result is missing, where the pictures are; ${hint}`);
   if (!request || !result) return false;
-  const used = methods.filter((method) => request[method] !== undefined);
-  if (used.length !== 1)
-    report(["generate", "request"], `one method is needed, such as post: /images; there ${used.length === 0 ? "is none" : "are several"}`);
-  return used.length === 1;
+  return methodOf(request, ["generate", "request"], report) !== undefined;
 }
 
 interface Step {

@@ -147,16 +147,27 @@ function mergeModels(base: unknown, over: unknown): unknown {
 
 /** Tell every path at which something of `base` gives way to something that it does not merge with. */
 function replaced(base: unknown, over: unknown, path: Path, tell: (path: Path) => void): void {
-  if (!isPlainObject(base) || !isPlainObject(over)) {
+  if (!isPlainObject(base) || !isPlainObject(over) || !isMerged(base, over)) {
     tell(path);
     return;
   }
   for (const key of Object.keys(over)) if (Object.hasOwn(base, key)) replaced(base[key], over[key], [...path, key], tell);
 }
 
+/**
+ * Whether a map is laid over another key by key. `{ $map: ... }` and its like are one value, over which only a change of its own
+ * parts can be laid.
+ */
+function isMerged(base: Record<string, unknown>, over: Record<string, unknown>): boolean {
+  const own = Object.keys(over).filter((key) => key.startsWith("$"));
+  if (own.length > 0) return own.every((key) => key in base);
+  const below = Object.keys(base).find((key) => key.startsWith("$"));
+  return below === undefined || below === "$when" || Object.keys(over).every((key) => ["to", "else", "name", "type"].includes(key));
+}
+
 function merge(base: unknown, over: unknown, { keepNull = false } = {}): unknown {
   if (!isPlainObject(over)) return over;
-  const merged = new Map(isPlainObject(base) ? Object.entries(base) : []);
+  const merged = new Map(isPlainObject(base) && isMerged(base, over) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
     if (value === null && !keepNull) merged.delete(key);
     else merged.set(key, merge(merged.get(key), value, { keepNull }));

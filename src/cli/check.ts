@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { loadChannels } from "../channels/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { loadPlugins } from "../plugin/load.ts";
@@ -15,10 +15,15 @@ type Env = Readonly<Record<string, string | undefined>>;
 export async function check(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
   const settings = readSettings(env);
   const paths = await pathsOf(files, settings);
-  const all = await problemsOf(async () => {
-    await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env });
-  });
-  const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)));
+  const load = (only?: readonly string[]) =>
+    problemsOf(async () => {
+      await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env, only });
+    });
+  const all = await load();
+  // With a channel go its preset and its models' schemas; a file of another kind speaks for itself.
+  const channels = paths.filter((path) => dirname(path) === resolve(settings.channels)).map(nameOf);
+  const below = new Set(channels.length === 0 ? [] : (await load(channels)).map(({ file }) => file));
+  const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)) || below.has(file));
   if (json) say(JSON.stringify({ problems }, null, 2));
   else {
     for (const problem of problems) say(describe(problem));

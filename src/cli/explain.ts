@@ -51,7 +51,7 @@ export async function explain(
     return 1;
   }
   const steps: Step[] = [];
-  for (const route of own) steps.push(await explainRoute(route, input, off.get(route.channel.name)));
+  for (const route of own) steps.push(await explainRoute(route, input, off.get(route.channel.name) ?? route.channel.modelsOff.get(model)));
   if (json) say(JSON.stringify({ request: input, channels: steps }, null, 2));
   else for (const line of shown(input, steps)) say(line);
   return steps.some(({ refused }) => refused === undefined) ? 0 : 1;

@@ -140,8 +140,11 @@ async function ownKey(data: string): Promise<string> {
 
 /** Say what is on, what is off and why, and how to get the first picture. */
 function greet(say: (line: string) => void, url: string, { channels, models }: Table, key: string | undefined): void {
-  for (const { name, off, models: served } of channels)
-    say(off ? `channel ${name} is off: ${off}` : `channel ${name} is on: ${served.join(", ")}`);
+  for (const { name, off, models: served, modelsOff } of channels) {
+    const on = served.filter((id) => !modelsOff.has(id));
+    say(off ? `channel ${name} is off: ${off}` : `channel ${name} is on: ${on.join(", ")}`);
+    if (off === undefined) for (const [id, reason] of modelsOff) say(`channel ${name} is on without ${id}: ${reason}`);
+  }
   say(`pictor listens on ${url}; the interface is described at ${url}/docs`);
   const [model] = models.keys();
   if (model === undefined) {

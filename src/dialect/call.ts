@@ -62,16 +62,17 @@ interface CallOptions {
 
 const bodies = ["json", "multipart", "form"] as const;
 
-/** The only method of a call; reports where there is none, or several. */
-export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof methods)[number] {
+/** The only method of a call; reports where there is none, or several, and returns undefined. */
+export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof methods)[number] | undefined {
   const [method, ...others] = methods.filter((name) => spec[name] !== undefined);
-  if (method === undefined) report(path, "a method with its path is missing, such as post: /images");
-  if (others.length > 0) report(path, `one method is needed, and there are ${[method, ...others].join(", ")}`);
-  return method ?? "post";
+  if (method !== undefined && others.length === 0) return method;
+  const found = method === undefined ? "there is none" : `there are ${[method, ...others].join(" and ")}`;
+  report(path, `one method with its path is needed, such as post: /images, and ${found}`);
+  return undefined;
 }
 
 export function compileCall(spec: CallSpec, path: Path, options: CallOptions): Render {
-  const method = methodOf(spec, path, options.report);
+  const method = methodOf(spec, path, options.report) ?? "post";
   const given = bodies.filter((name) => spec[name] !== undefined);
   if (given.length > 1) options.report(path, `a call has one body, and this has ${given.join(" and ")}`);
   const address = spec[method] ?? "";

@@ -135,8 +135,9 @@ function fromUrl(value: unknown, base: string | undefined): Picture | undefined 
   if (value instanceof LongText || (typeof value === "string" && /^data:/i.test(value))) return fromBase64(value);
   if (value === undefined) return undefined;
   if (typeof value === "string" && /^https?:\/\//i.test(value) && URL.canParse(value)) return { data: { kind: "url", url: value } };
-  if (typeof value === "string" && base !== undefined && URL.canParse(value, base))
-    return { data: { kind: "url", url: new URL(value, base).href } };
+  // A path is put behind the base URL's own unless it begins with a slash, as in a page of that folder.
+  if (typeof value === "string" && base !== undefined && URL.canParse(value, `${base}/`))
+    return { data: { kind: "url", url: new URL(value, `${base}/`).href } };
   throw new ProviderFailure("bad_response", "the provider's answer gives an address of a picture that is not a URL");
 }
 

@@ -230,6 +230,7 @@ function asExpressionError(error: unknown, names: Names): unknown {
 function plainMessage(summary: string): string {
   if (summary === "Unexpected token: EOF") return "the expression ends too early";
   if (summary === "Unexpected character: =") return "= stands alone; two values are compared with ==";
+  if (summary.startsWith("has() ")) return "has() takes a path of names, such as has(body.x); behind [ ] write body[?0].?x.hasValue()";
   const call = /^found no matching (?:overload|function)[^']*'(.*)'$/i.exec(summary)?.[1];
   if (call) return `there is no function ${call}; see docs/expressions.md`;
   return summary.charAt(0).toLowerCase() + summary.slice(1);

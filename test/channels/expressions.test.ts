@@ -119,6 +119,33 @@ describe("mistakes in expressions", () => {
       expected: ["channels/x.yaml:11:17: generate.request.json: matches is not offered, its time has no bound; write rx(text, pattern)"],
     },
     {
+      name: "has() of what is no path",
+      change: ["generate:\n", "errors:\n  - { when: 'has(body[0].x)', class: quota }\ngenerate:\n"],
+      expected: [
+        "channels/x.yaml:8:18: errors.when: has() takes a path of names, such as has(body.x); behind [ ] write body[?0].?x.hasValue()",
+      ],
+    },
+    {
+      name: "a document that is not there",
+      change: [prompt, "prompt: { $document: flows/none.json }"],
+      expected: ["channels/x.yaml:11:28: generate.request.json: there is no file flows/none.json beside the channels"],
+    },
+    {
+      name: "a document that is a folder",
+      change: [prompt, "prompt: { $document: models }"],
+      expected: ["channels/x.yaml:11:28: generate.request.json: models cannot be read"],
+    },
+    {
+      name: "a document that is not JSON",
+      change: [prompt, "prompt: { $document: x.yaml }"],
+      expected: ["channels/x.yaml:11:28: generate.request.json: x.yaml is not JSON"],
+    },
+    {
+      name: "a document without the place for a value",
+      change: [prompt, "prompt: { $document: models/m.json, $set: { 6.inputs.text: 1 } }"],
+      expected: ["channels/x.yaml:11:66: generate.request.json: the document has no object at 6.inputs"],
+    },
+    {
       name: "a function that there is not",
       change: [prompt, "prompt: ${upper(request.prompt)}"],
       expected: ["channels/x.yaml:11:17: generate.request.json: there is no function upper(dyn); see docs/expressions.md"],

@@ -101,12 +101,14 @@ describe("mistakes in the words of a channel", () => {
     {
       name: "no method",
       change: ["    post: /images\n", ""],
-      expected: ["channels/x.yaml:9:5: generate.request: one method is needed, such as post: /images; there is none"],
+      expected: ["channels/x.yaml:9:5: generate.request: one method with its path is needed, such as post: /images, and there is none"],
     },
     {
       name: "two methods",
       change: ["    post: /images\n", "    post: /images\n    put: /images\n"],
-      expected: ["channels/x.yaml:9:5: generate.request: one method is needed, such as post: /images; there are several"],
+      expected: [
+        "channels/x.yaml:9:5: generate.request: one method with its path is needed, such as post: /images, and there are post and put",
+      ],
     },
     {
       name: "a method in capitals",
@@ -139,6 +141,19 @@ describe("mistakes in the words of a channel", () => {
       expected: ["channels/x.yaml:8:5: errors: class is missing"],
     },
     {
+      name: "something that comes next that there is not",
+      change: ["generate:", "errors:\n  - { when: status == 402, class: quota, then: retyr }\ngenerate:"],
+      expected: ['channels/x.yaml:8:48: errors.then: unknown value "retyr" (known: fail, next_key, next_channel, retry)'],
+    },
+    {
+      name: "something that comes next where nothing can",
+      change: [
+        "    url: ${image.url}\n",
+        "    url: ${image.url}\n    each_error: [{ when: has(image.code), class: failed, then: retry }]\n",
+      ],
+      expected: ['channels/x.yaml:16:58: generate.result.each_error: unknown key "then" (did you mean when?)'],
+    },
+    {
       name: "an auth that there is not",
       change: ["generate:", "auth: beerer\ngenerate:"],
       expected: ['channels/x.yaml:7:7: auth: unknown value "beerer" (did you mean bearer?)'],
@@ -162,6 +177,14 @@ describe("mistakes in the words of a channel", () => {
       name: "a test without an answer",
       change: ["generate:", "tests:\n  - { name: t, request: { model: m } }\ngenerate:"],
       expected: ["channels/x.yaml:8:5: tests: answer is missing"],
+    },
+    {
+      name: "a test with an answer to a client that hung up",
+      change: [
+        "generate:",
+        "tests:\n  - { name: t, request: {}, exchange: [{ expect: { get: / }, reply: { hang_up: true } }], answer: { status: 200 } }\ngenerate:",
+      ],
+      expected: ["channels/x.yaml:8:5: tests: a client that hangs up gets no answer; take it out"],
     },
     {
       name: "a test of another channel's model",

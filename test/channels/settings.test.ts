@@ -42,6 +42,20 @@ describe("a channel that is off", () => {
   }
 });
 
+describe("a model that is off", () => {
+  const text = channel.replace("  m:\n", '  m:\n  z: { schema: m, variables: { region: "${env.REGION}" } }\n');
+  it("leaves the others of its channel on", async () => {
+    const settings = await settingsOf(text, { X_API_KEY: "k" });
+    expect([settings.off, settings.served, [...settings.modelsOff]]).to.deep.equal([undefined, ["m"], [["z", "REGION is not set"]]]);
+    expect((await settingsOf(text, { X_API_KEY: "k", REGION: "eu" })).served).to.deep.equal(["m", "z"]);
+  });
+
+  it("is on where it has a variable of its own that the channel lacks", async () => {
+    const own = `${text.replace("${env.REGION}", "eu")}variables: { region: "\${env.REGION}" }\n`;
+    expect((await settingsOf(own, { X_API_KEY: "k" })).served).to.deep.equal(["z"]);
+  });
+});
+
 describe("a channel's settings", () => {
   it("come from the environment", async () => {
     const settings = await settingsOf(channel, { X_API_KEY: "k" });

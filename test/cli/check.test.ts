@@ -91,6 +91,37 @@ describe("pictor check", function () {
     expect((await run(["check", "x", "--json"], env())).out).to.equal('{\n  "problems": []\n}\n');
   });
 
+  it("tells with a channel what its preset and its models' schemas have wrong", async () => {
+    const other = await makeFolder({
+      "x.yaml": `extends: one\n${channel}`,
+      "y.yaml": channel,
+      "z.yaml": channel.replace("  m:", "  n:"),
+      "presets/one.yaml": "partial: maybe\n",
+      "presets/two.yaml": "a: [\n",
+      "models/n.json": "{",
+    });
+    const told = async (name: string) => (await run(["check", name], { PICTOR_CHANNELS: other })).out.replaceAll(other, "").split("\n");
+    try {
+      const x = await told("x");
+      expect([x[0]!.slice(0, 31), x.at(-2)]).to.deep.equal(["/presets/one.yaml:1:10: partial", "1 problem; 2 problems in other files"]);
+      expect((await told("y"))[0]).to.equal("no problems; 3 problems in other files");
+      expect((await told("z"))[0]).to.match(/^\/models\/n\.json:1:2: not JSON/);
+      expect((await told("two")).at(-2)).to.match(/^1 problem;/);
+      expect((await run(["test", "y"], { PICTOR_CHANNELS: other })).out).to.equal("0 passed, 0 failed\n");
+    } finally {
+      await rm(other, { recursive: true });
+    }
+  });
+
+  it("ends in peace where nobody reads on", async () => {
+    const child = spawn(process.execPath, ["dist/src/main.js", "check"], { env: env() });
+    child.stdout.destroy();
+    let err = "";
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    expect([code, err]).to.deep.equal([0, ""]);
+  });
+
   it("refuses a file that is not there", async () => {
     const { code, out, err } = await run(["check", "yy"], env());
     expect([code, out]).to.deep.equal([1, ""]);

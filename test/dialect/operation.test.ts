@@ -3,6 +3,7 @@ import pino from "pino";
 import { usualFailure, usualOf } from "../../src/dialect/failure.ts";
 import { compileOperation, wait, type OperationSpec } from "../../src/dialect/operation.ts";
 import type { Exchange } from "../../src/dialect/call.ts";
+import { compileResult } from "../../src/dialect/result.ts";
 import { GatewayError, messageOf } from "../../src/errors.ts";
 import { channelNames } from "../../src/expression/names.ts";
 import { loadFiles } from "../helpers/channels.ts";
@@ -96,10 +97,12 @@ describe("a rendered request", () => {
       'generate.request.headers.x y: Header name must be a valid HTTP token ["x y"]',
     ]);
     expect(compile({ json: {}, form: {} }).problems).to.include.members([
-      "generate.request: a method with its path is missing, such as post: /images",
+      "generate.request: one method with its path is needed, such as post: /images, and there is none",
       "generate.request: a call has one body, and this has json and form",
     ]);
-    expect(compile({ get: "/a", post: "/b" }).problems).to.deep.equal(["generate.request: one method is needed, and there are get, post"]);
+    expect(compile({ get: "/a", post: "/b" }).problems).to.deep.equal([
+      "generate.request: one method with its path is needed, such as post: /images, and there are get and post",
+    ]);
   });
 });
 
@@ -158,5 +161,20 @@ describe("the usual failure", () => {
   it("waits until a date", () => {
     const wait = failure(429, {}, { "retry-after": new Date(Date.now() + 30_000).toUTCString() }).details.retryAfter;
     expect(wait).to.be.within(28, 31);
+  });
+});
+
+describe("a relative URL", () => {
+  const url = (value: string) => {
+    const names = channelNames([], []);
+    const options = { names, report: (_path: unknown, message: string) => expect.fail(message), uses: new Set<string>() };
+    const { extract } = compileResult({ images: "${[body]}", url: "${image}", relative: true }, [], options);
+    const answer = { status: 200, headers: {}, body: value };
+    return extract({ base_url: "https://a.example/api/v1", ...answer }, answer).pictures[0]!.data;
+  };
+
+  it("is put behind the channel's whole address, and behind its host where it begins with a slash", () => {
+    expect(url("out/1.png?a=b")).to.deep.equal({ kind: "url", url: "https://a.example/api/v1/out/1.png?a=b" });
+    expect(url("/out/1.png")).to.deep.equal({ kind: "url", url: "https://a.example/out/1.png" });
   });
 });
