@@ -87,6 +87,7 @@ async function explainRoute(route: Route, input: UnifiedRequest, off: string | u
     change: (field, change) => void step.changes.push({ field, ...change }),
     fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
     store: { save: () => Promise.reject(new Error("nothing is stored here")) },
+    spool: { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() },
     signal: new AbortController().signal,
     log: pino({ level: "silent" }),
   };

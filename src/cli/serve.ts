@@ -14,6 +14,7 @@ import { createClientKeys } from "../http/client-keys.ts";
 import { answerMalformed } from "../http/malformed.ts";
 import { createMetrics } from "../http/metrics.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
+import { createSpool } from "../picture/spool.ts";
 import { openStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
@@ -36,12 +37,14 @@ export async function serve(env: Readonly<Record<string, string | undefined>>, s
     const loaded = demo ? await load({ DEMO_BASE_URL: demo.url }) : first;
     refuseOwnAddress(loaded, settings);
     const store = await openStore({ folder: settings.data, life: settings.pictureLife });
+    const spool = createSpool({ folder: join(settings.data, "tmp") });
     const keys = settings.apiKeys.length > 0 ? settings.apiKeys : [await ownKey(settings.data)];
     const table = createTable(loaded);
     const app = createApp({
       table: () => table,
       keys: createClientKeys(keys),
       store,
+      spool,
       fetchPicture: createPictureFetcher(),
       log: pino({ level: settings.logLevel }),
       metrics: createMetrics(),
@@ -63,6 +66,7 @@ export async function serve(env: Readonly<Record<string, string | undefined>>, s
       close: async () => {
         await drain();
         await store.close();
+        await spool.close();
         await demo?.close();
       },
     };

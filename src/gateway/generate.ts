@@ -3,6 +3,7 @@ import type { Route } from "../channels/route.ts";
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
+import type { SpoolScope } from "../picture/spool.ts";
 import { emptyResult } from "../plugin/compose.ts";
 import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
 import type { ModelEntry } from "./table.ts";
@@ -12,6 +13,8 @@ export interface Surroundings {
   fetchPicture: PictureFetcher;
   /** Keep a picture; the URL is for the client who asked. */
   save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
+  /** What the request holds; the caller closes it when the answer is out. */
+  spool: Pick<SpoolScope, "take" | "room">;
   log: Logger;
   /** Aborts when the client hangs up. */
   signal: AbortSignal;
@@ -118,6 +121,7 @@ async function attemptOnce(
       ...(await around.fetchPicture(url, { signal: stop.signal, trusted: (target) => route.channel.trusted(target) })),
     }),
     store: { save: (chunks, life) => around.save(chunks, life) },
+    spool: around.spool,
     signal: stop.signal,
     log: around.log,
   };

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Table } from "../gateway/table.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
+import type { Spool } from "../picture/spool.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -11,6 +12,7 @@ export interface Gateway {
   table(): Table;
   keys: ClientKeys;
   store: PictureStore;
+  spool: Spool;
   fetchPicture: PictureFetcher;
   log: Logger;
   metrics: Metrics;

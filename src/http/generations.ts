@@ -29,20 +29,26 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
   state.model = model;
   const request = unify(body, entry.schema);
   const log = gateway.log.child({ request: state.id });
-  const generated = await generate(entry, request, {
-    fetchPicture: gateway.fetchPicture,
-    save: async (chunks, life) => {
-      const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
-      return { url: `${gateway.publicUrl ?? `${ctx.protocol}://${ctx.host}`}/images/${id}`, mediaType, bytes };
-    },
-    log,
-    signal: state.signal,
-    attempted: (attempt) => note(ctx, attempt, gateway),
-  });
-  const changes = changesHeader(generated.changes);
-  if (changes) ctx.set("x-pictor-changes", changes);
-  await send(ctx, generated, log);
-  count(generated, entry, state, gateway);
+  const spool = gateway.spool.scope();
+  try {
+    const generated = await generate(entry, request, {
+      fetchPicture: gateway.fetchPicture,
+      save: async (chunks, life) => {
+        const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
+        return { url: `${gateway.publicUrl ?? `${ctx.protocol}://${ctx.host}`}/images/${id}`, mediaType, bytes };
+      },
+      spool,
+      log,
+      signal: state.signal,
+      attempted: (attempt) => note(ctx, attempt, gateway),
+    });
+    const changes = changesHeader(generated.changes);
+    if (changes) ctx.set("x-pictor-changes", changes);
+    await send(ctx, generated, log);
+    count(generated, entry, state, gateway);
+  } finally {
+    await spool.close();
+  }
 }
 
 /** Tell of an attempt: to the client in headers, to the operator in the log and the metrics. */

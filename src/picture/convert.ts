@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { decodeBase64, decodeHead, encodeBase64 } from "./base64.ts";
 import type { PictureData } from "./picture.ts";
 
@@ -7,7 +8,7 @@ export type LocalData = Exclude<PictureData, { kind: "url" }>;
 // A multiple of four characters is a whole number of bytes; small enough not to hold the event loop.
 const slice = 256 * 1024;
 
-/** The raw bytes of a picture. A stream can be read once. */
+/** The raw bytes of a picture. A stream can be read once, everything else as often as needed while its request lives. */
 export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
   switch (data.kind) {
     case "bytes":
@@ -15,6 +16,9 @@ export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
       return;
     case "base64":
       for (let at = 0; at < data.ascii.length; at += slice) yield decodeBase64(data.ascii.subarray(at, at + slice));
+      return;
+    case "file":
+      for await (const chunk of createReadStream(data.path, { highWaterMark: slice })) yield chunk as Buffer;
       return;
     case "stream":
       yield data.head;

@@ -17,5 +17,7 @@ export type PictureData =
   | { kind: "url"; url: string }
   | { kind: "base64"; ascii: Buffer }
   | { kind: "bytes"; bytes: Buffer }
+  /** Raw image bytes on disk, `size` of them; the file goes away with its request. `head` holds the first of them. */
+  | { kind: "file"; path: string; size: number; head: Buffer }
   /** Raw image bytes, arriving. `head` holds the first of them, already checked to be an image; `stream` yields the rest. */
   | { kind: "stream"; head: Buffer; stream: Readable; size?: number };

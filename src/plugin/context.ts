@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Picture, PictureData } from "../picture/picture.ts";
+import type { SpoolScope } from "../picture/spool.ts";
 
 /** What a client may ask for, in the gateway's own words, checked against the model's schema. An omitted field is absent. */
 export interface UnifiedRequest {
@@ -74,6 +75,8 @@ export interface PluginContext {
   fetchPicture(url: string): Promise<Extract<PictureData, { kind: "stream" }> & { mediaType: string }>;
   /** Keep a picture and give it a URL of our own; `life` in seconds. */
   store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept> };
+  /** Holds bytes for as long as the request lives, in memory or in a file, within what the process may use. */
+  spool: Pick<SpoolScope, "take" | "room">;
   /** Aborts when the client hangs up or the time is over. Everything that waits or calls takes it. */
   readonly signal: AbortSignal;
   readonly log: Logger;

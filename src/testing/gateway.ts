@@ -9,6 +9,7 @@ import { createClientKeys } from "../http/client-keys.ts";
 import type { Gateway } from "../http/gateway.ts";
 import { createMetrics } from "../http/metrics.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
+import { createSpool } from "../picture/spool.ts";
 import { openStore } from "../picture/store.ts";
 
 /** The whole gateway on a port of its own, with a store that goes away with it. */
@@ -25,9 +26,11 @@ export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gatew
   const key = "sk-test";
   const data = await mkdtemp(join(tmpdir(), "pictor-test-"));
   const store = await openStore({ folder: data, life: 3600 });
+  const spool = createSpool({ folder: join(data, "tmp") });
   const gateway: Gateway = {
     keys: createClientKeys([key]),
     store,
+    spool,
     fetchPicture: createPictureFetcher({ retryDelayMs: 1 }),
     log: pino({ level: "silent" }),
     metrics: createMetrics(),
@@ -44,6 +47,7 @@ export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gatew
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await store.close();
+      await spool.close();
       await rm(data, { recursive: true, force: true });
     },
   };

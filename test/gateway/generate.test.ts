@@ -37,6 +37,7 @@ function ask(routes: Route[], { n = 1, signal = new AbortController().signal } =
   const answer = generate(entry, input, {
     fetchPicture: () => Promise.reject(new Error("not here")),
     save: () => Promise.reject(new Error("not here")),
+    spool: { take: () => Promise.reject(new Error("not here")), room: () => Promise.resolve() },
     log: pino({ level: "silent" }),
     signal,
     attempted: (attempt) => attempts.push(attempt),

@@ -1,8 +1,11 @@
 import { expect } from "chai";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import pino from "pino";
 import { GatewayError, ProviderFailure } from "../../src/errors.ts";
 import { solidPng } from "../../src/picture/png.ts";
+import { createSpool } from "../../src/picture/spool.ts";
 import { compose, emptyResult } from "../../src/plugin/compose.ts";
 import type { Change, PluginContext, Result } from "../../src/plugin/context.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
@@ -30,6 +33,7 @@ async function run(
         ? Promise.reject(new ProviderFailure("bad_response", "gone"))
         : Promise.resolve({ kind: "stream", head: solidPng(8, 8), stream: Readable.from([]), mediaType: "image/png" }),
     store: { save: () => Promise.resolve({ url: "https://own.example/1", mediaType: "image/png", bytes: 1 }) },
+    spool: createSpool({ folder: join(tmpdir(), "pictor-plugins-test") }).scope(),
     signal: new AbortController().signal,
     log: pino({ level: "silent" }),
   };

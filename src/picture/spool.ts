@@ -1,0 +1,184 @@
+import { randomBytes } from "node:crypto";
+import { open, mkdir, readdir, rm, stat, type FileHandle } from "node:fs/promises";
+import { totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import type { PictureData } from "./picture.ts";
+import { sniffBytes } from "./sniff.ts";
+
+/** Bytes that are here whole: in memory, or in a file that goes away with its request. */
+export type KeptData = Extract<PictureData, { kind: "bytes" | "file" }>;
+
+/** What a process holds of its requests' pictures, bounded: so many bytes in memory, the rest in files. */
+export interface Spool {
+  /** What one request holds. It must be closed when the request ends, whatever became of it. */
+  scope(): SpoolScope;
+  /** Waits until what earlier processes left behind is removed. */
+  close(): Promise<void>;
+}
+
+export interface SpoolScope {
+  /** Reads everything. Rejects with `TooLarge` beyond `limit` bytes, or with the source's own error; then nothing is kept. */
+  take(chunks: AsyncIterable<Buffer>, limit: number): Promise<KeptData>;
+  /**
+   * Waits, in order, until so many bytes of memory are free, and has them until the scope closes. A request that has some
+   * already gets more at once, since it could be waiting for itself. Rejects with the signal's reason.
+   */
+  room(bytes: number, signal: AbortSignal): Promise<void>;
+  /** Gives everything back: memory and files. */
+  close(): Promise<void>;
+}
+
+/** More came than may. */
+export class TooLarge extends Error {
+  constructor(limit: number) {
+    super(`larger than the ${limit} bytes that are accepted`);
+    this.name = "TooLarge";
+  }
+}
+
+/** Files older than this, in milliseconds, were left behind by a process that is gone. */
+const longestRequest = 60 * 60 * 1000;
+
+/** Bytes given to the disk at a time: each write is a journey to another thread and back. */
+const batch = 512 * 1024;
+
+/** A quarter of the memory that the process may have, in bytes. */
+export function memoryShare(): number {
+  // Without a limit the first is absent, zero, or more than there is.
+  return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
+}
+
+/**
+ * Makes the spool of a process. `folder` is for its files and may be shared by processes; `memory` bounds the bytes of all
+ * requests in memory; what is larger than `largest` bytes becomes a file at once.
+ */
+export function createSpool(options: { folder: string; memory?: number; largest?: number }): Spool {
+  const { memory = memoryShare(), largest = 4 * 1024 * 1024 } = options;
+  const folder = resolve(options.folder);
+  const waiting: { bytes: number; enter: () => void }[] = [];
+  let used = 0;
+
+  const fits = (bytes: number) => used === 0 || used + bytes <= memory;
+  const free = (bytes: number) => {
+    used -= bytes;
+    for (let next = waiting[0]; next && fits(next.bytes); next = waiting[0]) {
+      waiting.shift();
+      next.enter();
+    }
+  };
+  const swept = sweep(folder).catch(() => undefined); // A folder that cannot be read shows when something is written.
+
+  function scope(): SpoolScope {
+    const files = new Set<string>();
+    let held = 0;
+    let closed = false;
+    const hold = (bytes: number) => {
+      if (closed) throw over();
+      used += bytes;
+      held += bytes;
+    };
+    const giveBack = (bytes: number) => {
+      const given = Math.min(bytes, held);
+      held -= given;
+      free(given);
+    };
+
+    async function create(): Promise<{ path: string; handle: FileHandle }> {
+      if (closed) throw over();
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const path = join(folder, randomBytes(12).toString("hex"));
+      files.add(path);
+      return { path, handle: await open(path, "wx", 0o600) };
+    }
+
+    async function take(chunks: AsyncIterable<Buffer>, limit: number): Promise<KeptData> {
+      let pieces: Buffer[] = [];
+      let file: Awaited<ReturnType<typeof create>> | undefined;
+      let head: Buffer = Buffer.alloc(0);
+      let size = 0;
+      let pending = 0;
+      let writing: Promise<unknown> = Promise.resolve();
+      /** Hands the pieces to the disk and does not wait: the next ones arrive meanwhile. */
+      const flush = async (handle: FileHandle) => {
+        await writing;
+        writing = handle.writev(pieces);
+        writing.catch(() => undefined);
+        [pieces, pending] = [[], 0];
+      };
+      try {
+        for await (const chunk of chunks) {
+          size += chunk.length;
+          if (size > limit) throw new TooLarge(limit);
+          if (head.length < sniffBytes) head = Buffer.concat([head, chunk.subarray(0, sniffBytes - head.length)]);
+          pieces.push(chunk);
+          pending += chunk.length;
+          if (!file && (size > largest || (size > sniffBytes && !fits(chunk.length)))) {
+            file = await create();
+            giveBack(size - chunk.length);
+          }
+          if (!file) hold(chunk.length);
+          else if (pending >= batch) await flush(file.handle);
+        }
+        if (!file) return { kind: "bytes", bytes: Buffer.concat(pieces, size) };
+        await flush(file.handle);
+        await writing;
+        return { kind: "file", path: file.path, size, head };
+      } catch (error) {
+        if (file) await rm(file.path, { force: true });
+        else giveBack(size);
+        throw error;
+      } finally {
+        await file?.handle.close();
+        if (file && closed) await rm(file.path, { force: true });
+      }
+    }
+
+    async function room(bytes: number, signal: AbortSignal): Promise<void> {
+      signal.throwIfAborted();
+      if (held === 0 && (waiting.length > 0 || !fits(bytes))) await turn(bytes, signal);
+      else hold(bytes);
+    }
+
+    /** Resolves once the bytes are held. */
+    function turn(bytes: number, signal: AbortSignal): Promise<void> {
+      return new Promise((done, fail) => {
+        const leave = () => {
+          waiting.splice(waiting.indexOf(entry), 1);
+          free(0);
+          fail(signal.reason as Error);
+        };
+        const entry = {
+          bytes,
+          enter: () => {
+            signal.removeEventListener("abort", leave);
+            hold(bytes);
+            done();
+          },
+        };
+        signal.addEventListener("abort", leave, { once: true });
+        waiting.push(entry);
+      });
+    }
+
+    async function close(): Promise<void> {
+      closed = true;
+      giveBack(held);
+      await Promise.all([...files].map((path) => rm(path, { force: true })));
+    }
+
+    return { take, room, close };
+  }
+
+  return { scope, close: () => swept };
+}
+
+function over(): Error {
+  return new Error("the request is over");
+}
+
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if ((await stat(path)).mtimeMs + longestRequest < Date.now()) await rm(path, { force: true });
+  }
+}
