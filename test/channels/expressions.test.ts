@@ -1,104 +1,89 @@
-import { eachIsTold } from "./mistakes.ts";
+import { eachIsTold, type Mistake } from "./mistakes.ts";
 
 const prompt = "prompt: ${request.prompt}";
 
+/** A mistake where the prompt is, and how it is told behind the file's name. */
+const inPrompt = (name: string, to: string, told: string): Mistake => ({
+  name,
+  change: [prompt, to],
+  expected: [`channels/x.yaml:${told}`],
+});
+
 describe("mistakes in expressions", () => {
   eachIsTold([
-    {
-      name: "an unknown field of the request",
-      change: [prompt, "prompt: ${request.promt}"],
-      expected: ["channels/x.yaml:11:25: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "an unknown field inside a text",
-      change: [prompt, "prompt: A picture of ${request.promt}, please"],
-      expected: ["channels/x.yaml:11:38: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "an unknown name",
-      change: [prompt, "prompt: ${requst.prompt}"],
-      expected: ["channels/x.yaml:11:17: generate.request.json: unknown name requst (did you mean request?)"],
-    },
-    {
-      name: "a name of another place",
-      change: [prompt, "prompt: ${body.prompt}"],
-      expected: [
-        "channels/x.yaml:11:17: generate.request.json: unknown name body (known: request, size, model, variables, base_url, key, before)",
-      ],
-    },
-    {
-      name: "the environment in a request",
-      change: [prompt, "prompt: ${env.PROMPT}"],
-      expected: [
-        "channels/x.yaml:11:17: generate.request.json: unknown name env (known: request, size, model, variables, base_url, key, before)",
-      ],
-    },
-    {
-      name: "an undeclared variable",
-      change: [prompt, "prompt: ${variables.region}"],
-      expected: ["channels/x.yaml:11:27: generate.request.json: unknown field variables.region (nothing is known here)"],
-    },
-    {
-      name: "a syntax error",
-      change: [prompt, "prompt: ${request.prompt +}"],
-      expected: ["channels/x.yaml:11:33: generate.request.json: the expression ends too early"],
-    },
-    {
-      name: "a syntax error behind a text",
-      change: [prompt, "prompt: a ${request.n} b ${request.prompt ++ 1} c"],
-      expected: ["channels/x.yaml:11:50: generate.request.json: unexpected token: PLUS"],
-    },
-    {
-      name: "types that do not meet",
-      change: [prompt, 'prompt: ${"a" + 1}'],
-      expected: ["channels/x.yaml:11:17: generate.request.json: no such overload: string + int"],
-    },
-    {
-      name: "a mistake in double quotes with escapes",
-      change: [prompt, 'prompt: "\\"quoted\\" \\n ${request.promt}"'],
-      expected: ["channels/x.yaml:11:40: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "a mistake in single quotes with quotes",
-      change: [prompt, "prompt: 'it''s ''quoted'' ${request.promt}'"],
-      expected: ["channels/x.yaml:11:43: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "a mistake in a block of lines",
-      change: [prompt, "prompt: |\n        one line\n          ${request.promt} more"],
-      expected: ["channels/x.yaml:13:21: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "a mistake in a folded block",
-      change: [prompt, "prompt: >-\n        one line\n        and ${request.promt}"],
-      expected: ["channels/x.yaml:13:23: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "a mistake in a plain text over two lines",
-      change: [prompt, "prompt: one line\n        and ${request.promt}"],
-      expected: ["channels/x.yaml:12:23: generate.request.json: unknown field request.promt (did you mean prompt?)"],
-    },
-    {
-      name: "an expression that is not closed",
-      change: [prompt, "prompt: ${request.prompt"],
-      expected: [
-        "channels/x.yaml:11:15: generate.request.json: the expression is not closed; where YAML cuts it (at ': ', ' #', or inside { } and [ ]), put the whole value in quotes",
-      ],
-    },
-    {
-      name: "an expression cut by a comment",
-      change: [prompt, "prompt: ${request.prompt #1}"],
-      expected: [
-        "channels/x.yaml:11:15: generate.request.json: the expression is not closed; where YAML cuts it (at ': ', ' #', or inside { } and [ ]), put the whole value in quotes",
-      ],
-    },
-    {
-      name: "an expression cut by a colon",
-      change: [prompt, "prompt: ${has(request.n) ? 1 : 2}"],
-      expected: [
-        "channels/x.yaml:11:15: yaml: nested mappings are not allowed in compact mappings; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
-      ],
-    },
+    inPrompt(
+      "an unknown field of the request",
+      "prompt: ${request.promt}",
+      "11:25: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt(
+      "an unknown field inside a text",
+      "prompt: A picture of ${request.promt}, please",
+      "11:38: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt("an unknown name", "prompt: ${requst.prompt}", "11:17: generate.request.json: unknown name requst (did you mean request?)"),
+    inPrompt(
+      "a name of another place",
+      "prompt: ${body.prompt}",
+      "11:17: generate.request.json: unknown name body (known: request, size, model, variables, base_url, key, before)",
+    ),
+    inPrompt(
+      "the environment in a request",
+      "prompt: ${env.PROMPT}",
+      "11:17: generate.request.json: unknown name env (known: request, size, model, variables, base_url, key, before)",
+    ),
+    inPrompt(
+      "an undeclared variable",
+      "prompt: ${variables.region}",
+      "11:27: generate.request.json: unknown field variables.region (nothing is known here)",
+    ),
+    inPrompt("a syntax error", "prompt: ${request.prompt +}", "11:33: generate.request.json: the expression ends too early"),
+    inPrompt(
+      "a syntax error behind a text",
+      "prompt: a ${request.n} b ${request.prompt ++ 1} c",
+      "11:50: generate.request.json: unexpected token: PLUS",
+    ),
+    inPrompt("types that do not meet", 'prompt: ${"a" + 1}', "11:17: generate.request.json: no such overload: string + int"),
+    inPrompt(
+      "a mistake in double quotes with escapes",
+      'prompt: "\\"quoted\\" \\n ${request.promt}"',
+      "11:40: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt(
+      "a mistake in single quotes with quotes",
+      "prompt: 'it''s ''quoted'' ${request.promt}'",
+      "11:43: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt(
+      "a mistake in a block of lines",
+      "prompt: |\n        one line\n          ${request.promt} more",
+      "13:21: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt(
+      "a mistake in a folded block",
+      "prompt: >-\n        one line\n        and ${request.promt}",
+      "13:23: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt(
+      "a mistake in a plain text over two lines",
+      "prompt: one line\n        and ${request.promt}",
+      "12:23: generate.request.json: unknown field request.promt (did you mean prompt?)",
+    ),
+    inPrompt(
+      "an expression that is not closed",
+      "prompt: ${request.prompt",
+      "11:15: generate.request.json: the expression is not closed; where YAML cuts it (at ': ', ' #', or inside { } and [ ]), put the whole value in quotes",
+    ),
+    inPrompt(
+      "an expression cut by a comment",
+      "prompt: ${request.prompt #1}",
+      "11:15: generate.request.json: the expression is not closed; where YAML cuts it (at ': ', ' #', or inside { } and [ ]), put the whole value in quotes",
+    ),
+    inPrompt(
+      "an expression cut by a colon",
+      "prompt: ${has(request.n) ? 1 : 2}",
+      "11:15: yaml: nested mappings are not allowed in compact mappings; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
+    ),
     {
       name: "an expression in flow braces",
       change: ["json:\n      prompt: ${request.prompt}\n      n: ${request.n}", "json: { prompt: ${request.prompt} }"],
@@ -106,18 +91,16 @@ describe("mistakes in expressions", () => {
         "channels/x.yaml:10:22: yaml: unexpected flow-map-start at node end; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
       ],
     },
-    {
-      name: "an expression in flow brackets",
-      change: [prompt, "prompt: [${request.prompt}]"],
-      expected: [
-        "channels/x.yaml:11:17: yaml: missing , or : between flow sequence items; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
-      ],
-    },
-    {
-      name: "an unbounded regular expression",
-      change: [prompt, 'prompt: ${request.prompt.matches("(a+)+")}'],
-      expected: ["channels/x.yaml:11:17: generate.request.json: matches is not offered, its time has no bound; write rx(text, pattern)"],
-    },
+    inPrompt(
+      "an expression in flow brackets",
+      "prompt: [${request.prompt}]",
+      "11:17: yaml: missing , or : between flow sequence items; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
+    ),
+    inPrompt(
+      "an unbounded regular expression",
+      'prompt: ${request.prompt.matches("(a+)+")}',
+      "11:17: generate.request.json: matches is not offered, its time has no bound; write rx(text, pattern)",
+    ),
     {
       name: "has() of what is no path",
       change: ["generate:\n", "errors:\n  - { when: 'has(body[0].x)', class: quota }\ngenerate:\n"],
@@ -125,31 +108,23 @@ describe("mistakes in expressions", () => {
         "channels/x.yaml:8:18: errors.when: has() takes a path of names, such as has(body.x); behind [ ] write body[?0].?x.hasValue()",
       ],
     },
-    {
-      name: "a document that is not there",
-      change: [prompt, "prompt: { $document: flows/none.json }"],
-      expected: ["channels/x.yaml:11:28: generate.request.json: there is no file flows/none.json beside the channels"],
-    },
-    {
-      name: "a document that is a folder",
-      change: [prompt, "prompt: { $document: models }"],
-      expected: ["channels/x.yaml:11:28: generate.request.json: models cannot be read"],
-    },
-    {
-      name: "a document that is not JSON",
-      change: [prompt, "prompt: { $document: x.yaml }"],
-      expected: ["channels/x.yaml:11:28: generate.request.json: x.yaml is not JSON"],
-    },
-    {
-      name: "a document without the place for a value",
-      change: [prompt, "prompt: { $document: models/m.json, $set: { 6.inputs.text: 1 } }"],
-      expected: ["channels/x.yaml:11:66: generate.request.json: the document has no object at 6.inputs"],
-    },
-    {
-      name: "a function that there is not",
-      change: [prompt, "prompt: ${upper(request.prompt)}"],
-      expected: ["channels/x.yaml:11:17: generate.request.json: there is no function upper(dyn); see docs/expressions.md"],
-    },
+    inPrompt(
+      "a document that is not there",
+      "prompt: { $document: flows/none.json }",
+      "11:28: generate.request.json: there is no file flows/none.json beside the channels",
+    ),
+    inPrompt("a document that is a folder", "prompt: { $document: models }", "11:28: generate.request.json: models cannot be read"),
+    inPrompt("a document that is not JSON", "prompt: { $document: x.yaml }", "11:28: generate.request.json: x.yaml is not JSON"),
+    inPrompt(
+      "a document without the place for a value",
+      "prompt: { $document: models/m.json, $set: { 6.inputs.text: 1 } }",
+      "11:66: generate.request.json: the document has no object at 6.inputs",
+    ),
+    inPrompt(
+      "a function that there is not",
+      "prompt: ${upper(request.prompt)}",
+      "11:17: generate.request.json: there is no function upper(dyn); see docs/expressions.md",
+    ),
     {
       name: "a condition in braces",
       change: ["generate:\n", 'errors: [{ when: "${status == 402}", class: quota }]\ngenerate:\n'],
@@ -177,28 +152,26 @@ describe("mistakes in expressions", () => {
         "channels/x.yaml:14:15: generate.result.images: unknown name image (known: request, size, model, variables, base_url, key, before, status, headers, body, submitted, submission)",
       ],
     },
-    {
-      name: "an unknown directive",
-      change: [prompt, "prompt: { $mpa: 1 }"],
-      expected: [
-        "channels/x.yaml:11:23: generate.request.json: unknown directive $mpa (known: $map, $when, $merge, $each, $json, $file, $document)",
-      ],
-    },
-    {
-      name: "a map without its table",
-      change: [prompt, 'prompt: { $map: "${request.prompt}" }'],
-      expected: ["channels/x.yaml:11:15: generate.request.json: $map needs its table: to: { value: result }"],
-    },
-    {
-      name: "a key beside a map",
-      change: [prompt, 'prompt: { $map: "${request.prompt}", to: {}, elsse: 1 }'],
-      expected: ["channels/x.yaml:11:59: generate.request.json: unknown key elsse beside $map (did you mean else?)"],
-    },
-    {
-      name: "a merge that is no list",
-      change: [prompt, 'prompt: { $merge: "${request}" }'],
-      expected: ["channels/x.yaml:11:15: generate.request.json: $merge stands alone and takes a list: $merge: [${request}, { model: x }]"],
-    },
+    inPrompt(
+      "an unknown directive",
+      "prompt: { $mpa: 1 }",
+      "11:23: generate.request.json: unknown directive $mpa (known: $map, $when, $merge, $each, $json, $file, $document)",
+    ),
+    inPrompt(
+      "a map without its table",
+      'prompt: { $map: "${request.prompt}" }',
+      "11:15: generate.request.json: $map needs its table: to: { value: result }",
+    ),
+    inPrompt(
+      "a key beside a map",
+      'prompt: { $map: "${request.prompt}", to: {}, elsse: 1 }',
+      "11:59: generate.request.json: unknown key elsse beside $map (did you mean else?)",
+    ),
+    inPrompt(
+      "a merge that is no list",
+      'prompt: { $merge: "${request}" }',
+      "11:15: generate.request.json: $merge stands alone and takes a list: $merge: [${request}, { model: x }]",
+    ),
     {
       name: "a test's expression",
       change: [

@@ -3,7 +3,7 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, generateImage } from "ai";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
-import { pixelsOf, startShipped } from "./setup.ts";
+import { dallE3Call, pixelsOf, startShipped } from "./setup.ts";
 
 describe("client: the AI SDK", () => {
   let house: Awaited<ReturnType<typeof startShipped>>;
@@ -32,18 +32,7 @@ describe("client: the AI SDK", () => {
     it(`${name} gets base64 of dall-e-3, which gives a URL`, async () => {
       house.mock.play([
         {
-          expect: {
-            post: "/images/generations",
-            json: {
-              model: "dall-e-3",
-              prompt: "a cat",
-              n: 1,
-              size: "1024x1024",
-              quality: "hd",
-              style: "natural",
-              response_format: "b64_json",
-            },
-          },
+          expect: dallE3Call("hd", "natural"),
           reply: { json: { created: 1, data: [{ url: `${house.mock.url}/cat.png`, revised_prompt: "a fluffy cat" }] } },
         },
         {

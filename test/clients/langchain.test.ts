@@ -1,7 +1,7 @@
 import { DallEAPIWrapper } from "@langchain/openai";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
-import { pixelsOf, startShipped } from "./setup.ts";
+import { dallE3Call, pixelsOf, startShipped } from "./setup.ts";
 
 describe("client: LangChain", () => {
   let house: Awaited<ReturnType<typeof startShipped>>;
@@ -23,18 +23,7 @@ describe("client: LangChain", () => {
     const b64_json = solidPng(1024, 1024).toString("base64");
     house.mock.play([
       {
-        expect: {
-          post: "/images/generations",
-          json: {
-            model: "dall-e-3",
-            prompt: "a cat",
-            n: 1,
-            size: "1024x1024",
-            quality: "standard",
-            style: "vivid",
-            response_format: "b64_json",
-          },
-        },
+        expect: dallE3Call("standard", "vivid"),
         reply: { json: { created: 1, data: [{ b64_json }] } },
       },
     ]);

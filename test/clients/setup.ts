@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { startDemoProvider } from "../../src/demo/server.ts";
-import { startMock, type Mock } from "../../src/testing/mock.ts";
+import { startMock, type Exchange, type Mock } from "../../src/testing/mock.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 
 /** The gateway with two channels that ship: `demo`, which really draws, and `openai` before a mock. */
@@ -22,6 +22,12 @@ export async function startShipped(): Promise<{ url: string; key: string; mock: 
       await mock.close();
     },
   };
+}
+
+/** The call for a cat of dall-e-3 as base64, with what the client said of it. */
+export function dallE3Call(quality: string, style: string): Exchange["expect"] {
+  const json = { model: "dall-e-3", prompt: "a cat", n: 1, size: "1024x1024", quality, style, response_format: "b64_json" };
+  return { post: "/images/generations", json };
 }
 
 /** The pixels that a PNG says it has. */
