@@ -9,6 +9,7 @@ import type { Path } from "../expression/template.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
+import type { OutgoingRequest } from "../net/send.ts";
 import { compose, type Core } from "../plugin/compose.ts";
 import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
@@ -50,8 +51,8 @@ export interface Route {
   run(ctx: PluginContext, key: Key | undefined): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core): Promise<void>;
-  /** Render what would be sent, after judging what nothing uses; nothing is sent but the calls of `before`, unless they are given. */
-  prepare(ctx: PluginContext, key: Key | undefined, before?: Record<string, unknown>): Promise<Prepared>;
+  /** Every request up to the submission, after judging what nothing uses; nothing is sent, and names stand for what answers would give. */
+  rehearse(ctx: PluginContext, key: Key | undefined): Promise<OutgoingRequest[]>;
 }
 
 /** What a route is compiled from. */
@@ -95,8 +96,8 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
   const around = (ctx: PluginContext, key: Key | undefined): Exchange => ({ ...channel, ctx, variables, key, wait: parts.wait });
-  const prepare = async (ctx: PluginContext, key: Key | undefined, before?: Record<string, unknown>) => {
-    const prepared = await operation.render(around(ctx, key), before ?? (await operation.begin(around(ctx, key))));
+  const prepare = async (ctx: PluginContext, key: Key | undefined, before: Record<string, unknown>): Promise<Prepared> => {
+    const prepared = await operation.render(around(ctx, key), before);
     const used = prepared.fields && new Set([...prepared.fields, ...handled]);
     if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
     return prepared;
@@ -104,7 +105,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const core =
     (key: Key | undefined): Core =>
     async (ctx) => {
-      ctx.result = await operation.run(await prepare(ctx, key), around(ctx, key));
+      ctx.result = await operation.run(await prepare(ctx, key, await operation.begin(around(ctx, key))), around(ctx, key));
     };
   return Object.freeze({
     channel,
@@ -115,7 +116,10 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     timeout: milliseconds(limits.timeout ?? "10m"),
     run: (ctx: PluginContext, key: Key | undefined) => compose(pipeline, core(key))(ctx),
     pretend: (ctx: PluginContext, instead: Core) => compose(pipeline, instead)(ctx),
-    prepare,
+    rehearse: async (ctx: PluginContext, key: Key | undefined) => {
+      const { calls, standIns } = await operation.rehearse(around(ctx, key));
+      return [...calls, (await prepare(ctx, key, standIns)).request];
+    },
   });
 }
 

@@ -2,7 +2,7 @@ import pino from "pino";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";
-import { GatewayError } from "../errors.ts";
+import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import { changesHeader } from "../http/changes.ts";
 import { unify } from "../http/normalise.ts";
 import type { Key } from "../net/auth/key.ts";
@@ -95,12 +95,12 @@ async function explainRoute(route: Route, input: UnifiedRequest, off: string | u
   const key = masked(channel.keys[0] ?? (channel.off === undefined ? undefined : "key"));
   try {
     await route.pretend(ctx, async (inner) => {
-      const { request } = await route.prepare(inner, key, {});
-      step.requests.push(readable(await authorized(request, route, key)));
+      for (const request of await route.rehearse(inner, key)) step.requests.push(readable(await authorized(request, route, key)));
     });
   } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;
-    step.refused = refusalOf(error);
+    const told = error instanceof ProviderFailure ? clientError(error) : error;
+    if (!(told instanceof GatewayError)) throw error;
+    step.refused = refusalOf(told);
   }
   return step;
 }

@@ -4,6 +4,7 @@ import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
 import { type Path, type Report, type TemplateOptions } from "../expression/template.ts";
 import { secretsOf } from "../net/auth/key.ts";
+import type { OutgoingRequest } from "../net/send.ts";
 import type { Result } from "../plugin/context.ts";
 import { exchange, type Answer } from "./answer.ts";
 import { compileCall, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
@@ -25,6 +26,8 @@ export interface OperationSpec {
 export interface Operation {
   /** Make the calls before the submission; resolves with their answers' bodies by name. */
   begin(around: Exchange): Promise<Record<string, unknown>>;
+  /** The calls before the submission, rendered and not sent, and stand-ins for their answers: the name of each value in its place. */
+  rehearse(around: Exchange): Promise<{ calls: OutgoingRequest[]; standIns: Record<string, unknown> }>;
   /** Render the submission. Throws a 400 where a value cannot be sent. */
   render(around: Exchange, before: Record<string, unknown>): Promise<Prepared>;
   /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
@@ -77,6 +80,12 @@ export function compileOperation(
     }
   };
 
+  const standIns = standInsOf(JSON.stringify(spec));
+  const rehearse = async (around: Exchange) => ({
+    calls: (await Promise.all(before.map(({ call }) => call(around, { before: standIns })))).map(({ request }) => request),
+    standIns,
+  });
+
   const render = async (around: Exchange, bodies: Record<string, unknown>): Promise<Prepared> => {
     const rendered = await submit(around, { before: bodies });
     return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]) };
@@ -111,6 +120,7 @@ export function compileOperation(
 
   return {
     begin,
+    rehearse,
     render,
     run: async ({ request, before: bodies }, around) => {
       const secrets = hiddenFrom(around);
@@ -124,6 +134,14 @@ export function compileOperation(
       }
     },
   };
+}
+
+/** `{ upload: { id: "(before.upload.id)" } }` for what the templates of a text read of `before`. */
+function standInsOf(text: string): Record<string, unknown> {
+  const bodies = new Map<string, Map<string, string>>();
+  for (const [, call = "", field = ""] of text.matchAll(/\bbefore\.(\w+)\.\??(\w+)/g))
+    bodies.set(call, (bodies.get(call) ?? new Map<string, string>()).set(field, `(before.${call}.${field})`));
+  return Object.fromEntries([...bodies].map(([call, fields]) => [call, Object.fromEntries(fields)]));
 }
 
 function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Parameters<typeof compileResult>[2]) {

@@ -114,6 +114,35 @@ describe("pictor explain", () => {
     expect(out).to.include("\ntext=a+cat\n");
   });
 
+  it("shows the calls before the submission, with names for what their answers would give", async () => {
+    const calls = `  before:
+    ticket: { post: /tickets, json: { seed: "\${request.seed}" } }
+    upload: { put: "/files/\${before.ticket.id}", json: { token: "\${before.ticket.token}" } }
+`;
+    const begun = channel("bearer").replace("generate:\n", `generate:\n${calls}`).replace("text:", 'file: "${before.upload.?file}", text:');
+    const uploading = await makeFolder({
+      "models/m.json": model,
+      "x.yaml": begun,
+      // A list of an answer has no stand-in.
+      "y.yaml": begun.replace("before.ticket.id", "before.ticket.list[0].id"),
+    });
+    try {
+      const { out } = await inProcess((say) => explain("m", { seed: 3 }, { json: true }, { PICTOR_CHANNELS: uploading }, say));
+      const [x, y] = (JSON.parse(out) as Told).channels;
+      expect(x!.requests.map(({ url, body }) => [url, body])).to.deep.equal([
+        ["http://127.0.0.1:1/v1/tickets", { seed: 3 }],
+        ["http://127.0.0.1:1/v1/files/(before.ticket.id)", { token: "(before.ticket.token)" }],
+        ["http://127.0.0.1:1/v1/draw/acme/1", { file: "(before.upload.file)", text: "a cat", seed: 3 }],
+      ]);
+      expect([y!.requests, y!.refused]).to.deep.equal([
+        [],
+        { code: "bad_upstream_response", message: "the provider's answer does not say where to go on", param: null },
+      ]);
+    } finally {
+      await rm(uploading, { recursive: true });
+    }
+  });
+
   it("ends with 1 when the schema refuses the request", async () => {
     expect(await run(["--n", "99"])).to.deep.equal({ code: 1, out: "integer_above_max_value: n must be at most 10, not 99\n", err: "" });
     expect(await told(["--n", "99"])).to.deep.equal({
