@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
-import got, { TimeoutError, type Response } from "got";
+import got, { type Response } from "got";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ProviderFailure } from "../errors.ts";
 
@@ -35,14 +35,16 @@ const client = got.extend({
   headers: { "user-agent": "pictor" },
 });
 
-/** Milliseconds to reach a provider, beside the request's own deadline. */
-const connectTimeout = 10_000;
-
 /**
- * One HTTP call; `guarded` reaches public addresses only. Resolves when the answer's head is here; its body must be read or destroyed.
+ * One HTTP call; `guarded` reaches public addresses only, and `patience` is the milliseconds to reach the provider, beside the
+ * request's own deadline. Resolves when the answer's head is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
  */
-export async function send(request: OutgoingRequest, signal: AbortSignal, { guarded = false } = {}): Promise<IncomingAnswer> {
+export async function send(
+  request: OutgoingRequest,
+  signal: AbortSignal,
+  { guarded = false, patience = 10_000 } = {},
+): Promise<IncomingAnswer> {
   signal.throwIfAborted();
   const stream = client.stream(request.url, {
     method: request.method,
@@ -51,7 +53,6 @@ export async function send(request: OutgoingRequest, signal: AbortSignal, { guar
     // Without a body the client would wait for one to be piped in.
     body: request.body ?? (request.method === "GET" ? undefined : Buffer.alloc(0)),
     allowGetBody: request.body !== undefined,
-    timeout: { lookup: connectTimeout, connect: connectTimeout, secureConnect: connectTimeout },
     signal,
   });
   // Until the connection stands, with TLS where asked for, no byte of the request has left: the proof that it may be sent again.
@@ -62,7 +63,17 @@ export async function send(request: OutgoingRequest, signal: AbortSignal, { guar
       stream.once("request", (request: http.ClientRequest) => {
         request.once("socket", (socket) => {
           connected = !socket.connecting;
-          if (!connected) socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => (connected = true));
+          if (connected) return;
+          // Most calls go out on a connection that stands, and the client's own timeouts would cost each of them a tenth more.
+          const late = setTimeout(() => {
+            reject(new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true }));
+            stream.destroy();
+          }, patience);
+          socket.once("close", () => clearTimeout(late));
+          socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => {
+            connected = true;
+            clearTimeout(late);
+          });
         });
         // Nobody asked for another protocol; without a listener the connection is closed and nothing is told.
         request.once("upgrade", (_response, socket) => {
@@ -70,14 +81,13 @@ export async function send(request: OutgoingRequest, signal: AbortSignal, { guar
           reject(new Error("the provider switched protocols"));
         });
       });
-      stream.once("error", reject);
+      // It stays: a body that fails while nobody reads it must not take the process down, and its reader sees the error all the same.
+      stream.on("error", reject);
     });
-    // A body that fails while nobody reads it must not take the process down; its reader sees the error all the same.
-    stream.on("error", () => undefined);
     return { status: response.statusCode, headers: plainHeaders(response.headers), body: stream };
   } catch (error) {
     signal.throwIfAborted();
-    throw networkFailure(error, connected);
+    throw error instanceof ProviderFailure ? error : networkFailure(error, connected);
   }
 }
 
@@ -88,10 +98,8 @@ function plainHeaders(headers: http.IncomingHttpHeaders): Record<string, string>
 }
 
 function networkFailure(cause: unknown, connected: boolean): ProviderFailure {
-  if (connected) return new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause });
-  // The only waits with a limit of their own are those before anything is sent.
-  return cause instanceof TimeoutError
-    ? new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true, cause })
+  return connected
+    ? new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause })
     : new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause });
 }
 

@@ -46,6 +46,21 @@ describe("send", () => {
     }
   });
 
+  it("gives up on a connection that does not come to stand, and knows that nothing was sent", async () => {
+    const provider = await rawProvider(() => undefined);
+    try {
+      const url = provider.url.replace("http", "https");
+      const failure = await failureOf(send({ method: "POST", url, headers: {} }, signal(), { patience: 20 }));
+      expect([failure.kind, failure.details.notAccepted, failure.message]).to.deep.equal([
+        "timeout",
+        true,
+        "the provider could not be reached in time",
+      ]);
+    } finally {
+      await provider.close();
+    }
+  });
+
   it("stops reading at the limit, and lets the connection go", async () => {
     let closed: () => void = () => undefined;
     const gone = new Promise<void>((resolve) => (closed = resolve));
