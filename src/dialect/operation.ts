@@ -123,14 +123,15 @@ export function compileOperation(
     rehearse,
     render,
     run: async ({ request, before: bodies }, around) => {
-      const secrets = hiddenFrom(around);
       try {
         const submission = good(await exchange(request, around), around, success);
         const result = await finish(submission, around, bodies).catch(accepted);
+        if (result.errors.length === 0) return result;
+        const secrets = hiddenFrom(around);
         for (const told of result.errors) Object.assign(told, { message: hide(told.message, secrets), code: hide(told.code, secrets) });
         return result;
       } catch (error) {
-        throw error instanceof ProviderFailure ? withoutSecrets(error, secrets) : error;
+        throw error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(around)) : error;
       }
     },
   };

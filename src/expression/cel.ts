@@ -29,7 +29,7 @@ export class ExpressionError extends Error {
   }
 }
 
-/** A field that an expression names is not there. */
+/** A field that an expression names is not there. Made once for each expression: most of a request's fields are absent, and a stack is dear. */
 export class MissingValue extends Error {
   readonly text: string;
   constructor(text: string) {
@@ -116,9 +116,10 @@ export function compileExpression(text: string, names: Names): Expression {
     const { error } = parsed.check();
     if (error) throw error;
     const steps = stepsOf(parsed.ast);
+    const absent = new MissingValue(text);
     const evaluate = (variables: Variables) => {
-      const found = steps && walk(text, steps, variables);
-      return found === undefined ? run(text, parsed, variables) : found;
+      const found = steps && walk(steps, variables, absent);
+      return found === undefined ? run(text, parsed, variables, absent) : found;
     };
     return { text, uses, evaluate };
   } catch (error) {
@@ -144,13 +145,13 @@ function stepsOf(node: ASTNode): Step[] | undefined {
  * Follow a path through plain objects; undefined where it leaves them. CEL tells types by `constructor`, so that an object with
  * a key of that name would be none to it.
  */
-function walk(text: string, steps: readonly Step[], variables: Variables): unknown {
+function walk(steps: readonly Step[], variables: Variables, absent: MissingValue): unknown {
   let value: unknown = variables;
   for (const { field, optional } of steps) {
     if (!isPlainObject(value)) return undefined;
     if (!Object.hasOwn(value, field)) {
       if (optional) return missing;
-      throw new MissingValue(text);
+      throw absent;
     }
     value = value[field];
   }
@@ -158,12 +159,11 @@ function walk(text: string, steps: readonly Step[], variables: Variables): unkno
   return typeof value === "bigint" ? Number(value) : value;
 }
 
-function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables): unknown {
+function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables, absent: MissingValue): unknown {
   try {
     return plain(parsed(variables), 0);
   } catch (error) {
-    if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds"))
-      throw new MissingValue(text);
+    if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds")) throw absent;
     throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error));
   }
 }

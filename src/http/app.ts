@@ -34,6 +34,9 @@ export function createApp(gateway: Gateway): Koa {
   return app;
 }
 
+// Made once: an error's stack is dear, and every request's signal ends with this.
+const hungUp = new Error("the client hung up");
+
 /** One log line and one count a request, whatever became of it. */
 function observe(gateway: Gateway) {
   return async function observe(ctx: Context, next: Next): Promise<void> {
@@ -46,7 +49,7 @@ function observe(gateway: Gateway) {
     ctx.set("x-request-id", state.id);
     gateway.metrics.inFlight.inc();
     ctx.res.once("close", () => {
-      hangUp.abort(new Error("the client hung up"));
+      hangUp.abort(hungUp);
       gateway.metrics.inFlight.dec();
       const status = state.brokeOff ? 502 : ctx.res.writableFinished ? ctx.status : 499;
       const seconds = (performance.now() - began) / 1000;

@@ -8,6 +8,8 @@ const deepest = 64;
 
 const decoders = { gzip: createGunzip, deflate: createInflate, br: createBrotliDecompress };
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Read a JSON object, at most `limit` bytes after decompression. Throws 400, 413 or 415. */
 export async function readJson(request: IncomingMessage, limit: number): Promise<Record<string, unknown>> {
   judgeType(request.headers["content-type"] ?? "");
@@ -54,7 +56,7 @@ async function readBytes(request: IncomingMessage, limit: number): Promise<Buffe
 function parse(bytes: Buffer): unknown {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch (error) {
     throw new GatewayError("invalid_json", "the body is not valid UTF-8", { cause: error });
   }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash as hashOf, timingSafeEqual } from "node:crypto";
 
 /** The keys of the gateway's own clients. Only their hashes are kept. */
 export interface ClientKeys {
@@ -6,7 +6,7 @@ export interface ClientKeys {
   find(key: string): string | undefined;
 }
 
-const digest = (key: string) => createHash("sha256").update(key).digest();
+const digest = (key: string) => hashOf("sha256", key, "buffer");
 
 export function createClientKeys(keys: readonly string[]): ClientKeys {
   const known = keys.map((key, index) => ({ name: `key-${index + 1}`, hash: digest(key) }));

@@ -75,6 +75,13 @@ async function send(ctx: Context, generated: Generated, log: Logger): Promise<vo
   const { length, chunks } = answerBody(generated);
   ctx.status = 200;
   ctx.type = "application/json";
+  if (generated.result.pictures.every(({ data }) => data.kind === "url")) {
+    // An answer without pictures in it is one short text, for which a pipeline would cost more than writing it.
+    let text = "";
+    for await (const piece of chunks()) text += String(piece);
+    ctx.body = text;
+    return;
+  }
   if (length !== undefined) ctx.length = length;
   ctx.respond = false;
   await pipeline(watched, ctx.res);
