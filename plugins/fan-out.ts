@@ -1,7 +1,8 @@
-import { clientError, GatewayError, ProviderFailure, withoutProof } from "../src/errors.ts";
-import type { ItemError, Result } from "../src/plugin/context.ts";
+import { ProviderFailure, withoutProof } from "../src/errors.ts";
+import type { Result } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
 import { mergeResults } from "../src/plugin/merge.ts";
+import { itemError } from "../src/plugin/outcomes.ts";
 
 export default definePlugin({
   name: "fan-out",
@@ -81,11 +82,4 @@ function worst(failures: Error[], somethingMade: boolean): Error | undefined {
   const first = failures.find((error) => !(error instanceof ProviderFailure) || !error.details.notAccepted) ?? failures[0];
   if (!somethingMade || !(first instanceof ProviderFailure)) return first;
   return withoutProof(first);
-}
-
-function itemError(error: Error): ItemError {
-  const shown = error instanceof ProviderFailure ? clientError(error) : error;
-  return shown instanceof GatewayError
-    ? { message: shown.message, code: shown.code }
-    : { message: "internal error", code: "internal_error" };
 }

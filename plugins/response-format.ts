@@ -1,8 +1,8 @@
-import { clientError, ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
+import { eachPicture } from "../src/plugin/outcomes.ts";
 
 export default definePlugin({
   name: "response-format",
@@ -24,27 +24,17 @@ export default definePlugin({
     async function responseFormat(ctx, next) {
       const asked = ctx.request.response_format;
       await next();
-      if (asked === "url") await convert(ctx, (picture) => asUrl(ctx, picture, life));
-      if (asked === "b64_json") await convert(ctx, (picture) => asBytes(ctx, picture));
+      await eachPicture(ctx, async (picture) => {
+        if (asked === "b64_json") return asBytes(ctx, picture);
+        return asked === "url" || picture.cameAsUrl ? asUrl(ctx, picture, life) : picture;
+      });
     },
 });
-
-/** Give every picture its form. One that cannot be had is told beside those that can; when none can, its failure is the request's. */
-async function convert(ctx: PluginContext, form: (picture: Picture) => Promise<Picture>): Promise<void> {
-  const outcomes = await Promise.allSettled(ctx.result.pictures.map(form));
-  const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
-  ctx.result.pictures = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-  for (const failure of failures) {
-    if (ctx.result.pictures.length === 0 || !(failure instanceof ProviderFailure)) throw failure;
-    const { message, code } = clientError(failure);
-    ctx.result.errors.push({ message, code });
-  }
-}
 
 async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
   if (picture.data.kind === "url") return picture;
   const kept = await ctx.store.save(chunksOf(picture.data), life);
-  return { ...picture, mediaType: kept.mediaType, data: { kind: "url", url: kept.url } };
+  return { ...picture, mediaType: kept.mediaType, data: { kind: "url", url: kept.url, own: true } };
 }
 
 async function asBytes(ctx: PluginContext, picture: Picture): Promise<Picture> {

@@ -41,7 +41,7 @@ export interface Channel {
 /** A model on a channel, compiled and ready. */
 export interface Route {
   channel: Channel;
-  model: { id: string; upstream: string };
+  model: PluginContext["model"];
   schema: CompiledModel;
   priority: number;
   partial: "keep" | "fail";
@@ -109,7 +109,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     };
   return Object.freeze({
     channel,
-    model: { id, upstream },
+    model: { id, upstream, fields: schema.schema.properties ?? {} },
     schema,
     priority,
     partial,

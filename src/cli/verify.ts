@@ -47,7 +47,7 @@ export async function verify(
     for (const [index, key] of (channel.keys.length > 0 ? channel.keys : [undefined]).entries()) {
       const ctx = {
         request: { model: "", prompt: "", n: 1 },
-        model: { id: "", upstream: "" },
+        model: { id: "", upstream: "", fields: {} },
         change: () => undefined,
         signal: AbortSignal.timeout(patience),
         log: pino({ level: "silent" }),

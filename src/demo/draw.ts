@@ -1,13 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import sharp from "sharp";
+import { loadSharp } from "../picture/pixels.ts";
 
-// Both settings hold for the whole process. A server draws several pictures at once, so more threads within one picture would only
-// take the cores from the others and from the event loop; and no picture comes twice, so libvips' cache of operations is memory for nothing.
-sharp.concurrency(1);
-sharp.cache(false);
-
+const sharp = await loadSharp();
 const { resolve } = createRequire(import.meta.url);
 const fontfile = resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf");
 

@@ -11,10 +11,13 @@ export interface Picture {
   width?: number;
   height?: number;
   revisedPrompt?: string;
+  /** It came as a URL and became bytes on the way; where the client left the choice it goes out as a URL again. */
+  cameAsUrl?: true;
 }
 
 export type PictureData =
-  | { kind: "url"; url: string }
+  /** `own` is a URL of our own store, which is never fetched. */
+  | { kind: "url"; url: string; own?: true }
   | { kind: "base64"; ascii: Buffer }
   | { kind: "bytes"; bytes: Buffer }
   /** Raw image bytes on disk, `size` of them; the file goes away with its request. `head` holds the first of them. */

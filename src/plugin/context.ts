@@ -15,7 +15,7 @@ export interface UnifiedRequest {
   background?: string | Record<string, unknown>;
   /** Omitted, true and false are three different wishes. */
   watermark?: boolean;
-  output_format?: "png" | "jpeg" | "webp";
+  output_format?: "png" | "jpeg" | "webp" | "avif";
   output_compression?: number;
   moderation?: string;
   user?: string;
@@ -67,7 +67,12 @@ export interface PluginContext {
   request: UnifiedRequest;
   /** What came back, to be edited after `next`. */
   result: Result;
-  readonly model: { readonly id: string; readonly upstream: string };
+  readonly model: {
+    readonly id: string;
+    readonly upstream: string;
+    /** What the model's own schema says of each field. */
+    readonly fields: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
   readonly channel: { readonly name: string };
   /** Record what was done to the client's wish: `change("style", { what: "dropped" })`, `change("size", { from: "16:9", to: "1792x1008" })`. */
   change(field: string, change: { what?: string; from?: unknown; to?: unknown }): void;

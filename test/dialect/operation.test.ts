@@ -22,7 +22,7 @@ function compile(request: OperationSpec["request"], fields: object = {}) {
   const around: Exchange = {
     ctx: {
       request: { model: "m", prompt: "p", n: 1, ...fields },
-      model: { id: "m", upstream: "up/m" },
+      model: { id: "m", upstream: "up/m", fields: {} },
       change: () => undefined,
       signal: new AbortController().signal,
       log: pino({ level: "silent" }),

@@ -21,7 +21,7 @@ function route(name: string, run: (ctx: PluginContext) => Promise<void> | void, 
   } as unknown as Route["channel"];
   return {
     channel,
-    model: { id: "m", upstream: "m" },
+    model: { id: "m", upstream: "m", fields: {} },
     priority: 0,
     partial: "keep",
     timeout: 1000,

@@ -1,56 +1,9 @@
 import { expect } from "chai";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Readable } from "node:stream";
-import pino from "pino";
 import { GatewayError, ProviderFailure } from "../../src/errors.ts";
 import { solidPng } from "../../src/picture/png.ts";
-import { createSpool } from "../../src/picture/spool.ts";
 import { compose, emptyResult } from "../../src/plugin/compose.ts";
-import type { Change, PluginContext, Result } from "../../src/plugin/context.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
-
-const plugins = await loadPlugins([shippedPlugins]);
-
-/** Run one plugin around a provider that does as `provider` says. */
-async function run(
-  name: string,
-  options: object,
-  request: object,
-  provider: (ctx: PluginContext) => Partial<Result> | Promise<Partial<Result>>,
-) {
-  const changes: Change[] = [];
-  const whole = { model: "m", prompt: "p", n: 1, ...request };
-  const ctx: PluginContext = {
-    input: whole,
-    request: structuredClone(whole),
-    result: emptyResult(),
-    model: { id: "m", upstream: "m" },
-    channel: { name: "c" },
-    change: (field, change) => changes.push({ field, ...change }),
-    fetchPicture: (url) =>
-      url.includes("gone")
-        ? Promise.reject(new ProviderFailure("bad_response", "gone"))
-        : Promise.resolve({ kind: "stream", head: solidPng(8, 8), stream: Readable.from([]), mediaType: "image/png" }),
-    store: { save: () => Promise.resolve({ url: "https://own.example/1", mediaType: "image/png", bytes: 1 }) },
-    spool: createSpool({ folder: join(tmpdir(), "pictor-plugins-test") }).scope(),
-    signal: new AbortController().signal,
-    log: pino({ level: "silent" }),
-  };
-  const sent: Record<string, unknown>[] = [];
-  await compose([plugins.get(name)!.create(options)], async (inner) => {
-    sent.push(inner.request);
-    inner.result = { ...emptyResult(), ...(await provider(inner)) };
-  })(ctx);
-  return { ctx, changes, sent, result: ctx.result };
-}
-
-const url = (name: string) => ({ data: { kind: "url" as const, url: `https://a.example/${name}` } });
-const failureOf = (run: Promise<unknown>): Promise<Error> =>
-  run.then(
-    () => new Error("it did not fail"),
-    (error: unknown) => error as Error,
-  );
+import type { PluginContext } from "../../src/plugin/context.ts";
+import { failureOf, run, url } from "./run.ts";
 
 describe("fan-out", () => {
   const options = { max: 1, concurrency: 2, partial: "keep" };

@@ -1,0 +1,103 @@
+import { GatewayError, ProviderFailure } from "../src/errors.ts";
+import { headOf } from "../src/picture/convert.ts";
+import { pixelWork } from "../src/picture/pixels.ts";
+import { sniff } from "../src/picture/sniff.ts";
+import { encodings, transcode } from "../src/picture/transcode.ts";
+import { definePlugin } from "../src/plugin/define.ts";
+import { eachPicture } from "../src/plugin/outcomes.ts";
+
+const format = { enum: encodings } as const;
+const share = { type: "integer", minimum: 1, maximum: 100 } as const;
+
+export default definePlugin({
+  name: "output-format",
+  summary: "Make every picture the format that was asked for, where the provider gives another.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      formats: {
+        type: "array",
+        items: format,
+        uniqueItems: true,
+        default: [],
+        description: "What the provider gives, always or when asked; it is not asked for other formats, and its pictures are converted.",
+      },
+      compression: { type: "boolean", default: false, description: "Whether the provider honours output_compression in its formats." },
+      default: { ...format, description: "The format where the client asks for none; told as a change." },
+      quality: { ...share, default: 90, description: "Quality where output_compression is omitted; a webp of 100 is lossless." },
+      effort: { ...share, minimum: 0, maximum: 6, default: 1, description: "Time given to webp and avif; above 1 an avif takes seconds." },
+      background: {
+        type: "string",
+        pattern: "^#[0-9a-fA-F]{6}$",
+        default: "#ffffff",
+        description: "The colour behind what was transparent in a picture that becomes a jpeg; told as a change.",
+      },
+      metadata: {
+        enum: ["keep", "drop"],
+        default: "keep",
+        description:
+          "EXIF, XMP and colour profile are carried over as the format allows, or taken out of every picture. Content credentials (C2PA) outlive no conversion; their loss is told.",
+      },
+      otherwise: {
+        enum: ["keep", "fail"],
+        default: "keep",
+        description:
+          "A picture that cannot be converted (broken, too large, animated) stays as it came, told as a change, or counts as failed. It always does where metadata is to be dropped.",
+      },
+    },
+  },
+  examples: [
+    {},
+    { formats: ["png", "jpeg"] },
+    { default: "webp", quality: 80, metadata: "drop" },
+    { background: "#000000", otherwise: "fail" },
+  ],
+  handles: ["output_format", "output_compression"],
+  create: ({ formats, compression, default: preset, otherwise, ...how }) =>
+    async function outputFormat(ctx, next) {
+      const { request } = ctx;
+      if (preset && request.output_format === undefined) {
+        request.output_format = preset;
+        ctx.change("output_format", { to: preset });
+      }
+      const { output_format: asked, output_compression: percent } = request;
+      const foreign = asked !== undefined && !formats.includes(asked);
+      // At 100 a picture is as good as it came.
+      const anew = percent !== undefined && percent < 100 && (foreign || !compression);
+      if (foreign || anew) {
+        // Before anything is paid for.
+        pixelWork.admit();
+        delete request.output_compression;
+        // What is encoded again had better lost nothing before.
+        if (asked && formats.includes("png")) request.output_format = "png";
+        else if (foreign) delete request.output_format;
+      }
+      await next();
+      if (asked) request.output_format = asked;
+      // Whether the provider that was asked for it obeyed is not worth a download.
+      const trusted = !foreign && !anew && how.metadata === "keep";
+      const wish = { ...how, format: asked, anew, quality: Math.max(1, percent ?? how.quality) };
+      await eachPicture(ctx, async (picture) => {
+        const { data } = picture;
+        if (data.kind === "url" && trusted) return picture;
+        const source = data.kind === "url" ? await ctx.fetchPicture(data.url) : data;
+        const made = await transcode(source, wish, ctx.signal).catch((error: unknown) => {
+          const ours = error instanceof GatewayError || error instanceof ProviderFailure;
+          if (!ours || ctx.signal.aborted || data.kind === "stream" || otherwise === "fail" || how.metadata === "drop") throw error;
+          return undefined;
+        });
+        if (data.kind === "url" && source.kind === "stream") source.stream.destroy();
+        const { mediaType } = made ?? sniff(headOf(source)) ?? picture;
+        const format = mediaType?.replace("image/", "");
+        if (asked && format !== asked) ctx.change("output_format", { from: asked, to: format });
+        if (anew && (!made || format === "png")) ctx.change("output_compression", { what: "dropped", from: percent });
+        if (made?.lost.transparency) ctx.change("background", { what: `flattened on ${how.background}` });
+        if (made?.lost.credentials) ctx.change("content_credentials", { what: "dropped" });
+        if (!made?.converted) return picture;
+        ctx.result.facts.output_format = format;
+        const cameAsUrl = data.kind === "url" ? { cameAsUrl: true as const } : {};
+        return { ...picture, ...cameAsUrl, data: made.data, mediaType, width: made.width, height: made.height };
+      });
+    },
+});

@@ -1,0 +1,28 @@
+import { availableParallelism } from "node:os";
+import type { SharpOptions } from "sharp";
+import { ProviderFailure } from "../errors.ts";
+import { createTurns } from "./turns.ts";
+
+/** Pixels of one picture, at most; four times what the largest providers make. Decoded, each takes four bytes. */
+export const pixelLimit = 100_000_000;
+
+/** The process's one line for decoding and encoding. Of libuv's four threads one is left for files and names. */
+export const pixelWork = createTurns({ running: Math.min(availableParallelism(), 3), waiting: 200, pixels: 1_000_000_000 });
+
+/** How untrusted bytes are decoded. */
+export const untrusted = { failOn: "error", limitInputPixels: pixelLimit, sequentialRead: true } as const satisfies SharpOptions;
+
+/** The library for pixels. It is loaded when first needed, which most processes never do. */
+export async function loadSharp() {
+  const { default: sharp } = await import("sharp");
+  // Both hold for the whole process. Several pictures are worked on at once, so more threads within one would only take the cores from
+  // the others and from the event loop; and no picture comes twice, so libvips' cache of operations is memory for nothing.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return sharp;
+}
+
+/** What is told where a picture's bytes turn out not to be one. */
+export function notDecoded(cause?: unknown): ProviderFailure {
+  return new ProviderFailure("bad_response", "the picture that came back is broken: it cannot be decoded", { cause });
+}

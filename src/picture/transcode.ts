@@ -1,0 +1,118 @@
+import type { Metadata, Sharp } from "sharp";
+import { ProviderFailure } from "../errors.ts";
+import { bytesOf, headOf, type LocalData } from "./convert.ts";
+import { loadSharp, notDecoded, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
+import { sniff } from "./sniff.ts";
+
+/** The formats that pictures can be made to. */
+export const encodings = ["png", "jpeg", "webp", "avif"] as const;
+
+export interface Encoding {
+  /** A picture's own where it is left out. */
+  format?: (typeof encodings)[number];
+  /** 1 to 100, for all but png; a webp of 100 is without loss. */
+  quality: number;
+  /** 0 to 6, for webp and avif: time for fewer bytes. */
+  effort: number;
+  /** The colour, as `#rrggbb`, behind a picture that has to lose its transparency. */
+  background: string;
+  /** EXIF, XMP, the colour profile: carried over as far as the format can, or taken out. Then turn and colours become the pixels' own. */
+  metadata: "keep" | "drop";
+  /** Encode it for the sake of `quality` too. */
+  anew: boolean;
+}
+
+export interface Transcoded {
+  data: LocalData;
+  /** Whether anything had to be done; the bytes are those that were given otherwise. */
+  converted: boolean;
+  mediaType: string;
+  width?: number;
+  height?: number;
+  /** What was lost on the way: transparency; content credentials (C2PA), which are signed for the very bytes that were there. */
+  lost: { transparency?: boolean; credentials?: boolean };
+}
+
+// The beginning of a C2PA manifest store, wherever a format keeps it: a JUMBF description box of C2PA's type.
+const credentials = Buffer.from("jumdc2pa", "latin1");
+
+/**
+ * A picture in the encoding that is wanted; as it is where it is that already. What is animated stays so in webp only. Rejects with a
+ * `ProviderFailure` for a picture that is broken, too large or cannot become this, and as `Turns` does.
+ */
+export async function transcode(data: LocalData, to: Encoding, signal: AbortSignal): Promise<Transcoded> {
+  const seen = sniff(headOf(data));
+  if (!seen) throw notDecoded();
+  const own = encodings.find((name) => `image/${name}` === seen.mediaType);
+  const format = to.format ?? own;
+  const asWanted = format === own && !(to.anew && format !== "png");
+  // Nobody asked for anything else than a gif, which holds no metadata.
+  if (!format || (asWanted && to.metadata === "keep")) return { ...seen, data, converted: false, lost: {} };
+
+  const [sharp, bytes] = [await loadSharp(), await bytesOf(data)];
+  // Nothing is decoded yet; `judge` says more clearly what is too large.
+  const told = await sharp(bytes, { ...untrusted, limitInputPixels: false })
+    .metadata()
+    .catch(failed);
+  const credited = bytes.includes(credentials);
+  if (asWanted && !credited && !told.exif && !told.xmp && !told.iptc && !told.comments)
+    return { ...seen, data: { kind: "bytes", bytes }, converted: false, lost: {} };
+  const frames = judge(told, format);
+  return pixelWork.take(told.width * told.height * frames, signal, async () => {
+    const transparency = format === "jpeg" && told.hasAlpha && !(await isOpaque(sharp(bytes, untrusted)));
+    const image = sharp(bytes, { ...untrusted, animated: frames > 1 });
+    if (transparency) image.flatten({ background: to.background });
+    carryMetadata(image, to, told);
+    const made = await encode(image, format, to).toBuffer({ resolveWithObject: true }).catch(failed);
+    signal.throwIfAborted();
+    const { width, height, pageHeight = height } = made.info;
+    return {
+      data: { kind: "bytes", bytes: made.data },
+      converted: true,
+      mediaType: `image/${format}`,
+      width,
+      height: pageHeight,
+      lost: { transparency, credentials: credited },
+    };
+  });
+}
+
+/** Of how many frames it is. Throws where it cannot become such a picture. */
+function judge({ width, height, pages = 1 }: Metadata, format: string): number {
+  if (width * height * pages > pixelLimit)
+    throw new ProviderFailure("bad_response", `the picture that came back has more than the ${pixelLimit} pixels that can be converted`);
+  if (pages > 1 && format !== "webp")
+    throw new ProviderFailure("bad_response", `the picture that came back is animated and cannot become a ${format}`);
+  return pages;
+}
+
+/** An alpha channel need not let anything through. */
+async function isOpaque(image: Sharp): Promise<boolean> {
+  const alpha = await image.extractChannel("alpha").raw().toBuffer().catch(failed);
+  return alpha.equals(Buffer.alloc(alpha.length, 255));
+}
+
+function carryMetadata(image: Sharp, { metadata }: Encoding, { space }: Metadata): void {
+  if (metadata === "drop") image.autoOrient();
+  // A printer's colours become a screen's, and their profile would be a lie.
+  else if (space === "cmyk") image.keepExif().keepXmp();
+  else image.keepMetadata();
+}
+
+function encode(image: Sharp, format: (typeof encodings)[number], { quality, effort }: Encoding): Sharp {
+  switch (format) {
+    case "png":
+      return image.png();
+    case "jpeg":
+      // Thin letters lose their colour where it is stored at half the size.
+      return image.jpeg({ quality, chromaSubsampling: quality < 90 ? "4:2:0" : "4:4:4" });
+    case "webp":
+      return image.webp({ quality, effort, lossless: quality === 100 });
+    case "avif":
+      return image.avif({ quality, effort });
+  }
+}
+
+function failed(error: unknown): never {
+  throw notDecoded(error);
+}
