@@ -1,0 +1,61 @@
+import { ProviderFailure } from "../src/errors.ts";
+import { chunksOf } from "../src/picture/convert.ts";
+import type { Picture } from "../src/picture/picture.ts";
+import type { PluginContext } from "../src/plugin/context.ts";
+import { definePlugin } from "../src/plugin/define.ts";
+import { itemError } from "../src/plugin/outcomes.ts";
+
+export default definePlugin({
+  name: "rehost",
+  summary: "Keep a copy of every picture and answer with a URL of our own, which does not end with the provider's.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      life: { type: "integer", minimum: 60, description: "Seconds that a copy is kept; the gateway's own setting when omitted." },
+      only: {
+        enum: ["urls", "all"],
+        default: "urls",
+        description: "What gets a URL of ours where the client asked for no response_format: pictures that came as URLs, or base64 too.",
+      },
+      partial: {
+        enum: ["keep", "fail"],
+        default: "keep",
+        description: "A picture that cannot be kept goes out as it came, which metadata.errors tells, or fails the request.",
+      },
+    },
+  },
+  examples: [{}, { life: 604800, only: "all" }, { partial: "fail" }],
+  create: ({ life, only, partial }) =>
+    async function rehost(ctx, next) {
+      const form = ctx.request.response_format;
+      await next();
+      // A copy whose URL nobody is told would only take room.
+      if (form === "b64_json") return;
+      const all = only === "all" || form === "url";
+      ctx.result.pictures = await Promise.all(
+        ctx.result.pictures.map(async (picture) => {
+          if (picture.data.kind === "url" ? picture.data.own : !all && !picture.cameAsUrl) return picture;
+          return keep(ctx, picture, life).catch((error: unknown) => {
+            if (partial === "fail" || ctx.signal.aborted || picture.data.kind === "stream") throw error;
+            if (!(error instanceof ProviderFailure)) ctx.log.error({ err: error }, "a picture could not be kept");
+            const { message, code } = itemError(error);
+            ctx.result.errors.push({ message: `a picture could not be kept, and is as the provider gave it: ${message}`, code });
+            return picture;
+          });
+        }),
+      );
+    },
+});
+
+async function keep(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
+  const { data } = picture;
+  const source = data.kind === "url" ? await ctx.fetchPicture(data.url) : data;
+  try {
+    const { url, mediaType } = await ctx.store.save(chunksOf(source), life);
+    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
+  } finally {
+    // Where it could not even be begun to be kept.
+    if (source.kind === "stream") source.stream.destroy();
+  }
+}
