@@ -43,7 +43,7 @@ export default definePlugin({
         enum: ["keep", "fail"],
         default: "keep",
         description:
-          "A picture that cannot be converted (broken, too large, animated) stays as it came, told as a change, or counts as failed. It always does where metadata is to be dropped.",
+          "A picture that cannot be converted (lost, broken, too large, animated) stays as it came, told as a change, or counts as failed. It always does where metadata is to be dropped.",
       },
     },
   },
@@ -81,16 +81,18 @@ export default definePlugin({
       await eachPicture(ctx, async (picture) => {
         const { data } = picture;
         if (data.kind === "url" && trusted) return picture;
-        const source = data.kind === "url" ? await ctx.fetchPicture(data.url) : data;
-        const made = await transcode(source, wish, ctx.signal).catch((error: unknown) => {
+        const excuse = (error: unknown) => {
           const ours = error instanceof GatewayError || error instanceof ProviderFailure;
           if (!ours || ctx.signal.aborted || data.kind === "stream" || otherwise === "fail" || how.metadata === "drop") throw error;
           return undefined;
-        });
-        if (data.kind === "url" && source.kind === "stream") source.stream.destroy();
-        const { mediaType } = made ?? sniff(headOf(source)) ?? picture;
+        };
+        const source = data.kind === "url" ? await ctx.fetchPicture(data.url).catch(excuse) : data;
+        const made = source && (await transcode(source, wish, ctx.signal).catch(excuse));
+        if (data.kind === "url" && source?.kind === "stream") source.stream.destroy();
+        const { mediaType } = made ?? (source && sniff(headOf(source))) ?? picture;
         const format = mediaType?.replace("image/", "");
-        if (asked && format !== asked) ctx.change("output_format", { from: asked, to: format });
+        if (asked && format !== asked)
+          ctx.change("output_format", format ? { from: asked, to: format } : { what: "not converted", from: asked });
         if (anew && (!made || format === "png")) ctx.change("output_compression", { what: "dropped", from: percent });
         if (made?.lost.transparency) ctx.change("background", { what: `flattened on ${how.background}` });
         if (made?.lost.credentials) ctx.change("content_credentials", { what: "dropped" });

@@ -92,11 +92,16 @@ async function isOpaque(image: Sharp): Promise<boolean> {
   return alpha.equals(Buffer.alloc(alpha.length, 255));
 }
 
-function carryMetadata(image: Sharp, { metadata }: Encoding, { space }: Metadata): void {
+function carryMetadata(image: Sharp, { metadata }: Encoding, { space, icc, exif, xmp, iptc }: Metadata): void {
   if (metadata === "drop") image.autoOrient();
-  // A printer's colours become a screen's, and their profile would be a lie.
-  else if (space === "cmyk") image.keepExif().keepXmp();
-  else image.keepMetadata();
+  else if (iptc) image.keepMetadata();
+  // To keep what is not there would write an empty one.
+  else {
+    // A printer's colours become a screen's, and their profile would be a lie.
+    if (icc && space !== "cmyk") image.keepIccProfile();
+    if (exif) image.keepExif();
+    if (xmp) image.keepXmp();
+  }
 }
 
 function encode(image: Sharp, format: (typeof encodings)[number], { quality, effort }: Encoding): Sharp {

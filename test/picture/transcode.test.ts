@@ -120,6 +120,32 @@ describe("transcode", () => {
     expect([avif.width, avif.height, avif.icc?.equals(icc!)]).to.deep.equal([16, 32, true]);
   });
 
+  it("adds none where there was none", async () => {
+    const source = await picture().png().toBuffer();
+    for (const format of ["webp", "avif"] as const) {
+      const { exif, icc, xmp } = await sharp((await become(source, { format })).bytes).metadata();
+      expect([exif, icc, xmp], format).to.deep.equal([undefined, undefined, undefined]);
+    }
+  });
+
+  it("carries notes of every kind over", async () => {
+    const xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>';
+    const noted = await picture().withXmp(xmp).jpeg().toBuffer();
+    expect((await sharp((await become(noted, { format: "webp" })).bytes).metadata()).xmpAsString).to.contain("xmpmeta");
+    const caption = Buffer.from("\x1c\x02\x78\x00\x02me", "latin1");
+    const lengths = Buffer.alloc(6);
+    lengths.writeUInt16BE(0, 0);
+    lengths.writeUInt32BE(caption.length, 2);
+    const body = Buffer.concat([Buffer.from("Photoshop 3.0\x008BIM\x04\x04", "latin1"), lengths, caption]);
+    const segment = Buffer.concat([Buffer.from([0xff, 0xed, 0, body.length + 2]), body]);
+    const plain = await picture().jpeg().toBuffer();
+    const captioned = Buffer.concat([plain.subarray(0, 2), segment, plain.subarray(2)]);
+    expect((await sharp(captioned).metadata()).iptc?.includes("me")).to.equal(true);
+    const { bytes } = await become(captioned, { anew: true, quality: 50 });
+    expect((await sharp(bytes).metadata()).iptc?.includes("me")).to.equal(true);
+    expect((await sharp((await become(captioned, { metadata: "drop" })).bytes).metadata()).iptc).to.equal(undefined);
+  });
+
   it("takes them out where it is told to, and turns the pixels", async () => {
     const source = await picture().withMetadata({ orientation: 6 }).withIccProfile("p3").jpeg().toBuffer();
     for (const wish of [{ format: "png" as const }, {}]) {

@@ -150,6 +150,12 @@ describe("output-format", () => {
       expect(changes).to.deep.include({ field: "output_format", from: "webp", to: "png" });
     });
 
+    it("is the provider's URL still where it cannot be fetched, and that is told", async () => {
+      const { result, changes } = await run("output-format", {}, { output_format: "webp" }, () => ({ pictures: [url("gone")] }));
+      expect(result.pictures).to.deep.equal([url("gone")]);
+      expect(changes).to.deep.equal([{ field: "output_format", what: "not converted", from: "webp" }]);
+    });
+
     it("keeps its size too, and that is told", async () => {
       const half = jpeg.subarray(0, jpeg.length / 2);
       const { changes } = await run("output-format", {}, { output_compression: 20 }, () => ({ pictures: [bytes(half)] }));

@@ -150,6 +150,8 @@ describe("inspect", () => {
     const { changes, result } = await run("inspect", { ...options, fetch: true }, { size: "9x9" }, () => ({ pictures }));
     expect(changes).to.deep.equal([{ field: "size", from: "9x9", to: "8x8" }]);
     expect(result.pictures[0]?.data).to.deep.equal(pictures[0]?.data);
+    const own = [{ data: { ...url("1").data, own: true as const } }];
+    expect((await run("inspect", { ...options, fetch: true }, {}, () => ({ pictures: own }))).fetched).to.deep.equal([]);
   });
 });
 
