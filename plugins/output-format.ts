@@ -87,7 +87,7 @@ export default definePlugin({
           return undefined;
         };
         const source = data.kind === "url" ? await ctx.fetchPicture(data.url).catch(excuse) : data;
-        const made = source && (await transcode(source, wish, ctx.signal).catch(excuse));
+        const made = source && (await transcode(source, wish, ctx).catch(excuse));
         if (data.kind === "url" && source?.kind === "stream") source.stream.destroy();
         const { mediaType } = made ?? (source && sniff(headOf(source))) ?? picture;
         const format = mediaType?.replace("image/", "");

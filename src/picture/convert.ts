@@ -26,14 +26,6 @@ export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
   }
 }
 
-/** All of a picture's raw bytes. */
-export async function bytesOf(data: LocalData): Promise<Buffer> {
-  if (data.kind === "bytes") return data.bytes;
-  const chunks: Buffer[] = [];
-  for await (const chunk of chunksOf(data)) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
 /** The picture as base64, in ASCII. What is base64 already is not touched. */
 export async function* base64Of(data: LocalData): AsyncGenerator<Buffer> {
   if (data.kind === "base64") yield data.ascii;

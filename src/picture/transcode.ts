@@ -1,8 +1,9 @@
-import type { Metadata, Sharp } from "sharp";
+import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { ProviderFailure } from "../errors.ts";
-import { bytesOf, headOf, type LocalData } from "./convert.ts";
+import { chunksOf, headOf, type LocalData } from "./convert.ts";
 import { loadSharp, notDecoded, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
 import { sniff } from "./sniff.ts";
+import type { SpoolScope } from "./spool.ts";
 
 /** The formats that pictures can be made to. */
 export const encodings = ["png", "jpeg", "webp", "avif"] as const;
@@ -40,7 +41,11 @@ const credentials = Buffer.from("jumdc2pa", "latin1");
  * A picture in the encoding that is wanted; as it is where it is that already. What is animated stays so in webp only. Rejects with a
  * `ProviderFailure` for a picture that is broken, too large or cannot become this, and as `Turns` does.
  */
-export async function transcode(data: LocalData, to: Encoding, signal: AbortSignal): Promise<Transcoded> {
+export async function transcode(
+  data: LocalData,
+  to: Encoding,
+  { spool, signal }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal },
+): Promise<Transcoded> {
   const seen = sniff(headOf(data));
   if (!seen) throw notDecoded();
   const own = encodings.find((name) => `image/${name}` === seen.mediaType);
@@ -49,25 +54,28 @@ export async function transcode(data: LocalData, to: Encoding, signal: AbortSign
   // Nobody asked for anything else than a gif, which holds no metadata.
   if (!format || (asWanted && to.metadata === "keep")) return { ...seen, data, converted: false, lost: {} };
 
-  const [sharp, bytes] = [await loadSharp(), await bytesOf(data)];
+  const sharp = await loadSharp();
+  // The library reads nothing before it has all of it.
+  const whole = data.kind === "bytes" || data.kind === "file" ? data : await spool.take(chunksOf(data), Infinity);
+  const open = (options: SharpOptions) => sharp(whole.kind === "file" ? whole.path : whole.bytes, options);
   // Nothing is decoded yet; `judge` says more clearly what is too large.
-  const told = await sharp(bytes, { ...untrusted, limitInputPixels: false })
+  const told = await open({ ...untrusted, limitInputPixels: false })
     .metadata()
     .catch(failed);
-  const credited = bytes.includes(credentials);
+  const credited = await holds(whole, credentials);
   if (asWanted && !credited && !told.exif && !told.xmp && !told.iptc && !told.comments)
-    return { ...seen, data: { kind: "bytes", bytes }, converted: false, lost: {} };
+    return { ...seen, data: whole, converted: false, lost: {} };
   const frames = judge(told, format);
   return pixelWork.take(told.width * told.height * frames, signal, async () => {
-    const transparency = format === "jpeg" && told.hasAlpha && !(await isOpaque(sharp(bytes, untrusted)));
-    const image = sharp(bytes, { ...untrusted, animated: frames > 1 });
+    const transparency = format === "jpeg" && told.hasAlpha && !(await isOpaque(open(untrusted)));
+    const image = open({ ...untrusted, animated: frames > 1 });
     if (transparency) image.flatten({ background: to.background });
     carryMetadata(image, to, told);
     const made = await encode(image, format, to).toBuffer({ resolveWithObject: true }).catch(failed);
     signal.throwIfAborted();
     const { width, height, pageHeight = height } = made.info;
     return {
-      data: { kind: "bytes", bytes: made.data },
+      data: await spool.take(chunksOf({ kind: "bytes", bytes: made.data }), Infinity),
       converted: true,
       mediaType: `image/${format}`,
       width,
@@ -75,6 +83,17 @@ export async function transcode(data: LocalData, to: Encoding, signal: AbortSign
       lost: { transparency, credentials: credited },
     };
   });
+}
+
+/** Whether the bytes stand somewhere in the picture. */
+async function holds(data: LocalData, bytes: Buffer): Promise<boolean> {
+  let carry: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunksOf(data)) {
+    const piece = carry.length === 0 ? chunk : Buffer.concat([carry, chunk]);
+    if (piece.includes(bytes)) return true;
+    carry = piece.subarray(-bytes.length);
+  }
+  return false;
 }
 
 /** Of how many frames it is. Throws where it cannot become such a picture. */

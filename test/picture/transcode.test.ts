@@ -1,14 +1,22 @@
 import { expect } from "chai";
+import { readdir, rm } from "node:fs/promises";
 import { deflateSync } from "node:zlib";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
 import sharp, { type Sharp } from "sharp";
 import { ProviderFailure } from "../../src/errors.ts";
-import { bytesOf } from "../../src/picture/convert.ts";
+import { chunksOf } from "../../src/picture/convert.ts";
 import { pngChunk, solidPng } from "../../src/picture/png.ts";
 import { encodings, transcode, type Encoding } from "../../src/picture/transcode.ts";
+import { createSpool } from "../../src/picture/spool.ts";
 import { failureOf } from "../plugins/run.ts";
+import { bytesOf } from "./bytes-of.ts";
 
 const plain: Encoding = { quality: 90, effort: 0, background: "#ffffff", metadata: "keep", anew: false };
 const never = new AbortController().signal;
+const folder = join(tmpdir(), `pictor-transcode-${process.pid}`);
+const spool = createSpool({ folder }).scope();
 
 /** A small picture with a different colour in each pixel; with alpha each row lets more through. */
 function picture(channels: 3 | 4 = 3): Sharp {
@@ -23,8 +31,8 @@ function picture(channels: 3 | 4 = 3): Sharp {
 
 const raw = (bytes: Buffer, channels: 3 | 4) => (channels === 3 ? sharp(bytes) : sharp(bytes).ensureAlpha()).raw().toBuffer();
 
-async function become(bytes: Buffer, to: Partial<Encoding>, signal = never) {
-  const made = await transcode({ kind: "bytes", bytes }, { ...plain, ...to }, signal);
+async function become(bytes: Buffer, to: Partial<Encoding>, signal = never, from = spool) {
+  const made = await transcode({ kind: "bytes", bytes }, { ...plain, ...to }, { spool: from, signal });
   return { ...made, bytes: await bytesOf(made.data) };
 }
 
@@ -35,6 +43,8 @@ function difference(one: Buffer, other: Buffer): number {
 }
 
 describe("transcode", () => {
+  after(() => rm(folder, { recursive: true, force: true }));
+
   for (const channels of [3, 4] as const) {
     it(`is exact between png and a webp of 100, ${channels} channels`, async () => {
       const source = await picture(channels).png().toBuffer();
@@ -76,13 +86,13 @@ describe("transcode", () => {
     for (const format of encodings) {
       const data = { kind: "bytes" as const, bytes: await picture().toFormat(format).toBuffer() };
       for (const wish of [{ format }, {}]) {
-        const made = await transcode(data, { ...plain, ...wish }, never);
+        const made = await transcode(data, { ...plain, ...wish }, { spool, signal: never });
         expect(made.data, format).to.equal(data);
         expect(made.converted).to.equal(false);
       }
     }
     const gif = { kind: "bytes" as const, bytes: await picture().gif().toBuffer() };
-    expect((await transcode(gif, { ...plain, anew: true, metadata: "drop" }, never)).data).to.equal(gif);
+    expect((await transcode(gif, { ...plain, anew: true, metadata: "drop" }, { spool, signal: never })).data).to.equal(gif);
   });
 
   it("flattens what is transparent on the colour that is told, for jpeg only", async () => {
@@ -212,6 +222,37 @@ describe("transcode", () => {
     }
     const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>');
     expect((await failureOf(become(svg, { format: "png" }))).message).to.contain("cannot be decoded");
+  });
+
+  it("needs no memory for what the spool puts into files", async () => {
+    const scope = createSpool({ folder, largest: 100 }).scope();
+    try {
+      const bytes = Buffer.concat([
+        await picture()
+          .withExif({ IFD0: { Copyright: "me" } })
+          .png()
+          .toBuffer(),
+        Buffer.from("jumdc2pa"),
+      ]);
+      const stream = { kind: "stream" as const, head: bytes.subarray(0, 100), stream: Readable.from([bytes.subarray(100)]) };
+      const made = await transcode(stream, { ...plain, format: "webp", quality: 100 }, { spool: scope, signal: never });
+      expect([made.data.kind, made.lost.credentials]).to.deep.equal(["file", true]);
+      expect(difference(await raw(bytes, 3), await raw(await bytesOf(made.data), 3))).to.equal(0);
+      const back = await transcode(made.data, { ...plain, metadata: "drop" }, { spool: scope, signal: never });
+      expect([back.data.kind, back.converted]).to.deep.equal(["file", true]);
+    } finally {
+      await scope.close();
+    }
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it("finds credentials across the pieces of a file", async () => {
+    const scope = createSpool({ folder, largest: 100 }).scope();
+    const png = await picture().png().toBuffer();
+    const bytes = Buffer.concat([png, Buffer.alloc(256 * 1024 - png.length - 3), Buffer.from("jumdc2pa")]);
+    const data = await scope.take(chunksOf({ kind: "bytes", bytes }), Infinity);
+    expect((await transcode(data, { ...plain, format: "jpeg" }, { spool: scope, signal: never })).lost.credentials).to.equal(true);
+    await scope.close();
   });
 
   it("refuses a bomb before it is decoded", async () => {

@@ -2,9 +2,10 @@ import { expect } from "chai";
 import { Readable } from "node:stream";
 import sharp from "sharp";
 import { ProviderFailure } from "../../src/errors.ts";
-import { bytesOf, type LocalData } from "../../src/picture/convert.ts";
 import { pixelWork } from "../../src/picture/pixels.ts";
 import { solidPng } from "../../src/picture/png.ts";
+import type { PictureData } from "../../src/picture/picture.ts";
+import { bytesOf } from "../picture/bytes-of.ts";
 import { bytes, failureOf, run, url } from "./run.ts";
 
 const noise = await sharp({
@@ -15,7 +16,7 @@ const noise = await sharp({
 const jpeg = await sharp(noise).jpeg({ quality: 95 }).toBuffer();
 const webp = await sharp(noise).webp().toBuffer();
 
-const typeOf = async (picture: { data: unknown }) => (await sharp(await bytesOf(picture.data as LocalData)).metadata()).mediaType;
+const typeOf = async (picture: { data: PictureData }) => (await sharp(await bytesOf(picture.data)).metadata()).mediaType;
 
 describe("output-format", () => {
   it("converts what the provider cannot be asked for, without a word", async () => {
@@ -72,7 +73,7 @@ describe("output-format", () => {
   describe("output_compression", () => {
     const size = async (options: object, request: object) => {
       const { result, sent, changes } = await run("output-format", options, request, () => ({ pictures: [bytes(jpeg)] }));
-      return { length: (await bytesOf(result.pictures[0]!.data as LocalData)).length, sent: sent[0], changes };
+      return { length: (await bytesOf(result.pictures[0]!.data)).length, sent: sent[0], changes };
     };
 
     it("is the quality of what is converted, and webp loses nothing at 100", async () => {
@@ -82,7 +83,7 @@ describe("output-format", () => {
       const { result } = await run("output-format", {}, { output_format: "webp", output_compression: 100 }, () => ({
         pictures: [bytes(noise)],
       }));
-      const made = await bytesOf(result.pictures[0]!.data as LocalData);
+      const made = await bytesOf(result.pictures[0]!.data);
       expect((await sharp(made).raw().toBuffer()).equals(await sharp(noise).raw().toBuffer())).to.equal(true);
     });
 
@@ -136,7 +137,7 @@ describe("output-format", () => {
       .toBuffer();
     const { result, fetched } = await run("output-format", { metadata: "drop" }, {}, () => ({ pictures: [url("1"), bytes(web)] }), { web });
     expect(fetched).to.have.length(1);
-    for (const { data } of result.pictures) expect((await sharp(await bytesOf(data as LocalData)).metadata()).exif).to.equal(undefined);
+    for (const { data } of result.pictures) expect((await sharp(await bytesOf(data)).metadata()).exif).to.equal(undefined);
   });
 
   describe("a picture that cannot be converted", () => {
