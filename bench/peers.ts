@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, listening, pinned, run, type Running } from "./processes.ts";
+import { profiling } from "./profile.ts";
 import { channels, put, scratch, type Tools } from "./tools.ts";
 
 export const peerNames = ["direct", "nginx", "portkey", "naive", "pictor", "pictor-2-workers"] as const;
@@ -23,6 +24,8 @@ interface Start {
   provider: number;
   /** Cores as `taskset` takes them. */
   cores: string;
+  /** Have Pictor write a profile into its folder when it ends. */
+  profile: boolean;
 }
 
 const here = fileURLToPath(new URL("./", import.meta.url));
@@ -37,7 +40,7 @@ export function folderOf(name: PeerName): string {
 }
 
 /** Start a peer; undefined where it is not there. */
-export async function startPeer(name: PeerName, { tools, provider, cores }: Start): Promise<Peer | undefined> {
+export async function startPeer(name: PeerName, { tools, provider, cores, profile }: Start): Promise<Peer | undefined> {
   if (name === "direct") return { name, port: provider, headers: authorization };
   const port = await freePort();
   const folder = folderOf(name);
@@ -65,7 +68,7 @@ export async function startPeer(name: PeerName, { tools, provider, cores }: Star
     case "pictor":
     case "pictor-2-workers":
       return begun(
-        start([...node, main, "serve", ...(name === "pictor" ? [] : ["--workers", "2"])], {
+        start([...node, ...(profile ? profiling(folder) : []), main, "serve", ...(name === "pictor" ? [] : ["--workers", "2"])], {
           PORT: String(port),
           PICTOR_API_KEYS: "sk-bench",
           PICTOR_CHANNELS: channels,

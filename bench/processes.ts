@@ -56,7 +56,7 @@ export function run(command: readonly string[], log: string, env: NodeJS.Process
     signal: (name) => tree(pid).forEach((each) => process.kill(each, name)),
     async stop() {
       child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 3000);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
       if (children.has(child)) await gone;
       clearTimeout(timer);
     },

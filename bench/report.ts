@@ -74,6 +74,12 @@ function section({ case: each, slices, notes }: Outcome): string {
   return [`## ${each.title} (\`${each.name}\`)`, table(head, rows), ...notes].join("\n\n");
 }
 
+/** Where Pictor's time went: what takes a hundredth or more. */
+export function profileTable(shares: readonly (readonly [where: string, share: number])[]): string {
+  const rows = shares.filter(([, share]) => share >= 0.01).map(([where, share]) => [where, `${(share * 100).toFixed(1)} %`]);
+  return `Where Pictor's time went:\n\n${table(["", "of its CPU"], rows)}`;
+}
+
 function goalRow(title: string, goal: Goal, values: readonly number[]): string[] {
   const [peer, metric] = goal.of;
   const figure = goal.over ? `${peer} ÷ ${goal.over[0]}, ${metrics[metric].title}` : `${peer}, ${metrics[metric].title}`;

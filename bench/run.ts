@@ -7,10 +7,11 @@ import { checkPeer, startProvider, type Provider } from "./check.ts";
 import { measure, type Around } from "./measure.ts";
 import { folderOf, startPeer, type Peer } from "./peers.ts";
 import { pinning } from "./processes.ts";
-import { markdown, type Outcome, type Slices } from "./report.ts";
+import { profileClock, sharesOf } from "./profile.ts";
+import { markdown, profileTable, type Outcome, type Slices } from "./report.ts";
 import { prepareTools, put, scratch, type Tools } from "./tools.ts";
 
-const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N]
+const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N] [--profile]
 cases: ${cases.map(({ name }) => name).join(", ")}`;
 
 interface Pace {
@@ -19,12 +20,14 @@ interface Pace {
   /** Seconds of one slice, and of the load before the first. */
   slice: number;
   warmUp: number;
+  profile: boolean;
 }
 
 /** Run one case: all its peers at once, taking turns, so that whatever else the machine does meets all of them. */
 async function runCase(each: Case, tools: Tools, provider: Provider, pace: Pace): Promise<Outcome> {
   const notes: string[] = [];
   const slices: Slices = {};
+  let warm = 0;
   const started: { peer: Peer; around: Around }[] = [];
   const upload = each.upload === undefined ? undefined : provider.upload;
   const cores = { proxy: each.unpinned ? "0,1" : "1", load: each.unpinned ? "0,1" : "0" };
@@ -32,7 +35,7 @@ async function runCase(each: Case, tools: Tools, provider: Provider, pace: Pace)
     for (const name of each.peers) {
       rmSync(folderOf(name), { recursive: true, force: true });
       try {
-        const peer = await startPeer(name, { tools, provider: provider.port, cores: cores.proxy });
+        const peer = await startPeer(name, { tools, provider: provider.port, cores: cores.proxy, profile: pace.profile });
         if (!peer) continue;
         const idle = await checkPeer(peer, each, provider).catch(async (error: unknown) => {
           await peer.process?.stop();
@@ -47,6 +50,7 @@ async function runCase(each: Case, tools: Tools, provider: Provider, pace: Pace)
     }
     // Requests that are asked but once need no load beforehand: what is measured is what they hold while they wait.
     if (!each.once) for (const { peer, around } of started) await measure(peer, each, { ...around, seconds: pace.warmUp }, upload);
+    warm = profileClock();
     for (let repeat = 0; repeat < pace.repeats; repeat += 1) {
       // Each repeat begins with another peer.
       const order = [...started.slice(repeat % started.length), ...started.slice(0, repeat % started.length)];
@@ -56,6 +60,7 @@ async function runCase(each: Case, tools: Tools, provider: Provider, pace: Pace)
     for (const { peer } of started) await peer.process?.stop();
   }
   addDirect(slices);
+  if (pace.profile && slices.pictor) notes.push(profileTable(sharesOf(folderOf("pictor"), warm)));
   return { case: each, slices, notes };
 }
 
@@ -72,10 +77,10 @@ function addDirect(slices: Slices): void {
   }
 }
 
-function paceOf(quick: boolean, repeats: string | undefined): Pace {
+function paceOf(quick: boolean, profile: boolean, repeats: string | undefined): Pace {
   const count = Number(repeats ?? (quick ? 1 : 5));
   if (!Number.isInteger(count) || count < 1) throw new Error(`--repeats is ${repeats ?? ""}; it must be a whole number from 1`);
-  return { quick, repeats: count, slice: quick ? 0.2 : 5, warmUp: quick ? 0.1 : 10 };
+  return { quick, profile, repeats: count, slice: quick ? 0.2 : 5, warmUp: quick ? 0.1 : 10 };
 }
 
 function chosenCases(names: readonly string[] | undefined, quick: boolean): Case[] {
@@ -96,6 +101,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     case: { type: "string", multiple: true },
     repeats: { type: "string" },
+    profile: { type: "boolean", default: false },
     help: { type: "boolean" },
   },
 });
@@ -103,8 +109,8 @@ if (values.help) {
   console.log(usage);
   process.exit();
 }
-const { quick } = values;
-const pace = paceOf(quick, values.repeats);
+const { quick, profile } = values;
+const pace = paceOf(quick, profile, values.repeats);
 const chosen = chosenCases(values.case, quick);
 const tools = prepareTools(quick);
 const provider = await startProvider(tools, quick);

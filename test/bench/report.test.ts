@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { cases, type Case } from "../../bench/cases.ts";
-import { figures, holds, markdown, median, spread } from "../../bench/report.ts";
+import { figures, holds, markdown, median, profileTable, spread } from "../../bench/report.ts";
 
 const small: Case = {
   ...{ name: "small", title: "Small answers", model: "small", format: "url", connections: 1 },
@@ -37,6 +37,14 @@ describe("the benchmark's report", () => {
     expect(report).to.include("- machine: two cores");
     expect(report).to.include("| portkey | 20.0 (10.0–30.0) | 0.25 (0.25–0.40) |").and.include("| pictor | 50.0 (40.0–120.0) | 1.00 |");
     expect(report).to.include("| pictor ÷ portkey, requests/s | ≥ 3 | 4.00 (2.50–4.00) | holds |");
+  });
+
+  it("tells where time went, but for what is next to nothing", () => {
+    const told = profileTable([
+      ["got", 0.25],
+      ["src/http/app", 0.009],
+    ]);
+    expect(told).to.include("| got | 25.0 % |").and.not.include("app");
   });
 
   it("has goals only of what a case measures", () => {
