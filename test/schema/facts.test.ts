@@ -91,7 +91,7 @@ const extras: [model: string, field: string, fine: unknown, not: unknown][] = [
   ["seedream-4.0", "images", Array(14).fill("a"), Array(15).fill("a")],
   ["seedream-4.5", "optimize_prompt_options", { mode: "standard" }, { mode: "fast" }],
   ["seedream-5.0-lite", "tools", [{ type: "web_search" }], [{ type: "shell" }]],
-  ["seedream-5.0-lite", "output_format", "png", "webp"],
+  ["seedream-5.0-lite", "output_format", "webp", "gif"],
   ["seedream-5.0-pro", "layer_decomposition", true, "yes"],
   ["gpt-image-1", "moderation", "low", "none"],
   ["gpt-image-1", "input_fidelity", "high", "medium"],
