@@ -35,7 +35,7 @@ const rule = closed(
     then: {
       enum: thens,
       description:
-        "What comes next where the class's own rule does not fit. `fail`: the request is over, also where a poll would be asked again. The others say that nothing was made: `retry` the same key, `next_key`, or `next_channel`.",
+        "What comes next where the class's own rule does not fit. `fail`: the request is over, also where a poll would be asked again. The others say that nothing was made: `retry` the same key (a poll is asked again), `next_key`, or `next_channel`.",
     },
   },
   { required: ["when", "class"] },

@@ -83,8 +83,12 @@ export function compilePoll(
   };
 }
 
-/** What passes by itself, also where a provider says it in a 200. */
 const passing = new Set<FailureClass>(["overloaded", "rate_limit"]);
+
+/** What passes by itself, also where a provider says it in a 200, and what a rule tells to try again. */
+function passes({ kind, details }: ProviderFailure): boolean {
+  return details.then === "retry" || passing.has(kind);
+}
 
 /** A 4xx that is said of the task; what is said with a 5xx is said of the provider. */
 function isClientError({ status }: Answer): boolean {
@@ -92,13 +96,14 @@ function isClientError({ status }: Answer): boolean {
 }
 
 /** A poll that failed by its status, or on the network. */
-function mayPass({ kind }: ProviderFailure): boolean {
-  return passing.has(kind) || kind === "failed" || kind === "timeout" || kind === "bad_response";
+function mayPass(failure: ProviderFailure): boolean {
+  const { kind } = failure;
+  return passes(failure) || kind === "failed" || kind === "timeout" || kind === "bad_response";
 }
 
 /**
  * One poll's answer, or why it told nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes; so is a
- * rule's `then: fail`. A status that is no success is an answer all the same where it `tells` a state.
+ * rule's `then: fail`, and not its `then: retry`. A status that is no success is an answer all the same where it `tells` a state.
  */
 async function ask(
   call: () => Promise<Answer>,
@@ -116,7 +121,8 @@ async function ask(
   const variables = { ...scope, ...answer };
   const usual = usualOf(answer);
   const failure = rules.find((candidate) => candidate.matches(variables))?.failure(variables, usual);
-  if (failure?.details.then === "fail" || (failure && answer.status < 400 && !passing.has(failure.kind))) throw failure;
+  const final = failure && (failure.details.then === "fail" || (answer.status < 400 && !passes(failure)));
+  if (final) throw failure;
   if (answer.status < 400) return failure ?? answer;
   return tells(answer) ? answer : (failure ?? usualFailure(usual));
 }

@@ -141,6 +141,17 @@ describe("mistakes in the words of a channel", () => {
       expected: ["channels/x.yaml:8:5: errors: class is missing"],
     },
     {
+      name: "a state in two tables",
+      change: [
+        "  result:\n",
+        '  poll: { get: "/x", state: "${body.state}", pending: [wait, 1], done: [done, "1"], failed: [wait] }\n  result:\n',
+      ],
+      expected: [
+        "channels/x.yaml:13:80: generate.poll.done: the state 1 is in pending already",
+        "channels/x.yaml:13:94: generate.poll.failed: the state wait is in pending already",
+      ],
+    },
+    {
       name: "something that comes next that there is not",
       change: ["generate:", "errors:\n  - { when: status == 402, class: quota, then: retyr }\ngenerate:"],
       expected: ['channels/x.yaml:8:48: errors.then: unknown value "retyr" (known: fail, next_key, next_channel, retry)'],
