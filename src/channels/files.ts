@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { messageOf, shownPath } from "../errors.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { sourceOf, type Located, type Problems } from "./problems.ts";
@@ -21,10 +22,13 @@ export interface Files {
   schemas: Map<string, ReadFile>;
 }
 
-/** Read a folder of channels with its `presets` and `models`. What cannot be read or parsed is in `problems`. */
-export async function readFiles(folder: string, problems: Problems): Promise<Files> {
+/**
+ * Read a folder of channels, or `only` some of them by name, with its `presets` and `models`. What cannot be read or parsed is in
+ * `problems`.
+ */
+export async function readFiles(folder: string, problems: Problems, only?: readonly string[]): Promise<Files> {
   const [channels, presets, schemas] = await Promise.all([
-    readFolder(folder, /\.ya?ml$/, problems, true),
+    readFolder(folder, /\.ya?ml$/, problems, { needed: true, only }),
     readFolder(join(folder, "presets"), /\.ya?ml$/, problems),
     readFolder(join(folder, "models"), /\.json$/, problems),
   ]);
@@ -38,13 +42,20 @@ export async function readFiles(folder: string, problems: Problems): Promise<Fil
   };
 }
 
-async function readFolder(folder: string, ending: RegExp, problems: Problems, needed = false): Promise<Map<string, ReadFile>> {
+async function readFolder(
+  folder: string,
+  ending: RegExp,
+  problems: Problems,
+  { needed = false, only }: { needed?: boolean; only?: readonly string[] } = {},
+): Promise<Map<string, ReadFile>> {
   const entries = await readdir(folder).catch((error: unknown) => {
     if (needed) problems.addAt(sourceOf(shownPath(folder), ""), 0, `the folder of channels cannot be read: ${messageOf(error)}`);
     return [];
   });
   // Editors keep files that begin with a dot beside those they edit.
-  const names = entries.filter((name) => ending.test(name) && !name.startsWith(".")).sort();
+  const names = entries
+    .filter((name) => ending.test(name) && !name.startsWith(".") && (only?.includes(name.replace(ending, "")) ?? true))
+    .sort();
   const texts = await Promise.all(
     names.map((name) => readFile(join(folder, name), "utf8").catch((error: unknown) => new Error(messageOf(error)))),
   );
@@ -55,6 +66,8 @@ async function readFolder(folder: string, ending: RegExp, problems: Problems, ne
     const before = files.get(name);
     if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);
     if (text instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${text.message}`);
+    // A reload shares the process with requests, which get their turn between two files.
+    await setImmediate();
     files.set(name, { name, file, below: [], located: text instanceof Error ? undefined : readSource(file, text, problems) });
   }
   return files;

@@ -1,6 +1,7 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { CallSpec, Exchange } from "../dialect/call.ts";
 import type { RuleSpec } from "../dialect/failure.ts";
 import { wait as realWait } from "../dialect/operation.ts";
@@ -73,7 +74,7 @@ interface Load extends LoadOptions {
  */
 export async function loadChannels(options: LoadOptions): Promise<Loaded> {
   const problems = createProblems();
-  const files = await readFiles(options.folder, problems);
+  const files = await readFiles(options.folder, problems, options.only);
   const load: Load = {
     ...options,
     schemas: compileSchemas(files.schemas, problems),
@@ -83,7 +84,11 @@ export async function loadChannels(options: LoadOptions): Promise<Loaded> {
     schemaOf: new Map(),
   };
   const meant = files.channels.filter(({ name }) => options.only?.includes(name) ?? true);
-  const tests = meant.flatMap(({ name, file, located }) => (located ? loadChannel(name, file, located, load) : []));
+  const tests: ChannelTests[] = [];
+  for (const { name, file, located } of meant) {
+    await setImmediate();
+    if (located) tests.push(...loadChannel(name, file, located, load));
+  }
   const found = problems.list().filter(({ file }) => options.only === undefined || isBelow(file, meant, load));
   if (found.length > 0) throw new ConfigError(found);
   return {

@@ -1,23 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
-import { loadChannels, type Loaded } from "../channels/load.ts";
-import { startDemoProvider } from "../demo/server.ts";
+import type { Channel } from "../channels/route.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { createApp } from "../http/app.ts";
 import { createClientKeys } from "../http/client-keys.ts";
-import { answerMalformed } from "../http/malformed.ts";
 import { createMetrics } from "../http/metrics.ts";
+import { startServer } from "../http/server.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { createSpool } from "../picture/spool.ts";
 import { openStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
+import { createLoader } from "./load.ts";
 
 export interface Serving {
   url: string;
@@ -29,17 +26,19 @@ export interface Serving {
 export async function serve(env: Readonly<Record<string, string | undefined>>, say: (line: string) => void): Promise<Serving> {
   const settings = readSettings(env);
   const plugins = await loadPlugins(settings.pluginFolders);
-  const load = (more: Record<string, string> = {}) => loadChannels({ folder: settings.channels, plugins, env: { ...env, ...more } });
-  const first = await load();
-  const wantsDemo = settings.demo || first.routes.length === 0;
-  const demo = wantsDemo && first.channels.some(({ name }) => name === "demo") ? await startDemoProvider() : undefined;
+  const closing: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of closing.splice(0).reverse()) await end();
+  };
   try {
-    const loaded = demo ? await load({ DEMO_BASE_URL: demo.url }) : first;
-    refuseOwnAddress(loaded, settings);
+    const loader = await createLoader(settings, plugins, env);
+    closing.push(loader.close);
+    const table = createTable(await loader.load());
     const store = await openStore({ folder: settings.data, life: settings.pictureLife });
+    closing.push(store.close);
     const spool = createSpool({ folder: join(settings.data, "tmp") });
+    closing.push(() => spool.close());
     const keys = settings.apiKeys.length > 0 ? settings.apiKeys : [await ownKey(settings.data)];
-    const table = createTable(loaded);
     const app = createApp({
       table: () => table,
       keys: createClientKeys(keys),
@@ -53,71 +52,27 @@ export async function serve(env: Readonly<Record<string, string | undefined>>, s
       corsOrigins: settings.corsOrigins,
     });
     const handle = app.callback();
-    const server = createServer((request, response) => void handle(request, response));
-    // Proxies keep connections for a minute; one that is closed just as it is used again is an error to them.
-    server.keepAliveTimeout = 75_000;
-    answerMalformed(server);
-    const drain = drainable(server);
-    await listen(server, settings);
-    const url = addressOf(server, settings.host);
+    const server = await startServer((request, response) => void handle(request, response), settings);
+    closing.push(server.close);
+    // Only now is the port known where any would do.
+    refuseOwnAddress(table.channels, { ...settings, port: server.port });
+    const url = addressOf(settings.host, server.port);
     greet(say, url, table, settings.apiKeys.length > 0 ? undefined : keys[0]);
-    return {
-      url,
-      close: async () => {
-        await drain();
-        await store.close();
-        await spool.close();
-        await demo?.close();
-      },
-    };
+    return { url, close };
   } catch (error) {
-    await demo?.close();
+    await close();
     throw error;
   }
 }
 
-/** Stop accepting and let requests under way finish. Connections without one, which nothing else would end, are closed. */
-function drainable(server: Server): () => Promise<void> {
-  const running = new Set<ServerResponse>();
-  let closing = false;
-  const last = (response: ServerResponse) => {
-    if (closing && !response.headersSent) response.setHeader("connection", "close");
-  };
-  server.on("request", (_, response) => {
-    running.add(response);
-    response.once("close", () => running.delete(response));
-    last(response);
-  });
-  return async () => {
-    closing = true;
-    const closed = once(server, "close");
-    server.close();
-    running.forEach(last);
-    while (running.size > 0) await Promise.all([...running].map((response) => once(response, "close")));
-    server.closeAllConnections();
-    await closed;
-  };
-}
-
 /** Where a browser on this machine finds the server. */
-function addressOf(server: Server, host: string): string {
+function addressOf(host: string, port: number): string {
   const name = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
-  return `http://${name.includes(":") ? `[${name}]` : name}:${(server.address() as AddressInfo).port}`;
-}
-
-function listen(server: Server, { port, host }: ProcessSettings): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", ({ code, message }: NodeJS.ErrnoException) =>
-      reject(
-        new Error(code === "EADDRINUSE" ? `port ${port} is taken; choose another with PORT` : `HOST ${host}, PORT ${port}: ${message}`),
-      ),
-    );
-    server.listen(port, host, resolve);
-  });
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 /** A channel that points at this gateway would send every request round in a circle. */
-function refuseOwnAddress({ channels }: Loaded, { host, port, publicUrl }: ProcessSettings): void {
+function refuseOwnAddress(channels: readonly Channel[], { host, port, publicUrl }: ProcessSettings): void {
   const loopback = ["localhost", "127.0.0.1", "::1"];
   const everywhere = host === "0.0.0.0" || host === "::";
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);

@@ -9,6 +9,7 @@ import { readJson } from "./body.ts";
 import { changesHeader } from "./changes.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { modelOf, unify } from "./normalise.ts";
+import { originOf } from "./pictures.ts";
 
 /** Bytes of a generation's body: a prompt, and room for a style object. */
 const bodyLimit = 1024 * 1024;
@@ -35,7 +36,7 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
       fetchPicture: gateway.fetchPicture,
       save: async (chunks, life) => {
         const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
-        return { url: `${gateway.publicUrl ?? `${ctx.protocol}://${ctx.host}`}/images/${id}`, mediaType, bytes };
+        return { url: `${originOf(ctx, gateway)}/images/${id}`, mediaType, bytes };
       },
       spool,
       log,

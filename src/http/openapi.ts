@@ -2,13 +2,14 @@ import type { Context } from "koa";
 import { errorStatus } from "../errors.ts";
 import type { Table } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
+import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
 
 type Json = Record<string, unknown>;
 
 /** GET /openapi.json: made from the very schemas that requests are judged by. */
 export function openapi(ctx: Context, gateway: Gateway): void {
-  ctx.body = describe(gateway.table(), gateway.publicUrl ?? `${ctx.protocol}://${ctx.host}`);
+  ctx.body = describe(gateway.table(), originOf(ctx, gateway));
 }
 
 /** The interface as OpenAPI 3.1. */

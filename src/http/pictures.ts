@@ -1,5 +1,7 @@
 import { basename, dirname } from "node:path";
+import type { AddressInfo } from "node:net";
 import type { RouterContext } from "@koa/router";
+import type { Context } from "koa";
 import sendFile from "send";
 import { GatewayError } from "../errors.ts";
 import type { Gateway } from "./gateway.ts";
@@ -32,4 +34,12 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
       })
       .pipe(ctx.res);
   });
+}
+
+/** Where a stored picture's URL begins for this client. HTTP/1.0 has no host header: then it is the address that was dialled. */
+export function originOf(ctx: Context, { publicUrl }: Gateway): string {
+  if (publicUrl !== undefined) return publicUrl;
+  if (ctx.host !== "") return `${ctx.protocol}://${ctx.host}`;
+  const { address, port, family } = ctx.req.socket.address() as AddressInfo;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }

@@ -1,4 +1,4 @@
-import type { AnySchemaObject, ErrorObject } from "ajv";
+import type { AnySchemaObject, ErrorObject, ValidateFunction } from "ajv";
 import { messageOf } from "../errors.ts";
 import { createAjv } from "./ajv.ts";
 import { refusal } from "./refuse.ts";
@@ -38,6 +38,13 @@ export class SchemaError extends Error {
 }
 
 /**
+ * Validators by the text of their schema and the common one, the latest last: a reload compiles only what is new. How many are kept
+ * is bounded, for a process may live through many edits.
+ */
+const validators = new Map<string, ValidateFunction>();
+const mostValidators = 300;
+
+/**
  * Make the compiler for all models of one load. `common` is what they refer to by its `$id`. The compiler throws SchemaError for a
  * schema that is not valid or that refers to nothing.
  */
@@ -45,6 +52,7 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
   // One validator for all: compiling hundreds of models with one each takes ten times as long.
   const ajv = createAjv({ useDefaults: true });
   ajv.addSchema(common);
+  const commonText = JSON.stringify(common);
 
   return (id, schema) => {
     const check = compile(id, schema);
@@ -61,7 +69,17 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
     };
   };
 
-  function compile(id: string, schema: ModelSchema) {
+  function compile(id: string, schema: ModelSchema): ValidateFunction {
+    const text = `${JSON.stringify(schema)}${commonText}`;
+    const check = validators.get(text) ?? compileNew(id, schema);
+    validators.delete(text);
+    validators.set(text, check);
+    const [oldest = text] = validators.keys();
+    if (validators.size > mostValidators) validators.delete(oldest);
+    return check;
+  }
+
+  function compileNew(id: string, schema: ModelSchema): ValidateFunction {
     try {
       if (ajv.validateSchema(schema)) return ajv.compile(ownFirst(schema));
     } catch (error) {

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createNetServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -12,12 +12,12 @@ import { inFolder, urlOf } from "./serve-process.ts";
 
 const acme = "extends: openai-images\nbase_url: ${env.ACME_URL}\nmodels: { demo: {} }\n";
 
-/** A folder of channels with one of our own, and what names it in the environment. */
-async function channelsWith(folder: string, files: Record<string, string>): Promise<{ PICTOR_CHANNELS: string }> {
+/** A folder of these channels with the demo model's schema, and what names it in the environment. Without any it is the demo's. */
+async function channelsWith(folder: string, files?: Record<string, string>): Promise<{ PICTOR_CHANNELS: string }> {
   const channels = join(folder, "channels");
-  await mkdir(channels);
-  for (const shared of ["models", "presets"]) await cp(join("channels", shared), join(channels, shared), { recursive: true });
-  for (const [name, content] of Object.entries(files)) await writeFile(join(channels, name), content);
+  const shared = ["models/common.json", "models/demo.json", "presets/openai-images.yaml", ...(files ? [] : ["demo.yaml"])];
+  for (const name of shared) await cp(join("channels", name), join(channels, name));
+  for (const [name, content] of Object.entries(files ?? {})) await writeFile(join(channels, name), content);
   return { PICTOR_CHANNELS: channels };
 }
 
@@ -56,31 +56,34 @@ describe("pictor serve", () => {
       const picture = await readFile(join(folder, "picture.png"));
       expect([picture.toString("latin1", 1, 4), picture.readUInt32BE(16), picture.readUInt32BE(20)]).to.deep.equal(["PNG", 640, 480]);
       expect((await fetch(`${url}/readyz`)).status).to.equal(200);
+      const [, key = "none was made"] = /this key was made for you: (\S+)/.exec(gateway.said())!;
+      gateway.child.kill("SIGTERM");
+      expect(await gateway.ended).to.equal(0);
+      expect(gateway.logged()).to.include('"msg":"request"').and.not.include(key);
     }));
 
   it("makes a key for this user's eyes only, and keeps it", () =>
-    inFolder(async (start, folder) => {
-      const keyOf = (said: string) => /this key was made for you: (\S+)/.exec(said)?.[1];
-      const first = start();
-      await urlOf(first);
-      const key = keyOf(first.said());
-      expect(key).to.match(/^sk-[\w-]{32}$/);
-      const file = join(folder, ".pictor", "client-key");
-      expect((await readFile(file, "utf8")).trim()).to.equal(key);
-      expect(((await stat(file)).mode & 0o777).toString(8)).to.equal("600");
-      first.child.kill("SIGTERM");
-      expect(await first.ended).to.equal(0);
-      expect(first.logged()).not.to.include(key);
-      const second = start();
-      const url = await urlOf(second);
-      expect(keyOf(second.said())).to.equal(key);
-      expect((await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status).to.equal(200);
-      expect((await fetch(`${url}/v1/models`)).status).to.equal(401);
+    inFolder(async (_, folder) => {
+      const env = { PICTOR_DATA: join(folder, "data"), ...(await channelsWith(folder)) };
+      const keyOf = (said: string[]) => /this key was made for you: (\S+)/.exec(said.join("\n"))?.[1];
+      let key: string | undefined;
+      await whileServing(env, async (_url, said) => {
+        key = keyOf(said);
+        expect(key).to.match(/^sk-[\w-]{32}$/);
+        const file = join(folder, "data", "client-key");
+        expect((await readFile(file, "utf8")).trim()).to.equal(key);
+        expect(((await stat(file)).mode & 0o777).toString(8)).to.equal("600");
+      });
+      await whileServing(env, async (url, said) => {
+        expect(keyOf(said)).to.equal(key);
+        expect((await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status).to.equal(200);
+        expect((await fetch(`${url}/v1/models`)).status).to.equal(401);
+      });
     }));
 
   it("takes the operator's keys, and never shows them", () =>
-    inFolder(async (start) => {
-      const gateway = start({ PICTOR_API_KEYS: "sk-one, sk-two,", PICTOR_DEMO: "on" });
+    inFolder(async (start, folder) => {
+      const gateway = start({ PICTOR_API_KEYS: "sk-one, sk-two,", ...(await channelsWith(folder)) });
       const url = await urlOf(gateway);
       for (const key of ["sk-one", "sk-two"])
         expect((await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status).to.equal(200);
@@ -92,12 +95,12 @@ describe("pictor serve", () => {
     }));
 
   it("says so when its port is taken, and ends", () =>
-    inFolder(async (start) => {
+    inFolder(async (start, folder) => {
       const other = createNetServer().listen(0, "127.0.0.1");
       await once(other, "listening");
       try {
         const { port } = other.address() as AddressInfo;
-        const gateway = start({ PORT: String(port) });
+        const gateway = start({ PORT: String(port), ...(await channelsWith(folder)) });
         expect(await gateway.ended).to.equal(1);
         expect(gateway.said()).to.equal(`port ${port} is taken; choose another with PORT\n`);
       } finally {
@@ -107,7 +110,7 @@ describe("pictor serve", () => {
 
   it("says so when its address is not one of this machine's", () =>
     inFolder(async (_, folder) => {
-      const told = await failureOf({ HOST: "192.0.2.1", PICTOR_DATA: folder });
+      const told = await failureOf({ HOST: "192.0.2.1", PICTOR_DATA: folder, ...(await channelsWith(folder)) });
       expect(told).to.match(/^HOST 192\.0\.2\.1, PORT 0: .*EADDRNOTAVAIL/);
     }));
 
@@ -143,6 +146,36 @@ describe("pictor serve", () => {
       }));
   }
 
+  it("leaves nothing listening where its start fails", () =>
+    inFolder(async (_, folder) => {
+      const port = await freePort();
+      const channels = await channelsWith(folder, { "acme.yaml": acme });
+      const told = await failureOf({ PORT: String(port), PICTOR_DATA: folder, ...channels, ACME_URL: `http://127.0.0.1:${port}` });
+      expect(told).to.match(/own address$/);
+      await whileServing({ PORT: String(port), PICTOR_DATA: folder, ...channels }, async (url) => {
+        expect((await fetch(`${url}/livez`)).status).to.equal(200);
+      });
+    }));
+
+  it("keeps the demo model beside other channels only where it is told to, and says why it is off", () =>
+    inFolder(async (_, folder) => {
+      const channels = await channelsWith(folder);
+      await writeFile(join(folder, "channels", "acme.yaml"), acme);
+      const env = { ...channels, PICTOR_DATA: folder, ACME_URL: "https://acme.example" };
+      await whileServing(env, async (_url, said) => {
+        expect(said).to.include.members([
+          "channel acme is on: demo",
+          "channel demo is off: other channels are on; PICTOR_DEMO=on keeps it",
+        ]);
+      });
+      await whileServing({ ...env, PICTOR_DEMO: "on" }, async (_url, said) => {
+        expect(said).to.include.members(["channel acme is on: demo", "channel demo is on: demo"]);
+      });
+      await whileServing({ ...env, ACME_URL: "", DEMO_BASE_URL: "https://demo.example" }, async (_url, said) => {
+        expect(said[1]).to.equal("channel demo is on: demo");
+      });
+    }));
+
   it("takes a channel at the same host but another port, or another path of the public URL", () =>
     inFolder(async (_, folder) => {
       const env = { ACME_URL: "http://127.0.0.1:9/v1", PICTOR_PUBLIC_URL: "http://127.0.0.1:9/pictor", HOST: "::" };
@@ -162,8 +195,8 @@ describe("pictor serve", () => {
     }));
 
   it("ends at once on SIGTERM, though connections are open", () =>
-    inFolder(async (start) => {
-      const gateway = start();
+    inFolder(async (start, folder) => {
+      const gateway = start(await channelsWith(folder));
       const url = new URL(await urlOf(gateway));
       const idle = connect(Number(url.port), url.hostname);
       await once(idle, "connect");

@@ -1,6 +1,7 @@
+import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import type { Gateway } from "../../src/http/gateway.ts";
-import { errorOf, startHouse, type House } from "./setup.ts";
+import { dial, errorOf, startHouse, wire, type House } from "./setup.ts";
 
 const here = "https://app.example";
 const elsewhere = "https://evil.example";
@@ -114,4 +115,16 @@ describe("http: where stored pictures are said to be", () => {
       }
     });
   }
+
+  it("is the address that was dialled where HTTP/1.0 names no host", async () => {
+    const house = await startHouse(asBase64);
+    try {
+      const socket = await dial(house.url);
+      const body = JSON.stringify({ model: "demo", prompt: "a cat", n: 2, response_format: "url" });
+      socket.write(wire("/v1/images/generations", house.key, body).replace("HTTP/1.1\r\nhost: gateway", "HTTP/1.0"));
+      expect(await text(socket)).to.include(`"url":"${house.url}/images/`);
+    } finally {
+      await house.close();
+    }
+  });
 });
