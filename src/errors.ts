@@ -27,6 +27,7 @@ export const errorStatus = {
   upstream_error: 502,
   bad_upstream_response: 502,
   no_channel_available: 503,
+  shutting_down: 503,
   upstream_timeout: 504,
 } as const;
 

@@ -23,17 +23,27 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 const program = new Command("pictor").description("One images API in front of every image model.").version(version).showHelpAfterError();
 
-/** End a command that goes on by itself when the process is told to. */
-function untilTold(close: () => Promise<void>): void {
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => void close());
+/** End a command that goes on by itself when the process is told to, and at once when it is told again. */
+function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
+  const names = ["SIGTERM", "SIGINT"] as const;
+  const stop = (signal: NodeJS.Signals) => {
+    for (const name of names) process.off(name, stop);
+    // A last call to a provider, to cancel a task, may still be under way; it is not waited for without end.
+    void close(signal).then(() => setTimeout(() => process.exit(), lastCalls).unref());
+  };
+  for (const name of names) process.on(name, stop);
 }
+
+/** Milliseconds. */
+const lastCalls = 10_000;
 
 program
   .command("serve")
   .description("start the gateway")
   .action(async () => {
     const serving = await serve(process.env, tell);
-    untilTold(() => serving.close());
+    untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
+    process.on("SIGHUP", () => void serving.reload());
   });
 
 program

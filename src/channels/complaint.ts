@@ -4,8 +4,16 @@ import { didYouMean } from "../schema/suggest.ts";
 import type { Located, Problems } from "./problems.ts";
 import { isWrittenOut } from "./settings.ts";
 
-/** Tell what schema errors of a channel file mean to its writer. */
-export function complain(located: Located, errors: readonly ErrorObject[], problems: Problems): void {
+/** What is particular to a kind of file: what its whole is called, and where secrets stand, which no message repeats. */
+export interface FileKind {
+  whole: string;
+  isSecret(path: readonly string[]): boolean;
+}
+
+const channelFile: FileKind = { whole: "channel", isSecret: ([first]) => first === "keys" };
+
+/** Tell what schema errors of an operator's file mean to its writer. */
+export function complain(located: Located, errors: readonly ErrorObject[], problems: Problems, kind = channelFile): void {
   const told = new Set<string>();
   for (const error of errors) {
     const path = stepsOf(error.instancePath);
@@ -17,10 +25,12 @@ export function complain(located: Located, errors: readonly ErrorObject[], probl
     )
       continue;
     if (error.keyword === "type" && told.has(error.instancePath)) continue;
-    if (path[0] === "keys" && isWrittenOut(error.data)) continue;
+    if (kind.isSecret(path) && isWrittenOut(error.data)) continue;
     if (errors.some((other) => isTypoOf(other, error))) continue;
     if (error.keyword === "type") told.add(error.instancePath);
-    problems.add(located, keyed(error, path), `${subject(path)}: ${sentence(error, path)}`, { at: aboutKey(error) ? "key" : "value" });
+    problems.add(located, keyed(error, path), `${subject(path, kind)}: ${sentence(error, path, kind)}`, {
+      at: aboutKey(error) ? "key" : "value",
+    });
   }
 }
 
@@ -47,11 +57,11 @@ function keyed({ keyword, params }: ErrorObject, path: Path): Path {
   return keyword === "additionalProperties" ? [...path, (params as { additionalProperty: string }).additionalProperty] : path;
 }
 
-function sentence(error: ErrorObject, path: string[]): string {
+function sentence(error: ErrorObject, path: string[], kind: FileKind): string {
   if (path.join() === "auth" && error.keyword !== "type" && error.keyword !== "enum")
     return "name one kind, such as { header: x-key }; a scheme stands beside a header";
   const params = error.params as Record<string, unknown>;
-  const found = kindOf(error.data, path);
+  const found = kindOf(error.data, kind.isSecret(path));
   switch (error.keyword) {
     case "additionalProperties": {
       const key = String(params.additionalProperty);
@@ -83,10 +93,10 @@ function sentence(error: ErrorObject, path: string[]): string {
 }
 
 /** The part of the file that a message begins with: the plugin's name with its option, or the way down to the place. */
-function subject(path: string[]): string {
+function subject(path: string[], { whole }: FileKind): string {
   const from = isOption(path) ? path.indexOf("plugins") + 2 : 0;
   const steps = path.slice(from).filter((step) => !/^\d+$/.test(step));
-  return steps.length > 0 ? steps.join(".") : "channel";
+  return steps.length > 0 ? steps.join(".") : whole;
 }
 
 /** `plugins/0` of the channel, or `models/x/plugins/0`. */
@@ -109,8 +119,8 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /** A value in words. A key is never repeated. */
-function kindOf(value: unknown, path: string[]): string {
+function kindOf(value: unknown, secret: boolean): string {
   if (value === null) return "empty";
   if (typeof value === "object") return Array.isArray(value) ? "a list" : "a map";
-  return path[0] === "keys" ? `a ${typeof value}` : JSON.stringify(value);
+  return secret ? `a ${typeof value}` : JSON.stringify(value);
 }

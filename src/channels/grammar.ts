@@ -15,7 +15,7 @@ const closed = (properties: Record<string, Schema>, rest: Schema = {}): Schema =
   ...rest,
 });
 
-const duration = { type: "string", title: "a duration; write 500ms, 90s, 10m or 1h", pattern: "^[0-9]+(ms|s|m|h)$" };
+export const duration = { type: "string", title: "a duration; write 500ms, 90s, 10m or 1h", pattern: "^[0-9]+(ms|s|m|h)$" };
 
 const ruleParts: Record<string, Schema> = {
   when: text("A condition over `status`, `headers` and `body`: `status == 402`."),

@@ -17,7 +17,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
-import { createProblems, type Located, type Problems } from "./problems.ts";
+import { createProblems, lineOf, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
 import { compileSchemas, type Schemas } from "./schemas.ts";
 import {
@@ -54,6 +54,8 @@ export interface ChannelTests {
   channel: Channel;
   routes: readonly Route[];
   file: string;
+  /** The line of the file on which a test begins. */
+  lineOf(index: number): number;
   /** The tests as written, with `${base_url}` and the like put in. */
   render(variables: { base_url: string; env: Environment }): unknown[];
 }
@@ -153,7 +155,9 @@ function loadChannel(name: string, file: string, written: Located, load: Load): 
       compileRoute({ ...model, channel, schema, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.folder) }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
-  return [{ channel, routes, file, render: compileTests(located, channel, problems) }];
+  return [
+    { channel, routes, file, lineOf: (index) => lineOf(located, ["tests", index]), render: compileTests(located, channel, problems) },
+  ];
 }
 
 /** `- inspect` and `- inspect:` are `- inspect: {}`, so that all options meet the plugin's schema and get its defaults. */

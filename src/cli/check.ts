@@ -7,6 +7,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import { runChannelTests, type TestOutcome } from "../testing/run.ts";
 import { colours } from "./colours.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
+import { readFiles } from "./in-force.ts";
 
 export type Say = (line: string) => void;
 type Env = Readonly<Record<string, string | undefined>>;
@@ -15,14 +16,12 @@ type Env = Readonly<Record<string, string | undefined>>;
 export async function check(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
   const settings = readSettings(env);
   const paths = await pathsOf(files, settings);
-  const load = (only?: readonly string[]) =>
-    problemsOf(async () => {
-      await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env, only });
-    });
-  const all = await load();
+  const load = async (only?: readonly string[]) =>
+    loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env, only });
+  const all = await problemsOf(() => readFiles({ settings, env, load }));
   // With a channel go its preset and its models' schemas; a file of another kind speaks for itself.
   const channels = paths.filter((path) => dirname(path) === resolve(settings.channels)).map(nameOf);
-  const below = new Set(channels.length === 0 ? [] : (await load(channels)).map(({ file }) => file));
+  const below = new Set(channels.length === 0 ? [] : (await problemsOf(() => load(channels))).map(({ file }) => file));
   const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)) || below.has(file));
   if (json) say(JSON.stringify({ problems }, null, 2));
   else {
@@ -38,7 +37,7 @@ function counted(count: number): string {
   return `${count} ${count === 1 ? "problem" : "problems"}`;
 }
 
-async function problemsOf(load: () => Promise<void>): Promise<readonly Problem[]> {
+async function problemsOf(load: () => Promise<unknown>): Promise<readonly Problem[]> {
   try {
     await load();
     return [];
@@ -79,9 +78,10 @@ export async function test(files: readonly string[], { json }: { json?: boolean 
 }
 
 /** The files that are meant, as whole paths: each is named as a path or as a channel. */
-async function pathsOf(files: readonly string[], { channels }: ProcessSettings, { channelsOnly = false } = {}): Promise<string[]> {
+async function pathsOf(files: readonly string[], { channels, config }: ProcessSettings, { channelsOnly = false } = {}): Promise<string[]> {
   const known = files.length === 0 ? [] : await readdir(channels, { recursive: !channelsOnly });
   const paths = known.filter((name) => ending.test(name)).map((name) => resolve(channels, name));
+  if (!channelsOnly) paths.push(config.file);
   return files.map((file) => {
     const path = paths.find((candidate) => candidate === resolve(file)) ?? paths.find((candidate) => nameOf(candidate) === file);
     if (path !== undefined) return path;

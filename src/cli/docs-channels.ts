@@ -75,7 +75,8 @@ export function channelsPage(schema: Schema): string {
 
 type Row = [key: string, type: string, meaning: string];
 
-function reference(rows: readonly Row[]): string {
+/** A table of keys. */
+export function reference(rows: readonly Row[]): string {
   return table(["Key", "Type", "Meaning"], rows);
 }
 
@@ -86,7 +87,7 @@ interface Place {
 }
 
 /** A row for each key, and behind it one for each of its own, unless another place has them. */
-function rowsOf(keys: Record<string, Schema>, { prefix = "", required = [], links: elsewhere = {} }: Place = {}): Row[] {
+export function rowsOf(keys: Record<string, Schema>, { prefix = "", required = [], links: elsewhere = {} }: Place = {}): Row[] {
   return Object.entries(keys).flatMap(([name, schema]) => {
     const path = `${prefix}${name}`;
     const link = elsewhere[name];

@@ -29,8 +29,8 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     solve: "Change the prompt; the same request will be refused again.",
   },
   invalid_api_key: {
-    meaning: "The `authorization` header is missing or holds no key of this gateway.",
-    solve: "Send `authorization: Bearer <key>` with one of the keys in `PICTOR_API_KEYS`, or the one printed at the start.",
+    meaning: "The `authorization` header is missing or holds no key of this gateway, or one that has expired.",
+    solve: "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, or the one printed at the start.",
   },
   model_not_allowed: { meaning: "This key may not use this model.", solve: "Use another model, or ask the operator." },
   model_not_found: {
@@ -62,6 +62,10 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   no_channel_available: {
     meaning: "Every channel of the model is unable to take the request now.",
     solve: "Wait for the seconds in `retry-after`.",
+  },
+  shutting_down: {
+    meaning: "This instance of the gateway ends, and the request could not finish in time.",
+    solve: "Send the request again; the picture may have been made and paid for.",
   },
   upstream_timeout: {
     meaning: "The provider did not finish in time. The picture may have been made and paid for.",

@@ -15,6 +15,7 @@ import { loadPlugins, shippedPlugins } from "../plugin/load.ts";
 import { directiveHelp } from "../expression/directives.ts";
 import { channelsPage } from "./docs-channels.ts";
 import { errorTexts } from "./docs-errors.ts";
+import { gatewayPage } from "./docs-gateway.ts";
 import { examples, ownFunctions } from "./docs-expressions.ts";
 import { modelsPage } from "./docs-models.ts";
 import { table } from "./docs-table.ts";
@@ -43,6 +44,7 @@ export async function generate(): Promise<Map<string, string>> {
     ["docs/errors.md", await markdown(errorsPage())],
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
     ["docs/channels.md", await markdown(`${note}\n\n${channelsPage(channelFileSchema(plugins))}`)],
+    ["docs/gateway.md", await markdown(`${note}\n\n${gatewayPage()}`)],
     ["channels/channel.schema.json", `${JSON.stringify(channelFileSchema(plugins), null, 2)}\n`],
   ]);
 }

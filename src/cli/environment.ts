@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { shippedPlugins } from "../plugin/load.ts";
 
@@ -15,6 +15,9 @@ export const environmentNames = {
   PICTOR_CORS_ORIGINS: "Origins that browsers may call from, separated by commas, or `*`.",
   PICTOR_TRUST_PROXY: "`on` believes `X-Forwarded-*`.",
   PICTOR_DEMO: "`on` keeps the demo model beside other channels.",
+  PICTOR_CONFIG: "The file of client keys, fallbacks and limits; `gateway.yaml` beside the channels' folder, or here, when absent.",
+  PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
+  PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
   LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
 } as const;
 
@@ -25,6 +28,8 @@ export const environmentDefaults = {
   PICTOR_PICTURE_LIFE: "86400",
   PICTOR_TRUST_PROXY: "off",
   PICTOR_DEMO: "off",
+  PICTOR_SHUTDOWN_SECONDS: "60",
+  PICTOR_SHUTDOWN_PAUSE: "0",
   LOG_LEVEL: "info",
 } as const satisfies Partial<Record<keyof typeof environmentNames, string>>;
 
@@ -45,6 +50,10 @@ export interface ProcessSettings {
   corsOrigins: string[] | undefined;
   trustProxy: boolean;
   demo: boolean;
+  /** Where `gateway.yaml` is, and whether it was named, so that it must be there. */
+  config: { file: string; named: boolean };
+  shutdownSeconds: number;
+  shutdownPause: number;
   logLevel: string;
 }
 
@@ -76,12 +85,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (!["trace", "debug", "info", "warn", "error", "fatal", "silent"].includes(logLevel))
     throw new Error(`LOG_LEVEL is ${logLevel}; it must be debug, info, warn, error or silent`);
   const plugins = given("PICTOR_PLUGINS");
+  const channels = given("PICTOR_CHANNELS");
+  const config = given("PICTOR_CONFIG");
   const origins = list("PICTOR_CORS_ORIGINS");
   return {
     port: number("PORT", 0, 65535),
     host: value("HOST"),
     apiKeys: list("PICTOR_API_KEYS"),
-    channels: resolve(given("PICTOR_CHANNELS") ?? shippedChannels),
+    channels: resolve(channels ?? shippedChannels),
     pluginFolders: [shippedPlugins, ...(plugins ? [resolve(plugins)] : [])],
     publicUrl,
     data: resolve(value("PICTOR_DATA")),
@@ -89,6 +100,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     corsOrigins: origins.length > 0 ? origins : undefined,
     trustProxy: flag("PICTOR_TRUST_PROXY"),
     demo: flag("PICTOR_DEMO"),
+    config: {
+      file: resolve(config ?? join(channels === undefined ? "." : dirname(resolve(channels)), "gateway.yaml")),
+      named: config !== undefined,
+    },
+    shutdownSeconds: number("PICTOR_SHUTDOWN_SECONDS", 0, 86_400),
+    shutdownPause: number("PICTOR_SHUTDOWN_PAUSE", 0, 3600),
     logLevel,
   };
 }

@@ -7,8 +7,8 @@ import type { ProcessSettings } from "./environment.ts";
 /** Loads the channels as often as they change, with the demo provider behind its channel. */
 export interface Loader {
   /** Throws `ConfigError` for files that are wrong. */
-  load(): Promise<Loaded>;
-  close(): Promise<void>;
+  load: () => Promise<Loaded>;
+  close: () => Promise<void>;
 }
 
 /** The demo model is served while no other is, or where the operator wants it beside them. */
@@ -25,7 +25,7 @@ export async function createLoader(
       const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");
       return demo || others.length === 0 ? loaded : { ...loaded, routes: others, channels: loaded.channels.map(withoutDemo) };
     },
-    close: provider.close,
+    close: () => provider.close(),
   };
 }
 

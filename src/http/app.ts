@@ -48,7 +48,9 @@ function observe(gateway: Gateway) {
     ctx.state = state;
     ctx.set("x-request-id", state.id);
     gateway.metrics.inFlight.inc();
+    const leave = gateway.life?.enter(hangUp);
     ctx.res.once("close", () => {
+      leave?.();
       hangUp.abort(hungUp);
       gateway.metrics.inFlight.dec();
       const status = state.brokeOff ? 502 : ctx.res.writableFinished ? ctx.status : 499;
@@ -69,7 +71,7 @@ function observe(gateway: Gateway) {
           status,
           ms: Math.round(seconds * 1000),
           bytes,
-          client,
+          client: client?.name,
           model: state.model,
           channel,
           attempts,
@@ -88,10 +90,11 @@ function errors(gateway: Gateway) {
       await next();
     } catch (error) {
       const { signal, id } = ctx.state as RequestState;
+      const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
       // Nobody is there to be answered, or half an answer is out already: then only a broken connection tells that it is not whole.
-      if (signal.aborted || ctx.res.headersSent) return void ctx.res.destroy();
-      const known = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error });
-      if (known.status >= 500 && known.code !== "api_not_implemented") gateway.log.error({ request: id, err: error }, "request failed");
+      if ((signal.aborted && !cut) || ctx.res.headersSent) return void ctx.res.destroy();
+      const known = cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
+      if (known.status >= 500 && !expected.has(known.code)) gateway.log.error({ request: id, err: error }, "request failed");
       ctx.respond = true;
       ctx.remove("content-length");
       ctx.status = known.status;
@@ -100,6 +103,9 @@ function errors(gateway: Gateway) {
     }
   };
 }
+
+/** Codes from 500 on that are no trouble of the operator's. */
+const expected = new Set(["api_not_implemented", "shutting_down"]);
 
 function allowOrigins(origins: readonly string[]): Koa.Middleware {
   const exposed = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes", "retry-after"];
@@ -125,6 +131,11 @@ function authenticate(gateway: Gateway) {
           key === undefined ? "no API key; send the header Authorization: Bearer <key>" : "the API key is not one of this gateway's",
         );
       }
+      if (client.expires !== undefined && client.expires <= Date.now())
+        throw new GatewayError(
+          "invalid_api_key",
+          `the API key expired at ${new Date(client.expires).toISOString()}; ask the operator for a new one`,
+        );
       (ctx.state as RequestState).client = client;
     }
     await next();

@@ -1,19 +1,27 @@
-import { hash as hashOf, timingSafeEqual } from "node:crypto";
+import { hash as digest, timingSafeEqual } from "node:crypto";
+import { unlimitedClient, type Client } from "../gateway/client.ts";
+
+/** A client with the SHA-256 of the key that proves who they are. */
+export interface KeyedClient {
+  hash: Buffer;
+  client: Client;
+}
 
 /** The keys of the gateway's own clients. Only their hashes are kept. */
 export interface ClientKeys {
-  /** The name of the key's owner, or undefined for a key that is not ours. Takes the same time for every key. */
-  find(key: string): string | undefined;
+  /** The key's owner, expired or not, or undefined for a key that is not ours. Takes the same time for every key. */
+  find(key: string): Client | undefined;
 }
 
-const digest = (key: string) => hashOf("sha256", key, "buffer");
+export const hashOf = (key: string) => digest("sha256", key, "buffer");
 
-export function createClientKeys(keys: readonly string[]): ClientKeys {
-  const known = keys.map((key, index) => ({ name: `key-${index + 1}`, hash: digest(key) }));
+/** Keys that stand alone belong to clients who may do everything. */
+export function createClientKeys(keys: readonly string[], clients: readonly KeyedClient[] = []): ClientKeys {
+  const known = [...clients, ...keys.map((key, index) => ({ client: unlimitedClient(`key-${index + 1}`), hash: hashOf(key) }))];
   return {
     find: (key) => {
-      const hash = digest(key);
-      return known.filter((candidate) => timingSafeEqual(candidate.hash, hash))[0]?.name;
+      const hash = hashOf(key);
+      return known.filter((candidate) => timingSafeEqual(candidate.hash, hash))[0]?.client;
     },
   };
 }

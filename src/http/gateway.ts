@@ -1,9 +1,12 @@
 import type { Logger } from "pino";
+import type { Client } from "../gateway/client.ts";
+import type { Reload } from "../gateway/reload.ts";
 import type { Table } from "../gateway/table.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
 import type { ClientKeys } from "./client-keys.ts";
+import type { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Everything the HTTP floor serves with. */
@@ -11,6 +14,10 @@ export interface Gateway {
   /** The table in force; taken once at a request's start. */
   table(): Table;
   keys: ClientKeys;
+  /** Whether the process is about to end. */
+  life?: Life;
+  /** How the last reload of the operator's files ended. */
+  reloaded?: () => Reload | undefined;
   store: PictureStore;
   spool: Spool;
   fetchPicture: PictureFetcher;
@@ -27,9 +34,9 @@ export interface Gateway {
 /** What is known of a request once it is parsed, for the log, the metrics and the headers. */
 export interface RequestState {
   id: string;
-  /** Aborts when the client hangs up before it has its answer. */
+  /** Aborts when the client hangs up before it has its answer, or, with a `GatewayError`, when the process ends. */
   signal: AbortSignal;
-  client?: string;
+  client?: Client;
   model?: string;
   channel?: string;
   attempts?: string;

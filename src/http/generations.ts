@@ -1,13 +1,13 @@
 import { pipeline } from "node:stream/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
-import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated } from "../gateway/generate.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import { answerBody } from "./answer.ts";
 import { readJson } from "./body.ts";
 import { changesHeader } from "./changes.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
+import { modelFor } from "./models.ts";
 import { modelOf, unify } from "./normalise.ts";
 import { originOf } from "./pictures.ts";
 
@@ -17,16 +17,10 @@ const bodyLimit = 1024 * 1024;
 /** POST /v1/images/generations */
 export async function generations(ctx: Context, gateway: Gateway): Promise<void> {
   const state = ctx.state as RequestState;
-  const { models } = gateway.table();
+  const table = gateway.table();
   const body = await readJson(ctx.req, bodyLimit);
   const model = modelOf(body);
-  const entry = models.get(model);
-  if (!entry)
-    throw new GatewayError(
-      "model_not_found",
-      `the model ${JSON.stringify(model.slice(0, 80))} does not exist; GET /v1/models lists those that do`,
-      { param: "model" },
-    );
+  const entry = modelFor(ctx, table, model);
   state.model = model;
   const request = unify(body, entry.schema);
   const log = gateway.log.child({ request: state.id });

@@ -17,8 +17,11 @@ export function answerMalformed(server: Server): void {
     }
     const { line, message } = answers[error.code ?? ""] ?? malformed;
     const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } });
+    // A client that goes on sending would lose the answer if the connection were gone at once; one that was late has sent nothing.
+    const linger = error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 0 : 1000;
     socket.end(
       `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      () => setTimeout(() => socket.destroy(), linger).unref(),
     );
   });
 }

@@ -10,6 +10,8 @@ export interface Metrics {
   pictures: Counter<"channel" | "model">;
   changes: Counter<"channel" | "model" | "field">;
   sentBytes: Counter<"path">;
+  reloads: Counter<"outcome">;
+  configOk: Gauge;
 }
 
 // Pictures take from a second to some minutes.
@@ -20,6 +22,8 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  const configOk = new Gauge({ name: "pictor_config_ok", help: "Whether the operator's files, as they are now, are in force.", registers });
+  configOk.set(1);
   return {
     registry,
     requests: new Counter({
@@ -61,6 +65,13 @@ export function createMetrics(): Metrics {
       labelNames: ["channel", "model", "field"],
       registers,
     }),
+    reloads: new Counter({
+      name: "pictor_reload_total",
+      help: "Reloads of the operator's files, by how they ended.",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    configOk,
     sentBytes: new Counter({ name: "pictor_sent_bytes_total", help: "Bytes of answers sent.", labelNames: ["path"], registers }),
   };
 }

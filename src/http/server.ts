@@ -1,21 +1,57 @@
 import { once } from "node:events";
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answerMalformed } from "./malformed.ts";
+
+/** What a connection may take, times in milliseconds. */
+export interface ServerLimits {
+  /** From the connection to the end of a request's head. */
+  headersTimeout?: number;
+  /** Until the whole request is here. */
+  bodyTimeout?: number;
+  /** While a body stands still. */
+  bodyIdle?: number;
+  /** Connections at once; no limit when absent. */
+  connections?: number;
+}
 
 /** The gateway's listening socket. */
 export interface Listening {
   port: number;
-  /** Stop accepting and let requests under way finish. Connections without one, which nothing else would end, are closed. */
-  close(): Promise<void>;
+  /** Change the limits, also for requests that are arriving. */
+  limit: (limits: ServerLimits) => void;
+  /**
+   * Stop accepting and let requests under way finish for so many milliseconds; then `cut` is to end them. Connections without one,
+   * which nothing else would end, are closed.
+   */
+  close: (grace: number, cut: () => void) => Promise<void>;
 }
 
+interface ServerOptions extends ServerLimits {
+  port: number;
+  host: string;
+  /** Milliseconds between two looks at what is late. */
+  checkEvery?: number;
+}
+
+/** Milliseconds that requests have for their last words once they are cut. */
+const lastWords = 2000;
+
 /** Listen for requests; port 0 is any that is free. Rejects with what an operator can read. */
-export async function startServer(handle: RequestListener, { port, host }: { port: number; host: string }): Promise<Listening> {
-  const server = createServer(handle);
+export async function startServer(
+  handle: RequestListener,
+  { port, host, checkEvery = 2000, ...limits }: ServerOptions,
+): Promise<Listening> {
+  const server = createServer({ connectionsCheckingInterval: checkEvery }, handle);
   // Proxies keep connections for a minute; one that is closed just as it is used again is an error to them.
   server.keepAliveTimeout = 75_000;
   answerMalformed(server);
+  const bodies = watchBodies(server, checkEvery);
+  const limit = ({ headersTimeout = 15_000, bodyTimeout = 600_000, bodyIdle = 30_000, connections }: ServerLimits) => {
+    Object.assign(server, { headersTimeout, requestTimeout: bodyTimeout, maxConnections: connections });
+    bodies.idle = bodyIdle;
+  };
+  limit(limits);
   const close = drainable(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", ({ code, message }: NodeJS.ErrnoException) =>
@@ -25,10 +61,37 @@ export async function startServer(handle: RequestListener, { port, host }: { por
     );
     server.listen(port, host, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, close };
+  return { port: (server.address() as AddressInfo).port, limit, close };
 }
 
-function drainable(server: Server): () => Promise<void> {
+/** End requests whose bodies stand still. A body that comes slowly is only ended when its whole time is over. */
+function watchBodies(server: Server, every: number): { idle: number } {
+  const limits = { idle: Infinity };
+  const arriving = new Map<IncomingMessage, { response: ServerResponse; bytes: number; since: number }>();
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    arriving.set(request, { response, bytes: request.socket.bytesRead, since: performance.now() });
+    request.once("close", () => arriving.delete(request));
+  });
+  const look = () => {
+    for (const [request, seen] of arriving) {
+      const { socket } = request;
+      // What waits in the buffer waits for us, not for the client.
+      const isOurs = request.readableLength >= request.readableHighWaterMark;
+      if (request.complete) arriving.delete(request);
+      else if (socket.bytesRead !== seen.bytes || isOurs) Object.assign(seen, { bytes: socket.bytesRead, since: performance.now() });
+      else if (performance.now() - seen.since > limits.idle) {
+        arriving.delete(request);
+        if (seen.response.headersSent) socket.destroy();
+        else server.emit("clientError", Object.assign(new Error("the body stands still"), { code: "ERR_HTTP_REQUEST_TIMEOUT" }), socket);
+      }
+    }
+  };
+  const timer = setInterval(look, every).unref();
+  server.once("close", () => clearInterval(timer));
+  return limits;
+}
+
+function drainable(server: Server): Listening["close"] {
   const running = new Set<ServerResponse>();
   let closing = false;
   const last = (response: ServerResponse) => {
@@ -39,12 +102,14 @@ function drainable(server: Server): () => Promise<void> {
     response.once("close", () => running.delete(response));
     last(response);
   });
-  return async () => {
+  return async (grace, cut) => {
     closing = true;
     const closed = once(server, "close");
     server.close();
     running.forEach(last);
+    const timers = [setTimeout(cut, grace), setTimeout(() => server.closeAllConnections(), grace + lastWords)];
     while (running.size > 0) await Promise.all([...running].map((response) => once(response, "close")));
+    timers.forEach(clearTimeout);
     server.closeAllConnections();
     await closed;
   };

@@ -4,10 +4,13 @@ import type { Gateway } from "./gateway.ts";
 /** GET /readyz: whether any model can be served, and the state of each channel. */
 export function ready(ctx: Context, gateway: Gateway): void {
   const { channels, models } = gateway.table();
-  const isReady = models.size > 0;
-  ctx.status = isReady ? 200 : 503;
+  const status = gateway.life?.ending ? "shutting down" : models.size > 0 ? "ready" : "no channel is on";
+  const reloaded = gateway.reloaded?.();
+  ctx.status = status === "ready" ? 200 : 503;
   ctx.body = {
-    status: isReady ? "ready" : "no channel is on",
+    status,
+    // What could not be loaded does not stop what is there from serving.
+    ...(reloaded && { reload: reloaded }),
     channels: channels.map(({ name, off }) => (off ? { name, state: "off", reason: off } : { name, state: "on" })),
   };
 }

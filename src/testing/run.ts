@@ -13,6 +13,8 @@ import { startMock, type Exchange, type Mock } from "./mock.ts";
 export interface TestOutcome {
   channel: string;
   file: string;
+  /** The line on which it begins. */
+  line: number;
   name: string;
   /** What was otherwise than the test says; empty when it passed. */
   failures: string[];
@@ -45,10 +47,11 @@ export async function runChannelTests(
     const outcomes: TestOutcome[] = [];
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
-      for (const test of testsOf(tests, mock, env))
+      for (const [index, test] of testsOf(tests, mock, env).entries())
         outcomes.push({
           channel: tests.channel.name,
           file: tests.file,
+          line: tests.lineOf(index),
           name: test.name,
           failures: await runTest(test, mock, gateway, limit),
         });

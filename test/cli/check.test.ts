@@ -179,7 +179,7 @@ describe("pictor test", () => {
       ["x", false],
       ["y", true],
     ]);
-    expect(tests[0]).to.have.all.keys("channel", "file", "name", "failures");
+    expect(tests[0]).to.have.all.keys("channel", "file", "line", "name", "failures");
   });
 
   it("tells what is wrong with the files before any test is run", async () => {

@@ -1,4 +1,4 @@
-import { sep } from "node:path";
+import { resolve, sep } from "node:path";
 import { expect } from "chai";
 import { environmentDefaults, environmentNames, readSettings, shippedChannels } from "../../src/cli/environment.ts";
 
@@ -10,6 +10,14 @@ describe("pictor serve: the environment", () => {
     expect(settings.channels + sep).to.equal(shippedChannels);
     expect(settings.data.endsWith(`${sep}.pictor`)).to.equal(true);
     expect(settings.pluginFolders).to.have.length(1);
+  });
+
+  it("looks for gateway.yaml beside the channels, or here", () => {
+    expect(readSettings({}).config).to.deep.equal({ file: resolve("gateway.yaml"), named: false });
+    expect(readSettings({ PICTOR_CHANNELS: "/etc/pictor/channels/" }).config).to.deep.equal({
+      file: "/etc/pictor/gateway.yaml",
+      named: false,
+    });
   });
 
   it("takes an empty variable for one that is not set", () => {
@@ -30,6 +38,9 @@ describe("pictor serve: the environment", () => {
       PICTOR_CORS_ORIGINS: "https://a.example,*",
       PICTOR_TRUST_PROXY: "ON",
       PICTOR_DEMO: "1",
+      PICTOR_CONFIG: "/g.yaml",
+      PICTOR_SHUTDOWN_SECONDS: "0",
+      PICTOR_SHUTDOWN_PAUSE: "5",
       LOG_LEVEL: "silent",
     });
     expect(settings.pluginFolders.slice(1)).to.deep.equal(["/p"]);
@@ -45,6 +56,9 @@ describe("pictor serve: the environment", () => {
       corsOrigins: ["https://a.example", "*"],
       trustProxy: true,
       demo: true,
+      config: { file: "/g.yaml", named: true },
+      shutdownSeconds: 0,
+      shutdownPause: 5,
       logLevel: "silent",
     });
   });
@@ -58,6 +72,7 @@ describe("pictor serve: the environment", () => {
     ["PICTOR_PUBLIC_URL", "ftp://images.example", "such as https://"],
     ["PICTOR_TRUST_PROXY", "maybe", "on or off"],
     ["PICTOR_DEMO", "yes", "on or off"],
+    ["PICTOR_SHUTDOWN_SECONDS", "-1", "from 0"],
     ["LOG_LEVEL", "loud", "debug, info, warn, error or silent"],
   ] as const) {
     it(`refuses ${name}=${value}, and says what would be right`, () =>

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -62,4 +62,13 @@ export async function inFolder(run: (start: (env?: Record<string, string>) => Pr
     }
     await rm(folder, { recursive: true });
   }
+}
+
+/** A folder of these channels with the demo model's schema, and what names it in the environment. Without any it is the demo's. */
+export async function channelsWith(folder: string, files?: Record<string, string>): Promise<{ PICTOR_CHANNELS: string }> {
+  const channels = join(folder, "channels");
+  const shared = ["models/common.json", "models/demo.json", "presets/openai-images.yaml", ...(files ? [] : ["demo.yaml"])];
+  for (const name of shared) await cp(join("channels", name), join(channels, name));
+  for (const [name, content] of Object.entries(files ?? {})) await writeFile(join(channels, name), content);
+  return { PICTOR_CHANNELS: channels };
 }

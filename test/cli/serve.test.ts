@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { cp, readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createNetServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -8,18 +8,9 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { serve } from "../../src/cli/serve.ts";
-import { inFolder, urlOf } from "./serve-process.ts";
+import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
 
 const acme = "extends: openai-images\nbase_url: ${env.ACME_URL}\nmodels: { demo: {} }\n";
-
-/** A folder of these channels with the demo model's schema, and what names it in the environment. Without any it is the demo's. */
-async function channelsWith(folder: string, files?: Record<string, string>): Promise<{ PICTOR_CHANNELS: string }> {
-  const channels = join(folder, "channels");
-  const shared = ["models/common.json", "models/demo.json", "presets/openai-images.yaml", ...(files ? [] : ["demo.yaml"])];
-  for (const name of shared) await cp(join("channels", name), join(channels, name));
-  for (const [name, content] of Object.entries(files ?? {})) await writeFile(join(channels, name), content);
-  return { PICTOR_CHANNELS: channels };
-}
 
 const quiet = { PORT: "0", LOG_LEVEL: "silent" };
 
@@ -32,7 +23,7 @@ async function failureOf(env: Record<string, string>): Promise<string> {
 }
 
 /** Serve in this process for as long as `run` takes. */
-async function whileServing(env: Record<string, string>, run: (url: string, said: string[]) => Promise<void>): Promise<void> {
+async function whileServing(env: Record<string, string>, run: (url: string, said: string[]) => Promise<void> | void): Promise<void> {
   const said: string[] = [];
   const { url, close } = await serve({ ...quiet, ...env }, (line) => void said.push(line));
   try {
@@ -162,16 +153,16 @@ describe("pictor serve", () => {
       const channels = await channelsWith(folder);
       await writeFile(join(folder, "channels", "acme.yaml"), acme);
       const env = { ...channels, PICTOR_DATA: folder, ACME_URL: "https://acme.example" };
-      await whileServing(env, async (_url, said) => {
+      await whileServing(env, (_url, said) => {
         expect(said).to.include.members([
           "channel acme is on: demo",
           "channel demo is off: other channels are on; PICTOR_DEMO=on keeps it",
         ]);
       });
-      await whileServing({ ...env, PICTOR_DEMO: "on" }, async (_url, said) => {
+      await whileServing({ ...env, PICTOR_DEMO: "on" }, (_url, said) => {
         expect(said).to.include.members(["channel acme is on: demo", "channel demo is on: demo"]);
       });
-      await whileServing({ ...env, ACME_URL: "", DEMO_BASE_URL: "https://demo.example" }, async (_url, said) => {
+      await whileServing({ ...env, ACME_URL: "", DEMO_BASE_URL: "https://demo.example" }, (_url, said) => {
         expect(said[1]).to.equal("channel demo is on: demo");
       });
     }));

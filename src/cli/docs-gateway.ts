@@ -1,0 +1,34 @@
+import { reference, rowsOf } from "./docs-channels.ts";
+import { gatewayFileSchema } from "./gateway-schema.ts";
+
+/** An operator's file with every part of it; a test loads it. */
+const example = `keys:
+  - name: mobile-app # the log names it
+    key: \${env.MOBILE_APP_KEY} # off while it is not set
+    models: [gpt-image-*, dall-e-3]
+    images_per_minute: 60
+    concurrency: 8
+  - name: studio
+    key: sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s "$KEY" | sha256sum
+    expires: 2027-06-30
+    may_pin: true
+
+fallback: # only where no channel of the model can serve a request, and it is told
+  gpt-image-2: [gpt-image-1]
+
+server:
+  headers_timeout: 10s
+  connections: 10000
+`;
+
+/** The page of `gateway.yaml`: every key of its schema. */
+export function gatewayPage(): string {
+  const { keys, fallback, server } = gatewayFileSchema.properties;
+  return [
+    "# gateway.yaml",
+    "What outgrows environment variables stands in `gateway.yaml` beside the folder of the channels, or in the working directory where `PICTOR_CHANNELS` is not set; `PICTOR_CONFIG` names another. It need not be there. `pictor check` tells every mistake with file, line and column, and a running gateway reads it anew as it does the channels: all of it, or nothing while something is wrong.",
+    ["```yaml", example.trimEnd(), "```"].join("\n"),
+    reference([...rowsOf({ keys, fallback, server })]),
+    "A client's key is never kept or logged, only its SHA-256. Keys of `PICTOR_API_KEYS`, and the one that is made where there is none, may use every model without limits and name a channel. A key that has expired gets a 401 that says so, a model that a key may not use a 403, and `/v1/models` lists those it may.",
+  ].join("\n\n");
+}

@@ -1,0 +1,174 @@
+import { access, readFile } from "node:fs/promises";
+import { complain, type FileKind } from "../channels/complaint.ts";
+import { createProblems, type Located, type Problems } from "../channels/problems.ts";
+import { createResolver, isWrittenOut, type Environment } from "../channels/settings.ts";
+import { readSource } from "../channels/source.ts";
+import { milliseconds } from "../dialect/duration.ts";
+import { ConfigError, shownPath } from "../errors.ts";
+import type { Path } from "../expression/template.ts";
+import { allowsOnly, type Client } from "../gateway/client.ts";
+import { hashOf, type KeyedClient } from "../http/client-keys.ts";
+import type { ServerLimits } from "../http/server.ts";
+import { createAjv } from "../schema/ajv.ts";
+import { didYouMean } from "../schema/suggest.ts";
+import { gatewayFileSchema } from "./gateway-schema.ts";
+
+/** What `gateway.yaml` says: what outgrows variables. */
+export interface GatewayFile {
+  clients: readonly KeyedClient[];
+  /** Clients without a key yet, each with the reason. */
+  off: readonly { name: string; reason: string }[];
+  /** The models that may stand in for a model. */
+  fallback: Readonly<Record<string, readonly string[]>>;
+  server: ServerLimits;
+}
+
+interface Written {
+  keys?: WrittenKey[];
+  fallback?: Record<string, string[]>;
+  server?: Record<"headers_timeout" | "body_timeout" | "body_idle", string | undefined> & { connections?: number };
+}
+
+interface WrittenKey {
+  name: string;
+  key: string;
+  models?: string[];
+  images_per_minute?: number;
+  concurrency?: number;
+  expires?: string;
+  may_pin?: boolean;
+}
+
+const kind: FileKind = { whole: "gateway", isSecret: ([first, , third]) => first === "keys" && third === "key" };
+
+/**
+ * Read `gateway.yaml`, which need not be there unless it is `named`. Throws a `ConfigError` with every problem of it. `models` are the
+ * public names there are; undefined where they are not known.
+ */
+export async function readGatewayFile(
+  file: string,
+  env: Environment,
+  { named = false, models }: { named?: boolean; models?: readonly string[] } = {},
+): Promise<GatewayFile> {
+  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, server: {} };
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere && !named) return nothing;
+  const problems = createProblems();
+  const text = await readFile(file, "utf8").catch(() => {
+    throw new Error(`PICTOR_CONFIG is ${file}; there is no such file, or it cannot be read`);
+  });
+  // A file in which everything is a comment says nothing, and that is no mistake.
+  const located = /^\s*[^#\s]/m.test(text) ? readSource(shownPath(file), text, problems) : undefined;
+  const read = located && compile(located, env, models, problems);
+  const found = problems.list();
+  if (found.length > 0) throw new ConfigError(found);
+  return read ?? nothing;
+}
+
+function compile(located: Located, env: Environment, models: readonly string[] | undefined, problems: Problems): GatewayFile | undefined {
+  const validate = createAjv({ useDefaults: true, allErrors: true }).compile(gatewayFileSchema);
+  judgeSecrets(located, problems);
+  if (!validate(located.value)) {
+    complain(located, validate.errors ?? [], problems, kind);
+    return undefined;
+  }
+  const { keys = [], fallback = {}, server } = located.value as Written;
+  judgeFallback(located, fallback, models, problems);
+  return { ...clientsOf(keys, located, env, problems), fallback, server: limitsOf(server) };
+}
+
+/** A key written out ends in a repository, unless it is only its hash. */
+function judgeSecrets(located: Located, problems: Problems): void {
+  const { keys } = located.value;
+  for (const [index, item] of (Array.isArray(keys) ? keys : []).entries()) {
+    const { key } = (item ?? {}) as { key?: unknown };
+    if (!isWrittenOut(key) || (typeof key === "string" && isHash(key))) continue;
+    const path = ["keys", index, "key"];
+    const place = located.places.get(path.map(String).join("\u0000"));
+    place?.source.secrets.push([place.value, place.end]);
+    problems.add(
+      located,
+      path,
+      'keys.key: a key written out; name where it is, ${env.NAME} or ${file("/run/secrets/name")}, or write its sha256:...',
+    );
+  }
+}
+
+const isHash = (key: string) => /^sha256:[0-9a-f]{64}$/i.test(key);
+
+function clientsOf(
+  keys: readonly WrittenKey[],
+  located: Located,
+  env: Environment,
+  problems: Problems,
+): Pick<GatewayFile, "clients" | "off"> {
+  const resolve = createResolver({ env }, problems);
+  const clients: KeyedClient[] = [];
+  const off: { name: string; reason: string }[] = [];
+  const names = new Set<string>();
+  const hashes = new Map<string, string>();
+  for (const [index, { name, key, ...rest }] of keys.entries()) {
+    if (names.has(name))
+      problems.add(located, ["keys", index, "name"], `keys.name: ${name} stands here a second time; a name is used once`);
+    names.add(name);
+    const path: Path = ["keys", index, "key"];
+    const { value, wanted } = isHash(key) ? { value: key, wanted: [] } : resolve(located, path, key);
+    if (typeof value !== "string") {
+      if (wanted.length > 0) off.push({ name, reason: `${wanted.join(" or ")} is not set` });
+      continue;
+    }
+    const hash = isHash(value) ? Buffer.from(value.slice("sha256:".length), "hex") : hashOf(value);
+    const other = hashes.get(hash.toString("hex"));
+    if (other !== undefined) problems.add(located, path, `keys.key: it is the key of ${other} too; each client needs one of its own`);
+    hashes.set(hash.toString("hex"), name);
+    if (rest.expires !== undefined && !isDay(rest.expires.slice(0, 10)))
+      problems.add(located, ["keys", index, "expires"], `keys.expires: there is no such day as ${rest.expires}`);
+    clients.push({ hash, client: clientOf(name, rest) });
+  }
+  return { clients, off };
+}
+
+function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey, "name" | "key">): Client {
+  return Object.freeze({
+    name,
+    allows: allowsOnly(models ?? ["*"]),
+    imagesPerMinute: written.images_per_minute,
+    concurrency: written.concurrency,
+    mayPin: written.may_pin ?? false,
+    // A day without a time ends with it.
+    expires: expires === undefined ? undefined : Date.parse(expires) + (expires.includes("T") ? 0 : 86_400_000),
+  });
+}
+
+/** The 30th of February is read as a day of March. */
+function isDay(day: string): boolean {
+  return new Date(day).toISOString().startsWith(day);
+}
+
+function judgeFallback(
+  located: Located,
+  fallback: Record<string, readonly string[]>,
+  models: readonly string[] | undefined,
+  problems: Problems,
+): void {
+  if (!models) return;
+  const tell = (path: Path, model: string, at: "key" | "value") =>
+    problems.add(located, path, `fallback: no channel has the model ${model} (${didYouMean(model, models)})`, { at });
+  for (const [model, others] of Object.entries(fallback)) {
+    if (!models.includes(model)) tell(["fallback", model], model, "key");
+    for (const [index, other] of others.entries()) if (!models.includes(other)) tell(["fallback", model, index], other, "value");
+  }
+}
+
+function limitsOf(server: Written["server"]): ServerLimits {
+  const time = (text: string | undefined) => (text === undefined ? undefined : milliseconds(text));
+  return {
+    headersTimeout: time(server?.headers_timeout),
+    bodyTimeout: time(server?.body_timeout),
+    bodyIdle: time(server?.body_idle),
+    connections: server?.connections,
+  };
+}

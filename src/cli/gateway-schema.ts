@@ -1,0 +1,63 @@
+import { duration } from "../channels/grammar.ts";
+
+const positive = { type: "integer", minimum: 1 };
+const names = (description: string) => ({ type: "array", minItems: 1, items: { type: "string", minLength: 1 }, description });
+const closed = <P extends object>(properties: P, more: object = {}) => ({
+  type: "object",
+  additionalProperties: false,
+  properties,
+  ...more,
+});
+
+/** JSON Schema of `gateway.yaml`. Its reference is written from it. */
+export const gatewayFileSchema = closed({
+  keys: {
+    type: "array",
+    description: "The clients' keys, beside those of `PICTOR_API_KEYS`.",
+    items: closed(
+      {
+        name: {
+          type: "string",
+          title: "a name of letters, digits, dots, dashes and underscores, such as mobile-app",
+          pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+          maxLength: 64,
+          description: "Whose key it is; the log names it.",
+        },
+        key: {
+          type: "string",
+          minLength: 1,
+          description: '`${env.NAME}`, `${file("/run/secrets/name")}`, or `sha256:` and the key\'s hash in hex.',
+        },
+        models: names("The models it may use, `*` for any part of a name; all when omitted."),
+        images_per_minute: { ...positive, description: "Pictures that may be begun in a minute." },
+        concurrency: { ...positive, description: "Requests at once." },
+        expires: {
+          type: "string",
+          title: "a date such as 2027-01-31, the last day, or a moment such as 2027-01-31T12:00:00Z",
+          pattern:
+            "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(Z|[+-][0-9]{2}:[0-9]{2}))?$",
+          description: "The last day on which it is good, in UTC, or the moment it ends.",
+        },
+        may_pin: { type: "boolean", description: "Whether it may name the channel that a request goes to." },
+      },
+      { required: ["name", "key"] },
+    ),
+  },
+  fallback: {
+    type: "object",
+    additionalProperties: names("The models that may stand in for this one."),
+    description: "For a model, those that may stand in for it, in this order, where none of its channels can serve a request.",
+  },
+  server: closed(
+    {
+      headers_timeout: {
+        ...duration,
+        description: "The longest that a request's head may take, from the connection on; `15s` when omitted.",
+      },
+      body_timeout: { ...duration, description: "The longest that a whole request may take to arrive; `10m` when omitted." },
+      body_idle: { ...duration, description: "The longest that a body may stand still; `30s` when omitted." },
+      connections: { ...positive, description: "Connections at once, for each process; no limit when omitted." },
+    },
+    { description: "What a connection may take." },
+  ),
+});

@@ -1,0 +1,57 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Files by their path, each with what changes when it is written, replaced or linked elsewhere. */
+export type Snapshot = ReadonlyMap<string, string>;
+
+/**
+ * What a load of these folders and files depends on. Names that begin with a dot are left out: editors keep theirs so, and Kubernetes
+ * the folders that its links lead to. What cannot be read is not there.
+ */
+export async function snapshotOf(paths: readonly string[]): Promise<Snapshot> {
+  const found = new Map<string, string>();
+  const visit = async (path: string): Promise<void> => {
+    const stats = await stat(path).catch(() => undefined);
+    if (stats?.isDirectory()) {
+      const names = await readdir(path).catch(() => []);
+      await Promise.all(names.filter((name) => !name.startsWith(".")).map((name) => visit(join(path, name))));
+    } else if (stats && /\.(ya?ml|json)$/.test(path)) found.set(path, [stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join());
+  };
+  for (const path of paths) await visit(path);
+  return found;
+}
+
+/** The paths at which two snapshots differ. */
+export function changedPaths(before: Snapshot, after: Snapshot): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])].filter((path) => before.get(path) !== after.get(path));
+}
+
+/** Milliseconds between two looks. */
+const lookEvery = 500;
+
+/**
+ * Tell when something below these folders and files is no longer as in `seen`, and rests again: editors and copies write in several
+ * steps. Looking sees what no file system tells of, such as a mounted volume, or a folder of links that is swapped.
+ */
+export function watchPaths(paths: readonly string[], seen: Snapshot, changed: () => void): { close: () => Promise<void> } {
+  let told = seen;
+  let last = seen;
+  let looking = Promise.resolve();
+  const look = async () => {
+    const now = await snapshotOf(paths);
+    const rests = changedPaths(last, now).length === 0;
+    last = now;
+    if (!rests || changedPaths(told, now).length === 0) return;
+    told = now;
+    changed();
+  };
+  const timer = setInterval(() => {
+    looking = looking.then(look);
+  }, lookEvery);
+  return {
+    close: () => {
+      clearInterval(timer);
+      return looking;
+    },
+  };
+}
