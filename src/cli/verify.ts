@@ -46,6 +46,7 @@ export async function verify(
     }
     for (const [index, key] of (channel.keys.length > 0 ? channel.keys : [undefined]).entries()) {
       const ctx = {
+        spool: { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() },
         request: { model: "", prompt: "", n: 1 },
         model: { id: "", upstream: "", fields: {} },
         change: () => undefined,

@@ -1,33 +1,92 @@
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import { readParts } from "../net/parts.ts";
-import { readBody, send, type OutgoingRequest } from "../net/send.ts";
-import { LongText, parseLifted } from "../picture/lift.ts";
-import { sniff } from "../picture/sniff.ts";
+import { bodyOf, send, type OutgoingRequest } from "../net/send.ts";
+import { joined, keepTexts, readAway, type Taker } from "../picture/arrive.ts";
+import type { LocalData } from "../picture/convert.ts";
+import { liftJson, LongText } from "../picture/lift.ts";
+import { passingRoom } from "../picture/spool.ts";
+import { readHead, sniff, sniffBytes } from "../picture/sniff.ts";
 import type { Exchange } from "./call.ts";
 
 /** A provider's whole answer, as expressions see it. */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
-  /** JSON parsed, text as it is, the parts of a form by name; bytes of a picture as base64. */
+  /** JSON parsed, text as it is, the parts of a form by name; pictures in it are `LongText`. */
   body: unknown;
   /** Set where the body is a picture and nothing else. */
-  bytes?: Buffer;
+  picture?: LocalData;
 }
+
+/**
+ * Told of an answer whose first picture has begun to arrive, while the rest of it has not: what it is so far. True takes it; then the
+ * picture is read from the wire, by somebody else, before the whole answer is here.
+ */
+export type Early = (answer: Answer) => boolean;
 
 /** A provider's answer, in bytes, at most. */
 const answerLimit = 256 * 1024 * 1024;
 
 /** Send one call of a channel and read the whole answer. The key goes with it only where it may. */
-export async function exchange(request: OutgoingRequest, around: Exchange): Promise<Answer> {
+export async function exchange(request: OutgoingRequest, around: Exchange, early?: Early): Promise<Answer> {
   const { signal } = around.ctx;
   const url = new URL(request.url);
   const signed = await authorized(request, url, around.authorize, around);
-  const incoming = await send(signed, signal, { guarded: !around.trusted(url) });
-  const bytes = await readBody(incoming, answerLimit, signal);
-  return { status: incoming.status, headers: incoming.headers, ...(await parse(bytes, incoming.headers["content-type"] ?? "")) };
+  const { body, ...head } = await send(signed, signal, { guarded: !around.trusted(url) });
+  const chunks = bodyOf({ body, ...head }, answerLimit, signal);
+  const beginning = await readHead(chunks);
+  const type = head.headers["content-type"] ?? "";
+  if (beginning.length < sniffBytes) return { ...head, ...(await parse(beginning, type)) };
+  return { ...head, ...(await receive(beginning, chunks, type, around, early && ((part) => early({ ...head, ...part })))) };
+}
+
+type Content = Pick<Answer, "body" | "picture">;
+
+/** What an answer claims to be is often wrong: JSON is tried first, then a picture's magic number. */
+async function parse(bytes: Buffer, type: string): Promise<Content> {
+  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(bytes, type) };
+  if (sniff(bytes)) return { body: null, picture: { kind: "bytes", bytes } };
+  try {
+    const body: unknown = JSON.parse(bytes.toString("utf8").replace(/^\uFEFF/, ""));
+    if (!isDeep(body)) return { body };
+  } catch {
+    // Told by whoever needed more than a text.
+  }
+  return { body: bytes.toString("utf8") };
+}
+
+/** The same for an answer that is not small, so that no picture of it need be in memory. */
+async function receive(
+  beginning: Buffer,
+  rest: AsyncGenerator<Buffer>,
+  type: string,
+  { ctx: { spool, signal } }: Exchange,
+  early?: (content: Content) => boolean,
+): Promise<Content> {
+  await spool.room(passingRoom, signal);
+  const whole = joined(beginning, rest);
+  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(await buffer(whole), type) };
+  if (sniff(beginning)) {
+    const picture = { kind: "stream" as const, head: beginning, stream: Readable.from(rest) };
+    if (!early?.({ body: null, picture })) return { body: null, picture: await spool.take(whole, answerLimit) };
+    await readAway(picture, signal);
+    return { body: null, picture };
+  }
+  const taker: Taker = (picture, soFar) => {
+    const body = soFar(new LongText({ picture }));
+    return !isDeep(body) && early?.({ body }) === true;
+  };
+  try {
+    const body = await liftJson(whole, keepTexts(spool, answerLimit, signal, early && taker));
+    if (!isDeep(body)) return { body };
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+  }
+  return { body: beginning.toString("utf8") };
 }
 
 async function authorized(
@@ -39,19 +98,6 @@ async function authorized(
   return key !== undefined && authorize && mayCarryKey(url) ? authorize(request, key, ctx.signal) : request;
 }
 
-/** What an answer claims to be is often wrong: JSON is tried first, then a picture's magic number. */
-async function parse(bytes: Buffer, type: string): Promise<Pick<Answer, "body" | "bytes">> {
-  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(bytes, type) };
-  if (sniff(bytes)) return { body: null, bytes };
-  try {
-    const body = parseLifted(bytes);
-    if (!isDeep(body)) return { body };
-  } catch {
-    // Told by whoever needed more than a text.
-  }
-  return { body: bytes.subarray(0, 64 * 1024).toString("utf8") };
-}
-
 /** What is nested so deep is no answer, and would wear out what walks it. */
 function isDeep(body: unknown): boolean {
   let level = [body];
@@ -60,7 +106,7 @@ function isDeep(body: unknown): boolean {
   return level.length > 0;
 }
 
-/** The parts of a multipart answer by name: JSON parsed, pictures as base64. */
+/** The parts of a multipart answer by name: JSON parsed, pictures as their bytes. */
 async function bodyOfParts(bytes: Buffer, type: string): Promise<Record<string, unknown>> {
   try {
     const parts = await readParts(bytes, type);
@@ -72,5 +118,5 @@ async function bodyOfParts(bytes: Buffer, type: string): Promise<Record<string, 
 
 function bodyOfPart(content: Buffer, type: string): unknown {
   if (/json/.test(type)) return JSON.parse(content.toString("utf8"));
-  return sniff(content) ? new LongText(Buffer.from(content.toString("base64"))) : content.toString("utf8");
+  return sniff(content) ? new LongText({ picture: { kind: "bytes", bytes: content } }) : content.toString("utf8");
 }

@@ -31,7 +31,7 @@ export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
 
 /** What the calls of one submission share. */
 export interface Exchange {
-  ctx: Pick<PluginContext, "request" | "model" | "change" | "signal" | "log">;
+  ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
   baseUrl: string;
   variables: Record<string, unknown>;
   key: Key | undefined;

@@ -6,7 +6,7 @@ import { type Path, type Report, type TemplateOptions } from "../expression/temp
 import { secretsOf } from "../net/auth/key.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import type { Result } from "../plugin/context.ts";
-import { exchange, type Answer } from "./answer.ts";
+import { exchange, type Answer, type Early } from "./answer.ts";
 import { compileCall, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
 import { answerCondition, compileRule, hide, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
@@ -66,6 +66,7 @@ export function compileOperation(
   const poll = spec.poll && compilePoll(spec.poll, errors, [...path, "poll"], { ...options, names: names.answer, uses });
   const cancel = spec.cancel && compileCall(spec.cancel, [...path, "cancel"], { ...options, names: names.answer });
   const forms = compileForms(spec.result, [...path, "result"], { ...options, names, uses });
+  const plain = !poll && !success && isPlain(spec.result);
 
   const begin = async (around: Exchange): Promise<Record<string, unknown>> => {
     const bodies: Record<string, unknown> = {};
@@ -118,22 +119,44 @@ export function compileOperation(
     }
   };
 
+  const order = async (request: OutgoingRequest, around: Exchange, bodies: Record<string, unknown>, early?: Early): Promise<Result> => {
+    try {
+      const submission = good(await exchange(request, around, early), around, success);
+      const result = await finish(submission, around, bodies).catch(accepted);
+      if (result.errors.length === 0) return result;
+      const secrets = hiddenFrom(around);
+      for (const told of result.errors) Object.assign(told, { message: hide(told.message, secrets), code: hide(told.code, secrets) });
+      return result;
+    } catch (error) {
+      throw error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(around)) : error;
+    }
+  };
+
+  /** The result of an answer that is still arriving, if what is here of it is good and has one picture. */
+  const begun = (answer: Answer, around: Exchange, bodies: Record<string, unknown>): Result | undefined => {
+    try {
+      const base = { ...variablesOf(around), before: bodies, submitted: answer.body, submission: answer, ...answer };
+      const result = forms[0]?.extract(base, good(answer, around));
+      return result?.pictures.length === 1 && result.errors.length === 0 ? result : undefined;
+    } catch {
+      return undefined; // Whatever it is, the whole answer will tell.
+    }
+  };
+
   return {
     begin,
     rehearse,
     render,
-    run: async ({ request, before: bodies }, around) => {
-      try {
-        const submission = good(await exchange(request, around), around, success);
-        const result = await finish(submission, around, bodies).catch(accepted);
-        if (result.errors.length === 0) return result;
-        const secrets = hiddenFrom(around);
-        for (const told of result.errors) Object.assign(told, { message: hide(told.message, secrets), code: hide(told.code, secrets) });
-        return result;
-      } catch (error) {
-        throw error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(around)) : error;
-      }
-    },
+    run: ({ request, before: bodies }, around) =>
+      new Promise((resolve, reject) => {
+        const early: Early = (answer) => {
+          const result = begun(answer, around, bodies);
+          if (result) resolve({ ...result, rest: whole });
+          return result !== undefined;
+        };
+        const whole = order(request, around, bodies, plain && around.ctx.early ? early : undefined);
+        whole.then(resolve, reject);
+      }),
   };
 }
 
@@ -143,6 +166,11 @@ function standInsOf(text: string): Record<string, unknown> {
   for (const [, call = "", field = ""] of text.matchAll(/\bbefore\.(\w+)\.\??(\w+)/g))
     bodies.set(call, (bodies.get(call) ?? new Map<string, string>()).set(field, `(before.${call}.${field})`));
   return Object.fromEntries([...bodies].map(([call, fields]) => [call, Object.fromEntries(fields)]));
+}
+
+/** Whether nothing that may stand behind a picture in the answer decides what becomes of it. */
+function isPlain(result: ResultSpec | ResultSpec[]): boolean {
+  return !Array.isArray(result) && result.when === undefined && result.from === undefined && result.each_error === undefined;
 }
 
 function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Parameters<typeof compileResult>[2]) {

@@ -3,7 +3,7 @@ import { isPlainObject, missing, MissingValue, type Variables } from "../express
 import type { Names, Place } from "../expression/names.ts";
 import { compileTemplate, compileUrl, type Path, type Report, type Template, type TemplateOptions } from "../expression/template.ts";
 import { readBase64 } from "../picture/base64.ts";
-import { headOf } from "../picture/convert.ts";
+import { headOf, type LocalData } from "../picture/convert.ts";
 import { LongText } from "../picture/lift.ts";
 import type { Picture } from "../picture/picture.ts";
 import { sniff } from "../picture/sniff.ts";
@@ -84,7 +84,7 @@ export function compileResult(
 
   const extract: Extract = (variables, answer) => {
     const result: Result = { pictures: [], errors: [], facts: {} };
-    if (spec.bytes) result.pictures.push(fromBytes(answer));
+    if (spec.bytes) result.pictures.push(fromData(answer.picture));
     else collect(listOf(read(images, variables)), (image, index) => one({ ...variables, image, index }, answer), result);
     for (const [name, template] of shared) {
       const value = read(template, variables);
@@ -143,17 +143,17 @@ function fromUrl(value: unknown, base: string | undefined): Picture | undefined 
 
 function fromBase64(value: unknown): Picture | undefined {
   if (value === undefined) return undefined;
-  const ascii = value instanceof LongText ? value.ascii : typeof value === "string" ? Buffer.from(value) : undefined;
-  const found = ascii && readBase64(ascii);
+  if (value instanceof LongText) return fromData(value.picture);
+  const found = typeof value === "string" ? readBase64(Buffer.from(value)) : undefined;
   const seen = found && sniff(headOf({ kind: "base64", ascii: found.ascii }));
   if (!seen) throw notAPicture();
   return { ...seen, data: { kind: "base64", ascii: found.ascii } };
 }
 
-function fromBytes({ bytes }: Answer): Picture {
-  const seen = bytes && sniff(bytes);
+function fromData(data: LocalData | undefined): Picture {
+  const seen = data && sniff(headOf(data));
   if (!seen) throw notAPicture();
-  return { ...seen, data: { kind: "bytes", bytes } };
+  return { ...seen, data };
 }
 
 function notAPicture(): ProviderFailure {

@@ -3,8 +3,9 @@ import type { Route } from "../channels/route.ts";
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
-import type { SpoolScope } from "../picture/spool.ts";
+import { passingRoom, type SpoolScope } from "../picture/spool.ts";
 import { emptyResult } from "../plugin/compose.ts";
+import { withRest } from "../plugin/merge.ts";
 import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
 import type { ModelEntry } from "./table.ts";
 
@@ -16,6 +17,8 @@ export interface Surroundings {
   /** What the request holds; the caller closes it when the answer is out. */
   spool: Pick<SpoolScope, "take" | "room">;
   log: Logger;
+  /** Whether the answer can be begun before the provider's is whole: see `Result.rest`. */
+  early?: boolean;
   /** Aborts when the client hangs up. */
   signal: AbortSignal;
   /** Told of every attempt as it ends. */
@@ -100,6 +103,7 @@ async function attemptOnce(
     () => stop.abort(new ProviderFailure("timeout", "the provider did not finish in time")),
     Math.min(route.timeout, longestTimer),
   );
+  const stopTimer = () => clearTimeout(timer);
   const ctx: PluginContext = {
     input,
     request: structuredClone(input),
@@ -116,25 +120,33 @@ async function attemptOnce(
       // The calls of a fan-out all tell the same.
       if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
     },
-    fetchPicture: async (url) => ({
-      kind: "stream",
-      ...(await around.fetchPicture(url, { signal: stop.signal, trusted: (target) => route.channel.trusted(target) })),
-    }),
+    fetchPicture: async (url) => {
+      await around.spool.room(passingRoom, stop.signal);
+      const trusted = (target: URL) => route.channel.trusted(target);
+      return { kind: "stream", ...(await around.fetchPicture(url, { signal: stop.signal, trusted })) };
+    },
     store: { save: (chunks, life) => around.save(chunks, life) },
     spool: around.spool,
+    early: around.early === true && input.n === 1,
     signal: stop.signal,
     log: around.log,
   };
   try {
     await route.run(ctx, key);
     judgeCount(ctx, input.n, route.partial);
+    const { rest, pictures } = ctx.result;
+    if (rest && !pictures.some(({ data }) => data.kind === "stream")) {
+      // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
+      ctx.result = withRest(ctx.result, await rest);
+    }
+    // The time of the request is that of the provider's whole answer.
+    void Promise.resolve(ctx.result.rest).then(stopTimer, stopTimer);
     return { result: ctx.result, changes };
   } catch (error) {
+    stopTimer();
     // Downloads that were begun for an answer that will not come are ended.
     stop.abort(error);
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

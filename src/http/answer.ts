@@ -1,9 +1,11 @@
 import type { Generated } from "../gateway/generate.ts";
 import { base64Length, base64Of, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
+import type { Change, Result } from "../plugin/context.ts";
+import { withRest } from "../plugin/merge.ts";
 
-/** An answer's body in pieces: JSON text, and pictures that are written as base64 when their turn comes. */
-type Piece = string | LocalData;
+/** An answer's body in pieces: JSON text, some of it only known when its turn comes, and pictures that are written as base64 then. */
+type Piece = string | LocalData | (() => Promise<string>);
 
 /** The answer to a client, ready to be written. `length` in bytes, where it is known beforehand. */
 export interface AnswerBody {
@@ -13,23 +15,44 @@ export interface AnswerBody {
 
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */
 export function answerBody({ result, changes }: Generated): AnswerBody {
-  const { created, ...facts } = result.facts;
-  const metadata = {
-    ...result.metadata,
-    ...(result.errors.length > 0 ? { errors: result.errors } : {}),
-    ...(changes.length > 0 ? { pictor: { changes } } : {}),
-  };
-  const tail = { ...facts, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
-  const pieces: Piece[] = [`{"created":${JSON.stringify(seconds(created))},"data":[`];
-  for (const [index, picture] of result.pictures.entries()) pieces.push(index > 0 ? ",{" : "{", ...members(picture), "}");
-  const rest = JSON.stringify(tail);
-  pieces.push(rest === "{}" ? "]}" : `],${rest.slice(1)}`);
+  const pieces = result.rest ? arriving(result, result.rest, changes) : complete(result, changes);
   return { length: lengthOf(pieces), chunks: () => write(pieces) };
 }
 
-function members({ data, revisedPrompt }: Picture): Piece[] {
-  const revised = revisedPrompt === undefined ? "" : `,"revised_prompt":${JSON.stringify(revisedPrompt)}`;
-  return data.kind === "url" ? [`"url":${JSON.stringify(data.url)}${revised}`] : ['"b64_json":"', data, `"${revised}`];
+function complete(result: Result, changes: Change[]): Piece[] {
+  const { created, ...facts } = factsOf(result, changes);
+  const pieces: Piece[] = [`{"created":${JSON.stringify(created)},"data":[`];
+  for (const [index, picture] of result.pictures.entries()) pieces.push(index > 0 ? ",{" : "{", ...members(picture), "}");
+  const rest = JSON.stringify(facts);
+  return [...pieces, rest === "{}" ? "]}" : `],${rest.slice(1)}`];
+}
+
+/** One picture that is still on its way: what the provider says behind it is told behind it. */
+function arriving(result: Result, rest: Promise<Result>, changes: Change[]): Piece[] {
+  const pictures = result.pictures.flatMap(({ data }) => (data.kind === "url" ? [] : [data]));
+  const tail = async () => {
+    const all = withRest(result, await rest);
+    return `"${revised(all.pictures[0])}}],${JSON.stringify(factsOf(all, changes)).slice(1)}`;
+  };
+  return [`{"data":[{"b64_json":"`, ...pictures, tail];
+}
+
+function factsOf({ facts, metadata, errors }: Result, changes: Change[]): { created: number } & Record<string, unknown> {
+  const all = {
+    ...metadata,
+    ...(errors.length > 0 ? { errors } : {}),
+    ...(changes.length > 0 ? { pictor: { changes } } : {}),
+  };
+  return { ...facts, created: seconds(facts.created), ...(Object.keys(all).length > 0 ? { metadata: all } : {}) };
+}
+
+function members(picture: Picture): Piece[] {
+  const { data } = picture;
+  return data.kind === "url" ? [`"url":${JSON.stringify(data.url)}${revised(picture)}`] : ['"b64_json":"', data, `"${revised(picture)}`];
+}
+
+function revised({ revisedPrompt }: Pick<Picture, "revisedPrompt"> = {}): string {
+  return revisedPrompt === undefined ? "" : `,"revised_prompt":${JSON.stringify(revisedPrompt)}`;
 }
 
 /** Unix seconds. Some providers say milliseconds, a text or nothing. */
@@ -42,6 +65,7 @@ function seconds(created: unknown): number {
 function lengthOf(pieces: readonly Piece[]): number | undefined {
   let total = 0;
   for (const piece of pieces) {
+    if (typeof piece === "function") return undefined;
     const length = typeof piece === "string" ? Buffer.byteLength(piece) : base64Length(piece);
     if (length === undefined) return undefined;
     total += length;
@@ -52,6 +76,7 @@ function lengthOf(pieces: readonly Piece[]): number | undefined {
 async function* write(pieces: readonly Piece[]): AsyncGenerator<string | Buffer> {
   for (const piece of pieces) {
     if (typeof piece === "string") yield piece;
-    else yield* base64Of(piece);
+    else if (typeof piece === "function") yield await piece();
+    else for await (const chunk of base64Of(piece)) yield chunk;
   }
 }

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import got, { type Request, type Response } from "got";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { messageOf, ProviderFailure } from "../errors.ts";
-import { sniff, sniffBytes } from "../picture/sniff.ts";
+import { headFirst, sniff } from "../picture/sniff.ts";
 
 /** A picture on its way. `head` holds its first bytes, known to be an image; `stream`, to be read or destroyed, yields the rest. */
 export interface FetchedPicture {
@@ -192,26 +192,6 @@ function toldSize({ statusCode, headers }: Response, maxBytes: number): number |
   if (length === undefined || encoding !== undefined) return undefined;
   if (Number(length) > maxBytes) throw tooLarge(maxBytes);
   return Number(length);
-}
-
-/** Holds the first chunks back until they are the whole head. */
-async function* headFirst(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] | undefined = [];
-  let length = 0;
-  for await (const chunk of chunks) {
-    if (held === undefined) {
-      yield chunk;
-      continue;
-    }
-    held.push(chunk);
-    length += chunk.length;
-    if (length < sniffBytes) continue;
-    const first = Buffer.concat(held);
-    held = undefined;
-    yield first.subarray(0, sniffBytes);
-    if (length > sniffBytes) yield first.subarray(sniffBytes);
-  }
-  if (held !== undefined) yield Buffer.concat(held);
 }
 
 /** Skips what was delivered before, and fails where that is not the same this time: two pictures are never spliced together. */

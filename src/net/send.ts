@@ -104,11 +104,10 @@ function networkFailure(cause: unknown, connected: boolean): ProviderFailure {
 }
 
 /**
- * Read a whole body, at most `limit` bytes.
- * Rejects with `ProviderFailure("bad_response")` for one that is cut or too large, or with the signal's reason.
+ * A body as it arrives, at most `limit` bytes. Throws `ProviderFailure("bad_response")` for one that is cut or too large, or the
+ * signal's reason.
  */
-export async function readBody(answer: IncomingAnswer, limit: number, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: AbortSignal): AsyncGenerator<Buffer> {
   let length = 0;
   const tooLarge = () => new ProviderFailure("bad_response", `the provider's answer is larger than ${limit} bytes`);
   if (Number(answer.headers["content-length"]) > limit) {
@@ -119,7 +118,7 @@ export async function readBody(answer: IncomingAnswer, limit: number, signal: Ab
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > limit) throw tooLarge();
-      chunks.push(chunk);
+      yield chunk;
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -129,5 +128,11 @@ export async function readBody(answer: IncomingAnswer, limit: number, signal: Ab
     // The client listens to the signal until then, and a task is polled many times with one signal.
     answer.body.destroy();
   }
-  return Buffer.concat(chunks, length);
+}
+
+/** A whole body at once; else as `bodyOf`. */
+export async function readBody(answer: IncomingAnswer, limit: number, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of bodyOf(answer, limit, signal)) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }

@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import { decodeBase64, decodeHead, encodeBase64 } from "./base64.ts";
 import type { PictureData } from "./picture.ts";
 
@@ -27,9 +28,9 @@ export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
 }
 
 /** The picture as base64, in ASCII. What is base64 already is not touched. */
-export async function* base64Of(data: LocalData): AsyncGenerator<Buffer> {
-  if (data.kind === "base64") yield data.ascii;
-  else yield* encodeBase64(chunksOf(data));
+export function base64Of(data: LocalData): AsyncIterable<Buffer> {
+  if (data.kind === "base64") return Readable.from([data.ascii]);
+  return (data.kind === "stream" && data.ascii) || encodeBase64(chunksOf(data));
 }
 
 /** How many characters `base64Of` will give, where that is known beforehand. */

@@ -1,15 +1,25 @@
 import { randomBytes } from "node:crypto";
+import type { LocalData } from "./convert.ts";
+import type { KeptData } from "./spool.ts";
 
-/** A long text of a provider's JSON, kept as the bytes it arrived as. Expressions hand it on; nothing reads it as a string. */
+/** A long text of somebody's JSON, kept as bytes. Expressions hand it on; nothing reads it as a string. */
 export class LongText {
-  readonly ascii: Buffer;
-  constructor(ascii: Buffer) {
-    this.ascii = ascii;
+  /** The bytes of a picture, where the text is one's base64. */
+  readonly picture: LocalData | undefined;
+  /** The text's own bytes, where it is anything else; neither where it began as a picture and is none. */
+  readonly text: KeptData | undefined;
+  /** What stood before a picture's base64: the beginning of a data URI, or nothing. */
+  readonly prefix: string;
+
+  constructor({ picture, text, prefix = "" }: { picture?: LocalData; text?: KeptData; prefix?: string }) {
+    this.picture = picture;
+    this.text = text;
+    this.prefix = prefix;
   }
 
   /** What a log or a message shows of it. */
   toString(): string {
-    return `(text of ${this.ascii.length} bytes)`;
+    return this.picture ? "(a picture)" : "(a long text)";
   }
 
   toJSON(): string {
@@ -19,6 +29,14 @@ export class LongText {
 
 /** Texts from this length on are lifted out, in bytes. */
 export const liftFrom = 64 * 1024;
+
+export type Text = AsyncIterableIterator<Buffer>;
+
+/**
+ * What becomes of a long text; the result stands in its place. `text` yields its bytes as they arrive, without JSON's escapes; the
+ * first piece holds its beginning. `soFar` gives the document as if it ended with this text, with the given value in its place.
+ */
+export type Sink = (text: Text, soFar: (value: unknown) => unknown) => Promise<unknown>;
 
 // A text that a provider could not have guessed stands in the small document for each lifted one.
 const mark = `lifted-${randomBytes(12).toString("hex")}-`;
@@ -30,43 +48,149 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 /**
- * Parse JSON whose long texts become `LongText`, so that a picture's base64 is neither decoded, copied nor kept as a string.
- * Throws `SyntaxError` for what is not JSON.
+ * Parse JSON while it arrives. Long texts go through `sink`, in turn, so that a picture's base64 is never a string and need not be in
+ * memory. Rejects with `SyntaxError` for what is not JSON, or with the source's or the sink's own error.
  */
-export function parseLifted(bytes: Buffer): unknown {
-  if (bytes.subarray(0, 3).equals(byteOrderMark)) return parseLifted(bytes.subarray(3));
-  if (bytes.length < liftFrom) return JSON.parse(bytes.toString("utf8"));
-  const lifted: Buffer[] = [];
+export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink): Promise<unknown> {
+  const source = chunks[Symbol.asyncIterator]();
   const small: Buffer[] = [];
-  let from = 0;
-  let start = bytes.indexOf(quote);
-  while (start !== -1) {
-    const end = endOfText(bytes, start + 1);
-    if (end === -1) break;
-    if (end - start > liftFrom) {
-      small.push(bytes.subarray(from, start + 1), Buffer.from(`${mark}${lifted.length}`));
-      lifted.push(unescaped(bytes.subarray(start + 1, end)));
-      from = end;
+  const lifted: unknown[] = [];
+  let chunk: Buffer = Buffer.alloc(0);
+  let from = 0; // What comes before it in the chunk is dealt with.
+
+  const advance = async (): Promise<boolean> => {
+    const next = await source.next();
+    chunk = next.done ? Buffer.alloc(0) : next.value;
+    from = 0;
+    return !next.done;
+  };
+
+  /** The rest of the text that the chunk is in, piece by piece; `held` is its beginning. Leaves `from` at its closing quote. */
+  async function* restOfText(held: readonly Buffer[], slashes: number): AsyncGenerator<Buffer> {
+    const plain = unescaper();
+    let run = slashes;
+    let first: readonly Buffer[] = held;
+    for (let end = -1; end === -1;) {
+      end = endOfText(chunk, from, run);
+      const piece = chunk.subarray(from, end === -1 ? chunk.length : end);
+      run = slashesAtEnd(piece, run);
+      from += piece.length;
+      yield plain(first.length > 0 ? Buffer.concat([...first, piece]) : piece, end !== -1);
+      first = [];
+      if (end === -1 && !(await advance())) throw new SyntaxError("the JSON ends within a text");
     }
-    start = bytes.indexOf(quote, end + 1);
   }
-  small.push(bytes.subarray(from));
-  return JSON.parse(Buffer.concat(small).toString("utf8"), (_key, value: unknown) =>
-    typeof value === "string" && value.startsWith(mark) ? new LongText(lifted[Number(value.slice(mark.length))] ?? Buffer.alloc(0)) : value,
-  );
+
+  /** Hand a long text to the sink. What the sink does not read is read away. */
+  async function lift(held: readonly Buffer[], slashes: number): Promise<void> {
+    const pieces = restOfText(held, slashes);
+    // Whoever stops reading the text does not end the pieces: it cannot say so.
+    const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
+    const soFar = (value: unknown) => {
+      const beginning = Buffer.concat(small).toString("utf8");
+      return parseSmall(`${beginning}${mark}${lifted.length}"${closing(beginning)}`, [...lifted, value]);
+    };
+    const value = await sink(text, soFar);
+    for (let next = await pieces.next(); !next.done;) next = await pieces.next();
+    small.push(Buffer.from(`${mark}${lifted.length}`));
+    lifted.push(value);
+  }
+
+  try {
+    while (await advance()) {
+      if (small.length === 0 && chunk.subarray(0, 3).equals(byteOrderMark)) from = 3;
+      for (let start = chunk.indexOf(quote, from); start !== -1;) {
+        let end = endOfText(chunk, start + 1, 0);
+        const length = (end === -1 ? chunk.length : end) - start - 1;
+        if (end === -1 || length >= liftFrom) {
+          small.push(chunk.subarray(from, start + 1));
+          from = start + 1;
+          const held: Buffer[] = [];
+          let slashes = 0;
+          let size = length;
+          while (end === -1 && size < liftFrom) {
+            const piece = chunk.subarray(from);
+            held.push(piece);
+            slashes = slashesAtEnd(piece, slashes);
+            if (!(await advance())) throw new SyntaxError("the JSON ends within a text");
+            end = endOfText(chunk, 0, slashes);
+            size += end === -1 ? chunk.length : end;
+          }
+          if (size >= liftFrom) {
+            await lift(held, slashes);
+            end = from;
+          } else small.push(...held);
+        }
+        start = chunk.indexOf(quote, end + 1);
+      }
+      small.push(chunk.subarray(from));
+    }
+  } finally {
+    await source.return?.();
+  }
+  return parseSmall(Buffer.concat(small).toString("utf8"), lifted);
 }
 
-/** The index of the quote that ends the text begun before `at`. */
-function endOfText(bytes: Buffer, at: number): number {
+/** The index of the quote that ends the text which `at` is in; `slashes` backslashes stand right before `at`. */
+function endOfText(bytes: Buffer, at: number, slashes: number): number {
   for (let end = bytes.indexOf(quote, at); end !== -1; end = bytes.indexOf(quote, end + 1)) {
-    let slashes = 0;
-    while (bytes[end - 1 - slashes] === backslash) slashes += 1;
-    if (slashes % 2 === 0) return end;
+    if (slashesAtEnd(bytes.subarray(at, end), slashes) % 2 === 0) return end;
   }
   return -1;
 }
 
-/** Base64 has no escapes but the `\/` and line breaks of some writers; only such a text is read as a string. */
-function unescaped(text: Buffer): Buffer {
-  return text.includes(backslash) ? Buffer.from(JSON.parse(`"${text.toString("utf8")}"`) as string) : text;
+/** How many backslashes a text ends with after a further piece of it, when it ended with `before` until then. */
+function slashesAtEnd(piece: Buffer, before: number): number {
+  let count = 0;
+  while (count < piece.length && piece[piece.length - 1 - count] === backslash) count += 1;
+  return count === piece.length ? before + count : count;
+}
+
+function parseSmall(text: string, lifted: readonly unknown[]): unknown {
+  if (lifted.length === 0) return JSON.parse(text);
+  return JSON.parse(text, (key, value: unknown) => {
+    if (key.startsWith(mark)) throw new SyntaxError("a name in the JSON is too long");
+    return typeof value === "string" && value.startsWith(mark) ? lifted[Number(value.slice(mark.length))] : value;
+  });
+}
+
+/** What closes the lists and objects that are open where JSON stops within a text. */
+function closing(beginning: string): string {
+  const open: string[] = [];
+  for (const [sign] of beginning.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
+    if (sign === "{") open.push("}");
+    else if (sign === "[") open.push("]");
+    else if (sign === "}" || sign === "]") open.pop();
+  }
+  return open.reverse().join("");
+}
+
+// In turn: what may be the first half of an escape at the end of a piece, a pair of surrogates, any other escape.
+const escapes =
+  /\\(?:(?:ud[89ab][\da-f]{2}(?:\\(?:u[\da-f]{0,3})?)?|(?:u[\da-f]{0,3})?)$|ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}|u[\da-f]{4}|[^])/gi;
+
+/** Takes JSON's escapes off a text that comes piece by piece. Base64 has none but the `\/` and line breaks of some writers. */
+function unescaper(): (piece: Buffer, last: boolean) => Buffer {
+  let rest = "";
+  return (piece, last) => {
+    if (rest === "" && !piece.includes(backslash)) return piece;
+    // In Latin-1 every byte is a character, so that no character of UTF-8 can be cut.
+    const text = rest + piece.toString("latin1");
+    rest = "";
+    const plain = text.replace(escapes, (escape: string, offset: number) => {
+      const isCut = !last && offset + escape.length === text.length && /^\\(?:u.{0,3}|ud[89ab].*)?$/i.test(escape);
+      if (!isCut) return unescape(escape);
+      rest = escape;
+      return "";
+    });
+    return Buffer.from(plain, "latin1");
+  };
+}
+
+// A text in lines has one for each of them.
+const common: Readonly<Record<string, string>> = { "\\n": "\n", "\\r": "\r", "\\/": "/" };
+
+/** The bytes that an escape stands for, a character each. */
+function unescape(escape: string): string {
+  return common[escape] ?? Buffer.from(JSON.parse(`"${escape}"`) as string).toString("latin1");
 }

@@ -22,5 +22,8 @@ export type PictureData =
   | { kind: "bytes"; bytes: Buffer }
   /** Raw image bytes on disk, `size` of them; the file goes away with its request. `head` holds the first of them. */
   | { kind: "file"; path: string; size: number; head: Buffer }
-  /** Raw image bytes, arriving. `head` holds the first of them, already checked to be an image; `stream` yields the rest. */
-  | { kind: "stream"; head: Buffer; stream: Readable; size?: number };
+  /**
+   * Raw image bytes, arriving. `head` holds the first of them, already checked to be an image; `stream` yields the rest.
+   * One that arrives as base64 may be read as that instead: `ascii` yields the whole of it.
+   */
+  | { kind: "stream"; head: Buffer; stream: Readable; size?: number; ascii?: AsyncIterable<Buffer> };

@@ -89,3 +89,35 @@ function avifSize(head: Buffer): PixelSize | undefined {
   }
   return largest;
 }
+
+/** The same bytes, whose first chunk is the whole head: `sniffBytes` of them, or all there are. */
+export async function* headFirst(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] | undefined = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    if (held === undefined) {
+      yield chunk;
+      continue;
+    }
+    held.push(chunk);
+    length += chunk.length;
+    if (length < sniffBytes) continue;
+    const first = Buffer.concat(held);
+    held = undefined;
+    yield first.subarray(0, sniffBytes);
+    if (length > sniffBytes) yield first.subarray(sniffBytes);
+  }
+  if (held !== undefined) yield Buffer.concat(held);
+}
+
+/** The first chunks as one: `sniffBytes` or more, or all there are. The chunks go on behind them. */
+export async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  const held: Buffer[] = [];
+  for (let length = 0; length < sniffBytes;) {
+    const next = await chunks.next();
+    if (next.done) break;
+    held.push(next.value);
+    length += next.value.length;
+  }
+  return Buffer.concat(held);
+}

@@ -36,6 +36,9 @@ export class TooLarge extends Error {
   }
 }
 
+/** Bytes of memory that a picture takes which only passes: what the sockets and the steps between them hold of it. */
+export const passingRoom = 1024 * 1024;
+
 /** Files older than this, in milliseconds, were left behind by a process that is gone. */
 const longestRequest = 60 * 60 * 1000;
 

@@ -23,6 +23,7 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
         ...ctx,
         request: { ...structuredClone(ctx.request), ...fields },
         result: emptyResult(),
+        early: false,
       };
       await run(own, index + 1);
       return own.result;

@@ -50,6 +50,11 @@ export interface Result {
   facts: Record<string, unknown>;
   /** The provider's own `metadata`. */
   metadata?: Record<string, unknown>;
+  /**
+   * Set where the only picture is still arriving: the result that the provider's whole answer gives, once the picture has been read.
+   * Rejects when that answer turns out not to be good after all.
+   */
+  rest?: Promise<Result>;
 }
 
 /** A stored picture's address. */
@@ -82,6 +87,8 @@ export interface PluginContext {
   store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept> };
   /** Holds bytes for as long as the request lives, in memory or in a file, within what the process may use. */
   spool: Pick<SpoolScope, "take" | "room">;
+  /** Whether `result.rest` may be: one picture was asked for, and who answers can wait for what the provider says behind it. */
+  readonly early?: boolean;
   /** Aborts when the client hangs up or the time is over. Everything that waits or calls takes it. */
   readonly signal: AbortSignal;
   readonly log: Logger;

@@ -10,6 +10,17 @@ export function mergeResults(results: Result[], failed: ItemError[]): Result {
   };
 }
 
+/** A result with what its provider said behind the picture. What plugins made of it meanwhile stays. */
+export function withRest({ pictures, errors, facts, metadata }: Result, rest: Result): Result {
+  const [told] = rest.pictures;
+  return {
+    pictures: pictures.map((picture) => ({ ...picture, revisedPrompt: picture.revisedPrompt ?? told?.revisedPrompt })),
+    errors: [...errors, ...rest.errors],
+    facts: { ...rest.facts, ...facts },
+    metadata: metadata || rest.metadata ? { ...rest.metadata, ...metadata } : undefined,
+  };
+}
+
 /** What the calls say alike; pictures of several sizes have no size in common. */
 function shared(facts: Record<string, unknown>[]): Record<string, unknown> {
   const [first = {}, ...others] = facts;

@@ -24,6 +24,7 @@ function compile(request: OperationSpec["request"], fields: object = {}) {
       request: { model: "m", prompt: "p", n: 1, ...fields },
       model: { id: "m", upstream: "up/m", fields: {} },
       change: () => undefined,
+      spool: { take: () => Promise.reject(new Error("not here")), room: () => Promise.resolve() },
       signal: new AbortController().signal,
       log: pino({ level: "silent" }),
     },

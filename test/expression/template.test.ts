@@ -217,7 +217,7 @@ describe("an expression", () => {
   });
 
   it("hands a long text on and reads nothing of it", () => {
-    const a = new LongText(Buffer.from("x"));
+    const a = new LongText({ text: { kind: "bytes", bytes: Buffer.from("x") } });
     expect(evaluate("a", { a })).to.equal(a);
     expect(evaluate("[a][0]", { a })).to.equal(a);
     expect(() => evaluate("a.ascii", { a })).to.throw();

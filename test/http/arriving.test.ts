@@ -1,0 +1,165 @@
+import { readdir } from "node:fs/promises";
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { dirname, join } from "node:path";
+import { expect } from "chai";
+import { solidPng } from "../../src/picture/png.ts";
+import { errorOf, startHouse, until, type Call, type House } from "./setup.ts";
+
+const picture = Buffer.concat([solidPng(64, 64), Buffer.alloc(900_001, "what a picture is made of")]);
+const text = picture.toString("base64");
+const half = Math.floor(text.length / 2);
+
+interface Images {
+  data: { url?: string; b64_json?: string; revised_prompt?: string }[];
+  created: number;
+  usage?: object;
+  metadata?: { errors?: object[] };
+}
+
+describe("http: a picture that arrives within the provider's JSON", () => {
+  let house: House;
+  /** Goes on with the provider's answer. */
+  let go: () => void;
+  let gone: Promise<unknown>;
+
+  /** How the prompt says that the provider answers. */
+  async function provider({ body }: Call, response: ServerResponse): Promise<void> {
+    const { prompt } = JSON.parse(body) as { prompt: string };
+    const released = new Promise<void>((resolve) => (go = resolve));
+    gone = once(response, "close");
+    const beginning = '{"created":1713833628,"data":[{"b64_json":"';
+    response.writeHead(200, { "content-type": "application/json" });
+    const write = (chunk: string | Buffer) => new Promise<unknown>((resolve) => response.write(chunk, resolve));
+    const wholes: Record<string, string> = {
+      lines: text.replace(/.{76}/g, "$&\\r\\n").replaceAll("/", "\\/"),
+      url: `data:image/png;base64,${text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`,
+      wrong: `${text.slice(0, -8)}!!!!AAAA`,
+      two: `${text}"},{"b64_json":"${text}`,
+    };
+    const whole = wholes[prompt];
+    if (whole !== undefined) return void response.end(`${beginning}${whole}"}],"usage":{"n":1}}`);
+    if (prompt === "bytes") return void response.end(picture);
+    if (prompt === "page") return void response.end(`<html>${"x".repeat(100_000)}`);
+    if (prompt === "long error") return void response.end(JSON.stringify({ data: [{ b64_json: "A".repeat(100_000) }] }));
+    await write(beginning + text.slice(0, half));
+    await released;
+    if (prompt === "cut") return void response.destroy();
+    if (prompt === "endless") return;
+    await write(text.slice(half));
+    if (prompt === "no JSON") return void response.end('"}]');
+    response.end('","revised_prompt":"a \\"fluffy\\" cat"}],"usage":{"total_tokens":3},"metadata":{"own":1}}');
+  }
+
+  before(async () => {
+    house = await startHouse(provider);
+  });
+  beforeEach(() => house.reset());
+  afterEach(async () => {
+    expect(await leftOvers(house)).to.deep.equal([]);
+    expect((await house.gateway.metrics.inFlight.get()).values[0]?.value).to.equal(0);
+  });
+  after(() => house.close());
+
+  const order = (prompt: string, more: object = { response_format: "b64_json" }, init: RequestInit = {}) =>
+    house.generate({ model: "demo", prompt, ...more }, init);
+
+  for (const more of [{ response_format: "b64_json" }, {}]) {
+    it(`is handed on before the provider has ended, with what is said behind it: ${JSON.stringify(more)}`, async () => {
+      const response = await order("slow", more);
+      const reader = response.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+      const seen: Uint8Array[] = [];
+      while (Buffer.concat(seen).length < half) seen.push((await reader.read()).value!);
+      go();
+      for (let next = await reader.read(); !next.done; next = await reader.read()) seen.push(next.value);
+      const { created, data, usage, metadata } = JSON.parse(Buffer.concat(seen).toString()) as Images;
+      expect({ created, usage, metadata }).to.deep.equal({ created: 1713833628, usage: { total_tokens: 3 }, metadata: { own: 1 } });
+      expect(data[0]!.b64_json === text).to.equal(true);
+      expect(data[0]!.revised_prompt).to.equal('a "fluffy" cat');
+      expect((await house.gateway.metrics.pictures.get()).values[0]?.value).to.equal(1);
+    });
+  }
+
+  for (const prompt of ["lines", "url"])
+    it(`becomes standard base64 on the way: ${prompt}`, async () => {
+      const { data, usage } = (await (await order(prompt)).json()) as Images;
+      expect(data[0]!.b64_json === text).to.equal(true);
+      expect(usage).to.deep.equal({ n: 1 });
+    });
+
+  it("is one where one was asked for, though the provider gave two", async () => {
+    const { data } = (await (await order("two")).json()) as Images;
+    expect(data.map(({ b64_json }) => b64_json === text)).to.deep.equal([true]);
+  });
+
+  it("is whole before the answer begins where two were asked for", async () => {
+    const { data } = (await (await order("two", { n: 2, response_format: "b64_json" })).json()) as Images;
+    expect(data.map(({ b64_json }) => b64_json === text)).to.deep.equal([true, true]);
+  });
+
+  it("may be the answer itself", async () => {
+    const response = await order("bytes");
+    await errorOf(response, 502, "bad_upstream_response");
+  });
+
+  for (const prompt of ["cut", "no JSON", "wrong"]) {
+    it(`breaks the connection where it turns out bad at its end: ${prompt}`, async () => {
+      const response = await order(prompt);
+      expect(response.status).to.equal(200);
+      go();
+      expect(await response.text().catch((error: unknown) => error)).to.be.instanceOf(TypeError);
+      await until(() => house.log.some(({ msg, status }) => msg === "request" && status === 502));
+      expect(house.log.filter(({ msg }) => msg === "the answer broke off")).to.have.length(1);
+    });
+
+    it(`is an error where it had to be whole: ${prompt}`, async () => {
+      for (const more of [{ response_format: "url" }, { n: 2 }]) {
+        const answer = order(prompt, more);
+        await until(() => house.provider.calls.length > 0);
+        go();
+        await errorOf(await answer, 502, "bad_upstream_response");
+        house.reset();
+      }
+    });
+  }
+
+  for (const prompt of ["page", "long error"])
+    it(`is no picture: ${prompt}`, async () => {
+      await errorOf(await order(prompt), 502, "bad_upstream_response");
+    });
+
+  it("is stored while it arrives, whole, with what is said behind it", async () => {
+    const answer = order("slow", { response_format: "url" });
+    await until(() => house.provider.calls.length > 0);
+    go();
+    const { data, usage } = (await (await answer).json()) as Images;
+    expect(usage).to.deep.equal({ total_tokens: 3 });
+    expect(data[0]!.revised_prompt).to.equal('a "fluffy" cat');
+    expect(Buffer.from(await (await fetch(data[0]!.url!)).arrayBuffer()).equals(picture)).to.equal(true);
+  });
+
+  for (const more of [{ response_format: "b64_json" }, { response_format: "url" }]) {
+    it(`lets the provider go when the client hangs up: ${JSON.stringify(more)}`, async () => {
+      const hangUp = new AbortController();
+      const answer = order("endless", more, { signal: hangUp.signal });
+      answer.catch(() => undefined);
+      await until(() => house.provider.calls.length > 0);
+      hangUp.abort();
+      await gone;
+      await until(() => house.log.some(({ msg, status }) => msg === "request" && status === 499));
+    });
+  }
+});
+
+async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield Promise.resolve(bytes);
+}
+
+/** Files that a request left in the spool's folder. */
+async function leftOvers({ gateway }: House): Promise<string[]> {
+  const { file } = await gateway.store.save(one(Buffer.from("x")));
+  const folder = join(dirname(dirname(file)), "tmp");
+  const files = () => readdir(folder).catch(() => []);
+  await until(async () => (await files()).length === 0);
+  return files();
+}
