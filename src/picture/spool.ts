@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open, mkdir, readdir, rm, stat, type FileHandle } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
+import { createWriter, type Writer } from "./disk.ts";
 import type { PictureData } from "./picture.ts";
 import { sniffBytes } from "./sniff.ts";
 
@@ -41,9 +42,6 @@ export const passingRoom = 1024 * 1024;
 
 /** Files older than this, in milliseconds, were left behind by a process that is gone. */
 const longestRequest = 60 * 60 * 1000;
-
-/** Bytes given to the disk at a time: each write is a journey to another thread and back. */
-const batch = 512 * 1024;
 
 /** A quarter of the memory that the process may have, in bytes. */
 export function memoryShare(): number {
@@ -86,49 +84,46 @@ export function createSpool(options: { folder: string; memory?: number; largest?
       free(given);
     };
 
-    async function create(): Promise<{ path: string; handle: FileHandle }> {
+    async function create(): Promise<{ path: string; handle: FileHandle; writer: Writer }> {
       if (closed) throw over();
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const path = join(folder, randomBytes(12).toString("hex"));
       files.add(path);
-      return { path, handle: await open(path, "wx", 0o600) };
+      const handle = await open(path, "wx", 0o600);
+      return { path, handle, writer: createWriter(handle) };
     }
 
     async function take(chunks: AsyncIterable<Buffer>, limit: number): Promise<KeptData> {
-      let pieces: Buffer[] = [];
+      const pieces: Buffer[] = [];
       let file: Awaited<ReturnType<typeof create>> | undefined;
       let head: Buffer = Buffer.alloc(0);
-      let size = 0;
-      let pending = 0;
-      let writing: Promise<unknown> = Promise.resolve();
-      /** Hands the pieces to the disk and does not wait: the next ones arrive meanwhile. */
-      const flush = async (handle: FileHandle) => {
-        await writing;
-        writing = handle.writev(pieces);
-        writing.catch(() => undefined);
-        [pieces, pending] = [[], 0];
-      };
+      let [size, mine] = [0, 0];
       try {
         for await (const chunk of chunks) {
           size += chunk.length;
           if (size > limit) throw new TooLarge(limit);
           if (head.length < sniffBytes) head = Buffer.concat([head, chunk.subarray(0, sniffBytes - head.length)]);
-          pieces.push(chunk);
-          pending += chunk.length;
-          if (!file && (size > largest || (size > sniffBytes && !fits(chunk.length)))) {
-            file = await create();
-            giveBack(size - chunk.length);
+          if (file) {
+            await file.writer.write([chunk]);
+            continue;
           }
-          if (!file) hold(chunk.length);
-          else if (pending >= batch) await flush(file.handle);
+          pieces.push(chunk);
+          if (size > largest || (size > sniffBytes && !fits(chunk.length))) {
+            file = await create();
+            await file.writer.write(pieces);
+            giveBack(mine);
+            pieces.length = mine = 0;
+          } else {
+            hold(chunk.length);
+            mine += chunk.length;
+          }
         }
         if (!file) return { kind: "bytes", bytes: Buffer.concat(pieces, size) };
-        await flush(file.handle);
-        await writing;
+        await file.writer.end();
         return { kind: "file", path: file.path, size, head };
       } catch (error) {
+        giveBack(mine);
         if (file) await rm(file.path, { force: true });
-        else giveBack(size);
         throw error;
       } finally {
         await file?.handle.close();

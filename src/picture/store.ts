@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { createWriter } from "./disk.ts";
 import { sniff, sniffBytes } from "./sniff.ts";
 
 /** A kept picture. `file` is its absolute path, `expires` is in epoch milliseconds, `etag` is quoted as HTTP wants it. */
@@ -136,13 +137,15 @@ async function write(file: string, chunks: AsyncIterable<Buffer>): Promise<Omit<
   const head: Buffer[] = [];
   let bytes = 0;
   const handle = await open(file, "wx", 0o600);
+  const writer = createWriter(handle);
   try {
     for await (const chunk of chunks) {
       if (bytes < sniffBytes) head.push(chunk.subarray(0, sniffBytes - bytes));
       hash.update(chunk);
       bytes += chunk.length;
-      await handle.writeFile(chunk);
+      await writer.write([chunk]);
     }
+    await writer.end();
   } finally {
     await handle.close();
   }
