@@ -15,6 +15,7 @@ export const errorStatus = {
   content_policy_violation: 400,
   invalid_api_key: 401,
   model_not_allowed: 403,
+  channel_not_allowed: 403,
   model_not_found: 404,
   not_found: 404,
   method_not_allowed: 405,
@@ -125,6 +126,9 @@ export function withoutProof(failure: ProviderFailure): ProviderFailure {
   return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined, cause: failure });
 }
 
+/** Seconds that a client should leave an overloaded provider alone that names no time. */
+const overloadedWait = 5;
+
 /** What the client is told of a provider's failure. The operator's troubles (`auth`, `quota`) are hidden behind a plain 502. */
 export function clientError(failure: ProviderFailure): GatewayError {
   const { kind, message, details } = failure;
@@ -141,12 +145,15 @@ export function clientError(failure: ProviderFailure): GatewayError {
     case "rate_limit":
       return new GatewayError("rate_limit_exceeded", message, { retryAfter: details.retryAfter ?? 1, cause: failure });
     case "overloaded":
-    case "failed":
+    case "failed": {
+      // Who is asked too much by all says 503, and some say it with the status of who is asked too much by one.
+      const isBusy = details.status === 503 || (kind === "overloaded" && details.status === 429);
       return new GatewayError("upstream_error", message, {
-        status: details.status === 503 ? 503 : 502,
-        retryAfter: details.retryAfter,
+        status: isBusy ? 503 : 502,
+        retryAfter: details.retryAfter ?? (kind === "overloaded" ? overloadedWait : undefined),
         cause: failure,
       });
+    }
     case "timeout":
       return new GatewayError("upstream_timeout", message, { cause: failure });
     case "bad_response":

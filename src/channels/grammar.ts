@@ -163,6 +163,11 @@ const test = closed(
   { required: ["name", "request"] },
 );
 
+const limit = {
+  concurrency: { type: "integer", minimum: 1, description: "Requests that run at once; without bound when omitted." },
+  images_per_minute: { type: "integer", minimum: 1, description: "Pictures asked for in a minute; without bound when omitted." },
+};
+
 /** The keys that a model may have anew. */
 const overridable = (plugins: ReadonlyMap<string, Plugin>): Record<string, Schema> => ({
   plugins: { type: "array", description: "The pipeline, outermost first.", items: pluginItem(plugins) },
@@ -170,8 +175,31 @@ const overridable = (plugins: ReadonlyMap<string, Plugin>): Record<string, Schem
     enum: ["drop", "reject"],
     description: "What becomes of a field that nothing here uses: dropped and reported (when omitted), or refused.",
   },
-  limits: closed({ timeout: { ...duration, description: "The longest a request may take: `90s`, `10m`." } }),
+  limits: closed({
+    timeout: { ...duration, description: "The longest an attempt may take; 10m when omitted." },
+    connect: { ...duration, description: "The longest to reach the provider; 10s when omitted." },
+    first_byte: { ...duration, description: "The longest until an answer begins; as long as the attempt when omitted." },
+    ...limit,
+    queue: {
+      type: "integer",
+      minimum: 0,
+      description: "Requests that wait in line where `concurrency` is reached; 100 when omitted. The next gets a 429.",
+    },
+    queue_timeout: { ...duration, description: "The longest a request waits in line; 1m when omitted." },
+    per_key: { ...closed(limit), description: "Limits of each key." },
+  }),
   priority: { type: "integer", description: "Channels with a lower number are asked first; 0 when omitted." },
+  weight: {
+    type: "number",
+    exclusiveMinimum: 0,
+    description: "Its share of the requests among the channels of the same priority; 1 when omitted.",
+  },
+  retry: closed({
+    unsafe: {
+      type: "boolean",
+      description: "true asks another channel also where this one may have made a picture: it may be paid for twice.",
+    },
+  }),
   partial: { enum: ["keep", "fail"], description: "Whether fewer pictures than asked for are an answer (when omitted) or a failure." },
   variables: { type: "object", description: "Settings of the operator, for templates." },
   generate: { ...operation, description: "How a picture is made." },
@@ -226,6 +254,11 @@ function channelParts(plugins: ReadonlyMap<string, Plugin>): Record<string, Sche
     key_hosts: { type: "array", items: { type: "string" }, description: "Other hosts that may see the key: `*.example.com`." },
     verify: call("A call that costs nothing and proves the key, for `pictor verify`."),
     trusted_hosts: { type: "array", items: { type: "string" }, description: "Other hosts whose pictures may be at private addresses." },
+    cool_down: closed({
+      after: { type: "integer", minimum: 1, description: "Failures in a row after which it is left alone for a while; 3 when omitted." },
+      first: { ...duration, description: "For how long at first; 5s when omitted. Each time it is doubled." },
+      max: { ...duration, description: "For how long at most; 5m when omitted." },
+    }),
     models: {
       type: "object",
       minProperties: 1,

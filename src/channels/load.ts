@@ -17,6 +17,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
+import { channelLimits, coolDownOf, ownLimits, type CoolDownSpec, type LimitsSpec } from "./limits.ts";
 import { createProblems, lineOf, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
 import { compileSchemas, type Schemas } from "./schemas.ts";
@@ -145,14 +146,15 @@ function loadChannel(name: string, file: string, written: Located, load: Load): 
     verify: verifyOf(located, models[0]?.variables ?? {}, problems),
     authorize: createAuthorizer(settings.auth, { fetchToken }),
     mayCarryKey: safely(hostsOf(settings.baseUrl, keyHosts), settings.baseUrl),
+    coolDown: coolDownOf(located.value.cool_down as CoolDownSpec | undefined),
+    limits: channelLimits(located.value.limits as LimitsSpec | undefined),
     trusted: hostsOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
   });
   const wait = load.wait ?? realWait;
   const routes = models.flatMap((model) => {
     const schema = schemaFor(model.id, name, located, load);
-    const route =
-      schema &&
-      compileRoute({ ...model, channel, schema, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.folder) }, problems);
+    const shared = { channel, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.folder) };
+    const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: ownLimits(located.value, model.id) }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
   return [

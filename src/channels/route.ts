@@ -14,6 +14,7 @@ import { compose, type Core } from "../plugin/compose.ts";
 import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { CompiledModel } from "../schema/models.ts";
+import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
 import type { Verify } from "./verify.ts";
 import type { Located, Problems } from "./problems.ts";
 
@@ -36,6 +37,16 @@ export interface Channel {
   models: readonly string[];
   /** Models that are off while the channel is on, and why. */
   modelsOff: ReadonlyMap<string, string>;
+  coolDown: CoolDown;
+  limits: ChannelLimits;
+}
+
+/** How far an attempt has come. What fails after a provider's acceptance is no proof of anything, whatever failed. */
+export interface Progress {
+  /** A submission was begun. */
+  submitted: boolean;
+  /** The pictures of one were had. */
+  accepted: boolean;
 }
 
 /** A model on a channel, compiled and ready. */
@@ -44,11 +55,17 @@ export interface Route {
   model: PluginContext["model"];
   schema: CompiledModel;
   priority: number;
+  /** Its share among the channels of the same priority. */
+  weight: number;
   partial: "keep" | "fail";
-  /** Milliseconds of the whole request, at most. */
+  /** Whether another channel may be asked where this one may have made a picture. */
+  unsafe: boolean;
+  /** Milliseconds of the whole attempt, at most. */
   timeout: number;
+  /** Limits of this model on the channel, beside the channel's own. */
+  limits: Limits;
   /** The pipeline around the call to the provider, for one attempt with one key. */
-  run(ctx: PluginContext, key: Key | undefined): Promise<void>;
+  run(ctx: PluginContext, key: Key | undefined, progress: Progress): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core): Promise<void>;
   /** Every request up to the submission, after judging what nothing uses; nothing is sent, and names stand for what answers would give. */
@@ -65,6 +82,8 @@ export interface RouteParts {
   variables: Record<string, unknown>;
   plugins: ReadonlyMap<string, Plugin>;
   wait: Exchange["wait"];
+  /** The limits that the model itself says, beside its channel's. */
+  ownLimits: LimitsSpec | null | undefined;
   /** Read a JSON file beside the channel files; throws where there is none. */
   readDocument(name: string): unknown;
   /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
@@ -74,7 +93,8 @@ export interface RouteParts {
 /** Compile one model of a channel. Mistakes go to `problems`; there is no route where the operation is not complete. */
 export function compileRoute(parts: RouteParts, problems: Problems): Route | undefined {
   const { channel, id, schema, located, variables, plugins } = parts;
-  const { upstream = id, unsupported = "drop", priority = 0, partial = "keep", limits = {}, errors = [] } = located.value as RouteSpec;
+  const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value as RouteSpec;
+  const { limits = {}, retry = {}, errors = [] } = located.value as RouteSpec;
   const report = (path: Path, message: string, offset?: number) => {
     const steps = path.filter((step) => typeof step === "string");
     problems.add(located, path, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
@@ -95,7 +115,11 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const steps = withResponseFormat(located.value.plugins as Record<string, unknown>[] | undefined, plugins);
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
-  const around = (ctx: PluginContext, key: Key | undefined): Exchange => ({ ...channel, ctx, variables, key, wait: parts.wait });
+  const patience = {
+    connect: limits.connect === undefined ? undefined : milliseconds(limits.connect),
+    firstByte: limits.first_byte === undefined ? undefined : milliseconds(limits.first_byte),
+  };
+  const around = (ctx: PluginContext, key: Key | undefined): Exchange => ({ ...channel, ctx, variables, key, wait: parts.wait, patience });
   const prepare = async (ctx: PluginContext, key: Key | undefined, before: Record<string, unknown>): Promise<Prepared> => {
     const prepared = await operation.render(around(ctx, key), before);
     const used = prepared.fields && new Set([...prepared.fields, ...handled]);
@@ -103,18 +127,24 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     return prepared;
   };
   const core =
-    (key: Key | undefined): Core =>
+    (key: Key | undefined, progress: Progress): Core =>
     async (ctx) => {
-      ctx.result = await operation.run(await prepare(ctx, key, await operation.begin(around(ctx, key))), around(ctx, key));
+      const prepared = await prepare(ctx, key, await operation.begin(around(ctx, key)));
+      progress.submitted = true;
+      ctx.result = await operation.run(prepared, around(ctx, key));
+      progress.accepted = true;
     };
   return Object.freeze({
     channel,
     model: { id, upstream, fields: schema.schema.properties ?? {} },
     schema,
     priority,
+    weight,
     partial,
+    unsafe: retry.unsafe ?? false,
     timeout: milliseconds(limits.timeout ?? "10m"),
-    run: (ctx: PluginContext, key: Key | undefined) => compose(pipeline, core(key))(ctx),
+    limits: limitsOf(parts.ownLimits),
+    run: (ctx: PluginContext, key: Key | undefined, progress: Progress) => compose(pipeline, core(key, progress))(ctx),
     pretend: (ctx: PluginContext, instead: Core) => compose(pipeline, instead)(ctx),
     rehearse: async (ctx: PluginContext, key: Key | undefined) => {
       const { calls, standIns } = await operation.rehearse(around(ctx, key));
@@ -127,8 +157,10 @@ interface RouteSpec {
   upstream?: string;
   unsupported?: "drop" | "reject";
   priority?: number;
+  weight?: number;
   partial?: "keep" | "fail";
-  limits?: { timeout?: string };
+  retry?: { unsafe?: boolean };
+  limits?: LimitsSpec;
   errors?: RuleSpec[];
 }
 

@@ -33,6 +33,10 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     solve: "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, or the one printed at the start.",
   },
   model_not_allowed: { meaning: "This key may not use this model.", solve: "Use another model, or ask the operator." },
+  channel_not_allowed: {
+    meaning: "This key may not choose its channel.",
+    solve: "Leave the header `x-pictor-channel` out, or ask the operator.",
+  },
   model_not_found: {
     meaning: "No channel that is on serves this model.",
     solve: "Choose one of `/v1/models`. The operator sees at the start which channels are off, and why.",

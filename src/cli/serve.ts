@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import pino from "pino";
 import type { Environment } from "../channels/settings.ts";
 import { createReloadable, type Reload } from "../gateway/reload.ts";
+import { createRouting } from "../gateway/routing.ts";
 import { createApp } from "../http/app.ts";
 import { createLife } from "../http/life.ts";
 import { createMetrics } from "../http/metrics.ts";
@@ -66,6 +67,7 @@ export async function serve(env: Environment, say: (line: string) => void): Prom
       keys: { find: (key) => inForce.current().keys.find(key) },
       life,
       reloaded: inForce.last,
+      routing: createRouting(),
       store,
       spool,
       fetchPicture: createPictureFetcher(),

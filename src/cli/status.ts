@@ -1,9 +1,10 @@
 import got from "got";
+import type { ChannelState } from "../gateway/states.ts";
 import { colours } from "./colours.ts";
 
 interface Ready {
   status: string;
-  channels: { name: string; state: string; reason?: string }[];
+  channels: ChannelState[];
 }
 
 /** `pictor status`: what a running gateway says of itself and its channels. Returns the exit code. Throws where none answers. */
@@ -12,10 +13,17 @@ export async function status(url: string, { json }: { json?: boolean }, say: (li
   if (json) say(JSON.stringify(answer, null, 2));
   else {
     say(answer.status === "ready" ? colours.green("ready") : colours.red(answer.status));
-    for (const { name, state, reason } of answer.channels)
-      say(`${state === "on" ? colours.green("on ") : colours.dim("off")} ${name}${reason === undefined ? "" : `: ${reason}`}`);
+    for (const channel of answer.channels) say(lineOf(channel));
   }
   return answer.status === "ready" ? 0 : 1;
+}
+
+const shown = { on: colours.green("on "), off: colours.dim("off"), resting: colours.red("resting") };
+
+function lineOf({ name, state, reason, resting = [] }: ChannelState): string {
+  const rests = resting.map(({ what, seconds }) => `${what} rests for ${seconds} s`);
+  const told = [...(reason === undefined ? [] : [reason]), ...rests].join(", ");
+  return `${shown[state]} ${name}${told === "" ? "" : `: ${told}`}`;
 }
 
 async function readyOf(url: string): Promise<Ready> {

@@ -36,7 +36,7 @@ export async function exchange(request: OutgoingRequest, around: Exchange, early
   const { signal } = around.ctx;
   const url = new URL(request.url);
   const signed = await authorized(request, url, around.authorize, around);
-  const { body, ...head } = await send(signed, signal, { guarded: !around.trusted(url) });
+  const { body, ...head } = await send(signed, signal, { guarded: !around.trusted(url), ...around.patience });
   const chunks = bodyOf({ body, ...head }, answerLimit, signal);
   const beginning = await readHead(chunks);
   const type = head.headers["content-type"] ?? "";

@@ -12,7 +12,7 @@ import {
   type TemplateOptions,
 } from "../expression/template.ts";
 import type { Authorizer, Key } from "../net/auth/authorizer.ts";
-import type { OutgoingRequest } from "../net/send.ts";
+import type { OutgoingRequest, Patience } from "../net/send.ts";
 import type { PluginContext } from "../plugin/context.ts";
 import { readSize } from "../size.ts";
 import { encodeForm, encodeMultipart } from "./body.ts";
@@ -40,6 +40,8 @@ export interface Exchange {
   mayCarryKey: (url: URL) => boolean;
   /** Whether this address may be private. */
   trusted(url: URL): boolean;
+  /** Milliseconds to reach the provider, and until an answer begins. */
+  patience?: Patience;
   /** Wait between polls; rejects when the signal aborts. */
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
 }

@@ -95,14 +95,14 @@ function usualClass(status: number, code: string | undefined): FailureClass {
   if (status === 429) return "rate_limit";
   if (status === 408 || status === 504 || status === 524) return "timeout";
   if (status === 503 || status === 529) return "overloaded";
-  // A wrong address or model name is the operator's mistake, not the client's.
-  if (status >= 500 || status === 404 || status === 405) return "failed";
+  // A wrong address or model name is the operator's mistake, not the client's; who answers 425 did not read the request.
+  if (status >= 500 || status === 404 || status === 405 || status === 425) return "failed";
   if (status >= 400) return "invalid_request";
   return "bad_response";
 }
 
 // A provider that answers so has made nothing: the next key or channel may be tried.
-const proofs = new Set([401, 402, 403, 404, 405, 429, 503]);
+const proofs = new Set([401, 402, 403, 404, 405, 425, 429, 503, 529]);
 
 /** A failure of this class, with a plain sentence where the provider said nothing. */
 export function failureOf(

@@ -1,33 +1,43 @@
-import type { Logger } from "pino";
-import type { Route } from "../channels/route.ts";
-import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
-import type { Key } from "../net/auth/key.ts";
-import type { PictureFetcher } from "../net/fetch-picture.ts";
-import { passingRoom, type SpoolScope } from "../picture/spool.ts";
-import { emptyResult } from "../plugin/compose.ts";
-import { withRest } from "../plugin/merge.ts";
-import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
+import { setTimeout } from "node:timers/promises";
+import type { Progress, Route } from "../channels/route.ts";
+import { GatewayError, ProviderFailure } from "../errors.ts";
+import type { Change, Result, UnifiedRequest } from "../plugin/context.ts";
+import { afterFailure, type Next } from "./after-failure.ts";
+import { attempt, freeze, type AttemptSurroundings } from "./attempt.ts";
+import type { Candidate } from "./candidate.ts";
+import { order } from "./choose.ts";
+import { deadline } from "./deadline.ts";
+import type { ClientLimits } from "./limits.ts";
+import { nextPlace } from "./place.ts";
+import type { Routing } from "./routing.ts";
 import type { ModelEntry } from "./table.ts";
+import { createVerdict, type Verdict } from "./verdict.ts";
 
-/** What the gateway needs of the process it runs in. */
-export interface Surroundings {
-  fetchPicture: PictureFetcher;
-  /** Keep a picture; the URL is for the client who asked. */
-  save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
-  /** What the request holds; the caller closes it when the answer is out. */
-  spool: Pick<SpoolScope, "take" | "room">;
-  log: Logger;
-  /** Whether the answer can be begun before the provider's is whole: see `Result.rest`. */
-  early?: boolean;
-  /** Aborts when the client hangs up. */
-  signal: AbortSignal;
+/** What the gateway needs of the process it runs in, for one request. */
+export interface Surroundings extends AttemptSurroundings {
+  routing: Routing;
   /** Told of every attempt as it ends. */
   attempted(attempt: Attempt): void;
+  /** Milliseconds of the whole request, over all attempts and waits; without bound when omitted. */
+  timeout?: number;
+  /** The client's own limits. */
+  client?: ClientLimits;
+  /** The only channel that may be asked, where the client chose it. */
+  pinned?: string;
+  /** Models that may stand in for the one asked for, in this order, where the operator says so. */
+  standIns?: readonly StandIn[];
+}
+
+/** Another model in place of the one asked for. */
+export interface StandIn {
+  entry: ModelEntry;
+  /** The client's request as this model takes it. Throws a `GatewayError` where it does not. */
+  input: () => UnifiedRequest;
 }
 
 export interface Attempt {
   route: Route;
-  /** `ok`, the class of the failure, or `client_gone`. */
+  /** `ok`, the class of the failure, `unfit` where the channel cannot send the request, `client_gone` or `error`. */
   outcome: string;
   seconds: number;
 }
@@ -38,128 +48,158 @@ export interface Generated {
   attempts: readonly Attempt[];
 }
 
-/** Which key of a channel is next; they take turns. */
-const turns = new WeakMap<readonly Key[], number>();
-
-function keysInTurn(keys: readonly Key[]): (Key | undefined)[] {
-  if (keys.length === 0) return [undefined];
-  const turn = turns.get(keys) ?? 0;
-  turns.set(keys, (turn + 1) % keys.length);
-  return [...keys.slice(turn), ...keys.slice(0, turn)];
-}
-
 /**
- * Try the model's routes, and the keys of each, until one answers. Another is tried only where the failure proves that
- * nothing was made. Throws what the client is told.
+ * Try the ways to serve a model, one after the other, until one answers. Another is tried only where it is certain that nothing was made.
+ * Throws what the client is told.
  */
 export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
-  const attempts: Attempt[] = [];
-  freeze(input);
-  let last: unknown = new GatewayError("no_channel_available", `no channel can serve ${entry.id} now`);
-  for (const route of entry.routes) {
-    for (const key of keysInTurn(route.channel.keys)) {
-      const began = performance.now();
-      const note = (outcome: string) => {
-        const attempt = { route, outcome, seconds: (performance.now() - began) / 1000 };
-        attempts.push(attempt);
-        around.attempted(attempt);
-      };
-      try {
-        const generated = await attemptOnce(route, key, input, around);
-        note("ok");
-        return { ...generated, attempts };
-      } catch (error) {
-        note(error instanceof ProviderFailure ? error.kind : around.signal.aborted ? "client_gone" : "error");
-        if (!(error instanceof ProviderFailure)) throw error;
-        // The operator's own troubles must not go unheard only because another channel stood in.
-        around.log[error.kind === "auth" || error.kind === "quota" ? "error" : "warn"](
-          { channel: route.channel.name, model: entry.id, class: error.kind, status: error.details.status, reason: error.message },
-          "attempt failed",
-        );
-        last = error;
-        if (!error.details.notAccepted) throw clientError(error);
-      }
-    }
-  }
-  throw last instanceof ProviderFailure ? clientError(last) : last;
-}
-
-/** Milliseconds; a timer set to more would ring at once. */
-const longestTimer = 2 ** 31 - 1;
-
-/** One try with one key, in a context of its own. */
-async function attemptOnce(
-  route: Route,
-  key: Key | undefined,
-  input: UnifiedRequest,
-  around: Surroundings,
-): Promise<Omit<Generated, "attempts">> {
-  const changes: Change[] = [];
-  const stop = new AbortController();
-  const hangUp = () => stop.abort(around.signal.reason);
-  if (around.signal.aborted) hangUp();
-  around.signal.addEventListener("abort", hangUp, { once: true });
-  const timer = setTimeout(
-    () => stop.abort(new ProviderFailure("timeout", "the provider did not finish in time")),
-    Math.min(route.timeout, longestTimer),
-  );
-  const stopTimer = () => clearTimeout(timer);
-  const ctx: PluginContext = {
-    input,
-    request: structuredClone(input),
-    result: emptyResult(),
-    model: route.model,
-    channel: { name: route.channel.name },
-    change: (field, { what, from, to }) => {
-      const change = {
-        field,
-        ...(what === undefined ? {} : { what }),
-        ...(from === undefined ? {} : { from }),
-        ...(to === undefined ? {} : { to }),
-      };
-      // The calls of a fan-out all tell the same.
-      if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
-    },
-    fetchPicture: async (url) => {
-      await around.spool.room(passingRoom, stop.signal);
-      const trusted = (target: URL) => route.channel.trusted(target);
-      return { kind: "stream", ...(await around.fetchPicture(url, { signal: stop.signal, trusted })) };
-    },
-    store: { save: (chunks, life) => around.save(chunks, life) },
-    spool: around.spool,
-    early: around.early === true && input.n === 1,
-    signal: stop.signal,
-    log: around.log,
+  const leave = around.client && (await around.routing.limits.enterClient(around.client, input.n));
+  const { signal, clear } = deadline(around.signal, around.timeout ?? Infinity, tooLate);
+  const over = () => {
+    clear();
+    leave?.();
   };
   try {
-    await route.run(ctx, key);
-    judgeCount(ctx, input.n, route.partial);
-    const { rest, pictures } = ctx.result;
-    if (rest && !pictures.some(({ data }) => data.kind === "stream")) {
-      // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
-      ctx.result = withRest(ctx.result, await rest);
-    }
-    // The time of the request is that of the provider's whole answer.
-    void Promise.resolve(ctx.result.rest).then(stopTimer, stopTimer);
-    return { result: ctx.result, changes };
+    const generated = await serveAny(entry, input, { ...around, signal });
+    whenWhole(generated.result, over);
+    return generated;
   } catch (error) {
-    stopTimer();
-    // Downloads that were begun for an answer that will not come are ended.
-    stop.abort(error);
+    over();
     throw error;
   }
 }
 
-/** Fewer or more pictures than asked for are never passed off as what was asked for. */
-function judgeCount(ctx: PluginContext, asked: number, partial: "keep" | "fail"): void {
-  const made = ctx.result.pictures.length;
-  if (made === asked) return;
-  if (made < asked && partial === "fail") throw new ProviderFailure("failed", `${made} of ${asked} pictures came back`);
-  ctx.change("n", { from: asked, to: made });
+/** A request lasts until the provider's whole answer is there, also where ours has begun. */
+function whenWhole({ rest }: Result, over: () => void): void {
+  if (rest) rest.then(over, over);
+  else over();
 }
 
-/** What the client said stays so on every attempt, whatever a plugin does with it. */
-function freeze(value: object): void {
-  Object.freeze(value);
-  for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) freeze(inner as object);
+function tooLate(): GatewayError {
+  return new GatewayError("upstream_timeout", "the request took longer than this gateway lets one take");
+}
+
+/** Serve the model, or one that may stand in for it. */
+async function serveAny(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
+  const attempts: Attempt[] = [];
+  const verdict = createVerdict(entry.id);
+  const made = await serve(entry, input, around, attempts, verdict);
+  if (made) return made;
+  // What the client did wrong is told, and not mended with another model.
+  for (const standIn of verdict.isClients() ? [] : (around.standIns ?? [])) {
+    const other = inputOf(standIn);
+    const served = other && (await serve(standIn.entry, other, around, attempts, createVerdict(standIn.entry.id)));
+    if (!served) continue;
+    return { ...served, changes: [{ field: "model", from: entry.id, to: standIn.entry.id }, ...served.changes] };
+  }
+  throw verdict.error();
+}
+
+function inputOf({ input }: StandIn): UnifiedRequest | undefined {
+  try {
+    return input();
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined;
+    throw error;
+  }
+}
+
+/** Serve one model. Resolves with nothing where no way is left and no picture can have been made; throws where one may have been. */
+async function serve(
+  entry: ModelEntry,
+  input: UnifiedRequest,
+  around: Surroundings,
+  attempts: Attempt[],
+  verdict: Verdict,
+): Promise<Generated | undefined> {
+  freeze(input);
+  const { routing, pinned } = around;
+  const routes = pinned === undefined ? entry.routes : entry.routes.filter(({ channel }) => channel.name === pinned);
+  const { random, turn, limits } = routing;
+  let left = order(routes, { random, inFlight: limits.inFlight, sharing: entry.sharing, turn: ({ channel }) => turn(channel.name) });
+  for (;;) {
+    const place = await nextPlace(left, input.n, routing, around.signal, verdict);
+    if (!place) return undefined;
+    const { candidate } = place;
+    const outcome = await persistently(candidate, input, around, attempts).catch((error: unknown) => {
+      place.leave();
+      throw error;
+    });
+    if ("generated" in outcome) {
+      whenWhole(outcome.generated.result, place.leave);
+      return { ...outcome.generated, attempts };
+    }
+    place.leave();
+    if (outcome.next === "stop") throw verdict.of(outcome.error);
+    verdict.hear(outcome.error);
+    left = others(outcome.next === "next_channel" ? "next_channel" : "next_key", candidate, left);
+  }
+}
+
+/** `retryAfter` in seconds, where the provider named them. */
+type Outcome = { generated: Omit<Generated, "attempts"> } | { error: unknown; next: Next; retryAfter?: number };
+
+/** One attempt, and all that is to be told of it. */
+async function tried(candidate: Candidate, input: UnifiedRequest, around: Surroundings, attempts: Attempt[]): Promise<Outcome> {
+  const { route, key } = candidate;
+  const { health, now } = around.routing;
+  const began = health.began(candidate);
+  const progress: Progress = { submitted: false, accepted: false };
+  const ended = (outcome: string, error?: unknown) => {
+    const tried = { route, outcome, seconds: (now() - began) / 1000 };
+    attempts.push(tried);
+    around.attempted(tried);
+    return health.ended(candidate, began, error);
+  };
+  try {
+    const generated = await attempt(route, key, input, around, progress);
+    ended("ok");
+    return { generated };
+  } catch (error) {
+    const next = afterFailure(error, progress, route.unsafe);
+    const rest = ended(outcomeOf(error, next, around.signal), error);
+    if (error instanceof ProviderFailure) {
+      const { kind, message, details } = error;
+      // The operator's own troubles must not go unheard only because another channel stood in.
+      around.log[kind === "auth" || kind === "quota" ? "error" : "warn"](
+        {
+          channel: route.channel.name,
+          model: route.model.id,
+          class: kind,
+          status: details.status,
+          reason: message,
+          ...(rest && { rests: rest.subject, seconds: Math.ceil((rest.until - now()) / 1000) }),
+        },
+        "attempt failed",
+      );
+      return { error, next, retryAfter: details.retryAfter };
+    }
+    return { error, next };
+  }
+}
+
+function outcomeOf(error: unknown, next: Next, signal: AbortSignal): string {
+  if (error instanceof ProviderFailure) return error.kind;
+  if (error instanceof GatewayError) return next !== "stop" ? "unfit" : error.code === "upstream_timeout" ? "timeout" : "error";
+  return signal.aborted ? "client_gone" : "error";
+}
+
+/** How often one key is asked again where a rule says so, and the longest wait before, in milliseconds. */
+const repeats = 2;
+const longestWait = 30_000;
+
+/** Attempts with one candidate, until a rule does not say that it is asked again. */
+async function persistently(candidate: Candidate, input: UnifiedRequest, around: Surroundings, attempts: Attempt[]): Promise<Outcome> {
+  for (let times = 0; ; times += 1) {
+    const outcome = await tried(candidate, input, around, attempts);
+    if ("generated" in outcome || outcome.next !== "same") return outcome;
+    const wait = (outcome.retryAfter ?? times + 1) * 1000;
+    if (times === repeats || wait > longestWait) return { ...outcome, next: "next_key" };
+    await setTimeout(wait, undefined, { signal: around.signal }).catch(() => around.signal.throwIfAborted());
+  }
+}
+
+/** Who is left after a failure. */
+function others(next: "next_key" | "next_channel", candidate: Candidate, left: readonly Candidate[]): Candidate[] {
+  return left.filter((other) => other !== candidate && (next === "next_key" || other.route.channel !== candidate.route.channel));
 }

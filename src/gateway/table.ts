@@ -1,11 +1,16 @@
 import type { Channel, Route } from "../channels/route.ts";
 import type { CompiledModel } from "../schema/models.ts";
+import type { Sharing } from "./choose.ts";
 
-/** A public model with the routes that serve it, in the order they are asked. */
+/** A public model with the routes that serve it, those of the first priority first. */
 export interface ModelEntry {
   id: string;
   schema: CompiledModel;
   routes: readonly Route[];
+  /** How channels of one priority share the requests. */
+  sharing: Sharing;
+  /** Models that may stand in for it, in this order. */
+  fallback: readonly string[];
 }
 
 /** What is in force. A request takes the table once and lives with it. */
@@ -14,13 +19,24 @@ export interface Table {
   models: ReadonlyMap<string, ModelEntry>;
 }
 
-export function createTable({ channels, routes }: { channels: readonly Channel[]; routes: readonly Route[] }): Table {
+/** What the operator says of all channels together. */
+export interface TableOptions {
+  sharing?: Sharing;
+  /** The models that may stand in for a model. */
+  fallback?: Readonly<Record<string, readonly string[]>>;
+}
+
+export function createTable(
+  { channels, routes }: { channels: readonly Channel[]; routes: readonly Route[] },
+  { sharing = "weight", fallback = {} }: TableOptions = {},
+): Table {
   const models = new Map<string, ModelEntry>();
   // The sort is stable: within a priority the order is that of the files.
   for (const route of [...routes].sort((a, b) => a.priority - b.priority)) {
     const { id } = route.model;
     const entry = models.get(id);
-    models.set(id, { id, schema: route.schema, routes: [...(entry?.routes ?? []), route] });
+    const standIns = Object.hasOwn(fallback, id) ? (fallback[id] ?? []) : [];
+    models.set(id, { id, schema: route.schema, routes: [...(entry?.routes ?? []), route], sharing, fallback: standIns });
   }
   return { channels, models };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Client } from "../gateway/client.ts";
 import type { Reload } from "../gateway/reload.ts";
+import type { Routing } from "../gateway/routing.ts";
 import type { Table } from "../gateway/table.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
@@ -13,6 +14,8 @@ import type { Metrics } from "./metrics.ts";
 export interface Gateway {
   /** The table in force; taken once at a request's start. */
   table(): Table;
+  /** What requests know of each other; one for the process, whatever the table. */
+  routing: Routing;
   keys: ClientKeys;
   /** Whether the process is about to end. */
   life?: Life;

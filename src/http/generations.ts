@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { finished } from "node:stream/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
-import { generate, type Attempt, type Generated } from "../gateway/generate.ts";
-import type { ModelEntry } from "../gateway/table.ts";
+import { GatewayError } from "../errors.ts";
+import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
+import type { ModelEntry, Table } from "../gateway/table.ts";
 import { answerBody } from "./answer.ts";
 import { readJson } from "./body.ts";
 import { changesHeader } from "./changes.ts";
@@ -37,6 +38,10 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
       early: true,
       log,
       signal: state.signal,
+      routing: gateway.routing,
+      client: state.client,
+      pinned: pinnedOf(ctx, entry, state),
+      standIns: standInsOf(entry, body, table.models, state),
       attempted: (attempt) => note(ctx, attempt, gateway),
     });
     const changes = changesHeader(generated.changes);
@@ -46,6 +51,30 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
   } finally {
     await spool.close();
   }
+}
+
+/** The channel that the client chose. Throws where the key does not allow that, or the channel does not serve the model. */
+function pinnedOf(ctx: Context, { id, routes }: ModelEntry, { client }: RequestState): string | undefined {
+  const name = ctx.get("x-pictor-channel").trim();
+  if (name === "") return undefined;
+  if (!client?.mayPin)
+    throw new GatewayError("channel_not_allowed", "this key may not choose the channel; leave the header x-pictor-channel out");
+  const names = routes.map(({ channel }) => channel.name);
+  if (!names.includes(name))
+    throw new GatewayError(
+      "invalid_value",
+      `x-pictor-channel: ${JSON.stringify(name.slice(0, 80))} does not serve ${id}; these do: ${names.join(", ")}`,
+      { param: "x-pictor-channel" },
+    );
+  return name;
+}
+
+/** The models that the operator lets stand in for this one, as far as they are there. */
+function standInsOf({ fallback }: ModelEntry, body: Record<string, unknown>, models: Table["models"], { client }: RequestState): StandIn[] {
+  return fallback.flatMap((id) => {
+    const entry = models.get(id);
+    return entry && client?.allows(id) ? [{ entry, input: () => unify({ ...body, model: id }, entry.schema) }] : [];
+  });
 }
 
 /** Tell of an attempt: to the client in headers, to the operator in the log and the metrics. */

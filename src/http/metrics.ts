@@ -7,6 +7,9 @@ export interface Metrics {
   inFlight: Gauge;
   attempts: Counter<"channel" | "model" | "outcome">;
   attemptSeconds: Histogram<"channel" | "model">;
+  channelInFlight: Gauge<"channel">;
+  channelWaiting: Gauge<"channel">;
+  resting: Gauge<"channel" | "what">;
   pictures: Counter<"channel" | "model">;
   changes: Counter<"channel" | "model" | "field">;
   sentBytes: Counter<"path">;
@@ -51,6 +54,19 @@ export function createMetrics(): Metrics {
       help: "Seconds of one attempt.",
       labelNames: ["channel", "model"],
       buckets,
+      registers,
+    }),
+    channelInFlight: new Gauge({ name: "pictor_channel_in_flight", help: "Attempts under way.", labelNames: ["channel"], registers }),
+    channelWaiting: new Gauge({
+      name: "pictor_channel_waiting",
+      help: "Requests that stand in line for a place.",
+      labelNames: ["channel"],
+      registers,
+    }),
+    resting: new Gauge({
+      name: "pictor_resting_seconds",
+      help: "Seconds for which a channel, a key or a model of it is left alone after failures.",
+      labelNames: ["channel", "what"],
       registers,
     }),
     pictures: new Counter({

@@ -1,22 +1,38 @@
 import type { Context } from "koa";
+import { channelStates } from "../gateway/states.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** GET /readyz: whether any model can be served, and the state of each channel. */
 export function ready(ctx: Context, gateway: Gateway): void {
-  const { channels, models } = gateway.table();
-  const status = gateway.life?.ending ? "shutting down" : models.size > 0 ? "ready" : "no channel is on";
+  const table = gateway.table();
+  const status = gateway.life?.ending ? "shutting down" : table.models.size > 0 ? "ready" : "no channel is on";
   const reloaded = gateway.reloaded?.();
   ctx.status = status === "ready" ? 200 : 503;
   ctx.body = {
     status,
     // What could not be loaded does not stop what is there from serving.
     ...(reloaded && { reload: reloaded }),
-    channels: channels.map(({ name, off }) => (off ? { name, state: "off", reason: off } : { name, state: "on" })),
+    channels: channelStates(table, gateway.routing),
   };
 }
 
 /** GET /metrics, for Prometheus. */
 export async function metricsPage(ctx: Context, gateway: Gateway): Promise<void> {
+  measureChannels(gateway);
   ctx.body = await gateway.metrics.registry.metrics();
   ctx.type = gateway.metrics.registry.contentType;
+}
+
+/** What is so at the moment and not counted as it happens. */
+function measureChannels(gateway: Gateway): void {
+  const { routing, metrics } = gateway;
+  metrics.resting.reset();
+  metrics.channelInFlight.reset();
+  metrics.channelWaiting.reset();
+  for (const { name, state, resting = [] } of channelStates(gateway.table(), routing)) {
+    if (state === "off") continue;
+    metrics.channelWaiting.set({ channel: name }, routing.limits.waiting(name));
+    metrics.channelInFlight.set({ channel: name }, routing.limits.inFlight(name));
+    for (const { what, seconds } of resting) metrics.resting.set({ channel: name, what }, seconds);
+  }
 }

@@ -35,15 +35,22 @@ const client = got.extend({
   headers: { "user-agent": "pictor" },
 });
 
+/** How long parts of a call may take, in milliseconds, beside the request's own deadline. */
+export interface Patience {
+  /** To reach the provider; ten seconds when omitted. */
+  connect?: number;
+  /** From the whole request's being sent until the answer begins. */
+  firstByte?: number;
+}
+
 /**
- * One HTTP call; `guarded` reaches public addresses only, and `patience` is the milliseconds to reach the provider, beside the
- * request's own deadline. Resolves when the answer's head is here; its body must be read or destroyed.
+ * One HTTP call; `guarded` reaches public addresses only. Resolves when the answer's head is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
  */
 export async function send(
   request: OutgoingRequest,
   signal: AbortSignal,
-  { guarded = false, patience = 10_000 } = {},
+  { guarded = false, connect = 10_000, firstByte }: Patience & { guarded?: boolean } = {},
 ): Promise<IncomingAnswer> {
   signal.throwIfAborted();
   const stream = client.stream(request.url, {
@@ -68,13 +75,22 @@ export async function send(
           const late = setTimeout(() => {
             reject(new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true }));
             stream.destroy();
-          }, patience);
+          }, connect);
           socket.once("close", () => clearTimeout(late));
           socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => {
             connected = true;
             clearTimeout(late);
           });
         });
+        if (firstByte !== undefined) {
+          request.once("finish", () => {
+            const late = setTimeout(() => {
+              reject(new ProviderFailure("timeout", "the provider did not begin to answer in time"));
+              stream.destroy();
+            }, firstByte);
+            for (const end of ["response", "close"]) request.once(end, () => clearTimeout(late));
+          });
+        }
         // Nobody asked for another protocol; without a listener the connection is closed and nothing is told.
         request.once("upgrade", (_response, socket) => {
           socket.destroy();

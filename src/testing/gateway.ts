@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
+import { createRouting } from "../gateway/routing.ts";
 import { createApp } from "../http/app.ts";
 import { createClientKeys } from "../http/client-keys.ts";
 import type { Gateway } from "../http/gateway.ts";
@@ -28,6 +29,7 @@ export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gatew
   const store = await openStore({ folder: data, life: 3600 });
   const spool = createSpool({ folder: join(data, "tmp") });
   const gateway: Gateway = {
+    routing: createRouting(),
     keys: createClientKeys([key]),
     store,
     spool,

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
+import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
@@ -47,7 +48,9 @@ export async function runChannelTests(
     const outcomes: TestOutcome[] = [];
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
-      for (const [index, test] of testsOf(tests, mock, env).entries())
+      for (const [index, test] of testsOf(tests, mock, env).entries()) {
+        // What one test taught of the channel is not known to the next.
+        gateway.gateway.routing = createRouting();
         outcomes.push({
           channel: tests.channel.name,
           file: tests.file,
@@ -55,6 +58,7 @@ export async function runChannelTests(
           name: test.name,
           failures: await runTest(test, mock, gateway, limit),
         });
+      }
     }
     return outcomes;
   } finally {

@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { status } from "../../src/cli/status.ts";
+import { ProviderFailure } from "../../src/errors.ts";
+import { candidatesOf } from "../../src/gateway/candidate.ts";
+import { createRouting } from "../../src/gateway/routing.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { channel, load } from "../channels/mistakes.ts";
@@ -30,6 +33,29 @@ describe("pictor status", () => {
         ],
       });
       expect(await pictor(["status", "--url", gateway.url], { CI: "true" })).to.deep.equal({ code: 0, out, err: "" });
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("says what rests, and for how long", async () => {
+    const table = createTable(await load({ "on.yaml": channel }, { X_API_KEY: "k" }));
+    const gateway = await startGateway({ table: () => table, routing: createRouting({ now: () => 0 }) });
+    try {
+      const { health } = gateway.gateway.routing;
+      const [candidate] = candidatesOf([...table.models.values()][0]!.routes[0]!);
+      for (const [kind, status] of [
+        ["rate_limit", 429],
+        ["auth", 401],
+        ["failed", undefined],
+      ] as const)
+        health.ended(candidate!, health.began(candidate!), new ProviderFailure(kind, "no", { status, notAccepted: true, retryAfter: 7 }));
+      expect((await run(gateway.url)).out).to.equal(
+        "ready\nresting on: channel rests for 7 s, key 1 rests for 7 s, key 1 for m rests for 7 s\n",
+      );
+      const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+      expect(metrics).to.contain('pictor_resting_seconds{channel="on",what="key 1 for m"} 7\n');
+      expect(metrics).to.contain('pictor_channel_in_flight{channel="on"} 0\n');
     } finally {
       await gateway.close();
     }

@@ -11,11 +11,11 @@ let talk: (socket: Socket) => void = () => undefined;
 let provider: Provider;
 let gateway: TestGateway;
 
-const files = (url: string) => ({
+const files = (url: string, firstByte = "10s") => ({
   "shop.yaml": `extends: openai-images
 base_url: ${url}
 keys: ["\${env.KEY}"]
-limits: { timeout: 800ms }
+limits: { timeout: 800ms, first_byte: ${firstByte} }
 models: { dall-e-2: {} }
 `,
 });
@@ -29,8 +29,8 @@ async function ask(behaviour: (socket: Socket) => void, body: object = {}) {
 }
 
 /** One request to a gateway of its own. */
-async function askAt(url: string) {
-  const own = await gatewayWith(files(url), { KEY: "k" });
+async function askAt(url: string, firstByte?: string) {
+  const own = await gatewayWith(files(url, firstByte), { KEY: "k" });
   try {
     return await draw(own, { model: "dall-e-2", prompt: "x" });
   } finally {
@@ -67,6 +67,14 @@ describe("a provider that fails", () => {
     const { status, json, text } = await askAt("http://nobody.invalid");
     expect([status, json.error.code]).to.deep.equal([502, "upstream_error"]);
     expect(text).not.to.contain("nobody");
+  });
+
+  it("does not begin to answer in the time for that: 504, and it is not asked again", async () => {
+    talk = () => undefined;
+    const before = provider.calls();
+    const { status, json } = await askAt(provider.url, "50ms");
+    expect([status, json.error.message]).to.deep.equal([504, "the provider did not begin to answer in time"]);
+    expect(provider.calls() - before).to.equal(1);
   });
 
   const hanging: Record<string, (socket: Socket) => void> = {

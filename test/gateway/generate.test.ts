@@ -1,55 +1,8 @@
 import { expect } from "chai";
-import pino from "pino";
-import type { Route } from "../../src/channels/route.ts";
 import { GatewayError, ProviderFailure } from "../../src/errors.ts";
-import { generate, type Attempt } from "../../src/gateway/generate.ts";
-import { createTable, type ModelEntry } from "../../src/gateway/table.ts";
+import { createTable } from "../../src/gateway/table.ts";
 import type { PluginContext } from "../../src/plugin/context.ts";
-
-const picture = { data: { kind: "url" as const, url: "https://a.example/1" } };
-
-/** A route that does as it is told, without a provider. */
-function route(name: string, run: (ctx: PluginContext) => Promise<void> | void, more: Partial<Route> = {}): Route {
-  const channel = {
-    name,
-    description: "",
-    baseUrl: "http://x",
-    keys: [],
-    auth: "none",
-    trusted: () => false,
-    models: ["m"],
-  } as unknown as Route["channel"];
-  return {
-    channel,
-    model: { id: "m", upstream: "m", fields: {} },
-    priority: 0,
-    partial: "keep",
-    timeout: 1000,
-    run: async (ctx: PluginContext) => run(ctx),
-    ...more,
-  } as unknown as Route;
-}
-
-function ask(routes: Route[], { n = 1, signal = new AbortController().signal } = {}) {
-  const attempts: Attempt[] = [];
-  const entry = { id: "m", routes } as unknown as ModelEntry;
-  const input = { model: "m", prompt: "p", n, style: { deep: { list: [1] } } };
-  const answer = generate(entry, input, {
-    fetchPicture: () => Promise.reject(new Error("not here")),
-    save: () => Promise.reject(new Error("not here")),
-    spool: { take: () => Promise.reject(new Error("not here")), room: () => Promise.resolve() },
-    log: pino({ level: "silent" }),
-    signal,
-    attempted: (attempt) => attempts.push(attempt),
-  });
-  return { answer, attempts };
-}
-
-const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => expect.fail("it did not fail"),
-    (error: unknown) => error,
-  );
+import { ask, failureOf, picture, route } from "./routes.ts";
 
 describe("an attempt", () => {
   it("has a request of its own, and an input that nobody can change", async () => {

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { createRouting } from "../../src/gateway/routing.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider, rawProvider, type Provider } from "../helpers/provider.ts";
@@ -50,7 +51,10 @@ describe("another attempt", () => {
     return { status, calls: [first.calls() - before[0]!, second.calls() - before[1]!], attempts: headers.get("x-pictor-attempts") };
   }
 
-  for (const status of [401, 402, 403, 404, 405, 429, 503]) {
+  // What the first channel taught in one case is not known in the next.
+  beforeEach(() => void (gateway.gateway.routing = createRouting()));
+
+  for (const status of [401, 402, 403, 404, 405, 425, 429, 503, 529]) {
     it(`is made after ${status}: first with the other key, then on the other channel`, async () => {
       const answer = await ask({ status });
       expect(answer.status).to.equal(200);
@@ -72,16 +76,18 @@ describe("another attempt", () => {
     expect([answer.status, answer.calls, answer.attempts]).to.deep.equal([400, [1, 0], "first refused"]);
   });
 
+  it("takes the keys in turn", async () => {
+    keysSeen.length = 0;
+    for (let times = 0; times < 3; times += 1) await ask({ status: 400 });
+    expect(keysSeen).to.deep.equal(["Bearer one", "Bearer two", "Bearer one"]);
+  });
+
   it("is made when nothing listens there", async () => {
     await first.close();
     // The gateway's idle connections must have seen it too.
     await new Promise((resolve) => setTimeout(resolve, 50));
     const answer = await ask({ status: 200 });
-    expect([answer.status, answer.calls, answer.attempts]).to.deep.equal([200, [0, 1], "first failed, first failed, a-second ok"]);
-  });
-
-  it("takes the keys in turn", () => {
-    expect(keysSeen.slice(0, 4)).to.deep.equal(["Bearer one", "Bearer two", "Bearer two", "Bearer one"]);
+    expect([answer.status, answer.calls, answer.attempts]).to.deep.equal([200, [0, 1], "first failed, a-second ok"]);
   });
 });
 

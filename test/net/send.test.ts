@@ -50,7 +50,7 @@ describe("send", () => {
     const provider = await rawProvider(() => undefined);
     try {
       const url = provider.url.replace("http", "https");
-      const failure = await failureOf(send({ method: "POST", url, headers: {} }, signal(), { patience: 20 }));
+      const failure = await failureOf(send({ method: "POST", url, headers: {} }, signal(), { connect: 20 }));
       expect([failure.kind, failure.details.notAccepted, failure.message]).to.deep.equal([
         "timeout",
         true,

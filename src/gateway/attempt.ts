@@ -1,0 +1,100 @@
+import type { Logger } from "pino";
+import type { Progress, Route } from "../channels/route.ts";
+import { ProviderFailure } from "../errors.ts";
+import type { Key } from "../net/auth/key.ts";
+import type { PictureFetcher } from "../net/fetch-picture.ts";
+import { passingRoom, type SpoolScope } from "../picture/spool.ts";
+import { emptyResult } from "../plugin/compose.ts";
+import { withRest } from "../plugin/merge.ts";
+import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
+import { deadline } from "./deadline.ts";
+
+/** What an attempt needs of the process it runs in. */
+export interface AttemptSurroundings {
+  fetchPicture: PictureFetcher;
+  /** Keep a picture; the URL is for the client who asked. */
+  save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
+  /** What the request holds; the caller closes it when the answer is out. */
+  spool: Pick<SpoolScope, "take" | "room">;
+  log: Logger;
+  /** Whether the answer can be begun before the provider's is whole: see `Result.rest`. */
+  early?: boolean;
+  /** Aborts when the client hangs up, or the request's time is over. */
+  signal: AbortSignal;
+}
+
+/**
+ * One try of a request on one route with one key, in a context of its own. `progress` is told how far it came. Throws `ProviderFailure`, a `GatewayError` where the channel cannot send the request, or the signal's reason.
+ */
+export async function attempt(
+  route: Route,
+  key: Key | undefined,
+  input: UnifiedRequest,
+  around: AttemptSurroundings,
+  progress: Progress,
+): Promise<{ result: Result; changes: Change[] }> {
+  const changes: Change[] = [];
+  const { signal, stop, clear } = deadline(
+    around.signal,
+    route.timeout,
+    () => new ProviderFailure("timeout", "the provider did not finish in time"),
+  );
+  const ctx: PluginContext = {
+    input,
+    request: structuredClone(input),
+    result: emptyResult(),
+    model: route.model,
+    channel: { name: route.channel.name },
+    change: (field, { what, from, to }) => {
+      const change = {
+        field,
+        ...(what === undefined ? {} : { what }),
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+      };
+      // The calls of a fan-out all tell the same.
+      if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
+    },
+    fetchPicture: async (url) => {
+      await around.spool.room(passingRoom, signal);
+      const trusted = (target: URL) => route.channel.trusted(target);
+      return { kind: "stream", ...(await around.fetchPicture(url, { signal, trusted })) };
+    },
+    store: { save: (chunks, life) => around.save(chunks, life) },
+    spool: around.spool,
+    early: around.early === true && input.n === 1,
+    signal,
+    log: around.log,
+  };
+  try {
+    await route.run(ctx, key, progress);
+    judgeCount(ctx, input.n, route.partial);
+    const { rest, pictures } = ctx.result;
+    if (rest && !pictures.some(({ data }) => data.kind === "stream")) {
+      // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
+      ctx.result = withRest(ctx.result, await rest);
+    }
+    // The time of the attempt is that of the provider's whole answer.
+    void Promise.resolve(ctx.result.rest).then(clear, clear);
+    return { result: ctx.result, changes };
+  } catch (error) {
+    clear();
+    // Downloads that were begun for an answer that will not come are ended.
+    stop(error);
+    throw error;
+  }
+}
+
+/** Fewer or more pictures than asked for are never passed off as what was asked for. */
+function judgeCount(ctx: PluginContext, asked: number, partial: "keep" | "fail"): void {
+  const made = ctx.result.pictures.length;
+  if (made === asked) return;
+  if (made < asked && partial === "fail") throw new ProviderFailure("failed", `${made} of ${asked} pictures came back`);
+  ctx.change("n", { from: asked, to: made });
+}
+
+/** What the client said stays so on every attempt, whatever a plugin does with it. */
+export function freeze(value: object): void {
+  Object.freeze(value);
+  for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) freeze(inner as object);
+}

@@ -1,0 +1,20 @@
+/** Milliseconds; a timer set to more would ring at once. */
+const longestTimer = 2 ** 31 - 1;
+
+/** A signal that aborts with another, or on its own account. */
+export interface Deadline {
+  signal: AbortSignal;
+  stop: (reason: unknown) => void;
+  /** The time does not count any more. */
+  clear: () => void;
+}
+
+/** Let something end with `signal`, or after so many milliseconds with an error of its own. */
+export function deadline(signal: AbortSignal, milliseconds: number, late: () => Error): Deadline {
+  const own = new AbortController();
+  const follow = () => own.abort(signal.reason);
+  if (signal.aborted) follow();
+  signal.addEventListener("abort", follow, { once: true });
+  const timer = setTimeout(() => own.abort(late()), Math.min(milliseconds, longestTimer));
+  return { signal: own.signal, stop: (reason) => own.abort(reason), clear: () => clearTimeout(timer) };
+}

@@ -1,0 +1,39 @@
+import { createHealth, type Health } from "./health.ts";
+import { createLimits, type Limits } from "./limits.ts";
+import { createMemoryState, type SharedState } from "./shared-state.ts";
+
+/** What requests know of each other: it outlives the tables, and is one for the whole process. */
+export interface Routing {
+  health: Health;
+  limits: Limits;
+  /** From 0 to below 1. */
+  random: () => number;
+  /** Which of a channel's keys comes first this time; they take turns. */
+  turn: (channel: string) => number;
+  /** Milliseconds of the clock. */
+  now: () => number;
+}
+
+interface Parts {
+  now: () => number;
+  random: () => number;
+  state: SharedState;
+}
+
+/** Clock and chance are real when omitted, and the state is this process's own. */
+export function createRouting({ now = Date.now, random = Math.random, state = createMemoryState() }: Partial<Parts> = {}): Routing {
+  const turns = new Map<string, number>();
+  const health = createHealth(now, (subject, told) => state.tell(subject, told));
+  state.listen((subject, told) => health.hear(subject, told));
+  return {
+    health,
+    limits: createLimits(state),
+    random,
+    now,
+    turn: (channel) => {
+      const turn = turns.get(channel) ?? 0;
+      turns.set(channel, turn + 1);
+      return turn;
+    },
+  };
+}

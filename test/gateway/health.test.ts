@@ -1,0 +1,196 @@
+import { expect } from "chai";
+import type { Route } from "../../src/channels/route.ts";
+import { GatewayError, ProviderFailure, type FailureClass } from "../../src/errors.ts";
+import { candidatesOf } from "../../src/gateway/candidate.ts";
+import { createHealth, type Told } from "../../src/gateway/health.ts";
+
+const coolDown = { after: 3, first: 5000, max: 60_000 };
+
+function candidates(keys: string[] = ["k", "l"], model = "m") {
+  return candidatesOf({
+    channel: { name: "acme", keys, coolDown, limits: {} },
+    model: { id: model, upstream: model },
+    limits: {},
+  } as unknown as Route);
+}
+
+/** A health with a clock of its own. */
+function started() {
+  let time = 1_000_000;
+  const told: [string, Told][] = [];
+  const health = createHealth(
+    () => time,
+    (subject, what) => told.push([subject, what]),
+  );
+  const [first, second] = candidates();
+  const attempt = (error?: unknown, candidate = first!) => health.ended(candidate, health.began(candidate), error);
+  return {
+    health,
+    told,
+    attempt,
+    first: first!,
+    second: second!,
+    pass: (milliseconds: number) => (time += milliseconds),
+    state: (candidate = first!) => health.standing(candidate).state,
+    left: (candidate = first!) => health.standing(candidate).until - time,
+  };
+}
+
+const failed = (kind: FailureClass, details: ConstructorParameters<typeof ProviderFailure>[2] = {}) =>
+  new ProviderFailure(kind, "no", details);
+const unreachable = failed("failed", { notAccepted: true });
+
+describe("a channel's health", () => {
+  it("is lost after as many failures in a row as its file says, and not sooner", () => {
+    const { attempt, state, left } = started();
+    attempt(failed("failed", { status: 500 }));
+    attempt(failed("timeout"));
+    expect(state()).to.equal("well");
+    expect(attempt(failed("bad_response", { status: 200 }))).to.include({ subject: "acme", failures: 3 });
+    expect([state(), left()]).to.deep.equal(["resting", 5000]);
+  });
+
+  it("is not lost by failures that something good came between, or that are long ago", () => {
+    const { attempt, state, pass } = started();
+    const broken = failed("failed", { status: 500 });
+    for (const between of [undefined, failed("refused"), failed("invalid_request", { status: 400 })]) {
+      attempt(broken);
+      attempt(broken);
+      attempt(between);
+    }
+    attempt(broken);
+    attempt(broken);
+    pass(60_001);
+    attempt(broken);
+    expect(state()).to.equal("well");
+  });
+
+  it("is never lost by refusals, client errors, hang-ups and faults of our own", () => {
+    const { attempt, state } = started();
+    const errors = [
+      failed("refused", { status: 400 }),
+      failed("invalid_request", { status: 422 }),
+      new Error("the client hung up"),
+      new TypeError("broken"),
+      new GatewayError("invalid_value", "no"),
+    ];
+    for (let times = 0; times < 10; times += 1) for (const error of errors) attempt(error);
+    expect(state()).to.equal("well");
+  });
+
+  it("is lost at once where it cannot be reached, for longer each time, up to a bound", () => {
+    const { attempt, left, pass } = started();
+    const seen: number[] = [];
+    for (let times = 0; times < 6; times += 1) {
+      attempt(unreachable);
+      seen.push(left());
+      pass(left() + 1);
+    }
+    expect(seen).to.deep.equal([5000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+  });
+
+  it("is tried with one request after the rest, and back with its success", () => {
+    const { attempt, health, state, pass, first, second } = started();
+    attempt(unreachable);
+    expect([state(first), state(second)]).to.deep.equal(["resting", "resting"]);
+    pass(5001);
+    expect(state()).to.equal("well");
+    const began = health.began(first);
+    expect([state(first), state(second)]).to.deep.equal(["resting", "resting"]);
+    health.ended(first, began);
+    expect([state(first), state(second), health.resting()]).to.deep.equal(["well", "well", []]);
+  });
+
+  it("is tried by another where the one that tries says nothing of it, or does not come back", () => {
+    const { attempt, health, state, pass, first } = started();
+    attempt(unreachable);
+    pass(5001);
+    health.ended(first, health.began(first), new Error("the client hung up"));
+    expect(state()).to.equal("well");
+    health.began(first);
+    expect(state()).to.equal("resting");
+    pass(60_000);
+    expect(state()).to.equal("well");
+  });
+
+  it("rests as long as the provider says, and is held back for that time", () => {
+    const { attempt, state, left } = started();
+    attempt(failed("failed", { status: 500, retryAfter: 7 }));
+    expect([state(), left()]).to.deep.equal(["held", 7000]);
+  });
+
+  it("does not grow with requests that were under way when its rest began, nor end with them", () => {
+    const { health, first, left, state, pass } = started();
+    const began = Array.from({ length: 20 }, () => health.began(first));
+    pass(100);
+    for (const when of began) health.ended(first, when, unreachable);
+    expect(left()).to.equal(5000);
+    health.ended(first, began[0]!);
+    expect(state()).to.equal("resting");
+  });
+});
+
+describe("a rest", () => {
+  const other = candidates(["k", "l"], "other");
+  const rows: [string, ProviderFailure, [boolean, boolean, boolean, boolean], number][] = [
+    // Whether these rest: the key on the model, the other key on it, the key on another model, the other key there; and for how long.
+    ["401", failed("auth", { status: 401, notAccepted: true }), [true, false, true, false], 60_000],
+    ["402", failed("quota", { status: 402, notAccepted: true }), [true, false, true, false], 60_000],
+    ["403", failed("auth", { status: 403, notAccepted: true }), [true, false, false, false], 60_000],
+    ["429", failed("rate_limit", { status: 429, notAccepted: true }), [true, false, false, false], 1000],
+    ["429 with a time", failed("rate_limit", { status: 429, notAccepted: true, retryAfter: 20 }), [true, false, false, false], 20_000],
+    ["503 with a time", failed("overloaded", { status: 503, notAccepted: true, retryAfter: 20 }), [true, true, false, false], 20_000],
+    ["a connection refused", unreachable, [true, true, true, true], 5000],
+  ];
+  for (const [name, error, expected, wait] of rows) {
+    it(`after ${name} is that of whoever is to blame`, () => {
+      const { health, attempt, first, second, left } = started();
+      attempt(error);
+      const rest = [first, second, other[0]!, other[1]!].map((candidate) => health.standing(candidate).state !== "well");
+      expect(rest).to.deep.equal(expected);
+      expect(left()).to.equal(wait);
+    });
+  }
+
+  it("after 404 is that of the model on the channel, after some in a row", () => {
+    const { health, attempt, state, second } = started();
+    for (let times = 0; times < 3; times += 1) attempt(failed("failed", { status: 404, notAccepted: true }));
+    expect([state(), state(second), health.standing(other[0]!).state]).to.deep.equal(["resting", "resting", "well"]);
+  });
+
+  it("names no key", () => {
+    const { health, attempt } = started();
+    attempt(failed("auth", { status: 401 }));
+    expect(health.resting()[0]!.subject).to.match(/^acme#[0-9a-f]{16}$/);
+  });
+});
+
+describe("what instances tell each other", () => {
+  it("makes them rest, try and recover together", () => {
+    const one = started();
+    const two = started();
+    const hand = () => one.told.splice(0).forEach(([subject, told]) => two.health.hear(subject, told));
+    one.attempt(unreachable);
+    hand();
+    expect([two.state(), two.left()]).to.deep.equal(["resting", 5000]);
+    for (const each of [one, two]) each.pass(5001);
+    const began = one.health.began(one.first);
+    hand();
+    expect(two.state()).to.equal("resting");
+    one.health.ended(one.first, began);
+    hand();
+    expect([two.state(), two.health.resting()]).to.deep.equal(["well", []]);
+  });
+
+  it("does not shorten a rest that is longer, nor invent one", () => {
+    const { health, attempt, left, state } = started();
+    attempt(failed("rate_limit", { retryAfter: 60 }));
+    const [{ subject } = { subject: "" }] = health.resting();
+    health.hear(subject, { rests: 10, failures: 1, named: false });
+    expect(left()).to.equal(60_000);
+    health.hear("nobody", "tried");
+    health.hear("nobody", "well");
+    health.hear(subject, "well");
+    expect(state()).to.equal("well");
+  });
+});

@@ -1,0 +1,72 @@
+import { expect } from "chai";
+import pino from "pino";
+import type { Progress, Route } from "../../src/channels/route.ts";
+import { generate, type Attempt, type Generated, type Surroundings } from "../../src/gateway/generate.ts";
+import { createRouting } from "../../src/gateway/routing.ts";
+import type { ModelEntry } from "../../src/gateway/table.ts";
+import type { Key } from "../../src/net/auth/key.ts";
+import type { PluginContext } from "../../src/plugin/context.ts";
+
+export const picture = { data: { kind: "url" as const, url: "https://a.example/1" } };
+
+type Run = (ctx: PluginContext, key: Key | undefined, progress: Progress) => Promise<void> | void;
+const unlimited = { all: {}, perKey: {} };
+
+type More = Partial<Omit<Route, "channel">> & { channel?: Partial<Route["channel"]> };
+
+/** A route that does as it is told, without a provider. */
+export function route(name: string, run: Run, { channel, ...more }: More = {}): Route {
+  return {
+    channel: {
+      name,
+      keys: [],
+      trusted: () => false,
+      coolDown: { after: 3, first: 5000, max: 300_000 },
+      limits: { ...unlimited, queue: 100, queueTimeout: 60_000 },
+      ...channel,
+    },
+    model: { id: "m", upstream: "m", fields: {} },
+    priority: 0,
+    weight: 1,
+    partial: "keep",
+    unsafe: false,
+    timeout: 1000,
+    limits: unlimited,
+    run: async (ctx: PluginContext, key: Key | undefined, progress: Progress) => run(ctx, key, progress),
+    ...more,
+  } as unknown as Route;
+}
+
+/** Routes as the table holds them, asked in the list's order. */
+export function entryOf(routes: Route[], id = "m"): ModelEntry {
+  return { id, routes, sharing: "weight", fallback: [] } as unknown as ModelEntry;
+}
+
+/** A process that knows nothing yet, in which nothing is left to chance. */
+export const newRouting = () => createRouting({ random: () => 0.5 });
+
+/** One request for these routes. */
+export function ask(
+  routes: Route[],
+  { n = 1, signal = new AbortController().signal, ...more }: { n?: number } & Partial<Surroundings> = {},
+): { answer: Promise<Generated>; attempts: Attempt[] } {
+  const attempts: Attempt[] = [];
+  const input = { model: "m", prompt: "p", n, style: { deep: { list: [1] } } };
+  const answer = generate(entryOf(routes), input, {
+    fetchPicture: () => Promise.reject(new Error("not here")),
+    save: () => Promise.reject(new Error("not here")),
+    spool: { take: () => Promise.reject(new Error("not here")), room: () => Promise.resolve() },
+    log: pino({ level: "silent" }),
+    signal,
+    attempted: (attempt) => attempts.push(attempt),
+    routing: newRouting(),
+    ...more,
+  });
+  return { answer, attempts };
+}
+
+export const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => expect.fail("it did not fail"),
+    (error: unknown) => error,
+  );
