@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import cluster from "node:cluster";
 import { Command, Option } from "commander";
 import { check, describe, test } from "./cli/check.ts";
 import { explain } from "./cli/explain.ts";
@@ -8,6 +9,7 @@ import { serve } from "./cli/serve.ts";
 import { status } from "./cli/status.ts";
 import { fieldsOf } from "./cli/fields.ts";
 import { verify } from "./cli/verify.ts";
+import { lastCalls, serveAsWorker, startWorkers } from "./cli/workers.ts";
 import { readSettings } from "./cli/environment.ts";
 import { ConfigError, messageOf } from "./errors.ts";
 import { version } from "./http/version.ts";
@@ -34,13 +36,21 @@ function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
   for (const name of names) process.on(name, stop);
 }
 
-/** Milliseconds. */
-const lastCalls = 10_000;
-
 program
   .command("serve")
   .description("start the gateway")
-  .action(async () => {
+  .option("--workers <number>", "processes on one port; PICTOR_WORKERS when omitted")
+  .action(async ({ workers }: { workers?: string }) => {
+    const env = workers === undefined ? process.env : { ...process.env, PICTOR_WORKERS: workers };
+    if (cluster.isWorker) return serveAsWorker(env, tell);
+    const { workers: count } = readSettings(env);
+    if (count > 1) {
+      const started = await startWorkers(count, tell);
+      if (typeof started === "number") return void (process.exitCode = started);
+      untilTold((signal) => started.close({ patient: signal === "SIGTERM" }));
+      process.on("SIGHUP", () => started.reload());
+      return;
+    }
     const serving = await serve(process.env, tell);
     untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
     process.on("SIGHUP", () => void serving.reload());
@@ -121,4 +131,6 @@ try {
   if (error instanceof ConfigError) for (const problem of error.problems) tell(describe(problem));
   else tell(messageOf(error));
   process.exitCode = 1;
+  // What connects a worker with the first process would keep it from its end.
+  cluster.worker?.disconnect();
 }

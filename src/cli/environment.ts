@@ -18,6 +18,7 @@ export const environmentNames = {
   PICTOR_CONFIG: "The file of client keys, fallbacks and limits; `gateway.yaml` beside the channels' folder, or here, when absent.",
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
+  PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says.",
   LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
 } as const;
 
@@ -30,6 +31,7 @@ export const environmentDefaults = {
   PICTOR_DEMO: "off",
   PICTOR_SHUTDOWN_SECONDS: "60",
   PICTOR_SHUTDOWN_PAUSE: "0",
+  PICTOR_WORKERS: "1",
   LOG_LEVEL: "info",
 } as const satisfies Partial<Record<keyof typeof environmentNames, string>>;
 
@@ -54,6 +56,7 @@ export interface ProcessSettings {
   config: { file: string; named: boolean };
   shutdownSeconds: number;
   shutdownPause: number;
+  workers: number;
   logLevel: string;
 }
 
@@ -106,6 +109,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     },
     shutdownSeconds: number("PICTOR_SHUTDOWN_SECONDS", 0, 86_400),
     shutdownPause: number("PICTOR_SHUTDOWN_PAUSE", 0, 3600),
+    workers: number("PICTOR_WORKERS", 1, 256),
     logLevel,
   };
 }

@@ -6,7 +6,7 @@ import { createReloadable, type Reload } from "../gateway/reload.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createApp } from "../http/app.ts";
 import { createLife } from "../http/life.ts";
-import { createMetrics } from "../http/metrics.ts";
+import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { startServer } from "../http/server.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { createSpool } from "../picture/spool.ts";
@@ -29,8 +29,15 @@ export interface Serving {
   close: (how?: { patient?: boolean }) => Promise<void>;
 }
 
-/** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are wrong. */
-export async function serve(env: Environment, say: (line: string) => void): Promise<Serving> {
+/**
+ * Start the gateway. `say` gets what a person should read at the start. Where several processes serve, `metricsOfAll` is how one of
+ * them learns the metrics of all. Throws `ConfigError` for files that are wrong.
+ */
+export async function serve(
+  env: Environment,
+  say: (line: string) => void,
+  metricsOfAll?: (own: Metrics["registry"]) => () => Promise<string>,
+): Promise<Serving> {
   const settings = readSettings(env);
   const plugins = await loadPlugins(settings.pluginFolders);
   const log = pino({ level: settings.logLevel });
@@ -73,6 +80,7 @@ export async function serve(env: Environment, say: (line: string) => void): Prom
       fetchPicture: createPictureFetcher(),
       log,
       metrics,
+      metricsOfAll: metricsOfAll?.(metrics.registry),
       publicUrl: settings.publicUrl,
       trustProxy: settings.trustProxy,
       corsOrigins: settings.corsOrigins,

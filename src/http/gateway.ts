@@ -26,6 +26,8 @@ export interface Gateway {
   fetchPicture: PictureFetcher;
   log: Logger;
   metrics: Metrics;
+  /** The page of metrics of all processes, where there are several. */
+  metricsOfAll?: () => Promise<string>;
   /** Where stored pictures' URLs begin; the request's own host when absent. */
   publicUrl?: string;
   /** Believe `X-Forwarded-*`. */

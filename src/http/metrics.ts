@@ -25,7 +25,12 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const configOk = new Gauge({ name: "pictor_config_ok", help: "Whether the operator's files, as they are now, are in force.", registers });
+  const configOk = new Gauge({
+    name: "pictor_config_ok",
+    help: "Whether the operator's files, as they are now, are in force.",
+    aggregator: "min",
+    registers,
+  });
   configOk.set(1);
   return {
     registry,

@@ -19,8 +19,9 @@ export function ready(ctx: Context, gateway: Gateway): void {
 /** GET /metrics, for Prometheus. */
 export async function metricsPage(ctx: Context, gateway: Gateway): Promise<void> {
   measureChannels(gateway);
-  ctx.body = await gateway.metrics.registry.metrics();
-  ctx.type = gateway.metrics.registry.contentType;
+  const { registry } = gateway.metrics;
+  ctx.body = await (gateway.metricsOfAll?.() ?? registry.metrics());
+  ctx.type = registry.contentType;
 }
 
 /** What is so at the moment and not counted as it happens. */

@@ -41,6 +41,7 @@ describe("pictor serve: the environment", () => {
       PICTOR_CONFIG: "/g.yaml",
       PICTOR_SHUTDOWN_SECONDS: "0",
       PICTOR_SHUTDOWN_PAUSE: "5",
+      PICTOR_WORKERS: "2",
       LOG_LEVEL: "silent",
     });
     expect(settings.pluginFolders.slice(1)).to.deep.equal(["/p"]);
@@ -59,6 +60,7 @@ describe("pictor serve: the environment", () => {
       config: { file: "/g.yaml", named: true },
       shutdownSeconds: 0,
       shutdownPause: 5,
+      workers: 2,
       logLevel: "silent",
     });
   });

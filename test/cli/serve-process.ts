@@ -46,12 +46,14 @@ export async function urlOf(started: Process): Promise<string> {
 }
 
 /** Run with a folder of its own, in which every process that was started is ended and which then goes away. */
-export async function inFolder(run: (start: (env?: Record<string, string>) => Process, folder: string) => Promise<void>): Promise<void> {
+export async function inFolder(
+  run: (start: (env?: Record<string, string>, args?: string[]) => Process, folder: string) => Promise<void>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-serve-"));
   const started: Process[] = [];
   try {
-    await run((env = {}) => {
-      const own = startProcess(env, folder);
+    await run((env = {}, args = ["serve"]) => {
+      const own = startProcess(env, folder, args);
       started.push(own);
       return own;
     }, folder);

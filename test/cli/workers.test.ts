@@ -1,0 +1,55 @@
+import { writeFile } from "node:fs/promises";
+import { get } from "node:http";
+import { join } from "node:path";
+import { expect } from "chai";
+import { metric, until } from "../http/setup.ts";
+import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
+
+const workers = ["serve", "--workers", "2"];
+
+describe("pictor serve --workers", function () {
+  // Three processes start here one after another, each with everything it loads.
+  this.timeout(60_000);
+  it("serves with several processes, replaces one that dies, reloads and ends all of them", () =>
+    inFolder(async (start, folder) => {
+      const channels = await channelsWith(folder);
+      const gateway = start({ ...channels, PICTOR_API_KEYS: "sk-one" }, workers);
+      const url = await urlOf(gateway);
+      expect(gateway.said().match(/pictor listens on/g)).to.have.length(1);
+      /** Who has answered so far, by the log. */
+      const pids = () => new Set([...gateway.logged().matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid)));
+      /** On a connection of its own, so that another process may take it. */
+      const ask = () =>
+        new Promise<boolean>((resolve) => {
+          get(`${url}/livez`, { agent: false }, (response) => resolve(response.resume().statusCode === 200)).once("error", () =>
+            resolve(false),
+          );
+        });
+      await until(async () => (await ask()) && pids().size === 2);
+      // Metrics are those of all, whoever is asked.
+      const counted = await metric(url, 'pictor_requests_total{path="/livez",model="",status="200"}');
+      expect(counted).to.be.at.least(2);
+      expect(await metric(url, "pictor_config_ok")).to.equal(1);
+
+      const [victim] = pids();
+      process.kill(victim!, "SIGKILL");
+      await until(() => gateway.said().includes(`worker ${victim} ended (SIGKILL); another one takes its place`));
+      await until(async () => (await ask()) && pids().size === 3);
+
+      await writeFile(join(folder, "gateway.yaml"), "kes: []\n");
+      gateway.child.kill("SIGHUP");
+      await until(() => new Set([...gateway.logged().matchAll(/"pid":(\d+)[^\n]*not reloaded/g)].map(([, pid]) => pid)).size === 2);
+
+      gateway.child.kill("SIGTERM");
+      expect(await gateway.ended).to.equal(0);
+      for (const pid of pids()) expect(() => process.kill(pid, 0)).to.throw("ESRCH");
+    }));
+
+  it("tells what is wrong once, and ends", () =>
+    inFolder(async (start, folder) => {
+      const channels = await channelsWith(folder, { "acme.yaml": "modles: {}\n" });
+      const gateway = start(channels, workers);
+      expect(await gateway.ended).to.equal(1);
+      expect(gateway.said().match(/unknown key "modles"/g)).to.have.length(1);
+    }));
+});
