@@ -4,6 +4,9 @@ import type { ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
+import type { TestGateway } from "../../src/testing/gateway.ts";
+import { gatewayWith } from "../helpers/channels.ts";
+import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
 import { errorOf, startHouse, until, type Call, type House } from "./setup.ts";
 
 const picture = Buffer.concat([solidPng(64, 64), Buffer.alloc(900_001, "what a picture is made of")]);
@@ -163,3 +166,51 @@ async function leftOvers({ gateway }: House): Promise<string[]> {
   await until(async () => (await files()).length === 0);
   return files();
 }
+
+describe("http: a picture that is the provider's answer", () => {
+  const channel = `
+description: A provider that answers with bytes.
+base_url: \${env.RAW_BASE_URL}
+models: { raw: {} }
+generate:
+  request: { post: /draw, json: { prompt: "\${request.prompt}" } }
+  result: { bytes: true }
+`;
+  const schema = JSON.stringify({
+    $id: "raw.json",
+    title: "raw",
+    type: "object",
+    allOf: [{ $ref: "common.json" }],
+    required: ["model", "prompt"],
+    unevaluatedProperties: false,
+  });
+  let provider: Provider;
+  let gateway: TestGateway;
+  let ends: "whole" | "cut";
+
+  before(async () => {
+    provider = await httpProvider((_request, response) => {
+      response.writeHead(200, { "content-type": "image/png", "content-length": picture.length });
+      if (ends === "whole") response.end(picture);
+      else response.write(picture.subarray(0, -10), () => response.destroy());
+    });
+    gateway = await gatewayWith({ "raw.yaml": channel, "models/raw.json": schema }, { RAW_BASE_URL: provider.url });
+  });
+  after(async () => {
+    await gateway.close();
+    await provider.close();
+  });
+
+  for (const format of ["b64_json", "url"])
+    it(`passes while it arrives, whole or not at all: ${format}`, async () => {
+      ends = "whole";
+      const { json } = await draw(gateway, { model: "raw", prompt: "p", response_format: format });
+      const { b64_json, url } = json.data[0]!;
+      const bytes = url === undefined ? Buffer.from(b64_json!, "base64") : Buffer.from(await (await fetch(url)).arrayBuffer());
+      expect(bytes.equals(picture)).to.equal(true);
+      ends = "cut";
+      const cut: unknown = await draw(gateway, { model: "raw", prompt: "p", response_format: format }).catch((error: unknown) => error);
+      if (format === "url") expect(cut).to.include({ status: 502 });
+      else expect(cut).to.be.instanceOf(TypeError);
+    });
+});
