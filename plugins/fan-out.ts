@@ -1,6 +1,6 @@
 import { ProviderFailure, withoutProof } from "../src/errors.ts";
 import type { Result } from "../src/plugin/context.ts";
-import { definePlugin } from "../src/plugin/define.ts";
+import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { mergeResults } from "../src/plugin/merge.ts";
 import { itemError } from "../src/plugin/outcomes.ts";
 
@@ -26,7 +26,7 @@ export default definePlugin({
   create: ({ max, concurrency, partial }) =>
     async function fanOut(ctx, next, branch) {
       const { n, seed } = ctx.request;
-      if (n <= max) return next();
+      if (n <= max) return next(untouched);
       // The same seed in every call would give the same picture n times. A negative one asks for chance, and a large one must not
       // grow past what the provider takes.
       const step = seed === undefined || seed < 0 ? 0 : seed > 1_000_000 ? -max : max;

@@ -16,8 +16,7 @@ export default definePlugin({
       mismatch: {
         enum: ["report", "reject"],
         default: "report",
-        description:
-          "A picture of another size or format is reported as a change, or fails the request although it may have been paid for.",
+        description: "A picture of another size or format is reported as a change, or refused although it may have been paid for.",
       },
       fetch: {
         type: "boolean",
@@ -30,25 +29,26 @@ export default definePlugin({
   examples: [{}, { mismatch: "reject", fetch: true }],
   create: ({ mismatch, fetch }) =>
     async function inspect(ctx, next) {
-      await next();
-      // As the inner plugins left them: a label that became pixels is judged by those.
-      const { size, output_format: format } = ctx.request;
-      const wanted = size === undefined ? undefined : readSize(size);
-      ctx.result.pictures = await Promise.all(ctx.result.pictures.map((picture) => look(ctx, picture, fetch)));
-      const differences = new Map<string, { from: string; to: string }>();
-      for (const { mediaType, width, height } of ctx.result.pictures) {
-        if (wanted && width && height && !isAsked(wanted, width, height))
-          differences.set("size", { from: wanted.text, to: `${width}x${height}` });
-        if (format && mediaType && mediaType !== `image/${format}`)
-          differences.set("output_format", { from: format, to: mediaType.replace("image/", "") });
-      }
-      for (const [field, { from, to }] of differences) {
-        if (mismatch === "reject")
-          throw new ProviderFailure("bad_response", `${field} ${from} was asked for and a picture of ${to} came back`, { param: field });
-        ctx.change(field, { from, to });
-      }
+      await next(async (given, partial) => {
+        const picture = await look(ctx, given, fetch);
+        if (!partial) judge(ctx, picture, mismatch);
+        return picture;
+      });
     },
 });
+
+/** The request is as the inner plugins left it: a label that became pixels is judged by those. */
+function judge(ctx: PluginContext, { mediaType, width, height }: Picture, mismatch: "report" | "reject"): void {
+  const { size, output_format: format } = ctx.request;
+  const wanted = size === undefined ? undefined : readSize(size);
+  const tell = (field: string, from: string, to: string) => {
+    if (mismatch === "reject")
+      throw new ProviderFailure("bad_response", `${field} ${from} was asked for and a picture of ${to} came back`, { param: field });
+    ctx.change(field, { from, to });
+  };
+  if (wanted && width && height && !isAsked(wanted, width, height)) tell("size", wanted.text, `${width}x${height}`);
+  if (format && mediaType && mediaType !== `image/${format}`) tell("output_format", format, mediaType.replace("image/", ""));
+}
 
 /** A size of pixels is met to the pixel, and a ratio to four percent: the sides lie on a grid, and some providers' are three off. */
 function isAsked({ width, height, ratio }: Size, madeWidth: number, madeHeight: number): boolean {

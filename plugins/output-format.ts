@@ -4,7 +4,6 @@ import { pixelWork } from "../src/picture/pixels.ts";
 import { sniff } from "../src/picture/sniff.ts";
 import { encodings, transcode } from "../src/picture/transcode.ts";
 import { definePlugin } from "../src/plugin/define.ts";
-import { eachPicture } from "../src/plugin/outcomes.ts";
 
 const format = { enum: encodings } as const;
 const share = { type: "integer", minimum: 1, maximum: 100 } as const;
@@ -73,12 +72,11 @@ export default definePlugin({
         if (asked && formats.includes("png")) request.output_format = "png";
         else if (foreign) delete request.output_format;
       }
-      await next();
-      if (asked) request.output_format = asked;
       // Whether the provider that was asked for it obeyed is not worth a download.
       const trusted = !foreign && !anew && how.metadata === "keep";
       const wish = { ...how, format: asked, anew, quality: Math.max(1, percent ?? how.quality) };
-      await eachPicture(ctx, async (picture) => {
+      await next(async (picture) => {
+        if (asked) request.output_format = asked;
         const { data } = picture;
         if (data.kind === "url" && trusted) return picture;
         const excuse = (error: unknown) => {

@@ -1,5 +1,5 @@
 import { GatewayError } from "../src/errors.ts";
-import { definePlugin } from "../src/plugin/define.ts";
+import { definePlugin, untouched } from "../src/plugin/define.ts";
 
 const fields = { type: "array", items: { type: "string" }, uniqueItems: true } as const;
 
@@ -42,6 +42,6 @@ export default definePlugin({
         ctx.request[name] = ctx.request[field];
         Reflect.deleteProperty(ctx.request, field);
       }
-      await next();
+      await next(untouched);
     },
 });

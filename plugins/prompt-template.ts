@@ -1,6 +1,6 @@
 import { GatewayError } from "../src/errors.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
-import { definePlugin } from "../src/plugin/define.ts";
+import { definePlugin, untouched } from "../src/plugin/define.ts";
 
 export default definePlugin({
   name: "prompt-template",
@@ -30,7 +30,7 @@ export default definePlugin({
         template.replaceAll("{prompt}", () => prompt),
       );
       if (unwanted !== undefined) set(ctx, "negative_prompt", said, said === "" ? unwanted : `${said}, ${unwanted}`);
-      await next();
+      await next(untouched);
     },
 });
 

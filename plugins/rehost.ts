@@ -2,7 +2,7 @@ import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
-import { definePlugin } from "../src/plugin/define.ts";
+import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { itemError } from "../src/plugin/outcomes.ts";
 
 export default definePlugin({
@@ -29,22 +29,23 @@ export default definePlugin({
   create: ({ life, only, partial }) =>
     async function rehost(ctx, next) {
       const form = ctx.request.response_format;
-      await next();
       // A copy whose URL nobody is told would only take room.
-      if (form === "b64_json") return;
+      if (form === "b64_json") return next(untouched);
       const all = only === "all" || form === "url";
-      ctx.result.pictures = await Promise.all(
-        ctx.result.pictures.map(async (picture) => {
-          if (picture.data.kind === "url" ? picture.data.own : !all && !picture.cameAsUrl) return picture;
-          return keep(ctx, picture, life).catch((error: unknown) => {
-            if (partial === "fail" || ctx.signal.aborted || picture.data.kind === "stream") throw error;
-            if (!(error instanceof ProviderFailure)) ctx.log.error({ err: error }, "a picture could not be kept");
-            const { message, code } = itemError(error);
-            ctx.result.errors.push({ message: `a picture could not be kept, and is as the provider gave it: ${message}`, code });
-            return picture;
-          });
-        }),
-      );
+      const kept = async (picture: Picture): Promise<Picture> => {
+        if (picture.data.kind === "url" ? picture.data.own : !all && !picture.cameAsUrl) return picture;
+        return keep(ctx, picture, life).catch((error: unknown) => {
+          if (partial === "fail" || ctx.signal.aborted || picture.data.kind === "stream") throw error;
+          if (!(error instanceof ProviderFailure)) ctx.log.error({ err: error }, "a picture could not be kept");
+          const { message, code } = itemError(error);
+          ctx.result.errors.push({ message: `a picture could not be kept, and is as the provider gave it: ${message}`, code });
+          return picture;
+        });
+      };
+      if (partial === "keep") return next((picture, unfinished) => (unfinished ? picture : kept(picture)));
+      // Nothing may be shown before all are kept.
+      await next();
+      ctx.result.pictures = await Promise.all(ctx.result.pictures.map(kept));
     },
 });
 

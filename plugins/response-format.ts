@@ -2,7 +2,6 @@ import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
-import { eachPicture } from "../src/plugin/outcomes.ts";
 
 export default definePlugin({
   name: "response-format",
@@ -23,8 +22,7 @@ export default definePlugin({
   create: ({ life }) =>
     async function responseFormat(ctx, next) {
       const asked = ctx.request.response_format;
-      await next();
-      await eachPicture(ctx, async (picture) => {
+      await next((picture) => {
         if (asked === "b64_json") return asBytes(ctx, picture);
         return asked === "url" || picture.cameAsUrl ? asUrl(ctx, picture, life) : picture;
       });

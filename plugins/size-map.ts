@@ -1,5 +1,5 @@
 import { GatewayError } from "../src/errors.ts";
-import { definePlugin } from "../src/plugin/define.ts";
+import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { fitRules, labelOf, nearestSize, toPixels, type SizeRules } from "../src/size-rules.ts";
 import { readSize, type Size } from "../src/size.ts";
 
@@ -86,7 +86,7 @@ export default definePlugin({
         ctx.request.size = to;
       }
       if (to === undefined) delete ctx.request.size;
-      await next();
+      await next(untouched);
     };
   },
 });

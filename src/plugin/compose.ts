@@ -1,7 +1,26 @@
-import type { Branch, Middleware, PluginContext, Result } from "./context.ts";
+import type { Picture } from "../picture/picture.ts";
+import type { Branch, EachPicture, Middleware, Next, PluginContext, Result, UnifiedRequest } from "./context.ts";
+import { eachPicture } from "./outcomes.ts";
 
-/** The innermost step: the call to the provider. */
-export type Core = (ctx: PluginContext) => Promise<void>;
+/** A picture of a stream, on its way to the client before the whole result is there. */
+export interface Shown {
+  picture: Picture;
+  /** The place of an unfinished picture among those before the finished one; undefined for a finished one. */
+  partial?: number;
+  /** What the provider said of this picture. */
+  facts: Result["facts"];
+}
+
+/** What a client that wants a stream is told while its request runs. */
+export interface Events {
+  /** The provider has the whole request. */
+  accepted: () => void;
+  /** Resolves when it may be followed by the next. Absent while a step of the pipeline wants the whole result first. */
+  show?: (shown: Shown) => Promise<void>;
+}
+
+/** The innermost step: the call to the provider. What it shows is no more part of its result. */
+export type Core = (ctx: PluginContext, events?: Events) => Promise<void>;
 
 export function emptyResult(): Result {
   return { pictures: [], errors: [], facts: {} };
@@ -9,26 +28,50 @@ export function emptyResult(): Result {
 
 /** Put plugins around a core, outermost first, as Koa does. A plugin that calls `next` twice would order twice: it throws. */
 export function compose(plugins: readonly Middleware[], core: Core): Core {
-  const run = async (ctx: PluginContext, index: number): Promise<void> => {
+  const run = async (ctx: PluginContext, index: number, events: Events | undefined): Promise<void> => {
     const plugin = plugins[index];
-    if (!plugin) return core(ctx);
+    if (!plugin) return core(ctx, events);
     let called = false;
-    const next = () => {
+    const next: Next = async (each) => {
       if (called) throw new Error("next() called twice");
       called = true;
-      return run(ctx, index + 1);
+      const { errors } = ctx.result;
+      await run(ctx, index + 1, events && through(events, each));
+      // What was told of pictures that were shown, while there was no result to tell it in.
+      if (errors !== ctx.result.errors) ctx.result.errors.push(...errors.splice(0));
+      if (each) await eachPicture(ctx.result, (picture) => each(picture, false));
     };
+    // Every call begins with the same, whatever is done to the request when the first pictures come back.
+    let same: UnifiedRequest | undefined;
     const branch: Branch = async (fields) => {
+      same ??= structuredClone(ctx.request);
       const own: PluginContext = {
         ...ctx,
-        request: { ...structuredClone(ctx.request), ...fields },
+        request: { ...structuredClone(same), ...fields },
         result: emptyResult(),
         early: false,
       };
-      await run(own, index + 1);
+      await run(own, index + 1, events);
+      if (events?.show) await showAll(own.result, events.show);
       return own.result;
     };
     await plugin(ctx, next, branch);
   };
-  return (ctx) => run(ctx, 0);
+  return (ctx, events) => run(ctx, 0, events);
+}
+
+/** The same events, for the steps within one that does `each` to every picture. */
+function through({ accepted, show }: Events, each: EachPicture | undefined): Events {
+  if (!show || !each) return { accepted };
+  return { accepted, show: async (shown) => show({ ...shown, picture: await each(shown.picture, shown.partial !== undefined) }) };
+}
+
+/** Show the pictures that one of several calls made, while the others run. */
+async function showAll(result: Result, show: NonNullable<Events["show"]>): Promise<void> {
+  const { facts } = result;
+  await eachPicture(result, async (picture) => {
+    await show({ picture, facts });
+    return picture;
+  });
+  result.pictures = [];
 }

@@ -94,7 +94,17 @@ export interface PluginContext {
   readonly log: Logger;
 }
 
-export type Next = () => Promise<void>;
+/**
+ * What a plugin does to each picture on its way to the client; `partial` is one that a stream shows before it is finished. Of what it
+ * throws, a `ProviderFailure` takes only this picture away while others are left.
+ */
+export type EachPicture = (picture: Picture, partial: boolean) => Picture | Promise<Picture>;
+
+/**
+ * Run the rest of the pipeline, and do `each` to every picture that comes back, also to those of a stream, which come before this
+ * resolves. Without `each` the plugin is taken to edit `ctx.result` afterwards, so that nothing is streamed past it.
+ */
+export type Next = (each?: EachPicture) => Promise<void>;
 
 /**
  * Run the rest of the pipeline once with these fields of the request replaced, in a context of its own.

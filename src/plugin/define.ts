@@ -1,4 +1,4 @@
-import type { Middleware } from "./context.ts";
+import type { EachPicture, Middleware } from "./context.ts";
 import type { OptionsOf, OptionsSchema } from "./options.ts";
 
 /** One step of the pipeline, as the loader sees it. */
@@ -25,6 +25,9 @@ interface PluginDefinition<S extends OptionsSchema> {
   handles?: readonly string[];
   create: (options: OptionsOf<S>) => Middleware;
 }
+
+/** For `next` of a plugin that leaves the pictures alone. */
+export const untouched: EachPicture = (picture) => picture;
 
 /** Define a plugin. The type of `options` is computed from `schema`; values arrive checked and with defaults filled in. */
 export function definePlugin<const S extends OptionsSchema>(definition: PluginDefinition<S>): Plugin {

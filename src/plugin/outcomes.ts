@@ -1,6 +1,6 @@
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { Picture } from "../picture/picture.ts";
-import type { ItemError, PluginContext } from "./context.ts";
+import type { ItemError, Result } from "./context.ts";
 
 /** What a client is told of one failure beside pictures that worked. */
 export function itemError(error: unknown): ItemError {
@@ -14,12 +14,12 @@ export function itemError(error: unknown): ItemError {
  * Give every picture its form, all at once. One whose provider's doing keeps it from that is told beside those that have theirs; when
  * there are none, its failure is the request's. Any other failure always is.
  */
-export async function eachPicture(ctx: PluginContext, form: (picture: Picture) => Promise<Picture>): Promise<void> {
-  const outcomes = await Promise.allSettled(ctx.result.pictures.map(form));
+export async function eachPicture(result: Result, form: (picture: Picture) => Picture | Promise<Picture>): Promise<void> {
+  const outcomes = await Promise.allSettled(result.pictures.map(async (picture) => form(picture)));
   const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
-  ctx.result.pictures = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  result.pictures = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   for (const failure of failures) {
-    if (ctx.result.pictures.length === 0 || !(failure instanceof ProviderFailure)) throw failure;
-    ctx.result.errors.push(itemError(failure));
+    if (result.pictures.length === 0 || !(failure instanceof ProviderFailure)) throw failure;
+    result.errors.push(itemError(failure));
   }
 }

@@ -115,7 +115,7 @@ describe("inspect", () => {
   const options = { mismatch: "report", fetch: false };
 
   it("tells a size and a format that are not what was asked for", async () => {
-    const { changes, result } = await run("inspect", options, { size: "9x9", output_format: "webp" }, () => ({ pictures: [bytes, bytes] }));
+    const { changes, result } = await run("inspect", options, { size: "9x9", output_format: "webp" }, () => ({ pictures: [bytes] }));
     expect(changes).to.deep.equal([
       { field: "size", from: "9x9", to: "8x8" },
       { field: "output_format", from: "webp", to: "png" },
@@ -126,6 +126,13 @@ describe("inspect", () => {
   it("refuses them where it is told to", async () => {
     const failing = run("inspect", { ...options, mismatch: "reject" }, { size: "9x9" }, () => ({ pictures: [bytes] }));
     expect(await failureOf(failing)).to.include({ kind: "bad_response", message: "size 9x9 was asked for and a picture of 8x8 came back" });
+  });
+
+  it("keeps the others where it refuses one", async () => {
+    const pictures = [bytes, { data: { kind: "bytes" as const, bytes: solidPng(9, 9) } }];
+    const { result } = await run("inspect", { ...options, mismatch: "reject" }, { size: "8x8" }, () => ({ pictures }));
+    expect(result.pictures).to.have.length(1);
+    expect(result.errors.map(({ code }) => code)).to.deep.equal(["bad_upstream_response"]);
   });
 
   it("says nothing of what is right, or was not asked for", async () => {
