@@ -36,7 +36,7 @@ export function startProcess(env: Record<string, string>, cwd: string, args = ["
 
 /** Wait until it has said all that it says at its start, and give its URL. Rejects with what it said when it ends before that. */
 export async function urlOf(started: Process): Promise<string> {
-  for (let tries = 0; tries < 1500; tries += 1) {
+  for (let tries = 0; tries < 5000; tries += 1) {
     const url = /pictor listens on (http:\/\/\S+);[^]*\n\n$/.exec(started.said())?.[1];
     if (url) return url;
     if (started.child.exitCode !== null) break;
