@@ -104,6 +104,24 @@ const resultParts: Record<string, Schema> = {
 
 const result = { type: ["object", "array"], additionalProperties: false, properties: resultParts, items: closed(resultParts), minItems: 1 };
 
+const eventParts = Object.fromEntries(Object.entries(resultParts).filter(([name]) => !["from", "bytes"].includes(name)));
+const layers = Object.fromEntries(Object.entries(callParts).filter(([name]) => !methods.some((method) => method === name)));
+
+const stream = closed({
+  request: { ...closed(layers), description: "Laid over the submission: `json: { stream: true }`." },
+  partial: {
+    ...closed({ ...eventParts, index: text("Its place among the unfinished ones; counted when omitted.") }),
+    description: "The events with an unfinished picture, by `when`; what is not said here is as in `result`.",
+  },
+  result: {
+    ...result,
+    properties: eventParts,
+    items: closed(eventParts),
+    description:
+      "The events with a finished picture, by `when`: `event` is the event's name, `body` its data. A form without `url` and `base64` tells of the whole.",
+  },
+});
+
 const operation = closed({
   before: {
     type: "object",
@@ -115,7 +133,10 @@ const operation = closed({
   poll: { ...poll, description: "How to wait where the provider answers with a task." },
   cancel: call("Made when nobody waits for the task any more."),
   result: { ...result, description: "Where the pictures are in the answer; a list has one form for each kind of answer." },
+  stream: { ...stream, description: "How the provider is asked for a stream, and what its events say, where the client wants one." },
 });
+
+const event = closed({ event: { type: "string" }, data: {} }, { required: ["data"] });
 
 const exchange = closed(
   {
@@ -139,6 +160,7 @@ const exchange = closed(
       json: {},
       text: { type: "string" },
       base64: { type: "string", description: "Bytes." },
+      sse: { type: "array", items: event, description: "A stream of events." },
       cut: { type: "boolean", description: "Break the connection in the middle of the body." },
       hang_up: {
         const: true,
@@ -156,7 +178,16 @@ const test = closed(
     request: { type: "object", description: "What the client sends to /v1/images/generations." },
     exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
     answer: closed(
-      { status: { type: "integer" }, headers: { type: "object" }, json: { description: "At least this; `*` as in `expect`." } },
+      {
+        status: { type: "integer" },
+        headers: { type: "object" },
+        json: { description: "At least this; `*` as in `expect`." },
+        events: {
+          type: "array",
+          items: { type: "object" },
+          description: "The data of every event, at least this, where `stream` is asked for.",
+        },
+      },
       { required: ["status"] },
     ),
   },

@@ -10,7 +10,7 @@ import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
 import type { OutgoingRequest } from "../net/send.ts";
-import { compose, type Core } from "../plugin/compose.ts";
+import { compose, type Core, type Events } from "../plugin/compose.ts";
 import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { CompiledModel } from "../schema/models.ts";
@@ -47,6 +47,8 @@ export interface Progress {
   submitted: boolean;
   /** The pictures of one were had. */
   accepted: boolean;
+  /** A picture of it was shown to a client that wants a stream, and cannot be taken back. */
+  shown?: boolean;
 }
 
 /** A model on a channel, compiled and ready. */
@@ -64,8 +66,8 @@ export interface Route {
   timeout: number;
   /** Limits of this model on the channel, beside the channel's own. */
   limits: Limits;
-  /** The pipeline around the call to the provider, for one attempt with one key. */
-  run(ctx: PluginContext, key: Key | undefined, progress: Progress): Promise<void>;
+  /** The pipeline around the call to the provider, for one attempt with one key. `events` is there where the client wants a stream. */
+  run(ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core): Promise<void>;
   /** Every request up to the submission, after judging what nothing uses; nothing is sent, and names stand for what answers would give. */
@@ -119,19 +121,28 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     connect: limits.connect === undefined ? undefined : milliseconds(limits.connect),
     firstByte: limits.first_byte === undefined ? undefined : milliseconds(limits.first_byte),
   };
-  const around = (ctx: PluginContext, key: Key | undefined): Exchange => ({ ...channel, ctx, variables, key, wait: parts.wait, patience });
-  const prepare = async (ctx: PluginContext, key: Key | undefined, before: Record<string, unknown>): Promise<Prepared> => {
-    const prepared = await operation.render(around(ctx, key), before);
+  const around = (ctx: PluginContext, key: Key | undefined, events?: Events): Exchange => ({
+    ...channel,
+    ctx,
+    variables,
+    key,
+    wait: parts.wait,
+    patience,
+    events,
+  });
+  const prepare = async (ctx: PluginContext, exchange: Exchange, before: Record<string, unknown>): Promise<Prepared> => {
+    const prepared = await operation.render(exchange, before);
     const used = prepared.fields && new Set([...prepared.fields, ...handled]);
     if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
     return prepared;
   };
   const core =
     (key: Key | undefined, progress: Progress): Core =>
-    async (ctx) => {
-      const prepared = await prepare(ctx, key, await operation.begin(around(ctx, key)));
+    async (ctx, events) => {
+      const exchange = around(ctx, key, events);
+      const prepared = await prepare(ctx, exchange, await operation.begin(exchange));
       progress.submitted = true;
-      ctx.result = await operation.run(prepared, around(ctx, key));
+      ctx.result = await operation.run(prepared, exchange);
       progress.accepted = true;
     };
   return Object.freeze({
@@ -144,11 +155,13 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     unsafe: retry.unsafe ?? false,
     timeout: milliseconds(limits.timeout ?? "10m"),
     limits: limitsOf(parts.ownLimits),
-    run: (ctx: PluginContext, key: Key | undefined, progress: Progress) => compose(pipeline, core(key, progress))(ctx),
+    run: (ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events) =>
+      compose(pipeline, core(key, progress))(ctx, events),
     pretend: (ctx: PluginContext, instead: Core) => compose(pipeline, instead)(ctx),
     rehearse: async (ctx: PluginContext, key: Key | undefined) => {
-      const { calls, standIns } = await operation.rehearse(around(ctx, key));
-      return [...calls, (await prepare(ctx, key, standIns)).request];
+      const exchange = around(ctx, key);
+      const { calls, standIns } = await operation.rehearse(exchange);
+      return [...calls, (await prepare(ctx, exchange, standIns)).request];
     },
   });
 }

@@ -21,6 +21,7 @@ const links: Record<string, string> = {
   generate: "[generate](#generate)",
   poll: "[poll](#poll)",
   result: "[result](#result)",
+  stream: "[stream](#stream)",
   tests: "[tests](#tests)",
   ...Object.fromEntries(["verify", "before", "request", "cancel", "from"].map((name) => [name, "[a call](#a-call)"])),
   ...Object.fromEntries(["errors", "each_error"].map((name) => [name, "[rules](#rules)"])),
@@ -31,6 +32,7 @@ export function channelsPage(schema: Schema): string {
   const file = keysOf(schema);
   const generate = keysOf(file.generate);
   const call = keysOf(generate.request);
+  const stream = keysOf(generate.stream);
   const without = (keys: Record<string, Schema>, others: Record<string, Schema>) =>
     Object.fromEntries(Object.entries(keys).filter(([name]) => !(name in others)));
   const model = keysOf(file.models?.additionalProperties);
@@ -59,6 +61,12 @@ export function channelsPage(schema: Schema): string {
     "## result",
     "In what came back a missing value is an error that names it, unless it is written `body.?x`.",
     reference(rowsOf(keysOf(generate.result), { links })),
+    "## stream",
+    "Without it, and for a provider that answers with no stream all the same, a client that wants one gets each picture as an event when it is ready.",
+    reference([
+      ...rowsOf(stream, { links: { result: "[result](#result)", request: "[a call](#a-call)", partial: "[result](#result)" } }),
+      ...rowsOf(without(keysOf(stream.partial), keysOf(generate.result)), { prefix: "partial." }),
+    ]),
     "## Rules",
     reference(rowsOf(keysOf(file.errors), { required: ["when", "class"] })),
     "## Tests",

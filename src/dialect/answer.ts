@@ -4,10 +4,10 @@ import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import { readParts } from "../net/parts.ts";
-import { bodyOf, send, type OutgoingRequest } from "../net/send.ts";
+import { bodyOf, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
 import { joined, keepTexts, readAway, type Taker } from "../picture/arrive.ts";
 import type { LocalData } from "../picture/convert.ts";
-import { liftJson, LongText } from "../picture/lift.ts";
+import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { passingRoom } from "../picture/spool.ts";
 import { readHead, sniff, sniffBytes } from "../picture/sniff.ts";
 import type { Exchange } from "./call.ts";
@@ -29,19 +29,32 @@ export interface Answer {
 export type Early = (answer: Answer) => boolean;
 
 /** A provider's answer, in bytes, at most. */
-const answerLimit = 256 * 1024 * 1024;
+export const answerLimit = 256 * 1024 * 1024;
 
-/** Send one call of a channel and read the whole answer. The key goes with it only where it may. */
-export async function exchange(request: OutgoingRequest, around: Exchange, early?: Early): Promise<Answer> {
-  const { signal } = around.ctx;
+/** Send one call of a channel and read the whole answer. */
+export async function exchange(request: OutgoingRequest, around: Exchange): Promise<Answer> {
+  return readAnswer(await call(request, around), around);
+}
+
+/** Send one call of a channel; `sent` is told when the whole of it is out. The key goes with it only where it may. */
+export async function call(request: OutgoingRequest, around: Exchange, sent?: () => void): Promise<IncomingAnswer> {
   const url = new URL(request.url);
   const signed = await authorized(request, url, around.authorize, around);
-  const { body, ...head } = await send(signed, signal, { guarded: !around.trusted(url), ...around.patience });
-  const chunks = bodyOf({ body, ...head }, answerLimit, signal);
+  return send(signed, around.ctx.signal, { guarded: !around.trusted(url), ...around.patience, sent });
+}
+
+/** Read a whole answer. */
+export async function readAnswer({ body, ...head }: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
+  const chunks = bodyOf({ body, ...head }, answerLimit, around.ctx.signal);
   const beginning = await readHead(chunks);
   const type = head.headers["content-type"] ?? "";
   if (beginning.length < sniffBytes) return { ...head, ...(await parse(beginning, type)) };
   return { ...head, ...(await receive(beginning, chunks, type, around, early && ((part) => early({ ...head, ...part })))) };
+}
+
+/** The data of one event of an answer that is a stream: JSON parsed, text as it is. */
+export function readData(data: Buffer, { spool, signal }: Pick<Exchange["ctx"], "spool" | "signal">): Promise<unknown> {
+  return parseLifted(Readable.from([data]), data.subarray(0, 64 * 1024), keepTexts(spool, answerLimit, signal));
 }
 
 type Content = Pick<Answer, "body" | "picture">;
@@ -80,13 +93,18 @@ async function receive(
     const body = soFar(new LongText({ picture }));
     return !isDeep(body) && early?.({ body }) === true;
   };
+  return { body: await parseLifted(whole, beginning, keepTexts(spool, answerLimit, signal, early && taker)) };
+}
+
+/** JSON parsed, and its beginning as a text where it is none. */
+async function parseLifted(whole: AsyncIterable<Buffer>, beginning: Buffer, sink: Sink): Promise<unknown> {
   try {
-    const body = await liftJson(whole, keepTexts(spool, answerLimit, signal, early && taker));
-    if (!isDeep(body)) return { body };
+    const body = await liftJson(whole, sink);
+    if (!isDeep(body)) return body;
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
   }
-  return { body: beginning.toString("utf8") };
+  return beginning.toString("utf8");
 }
 
 async function authorized(

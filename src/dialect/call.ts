@@ -5,14 +5,17 @@ import type { Names } from "../expression/names.ts";
 import {
   compileTemplate,
   compileUrl,
+  laidOver,
   textOf,
   type Path,
   type Rendering,
   type Report,
+  type Template,
   type TemplateOptions,
 } from "../expression/template.ts";
 import type { Authorizer, Key } from "../net/auth/authorizer.ts";
 import type { OutgoingRequest, Patience } from "../net/send.ts";
+import type { Events } from "../plugin/compose.ts";
 import type { PluginContext } from "../plugin/context.ts";
 import { readSize } from "../size.ts";
 import { encodeForm, encodeMultipart } from "./body.ts";
@@ -29,6 +32,9 @@ export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
   form?: Record<string, unknown>;
 };
 
+/** What is laid over a call: the body of the same kind, and more of the rest. */
+export type LaidOver = Pick<CallSpec, "query" | "headers" | "json" | "multipart" | "form">;
+
 /** What the calls of one submission share. */
 export interface Exchange {
   ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
@@ -44,6 +50,8 @@ export interface Exchange {
   patience?: Patience;
   /** Wait between polls; rejects when the signal aborts. */
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** Where a client hears what goes on, if it wants to. */
+  events?: Events;
 }
 
 export interface Rendered {
@@ -52,8 +60,10 @@ export interface Rendered {
   used: ReadonlySet<string>;
 }
 
-/** A compiled call. Rendering throws a 400 where a value of the client cannot be sent. */
-export type Render = (exchange: Exchange, more?: Variables) => Promise<Rendered>;
+/** A compiled call, with what is laid over it. Rendering throws a 400 where a value of the client cannot be sent. */
+export type Render = (exchange: Exchange, more?: Variables, over?: Over) => Promise<Rendered>;
+
+type Over = Partial<Record<"query" | "headers" | "body", Template>>;
 
 interface CallOptions {
   names: Names;
@@ -73,6 +83,19 @@ export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof me
   return undefined;
 }
 
+/** Compile what is laid over a call. */
+export function compileOver(spec: LaidOver, below: CallSpec, path: Path, options: CallOptions): Over {
+  const over: Over = {};
+  for (const part of ["query", "headers", ...bodies] as const) {
+    if (spec[part] === undefined) continue;
+    const isBody = part !== "query" && part !== "headers";
+    if (isBody && below[part] === undefined) options.report([...path, part], `the call that this is laid over has no ${part}`);
+    over[isBody ? "body" : part] = compileTemplate(spec[part], [...path, part], options);
+  }
+  judgeHeaderNames(spec.headers ?? {}, [...path, "headers"], options.report);
+  return over;
+}
+
 export function compileCall(spec: CallSpec, path: Path, options: CallOptions): Render {
   const method = methodOf(spec, path, options.report) ?? "post";
   const given = bodies.filter((name) => spec[name] !== undefined);
@@ -90,7 +113,7 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   const [kind] = given;
   const body = kind && compileTemplate(spec[kind], [...path, kind], options);
 
-  return async (exchange, more = {}) => {
+  return async (exchange, more = {}, over) => {
     const used = new Set<string>();
     const rendering: Rendering = {
       variables: { ...variablesOf(exchange), ...more },
@@ -100,12 +123,17 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
     try {
       const target = url(rendering);
       if (typeof target !== "string") throw new ExpressionFailure(address, "it is not there");
-      const content = body?.(rendering) ?? missing;
+      const laid = (below: unknown, above: Template | undefined) => (above ? laidOver([below, above(rendering)]) : below);
+      const content = laid(body?.(rendering) ?? missing, over?.body);
       const encoded = kind && content !== missing ? await encode(kind, content) : undefined;
       const request: OutgoingRequest = {
         method: method.toUpperCase() as OutgoingRequest["method"],
-        url: absolute(exchange.baseUrl, plainPath(target, address), strings(query(rendering))),
-        headers: { accept: "application/json", ...encoded?.headers, ...sendable(strings(headers(rendering)), spec.headers) },
+        url: absolute(exchange.baseUrl, plainPath(target, address), strings(laid(query(rendering), over?.query))),
+        headers: {
+          accept: over ? "text/event-stream, application/json" : "application/json",
+          ...encoded?.headers,
+          ...sendable(strings(laid(headers(rendering), over?.headers)), spec.headers),
+        },
         body: encoded?.body,
       };
       return { request, used };

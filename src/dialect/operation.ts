@@ -6,11 +6,12 @@ import { type Path, type Report, type TemplateOptions } from "../expression/temp
 import { secretsOf } from "../net/auth/key.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import type { Result } from "../plugin/context.ts";
-import { exchange, type Answer, type Early } from "./answer.ts";
-import { compileCall, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
+import { call, exchange, readAnswer, type Answer, type Early } from "./answer.ts";
+import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
 import { answerCondition, compileRule, hide, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
 import { compileResult, type ResultSpec } from "./result.ts";
+import { compileStream, type StreamSpec } from "./stream.ts";
 
 export interface OperationSpec {
   /** Calls made before the submission, such as an upload; their answers' bodies are `before.<name>`. */
@@ -20,6 +21,8 @@ export interface OperationSpec {
   poll?: PollSpec;
   cancel?: CallSpec;
   result: ResultSpec | ResultSpec[];
+  /** How a client's wish for a stream is passed on, where the provider has streams. */
+  stream?: StreamSpec;
 }
 
 /** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
@@ -38,6 +41,8 @@ export interface Prepared extends Rendered {
   before: Record<string, unknown>;
   /** Fields of the unified request that some call uses; `undefined` where one takes the whole request. */
   fields: ReadonlySet<string> | undefined;
+  /** Whether it asks the provider for a stream. */
+  streamed: boolean;
 }
 
 /** Milliseconds that a provider gets to hear that its task is not wanted any more. */
@@ -55,9 +60,9 @@ export function compileOperation(
   // What is rendered after the submission must be known before it, to tell what nothing uses.
   const uses = new Set<string>();
   const options = { report, readDocument };
-  const before = Object.entries(spec.before ?? {}).map(([name, call]) => ({
+  const before = Object.entries(spec.before ?? {}).map(([name, one]) => ({
     name,
-    call: compileCall(call, [...path, "before", name], { ...options, names: names.request, uses }),
+    ask: compileCall(one, [...path, "before", name], { ...options, names: names.request, uses }),
   }));
   const submit = compileCall(spec.request, [...path, "request"], { ...options, names: names.request });
   const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
@@ -67,12 +72,16 @@ export function compileOperation(
   const cancel = spec.cancel && compileCall(spec.cancel, [...path, "cancel"], { ...options, names: names.answer });
   const forms = compileForms(spec.result, [...path, "result"], { ...options, names, uses });
   const plain = !poll && !success && isPlain(spec.result);
+  const over =
+    spec.stream &&
+    compileOver(spec.stream.request ?? {}, spec.request, [...path, "stream", "request"], { ...options, names: names.request });
+  const listen = spec.stream && compileStream(spec.stream, [...path, "stream"], { ...options, names, uses: new Set() });
 
   const begin = async (around: Exchange): Promise<Record<string, unknown>> => {
     const bodies: Record<string, unknown> = {};
     try {
-      for (const { name, call } of before) {
-        const { request } = await call(around, { before: bodies });
+      for (const { name, ask } of before) {
+        const { request } = await ask(around, { before: bodies });
         bodies[name] = good(await exchange(request, around), around).body;
       }
       return bodies;
@@ -83,24 +92,29 @@ export function compileOperation(
 
   const standIns = standInsOf(JSON.stringify(spec));
   const rehearse = async (around: Exchange) => ({
-    calls: (await Promise.all(before.map(({ call }) => call(around, { before: standIns })))).map(({ request }) => request),
+    calls: (await Promise.all(before.map(({ ask }) => ask(around, { before: standIns })))).map(({ request }) => request),
     standIns,
   });
 
   const render = async (around: Exchange, bodies: Record<string, unknown>): Promise<Prepared> => {
-    const rendered = await submit(around, { before: bodies });
-    return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]) };
+    const streamed = over !== undefined && around.events?.show !== undefined;
+    const rendered = await submit(around, { before: bodies }, streamed ? over : undefined);
+    return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]), streamed };
   };
 
-  const good = (answer: Answer, around: Exchange, judge?: (variables: Variables) => boolean): Answer => {
+  const judge = (answer: Answer, around: Exchange): void => {
     const variables = { ...variablesOf(around), ...answer };
-    const usual = usualOf(answer);
     const rule = errors.find((candidate) => candidate.matches(variables));
-    if (rule) throw rule.failure(variables, usual);
+    if (rule) throw rule.failure(variables, usualOf(answer));
+  };
+
+  const good = (answer: Answer, around: Exchange, succeeded?: (variables: Variables) => boolean): Answer => {
+    judge(answer, around);
+    const usual = usualOf(answer);
     if (answer.status < 200 || answer.status > 299) throw usualFailure(usual);
     if (typeof answer.body === "string")
       throw new ProviderFailure("bad_response", "the provider's answer is not JSON", { status: answer.status });
-    if (judge ? !judge(variables) : saysError(answer.body)) throw failedInside(usualFailure(usual));
+    if (succeeded ? !succeeded({ ...variablesOf(around), ...answer }) : saysError(answer.body)) throw failedInside(usualFailure(usual));
     return answer;
   };
 
@@ -119,10 +133,23 @@ export function compileOperation(
     }
   };
 
-  const order = async (request: OutgoingRequest, around: Exchange, bodies: Record<string, unknown>, early?: Early): Promise<Result> => {
+  const submitted = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
+    const { request, before: bodies, streamed } = prepared;
+    const incoming = await call(request, around, around.events?.accepted);
+    const isStream = streamed && incoming.status < 300 && /^text\/event-stream\b/i.test(incoming.headers["content-type"] ?? "");
+    if (!isStream || !listen || !around.events?.show)
+      return finish(good(await readAnswer(incoming, around, early), around, success), around, bodies).catch(accepted);
+    const tellsFailure = (event: Answer): void => {
+      judge(event, around);
+      if (saysError(event.body)) throw failedInside(usualFailure(usualOf(event)));
+    };
+    const scope = { ...variablesOf(around), before: bodies };
+    return listen(incoming, { ctx: around.ctx, show: around.events.show, scope, judge: tellsFailure });
+  };
+
+  const order = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
     try {
-      const submission = good(await exchange(request, around, early), around, success);
-      const result = await finish(submission, around, bodies).catch(accepted);
+      const result = await submitted(prepared, around, early);
       if (result.errors.length === 0) return result;
       const secrets = hiddenFrom(around);
       for (const told of result.errors) Object.assign(told, { message: hide(told.message, secrets), code: hide(told.code, secrets) });
@@ -147,14 +174,14 @@ export function compileOperation(
     begin,
     rehearse,
     render,
-    run: ({ request, before: bodies }, around) =>
+    run: (prepared, around) =>
       new Promise((resolve, reject) => {
         const early: Early = (answer) => {
-          const result = begun(answer, around, bodies);
+          const result = begun(answer, around, prepared.before);
           if (result) resolve({ ...result, rest: whole });
           return result !== undefined;
         };
-        const whole = order(request, around, bodies, plain && around.ctx.early ? early : undefined);
+        const whole = order(prepared, around, plain && around.ctx.early ? early : undefined);
         whole.then(resolve, reject);
       }),
   };
@@ -182,8 +209,8 @@ function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Para
 }
 
 /** A further call of something that was ordered and may be paid for: three tries, with growth. */
-async function again(call: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<Answer> {
-  const { request } = await call(around, variables);
+async function again(from: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<Answer> {
+  const { request } = await from(around, variables);
   for (let attempt = 1; ; attempt += 1) {
     const answer = await exchange(request, around).catch((error: unknown) => {
       if (error instanceof ProviderFailure && attempt < 3) return undefined;

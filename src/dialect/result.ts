@@ -42,13 +42,15 @@ export interface ResultOptions {
   report: Report;
   uses: Set<string>;
   readDocument?: TemplateOptions["readDocument"];
+  /** It is about one event of a stream, which need not hold a picture and else is the picture's own. */
+  isEvent?: boolean;
 }
 
 /** Compile one form of `result`, and the condition that it is the one meant. */
 export function compileResult(
   spec: ResultSpec,
   path: Path,
-  { names, report, uses }: ResultOptions,
+  { names, report, uses, isEvent = false }: ResultOptions,
 ): { applies: (variables: Variables) => boolean; extract: Extract } {
   const whole = (name: string) =>
     spec[name] === undefined
@@ -58,9 +60,10 @@ export function compileResult(
     spec[name] === undefined
       ? undefined
       : compileTemplate(spec[name], [...path, name], { names: names.image, report, uses, required: true });
-  if (!spec.bytes && spec.images === undefined) report(path, "images is missing, the list of pictures: images: ${body.data}");
-  if (!spec.bytes && spec.url === undefined && spec.base64 === undefined)
-    report(path, "url or base64 is missing, where one picture is: url: ${image.url}");
+  if (isEvent && spec.when === undefined) report(path, 'when is missing, which events are meant: when: event == "done"');
+  if (!isEvent && !spec.bytes && spec.images === undefined) report(path, "images is missing, the list of pictures: images: ${body.data}");
+  const givesPictures = spec.url !== undefined || spec.base64 !== undefined;
+  if (!isEvent && !spec.bytes && !givesPictures) report(path, "url or base64 is missing, where one picture is: url: ${image.url}");
   const applies =
     spec.when === undefined ? () => true : answerCondition(spec.when, [...path, "when"], { names: names.answer, report, uses });
   const images = whole("images");
@@ -85,7 +88,12 @@ export function compileResult(
   const extract: Extract = (variables, answer) => {
     const result: Result = { pictures: [], errors: [], facts: {} };
     if (spec.bytes) result.pictures.push(fromData(answer.picture));
-    else collect(listOf(read(images, variables)), (image, index) => one({ ...variables, image, index }, answer), result);
+    else if (givesPictures)
+      collect(
+        listOf(isEvent && !images ? [variables.body] : read(images, variables)),
+        (image, index) => one({ ...variables, image, index }, answer),
+        result,
+      );
     for (const [name, template] of shared) {
       const value = read(template, variables);
       if (name === "metadata" && isPlainObject(value)) result.metadata = value;

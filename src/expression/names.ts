@@ -60,13 +60,14 @@ export function channelNames(
     ...request,
     ...response,
     submitted: { about: "The body of the answer to the submission." },
+    event: { about: "The event's name; only within `stream`." },
     submission: { about: "The whole answer to the submission.", fields: ["status", "headers", "body"] },
   };
   return {
     request: { place: "request and before", variables: request },
-    answer: { place: "success, poll, cancel and result", variables: answer },
+    answer: { place: "success, poll, cancel, result and stream", variables: answer },
     image: {
-      place: "one picture of result",
+      place: "one picture of result or stream",
       variables: { ...answer, image: { about: "One element of `result.images`." }, index: { about: "Its place in the list, from 0." } },
     },
     errors: { place: "errors", variables: { ...response, model } },

@@ -110,6 +110,18 @@ function compileMap(value: Record<string, unknown>, path: Path, options: Templat
   };
 }
 
+/** Objects laid over one another, key by key; a null deletes, what is no object adds nothing. */
+export function laidOver(layers: readonly unknown[]): Record<string, unknown> {
+  const merged = new Map<string, unknown>();
+  for (const layer of layers) {
+    for (const [key, item] of isPlainObject(layer) ? Object.entries(layer) : []) {
+      if (item === null) merged.delete(key);
+      else merged.set(key, item);
+    }
+  }
+  return Object.fromEntries(merged);
+}
+
 /** `$merge`: objects laid over one another, key by key; a null deletes. */
 function compileMerge(value: Record<string, unknown>, path: Path, options: TemplateOptions): Template {
   if (!Array.isArray(value.$merge) || Object.keys(value).length > 1) {
@@ -117,18 +129,7 @@ function compileMerge(value: Record<string, unknown>, path: Path, options: Templ
     return nothing;
   }
   const layers = value.$merge.map((layer: unknown, index) => compileTemplate(layer, [...path, "$merge", index], options));
-  return (rendering) => {
-    const merged = new Map<string, unknown>();
-    for (const layer of layers) {
-      const rendered = layer(rendering);
-      if (!isPlainObject(rendered)) continue;
-      for (const [key, item] of Object.entries(rendered)) {
-        if (item === null) merged.delete(key);
-        else merged.set(key, item);
-      }
-    }
-    return Object.fromEntries(merged);
-  };
+  return (rendering) => laidOver(layers.map((layer) => layer(rendering)));
 }
 
 /** Compile a bare condition. A value that is not there makes it false. */

@@ -10,11 +10,12 @@ const afterRule = { retry: "same", next_key: "next_key", next_channel: "next_cha
  * The rule of money: another is asked only where it is certain that nothing was made, since a picture that may have been made may have to
  * be paid for. `unsafe` is the operator's word that a second one may be.
  */
-export function afterFailure(error: unknown, { submitted, accepted }: Progress, unsafe: boolean): Next {
+export function afterFailure(error: unknown, { submitted, accepted, shown }: Progress, unsafe: boolean): Next {
   // What the channel cannot send, such as a size, another channel may.
   if (error instanceof GatewayError) return !submitted && error.status < 500 ? "next_channel" : "stop";
   if (!(error instanceof ProviderFailure)) return "stop";
   const { kind, details } = error;
+  if (shown) return "stop";
   // The moderation of another provider is not to be tried out.
   if (kind === "refused") return "stop";
   if (details.notAccepted && !accepted) return details.then ? afterRule[details.then] : afterProof(kind, details.status);

@@ -4,7 +4,7 @@ import { ProviderFailure } from "../errors.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import { passingRoom, type SpoolScope } from "../picture/spool.ts";
-import { emptyResult } from "../plugin/compose.ts";
+import { emptyResult, type Events } from "../plugin/compose.ts";
 import { withRest } from "../plugin/merge.ts";
 import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
 import { deadline } from "./deadline.ts";
@@ -19,6 +19,8 @@ export interface AttemptSurroundings {
   log: Logger;
   /** Whether the answer can be begun before the provider's is whole: see `Result.rest`. */
   early?: boolean;
+  /** Told of pictures as they come, where the client wants a stream. */
+  events?: Events;
   /** Aborts when the client hangs up, or the request's time is over. */
   signal: AbortSignal;
 }
@@ -39,6 +41,16 @@ export async function attempt(
     route.timeout,
     () => new ProviderFailure("timeout", "the provider did not finish in time"),
   );
+  let shown = 0;
+  const { events } = around;
+  const counted: Events | undefined = events?.show && {
+    accepted: events.accepted,
+    show: async (picture) => {
+      progress.shown = true;
+      await events.show?.(picture);
+      if (picture.partial === undefined) shown += 1;
+    },
+  };
   const ctx: PluginContext = {
     input,
     request: structuredClone(input),
@@ -67,8 +79,8 @@ export async function attempt(
     log: around.log,
   };
   try {
-    await route.run(ctx, key, progress);
-    judgeCount(ctx, input.n, route.partial);
+    await route.run(ctx, key, progress, counted);
+    judgeCount(ctx, ctx.result.pictures.length + shown, route.partial);
     const { rest, pictures } = ctx.result;
     if (rest && !pictures.some(({ data }) => data.kind === "stream")) {
       // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
@@ -86,8 +98,8 @@ export async function attempt(
 }
 
 /** Fewer or more pictures than asked for are never passed off as what was asked for. */
-function judgeCount(ctx: PluginContext, asked: number, partial: "keep" | "fail"): void {
-  const made = ctx.result.pictures.length;
+function judgeCount(ctx: PluginContext, made: number, partial: "keep" | "fail"): void {
+  const asked = ctx.input.n;
   if (made === asked) return;
   if (made < asked && partial === "fail") throw new ProviderFailure("failed", `${made} of ${asked} pictures came back`);
   ctx.change("n", { from: asked, to: made });

@@ -5,7 +5,7 @@ import type { Change, Result } from "../plugin/context.ts";
 import { withRest } from "../plugin/merge.ts";
 
 /** An answer's body in pieces: JSON text, some of it only known when its turn comes, and pictures that are written as base64 then. */
-type Piece = string | LocalData | (() => Promise<string>);
+export type Piece = string | LocalData | (() => Promise<string>);
 
 /** The answer to a client, ready to be written. `length` in bytes, where it is known beforehand. */
 export interface AnswerBody {
@@ -37,16 +37,19 @@ function arriving(result: Result, rest: Promise<Result>, changes: Change[]): Pie
   return [`{"data":[{"b64_json":"`, ...pictures, tail];
 }
 
-function factsOf({ facts, metadata, errors }: Result, changes: Change[]): { created: number } & Record<string, unknown> {
-  const all = {
-    ...metadata,
-    ...(errors.length > 0 ? { errors } : {}),
-    ...(changes.length > 0 ? { pictor: { changes } } : {}),
-  };
-  return { ...facts, created: seconds(facts.created), ...(Object.keys(all).length > 0 ? { metadata: all } : {}) };
+function factsOf(result: Result, changes: readonly Change[]): { created: number } & Record<string, unknown> {
+  const metadata = metadataOf(result, changes);
+  return { ...result.facts, created: seconds(result.facts.created), ...(metadata && { metadata }) };
 }
 
-function members(picture: Picture): Piece[] {
+/** The provider's metadata, what failed, and what the gateway has to say, `more` included; undefined where that is nothing. */
+export function metadataOf({ metadata, errors }: Result, changes: readonly Change[], more: object = {}): object | undefined {
+  const pictor = { ...more, ...(changes.length > 0 ? { changes } : {}) };
+  const all = { ...metadata, ...(errors.length > 0 ? { errors } : {}), ...(Object.keys(pictor).length > 0 ? { pictor } : {}) };
+  return Object.keys(all).length > 0 ? all : undefined;
+}
+
+export function members(picture: Picture): Piece[] {
   const { data } = picture;
   return data.kind === "url" ? [`"url":${JSON.stringify(data.url)}${revised(picture)}`] : ['"b64_json":"', data, `"${revised(picture)}`];
 }
@@ -56,7 +59,7 @@ function revised({ revisedPrompt }: Pick<Picture, "revisedPrompt"> = {}): string
 }
 
 /** Unix seconds. Some providers say milliseconds, a text or nothing. */
-function seconds(created: unknown): number {
+export function seconds(created: unknown): number {
   const said = typeof created === "string" && Number.isNaN(Number(created)) ? Date.parse(created) : Number(created);
   if (!(said > 0)) return Math.floor(Date.now() / 1000);
   return Math.floor(said > 1e11 ? said / 1000 : said);
@@ -73,7 +76,7 @@ function lengthOf(pieces: readonly Piece[]): number | undefined {
   return total;
 }
 
-async function* write(pieces: readonly Piece[]): AsyncGenerator<string | Buffer> {
+export async function* write(pieces: readonly Piece[]): AsyncGenerator<string | Buffer> {
   for (const piece of pieces) {
     if (typeof piece === "string") yield piece;
     else if (typeof piece === "function") yield await piece();

@@ -53,7 +53,7 @@ function observe(gateway: Gateway) {
       leave?.();
       hangUp.abort(hungUp);
       gateway.metrics.inFlight.dec();
-      const status = state.brokeOff ? 502 : ctx.res.writableFinished ? ctx.status : 499;
+      const status = state.failed ?? (ctx.res.writableFinished ? ctx.status : 499);
       const seconds = (performance.now() - began) / 1000;
       const bytes = socket.bytesWritten - sentBefore;
       const path = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
@@ -89,12 +89,18 @@ function errors(gateway: Gateway) {
     try {
       await next();
     } catch (error) {
-      const { signal, id } = ctx.state as RequestState;
+      const state = ctx.state as RequestState;
+      const { signal, id, events } = state;
+      const { headersSent, destroyed } = ctx.res;
       const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
       // Nobody is there to be answered, or half an answer is out already: then only a broken connection tells that it is not whole.
-      if ((signal.aborted && !cut) || ctx.res.headersSent) return void ctx.res.destroy();
+      if ((signal.aborted && !cut) || destroyed || (headersSent && !events)) return void ctx.res.destroy();
       const known = cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
       if (known.status >= 500 && !expected.has(known.code)) gateway.log.error({ request: id, err: error }, "request failed");
+      if (headersSent) {
+        state.failed = known.status;
+        return events?.fail(known);
+      }
       ctx.respond = true;
       ctx.remove("content-length");
       ctx.status = known.status;

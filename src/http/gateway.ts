@@ -6,6 +6,7 @@ import type { Table } from "../gateway/table.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
+import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
@@ -34,6 +35,8 @@ export interface Gateway {
   trustProxy?: boolean;
   /** Origins that browsers may call from. */
   corsOrigins?: readonly string[];
+  /** Milliseconds between two signs of life of a stream; 10 seconds when absent. */
+  heartbeat?: number;
 }
 
 /** What is known of a request once it is parsed, for the log, the metrics and the headers. */
@@ -45,6 +48,8 @@ export interface RequestState {
   model?: string;
   channel?: string;
   attempts?: string;
-  /** Whether the answer had begun when a picture of it broke off. */
-  brokeOff?: boolean;
+  /** Set where the client wants a stream. */
+  events?: EventAnswer;
+  /** The status that tells what became of an answer that had begun when it failed. */
+  failed?: number;
 }

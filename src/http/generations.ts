@@ -5,9 +5,11 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
+import type { Change } from "../plugin/context.ts";
 import { answerBody } from "./answer.ts";
 import { readJson } from "./body.ts";
 import { changesHeader } from "./changes.ts";
+import { answerEvents } from "./events.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { modelFor } from "./models.ts";
 import { modelOf, unify } from "./normalise.ts";
@@ -26,6 +28,8 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
   state.model = model;
   const request = unify(body, entry.schema);
   const log = gateway.log.child({ request: state.id });
+  const { heartbeat = 10_000 } = gateway;
+  if (body.stream === true) state.events = answerEvents(ctx, { kind: "image_generation", request, heartbeat, log });
   const spool = gateway.spool.scope();
   try {
     const generated = await generate(entry, request, {
@@ -35,7 +39,7 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
         return { url: `${originOf(ctx, gateway)}/images/${id}`, mediaType, bytes };
       },
       spool,
-      early: true,
+      early: !state.events,
       log,
       signal: state.signal,
       routing: gateway.routing,
@@ -43,11 +47,14 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
       pinned: pinnedOf(ctx, entry, state),
       standIns: standInsOf(entry, body, table.models, state),
       attempted: (attempt) => note(ctx, attempt, gateway),
+      events: state.events?.events,
     });
     const changes = changesHeader(generated.changes);
     if (changes) ctx.set("x-pictor-changes", changes);
-    await send(ctx, generated, log);
-    count(generated, entry, state, gateway);
+    let made = generated.result.pictures.length;
+    if (state.events) made = await state.events.finish(generated);
+    else await send(ctx, generated, log);
+    count(made, generated.changes, entry, state, gateway);
   } finally {
     await spool.close();
   }
@@ -88,9 +95,15 @@ function note(ctx: Context, { route, outcome, seconds }: Attempt, { metrics }: G
   metrics.attemptSeconds.observe({ channel, model: route.model.id }, seconds);
 }
 
-function count({ result, changes }: Generated, { id, schema }: ModelEntry, { channel }: RequestState, { metrics }: Gateway): void {
+function count(
+  made: number,
+  changes: readonly Change[],
+  { id, schema }: ModelEntry,
+  { channel }: RequestState,
+  { metrics }: Gateway,
+): void {
   const labels = { channel, model: id };
-  metrics.pictures.inc(labels, result.pictures.length);
+  metrics.pictures.inc(labels, made);
   // An open schema lets clients name fields of their own, and a label for each would grow without end.
   for (const { field } of changes) metrics.changes.inc({ ...labels, field: schema.properties.includes(field) ? field : "other" });
 }
@@ -115,7 +128,7 @@ async function send(ctx: Context, generated: Generated, log: Logger): Promise<vo
     for await (const chunk of chunks()) if (!ctx.res.write(chunk)) await once(ctx.res, "drain", { signal: state.signal });
   } catch (error) {
     if (!state.signal.aborted) {
-      state.brokeOff = true;
+      state.failed = 502;
       log.error({ err: error }, "the answer broke off");
     }
     throw error;

@@ -23,14 +23,14 @@ export function unify(body: Record<string, unknown>, schema: CompiledModel): Uni
   refuseWhatIsNotThere(request);
   schema.validate(request);
   if (request.response_format === "base64") request.response_format = "b64_json";
+  // A picture in an event of OpenAI's is base64.
+  if (request.stream === true) request.response_format ??= "b64_json";
   delete request.stream;
   return request as UnifiedRequest;
 }
 
 /** Better a clear refusal than a picture made without what was sent along. */
 function refuseWhatIsNotThere(request: Record<string, unknown>): void {
-  if (request.stream === true)
-    throw new GatewayError("api_not_implemented", "streaming is not there yet; leave stream out", { param: "stream" });
   for (const field of ["image", "images", "mask"]) {
     if (field in request)
       throw new GatewayError("api_not_implemented", `images as input are not there yet; leave ${field} out`, { param: field });

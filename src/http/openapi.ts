@@ -58,7 +58,7 @@ function paths(request: Json): Json {
         tags: ["images"],
         requestBody: { required: true, content: json(request) },
         responses: {
-          200: { description: "The pictures.", headers: answerHeaders, content: json(ref("Images")) },
+          200: { description: "The pictures.", headers: answerHeaders, content: { ...json(ref("Images")), ...events } },
           ...failures(400, 401, 403, 404, 413, 415, 429, 500, 501, 502, 503, 504),
         },
       },
@@ -140,6 +140,16 @@ const answerHeaders: Json = Object.fromEntries(
 );
 
 const picture: Json = { "image/*": { schema: { type: "string", format: "binary" } } };
+
+const events: Json = {
+  "text/event-stream": {
+    schema: {
+      type: "string",
+      description:
+        "With `stream: true`: events named as the `type` of their data. `image_generation.partial_image` holds an unfinished picture with `partial_image_index`, `image_generation.completed` a finished one, as `b64_json` or `url`, with `created_at`, `size`, `quality`, `background`, `output_format`; the last has `usage` and `metadata`. `image_generation.failed` stands in its place where the last picture failed after the others were sent; `error` ends a stream that failed. Comments keep it alive.",
+    },
+  },
+};
 
 const images: Json = {
   type: "object",

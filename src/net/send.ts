@@ -44,13 +44,14 @@ export interface Patience {
 }
 
 /**
- * One HTTP call; `guarded` reaches public addresses only. Resolves when the answer's head is here; its body must be read or destroyed.
+ * One HTTP call; `guarded` reaches public addresses only, and `sent` is told when the whole request is out. Resolves when the answer's head
+ * is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
  */
 export async function send(
   request: OutgoingRequest,
   signal: AbortSignal,
-  { guarded = false, connect = 10_000, firstByte }: Patience & { guarded?: boolean } = {},
+  { guarded = false, connect = 10_000, firstByte, sent = () => {} }: Patience & { guarded?: boolean; sent?: () => void } = {},
 ): Promise<IncomingAnswer> {
   signal.throwIfAborted();
   const stream = client.stream(request.url, {
@@ -68,6 +69,7 @@ export async function send(
     const response = await new Promise<Response>((resolve, reject) => {
       stream.once("response", resolve);
       stream.once("request", (request: http.ClientRequest) => {
+        request.once("finish", sent);
         request.once("socket", (socket) => {
           connected = !socket.connecting;
           if (connected) return;

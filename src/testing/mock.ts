@@ -19,6 +19,7 @@ export interface Exchange {
     json?: unknown;
     text?: string;
     base64?: string;
+    sse?: { event?: string; data: unknown }[];
     cut?: boolean;
     /** The client hangs up in place of a reply. */
     hang_up?: boolean;
@@ -147,13 +148,20 @@ function parsed(body: Buffer): unknown {
 
 /** Write a reply. */
 export function answer(response: ServerResponse, reply: Exchange["reply"]): void {
-  const [body, type] =
-    reply.base64 !== undefined
-      ? [Buffer.from(reply.base64, "base64"), "application/octet-stream"]
-      : reply.text !== undefined
-        ? [Buffer.from(reply.text), "text/plain"]
-        : [Buffer.from(JSON.stringify(reply.json ?? {})), "application/json"];
+  const [body, type] = contentOf(reply);
   response.writeHead(reply.status ?? 200, { "content-type": type, "content-length": body.length, ...reply.headers });
   if (reply.cut) response.write(body.subarray(0, body.length / 2), () => response.destroy());
   else response.end(body);
+}
+
+function contentOf({ base64, text, sse, json = {} }: Exchange["reply"]): [body: Buffer, type: string] {
+  if (base64 !== undefined) return [Buffer.from(base64, "base64"), "application/octet-stream"];
+  if (text !== undefined) return [Buffer.from(text), "text/plain"];
+  if (sse) return [Buffer.from(sse.map(eventText).join("")), "text/event-stream"];
+  return [Buffer.from(JSON.stringify(json)), "application/json"];
+}
+
+function eventText({ event, data }: { event?: string; data: unknown }): string {
+  const text = typeof data === "string" ? data : JSON.stringify(data);
+  return `${event === undefined ? "" : `event: ${event}\n`}data: ${text}\n\n`;
 }

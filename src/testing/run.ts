@@ -26,7 +26,7 @@ interface ChannelTest {
   request: Record<string, unknown>;
   exchange?: Exchange[];
   /** Absent where the client hangs up. */
-  answer?: { status: number; headers?: Record<string, string>; json?: unknown };
+  answer?: { status: number; headers?: Record<string, string>; json?: unknown; events?: unknown[] };
 }
 
 /**
@@ -109,10 +109,10 @@ async function runTest(
       body: JSON.stringify(request),
       signal: AbortSignal.any([hangUp.signal, late]),
     });
-    const body: unknown = await response.json();
+    const text = await response.text();
     return [
       ...mock.complaints(),
-      ...(answer ? judged(response, body, answer) : ["there is an answer, and the client was to hang up before it"]),
+      ...(answer ? judged(response, text, answer) : ["there is an answer, and the client was to hang up before it"]),
     ];
   } catch (error) {
     // What the gateway tells the provider then, it tells behind the client's back.
@@ -122,13 +122,27 @@ async function runTest(
   }
 }
 
-function judged(response: Response, body: unknown, answer: NonNullable<ChannelTest["answer"]>): string[] {
-  const { status, headers } = response;
+function judged({ status, headers }: Response, text: string, answer: NonNullable<ChannelTest["answer"]>): string[] {
+  const events = headers.get("content-type") === "text/event-stream" ? eventsOf(text) : undefined;
+  const body: unknown = events ?? JSON.parse(text);
   return [
     ...(status === answer.status
       ? []
       : [`the answer's status is ${status}, expected ${answer.status}: ${JSON.stringify(body).slice(0, 600)}`]),
     ...Object.entries(answer.headers ?? {}).flatMap(([name, value]) => lacking(headers.get(name), value, `header ${name}`)),
     ...("json" in answer ? lacking(body, answer.json, "answer") : []),
+    ...(answer.events ? lacking(events, answer.events, "events") : []),
   ];
+}
+
+/** The data of the events, each of which must be named as it says; comments are no events. */
+function eventsOf(text: string): unknown[] {
+  return text
+    .split("\n\n")
+    .filter((block) => block.startsWith("event: "))
+    .map((block) => {
+      const [, name, data = ""] = /^event: (.*)\ndata: (.*)$/.exec(block) ?? [];
+      const parsed = JSON.parse(data) as { type?: string };
+      return parsed.type === name ? parsed : { ...parsed, type: `${parsed.type}, in an event named ${name}` };
+    });
 }

@@ -149,7 +149,7 @@ describe("mistakes in expressions", () => {
       name: "the picture outside of its place",
       change: ["images: ${body.data}", "images: ${image.data}"],
       expected: [
-        "channels/x.yaml:14:15: generate.result.images: unknown name image (known: request, size, model, variables, base_url, key, before, status, headers, body, submitted, submission)",
+        "channels/x.yaml:14:15: generate.result.images: unknown name image (known: request, size, model, variables, base_url, key, before, status, headers, body, submitted, event, submission)",
       ],
     },
     inPrompt(

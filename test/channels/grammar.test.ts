@@ -12,7 +12,7 @@ describe("mistakes in the words of a channel", () => {
     {
       name: "a key far from every other",
       change: ["  result:\n", "  zebra: 1\n  result:\n"],
-      expected: ['channels/x.yaml:13:3: generate: unknown key "zebra" (known: before, request, success, poll, cancel, result)'],
+      expected: ['channels/x.yaml:13:3: generate: unknown key "zebra" (known: before, request, success, poll, cancel, result, stream)'],
     },
     {
       name: "an unknown plugin",

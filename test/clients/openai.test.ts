@@ -103,6 +103,62 @@ describe("client: openai", () => {
     expect(answer).to.deep.include({ created: 1713833628, data: [{ b64_json }], usage, quality: "high", background: "transparent" });
   });
 
+  it("iterates the events of the demo model, which shows its pictures unfinished", async () => {
+    const stream = await client.images.generate({
+      model: "demo",
+      prompt: "a cat",
+      size: "256x256",
+      stream: true,
+      partial_images: 2,
+    });
+    const events: [string, number | undefined, string][] = [];
+    for await (const event of stream)
+      events.push([
+        event.type,
+        "partial_image_index" in event ? event.partial_image_index : undefined,
+        pixelsOf(Buffer.from(event.b64_json, "base64")),
+      ]);
+    expect(events).to.deep.equal([
+      ["image_generation.partial_image", 0, "256x256"],
+      ["image_generation.partial_image", 1, "256x256"],
+      ["image_generation.completed", undefined, "256x256"],
+    ]);
+  });
+
+  it("gets the pictures of a provider without streams as events", async () => {
+    const b64_json = solidPng(1024, 1024).toString("base64");
+    house.mock.play([{ expect: { post: "/images/generations" }, reply: { json: { created: 7, data: [{ b64_json }] } } }]);
+    const stream = await client.images.generate({ model: "dall-e-3", prompt: "a cat", stream: true });
+    const events = [];
+    for await (const event of stream) events.push(event);
+    expect(events).to.deep.equal([
+      {
+        type: "image_generation.completed",
+        created_at: 7,
+        size: "1024x1024",
+        quality: "standard",
+        background: "auto",
+        output_format: "png",
+        b64_json,
+      },
+    ]);
+  });
+
+  it("throws an error that comes in a stream, and one that comes before it", async () => {
+    const stream = { model: "gpt-image-1", prompt: "a cat", stream: true } as const;
+    const partial = { type: "image_generation.partial_image", b64_json: solidPng(8, 8).toString("base64"), partial_image_index: 0 };
+    const error = { type: "error", error: { code: "moderation_blocked", message: "no, thanks" } };
+    house.mock.play([{ expect: { post: "/images/generations" }, reply: { sse: [{ data: partial }, { data: error }] } }]);
+    const types: string[] = [];
+    const iterate = async () => {
+      for await (const { type } of await client.images.generate(stream)) types.push(type);
+    };
+    expect((await failure(iterate(), APIError)).code).to.equal("content_policy_violation");
+    expect(types).to.deep.equal(["image_generation.partial_image"]);
+    house.mock.play([{ expect: { post: "/images/generations" }, reply: { sse: [{ data: error }] } }]);
+    expect(await failure(iterate(), BadRequestError)).to.include({ code: "content_policy_violation" });
+  });
+
   it("lists and retrieves models, also those with a slash", async () => {
     const ids: string[] = [];
     for await (const { id, object } of client.models.list()) {

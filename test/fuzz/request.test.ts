@@ -113,10 +113,11 @@ describe("any request", () => {
 
   /** Whatever happens, the answer is one that the design knows. */
   async function lawful(request: unknown, allowed: readonly number[]) {
-    const { status, json, headers } = await draw(gateway, request);
+    const { status, text, json, headers } = await draw(gateway, request);
     expect(status, JSON.stringify(json)).to.be.oneOf(allowed);
     expect(headers.get("x-request-id")).to.match(/^req_/);
-    if (status === 200) expect(json.data).to.be.an("array").that.is.not.empty;
+    if (headers.get("content-type") === "text/event-stream") expect(text).to.match(/^event: image_generation\.completed\n/);
+    else if (status === 200) expect(json.data).to.be.an("array").that.is.not.empty;
     else {
       expect(json.error).to.have.all.keys("message", "type", "param", "code");
       expect(json.error.message.length).to.be.within(1, 2000);
@@ -131,7 +132,7 @@ describe("any request", () => {
         const text = [["model", model], ["prompt", "x"], ...fields]
           .map(([key, item]) => `${JSON.stringify(key)}:${JSON.stringify(item)}`)
           .join(",");
-        const hungry = /"response_format":"b64_json"/.test(text) || model === "demo";
+        const hungry = /"response_format":"b64_json"|"stream":true/.test(text) || model === "demo";
         return lawful(`{${text}}`, hungry ? [200, 400, 501, 502] : [200, 400, 501]);
       }),
       { numRuns: 700 },

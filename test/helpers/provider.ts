@@ -70,7 +70,8 @@ export async function draw(
     signal,
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, json: JSON.parse(text) as Answer };
+  const isStream = response.headers.get("content-type") === "text/event-stream";
+  return { status: response.status, headers: response.headers, text, json: (isStream ? {} : JSON.parse(text)) as Answer };
 }
 
 interface Answer {

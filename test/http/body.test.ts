@@ -157,7 +157,6 @@ describe("http: a request's body", () => {
     ["no prompt", { model: "demo" }, 400, "missing_required_parameter", "prompt"],
     ["n of 11", { model: "demo", prompt: "a cat", n: 11 }, 400, "integer_above_max_value", "n"],
     ["a size that is none", { model: "demo", prompt: "a cat", size: "large" }, 400, "invalid_value", "size"],
-    ["a stream", { model: "demo", prompt: "a cat", stream: true }, 501, "api_not_implemented", "stream"],
     ["an image", { model: "demo", prompt: "a cat", image: "x" }, 501, "api_not_implemented", "image"],
   ] as const) {
     it(`is refused with ${what}`, async () => {

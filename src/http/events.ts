@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import type { Context } from "koa";
+import type { Logger } from "pino";
+import type { GatewayError } from "../errors.ts";
+import type { Generated } from "../gateway/generate.ts";
+import type { Events, Shown } from "../plugin/compose.ts";
+import type { UnifiedRequest } from "../plugin/context.ts";
+import { members, metadataOf, seconds, write, type Piece } from "./answer.ts";
+import type { RequestState } from "./gateway.ts";
+
+/** An answer as server-sent events. Its head goes out with the first of them, or with the first sign of life. */
+export interface EventAnswer {
+  /** What the request tells while it runs. */
+  events: Events;
+  /** Send what was not shown yet, and with the last picture what is said of the whole. Resolves with how many pictures there were. */
+  finish(generated: Generated): Promise<number>;
+  /** Tell an error once the head is out. */
+  fail(error: GatewayError): Promise<void>;
+}
+
+interface Options {
+  /** How the events' names begin. */
+  kind: "image_generation" | "image_edit";
+  /** What the client asked for, which stands where the provider says nothing. */
+  request: Pick<UnifiedRequest, "n" | "size" | "quality" | "background" | "output_format">;
+  /** Milliseconds between two signs of life while a provider works. */
+  heartbeat: number;
+  log: Logger;
+}
+
+export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Options): EventAnswer {
+  const { res } = ctx;
+  const state = ctx.state as RequestState;
+  let timer: NodeJS.Timeout | undefined;
+  let last: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  let made = 0;
+  let held: Shown | undefined;
+  res.once("close", () => clearInterval(timer));
+
+  /** Write one event after the other, each as the client takes it. */
+  const inTurn = (pieces: readonly Piece[]): Promise<void> => {
+    waiting += 1;
+    const turn = last.then(() => writeOut(pieces)).finally(() => (waiting -= 1));
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+
+  const writeOut = async (pieces: readonly Piece[]): Promise<void> => {
+    if (!res.headersSent) {
+      ctx.status = 200;
+      ctx.set({ "content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no" });
+      ctx.respond = false;
+      ctx.flushHeaders();
+    }
+    try {
+      for await (const chunk of write(pieces)) {
+        if (res.destroyed) throw new Error("the connection is closed");
+        if (!res.write(chunk)) await once(res, "drain", { signal: state.signal });
+      }
+    } catch (error) {
+      // Half an event cannot be taken back; only a broken connection tells that it is not whole.
+      if (!state.signal.aborted && !res.destroyed) {
+        state.failed = 502;
+        log.error({ err: error }, "the answer broke off");
+      }
+      res.destroy();
+      throw error;
+    }
+  };
+
+  const completed = (shown: Shown, tail: object = {}) =>
+    inTurn(eventOf(`${kind}.completed`, { ...factsOf(shown, request), ...tail }, shown));
+
+  const show = async (shown: Shown): Promise<void> => {
+    const { partial: partial_image_index } = shown;
+    if (partial_image_index !== undefined)
+      return inTurn(eventOf(`${kind}.partial_image`, { ...factsOf(shown, request), partial_image_index }, shown));
+    made += 1;
+    if (made < request.n) return completed(shown);
+    // What is said of the whole goes with the last picture, so the one that may be the last waits for it.
+    const before = held;
+    held = shown;
+    if (before) await completed(before);
+  };
+
+  return {
+    events: {
+      accepted: () => {
+        timer ??= setInterval(() => {
+          if (waiting === 0) inTurn([": still at work\n\n"]).catch(() => undefined);
+        }, heartbeat);
+      },
+      show,
+    },
+    finish: async (generated) => {
+      const { pictures, facts } = generated.result;
+      const rest = [...(held ? [held] : []), ...pictures.map((picture): Shown => ({ picture, facts }))];
+      const final = rest.pop();
+      for (const shown of rest) await completed(shown);
+      // What was known before the head went out stands in the headers.
+      const { channel, attempts } = state;
+      const tail = {
+        usage: facts.usage,
+        metadata: metadataOf(generated.result, generated.changes, res.headersSent ? { channel, attempts } : {}),
+      };
+      await (final ? completed(final, tail) : inTurn(eventOf(`${kind}.failed`, tail)));
+      res.end();
+      return made + pictures.length;
+    },
+    fail: async (error) => {
+      await inTurn(eventOf("error", error.toJSON()));
+      res.end();
+    },
+  };
+}
+
+/** An event in OpenAI's shape. The picture is spliced into its data. */
+function eventOf(type: string, fields: object, shown?: Shown): Piece[] {
+  const rest = JSON.stringify({ type, ...fields }).slice(0, -1);
+  return [`event: ${type}\ndata: ${rest}`, ...(shown ? [",", ...members(shown.picture)] : []), "}\n\n"];
+}
+
+/** What OpenAI's events say of a picture: the provider's words, else what is seen, else what was asked for. */
+function factsOf({ picture: { width, height, mediaType }, facts }: Shown, request: Options["request"]): object {
+  const seen = width && height ? `${width}x${height}` : undefined;
+  return {
+    created_at: seconds(facts.created),
+    size: facts.size ?? seen ?? request.size ?? "auto",
+    quality: facts.quality ?? request.quality ?? "auto",
+    background: facts.background ?? (typeof request.background === "string" ? request.background : "auto"),
+    output_format: facts.output_format ?? mediaType?.replace("image/", "") ?? request.output_format,
+  };
+}

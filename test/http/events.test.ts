@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "chai";
+import { dial, errorOf, metric, png, reply, startHouse, until, wire, type Call, type House } from "./setup.ts";
+
+const sketch = { type: "image_generation.partial_image", b64_json: png.toString("base64"), partial_image_index: 0 };
+const picture = { type: "image_generation.completed", b64_json: png.toString("base64"), created_at: 1713833628 };
+const large = Buffer.concat([png, Buffer.alloc(22_000_000, 7)]).toString("base64");
+
+function tell(response: ServerResponse, ...events: object[]): boolean[] {
+  if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream" });
+  return events.map((event) => response.write(`data: ${JSON.stringify(event)}\n\n`));
+}
+
+describe("http: an answer as events", () => {
+  let house: House;
+  /** The provider's answers under way, and what lets the next one go on. */
+  let provided: ServerResponse[];
+  let written: number;
+
+  /** How the prompt says that the provider behaves. */
+  async function provider({ path, body, headers }: Call, response: ServerResponse): Promise<void> {
+    if (path === "/broken.png") {
+      response.writeHead(200, { "content-type": "image/png", "content-length": 5_000_000 });
+      response.write(Buffer.concat([png, Buffer.alloc(1_000_000)]), () => response.destroy());
+      return;
+    }
+    provided.push(response);
+    const { prompt } = JSON.parse(body) as { prompt: string };
+    if (prompt === "large") (tell(response, { ...picture, b64_json: large }), response.end());
+    if (prompt === "sketch") tell(response, sketch);
+    if (prompt === "broken") reply(response, { data: [{ url: `http://${headers.host}/broken.png` }] });
+    if (prompt === "many") {
+      for (; !response.destroyed && written < 40; written += 1) {
+        if (!tell(response, { ...sketch, b64_json: large.slice(0, 4_000_000) })[0])
+          await Promise.race([once(response, "drain"), once(response, "close")]);
+      }
+    }
+  }
+
+  before(async () => {
+    house = await startHouse(provider, { heartbeat: 20 });
+  });
+  beforeEach(() => {
+    house.reset();
+    provided = [];
+    written = 0;
+  });
+  after(() => house.close());
+
+  const order = (prompt: string, more: object = {}) => ({ model: "demo", prompt, stream: true, ...more });
+  const logged = async () => {
+    await until(() => house.log.some(({ msg }) => msg === "request"));
+    return house.log.find(({ msg }) => msg === "request");
+  };
+
+  it("shows signs of life from when the provider has the request, and then the picture", async () => {
+    const asked = house.generate(order("wait"));
+    const response = await asked;
+    expect(response.headers.get("content-type")).to.equal("text/event-stream");
+    expect(response.headers.get("cache-control")).to.equal("no-cache");
+    expect(response.headers.get("x-accel-buffering")).to.equal("no");
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = (await reader.read()).value ?? "";
+    expect(text).to.match(/^(: still at work\n\n)+$/);
+    tell(provided[0]!, sketch, picture);
+    provided[0]!.end();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+    const data = [...text.matchAll(/^data: (.*)$/gm)].map(([, json = ""]) => JSON.parse(json) as Record<string, unknown>);
+    expect(data).to.deep.equal([
+      { ...sketch, created_at: data[0]!.created_at, size: "256x256", quality: "auto", background: "auto", output_format: "png" },
+      {
+        ...picture,
+        size: "256x256",
+        quality: "auto",
+        background: "auto",
+        output_format: "png",
+        // Known only after the head was out.
+        metadata: { pictor: { channel: "acme", attempts: "acme ok" } },
+      },
+    ]);
+    expect(text)
+      .to.include("event: image_generation.partial_image\ndata: ")
+      .and.to.include("\n\nevent: image_generation.completed\ndata: ");
+    expect(await logged()).to.include({ status: 200, channel: "acme" });
+    expect(await metric(house.url, 'pictor_pictures_total{channel="acme",model="demo"}')).to.equal(1);
+  });
+
+  it("tells an error as an event once it has begun, and logs what it was", async () => {
+    const response = await house.generate(order("wait"));
+    expect(response.status).to.equal(200);
+    reply(provided[0]!, { error: { message: "the brush broke" } }, 500);
+    const text = await response.text();
+    expect(text).to.match(/\n\nevent: error\ndata: (.*)\n\n$/);
+    expect(JSON.parse(/data: (.*)/.exec(text)![1]!)).to.deep.equal({
+      type: "error",
+      error: { message: "the brush broke", type: "api_error", param: null, code: "upstream_error" },
+    });
+    expect(await logged()).to.include({ status: 502 });
+    expect(house.log.filter(({ msg }) => msg === "request failed")).to.have.length(1);
+  });
+
+  it("is a plain error before that", async () => {
+    await errorOf(await house.generate({ ...order("wait"), partial_images: 4 }), 400, "integer_above_max_value", "partial_images");
+    await errorOf(await house.generate({ ...order("wait"), stream: "yes" }), 400, "invalid_type", "stream");
+  });
+
+  it("holds a picture of 22 MB whole", async () => {
+    const response = await house.generate(order("large"));
+    const { b64_json } = JSON.parse(/^data: (.*)$/m.exec(await response.text())![1]!) as { b64_json: string };
+    expect(b64_json === large).to.equal(true);
+  });
+
+  it("breaks off when the download of its picture does, for half an event is none", async () => {
+    const response = await house.generate(order("broken"));
+    expect(response.status).to.equal(200);
+    const failure: unknown = await response.text().catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(TypeError);
+    expect(await logged()).to.include({ status: 502 });
+    expect(house.log.filter(({ msg }) => msg === "the answer broke off")).to.have.length(1);
+  });
+
+  it("ends the provider's stream when the client hangs up after the first event", async () => {
+    const hangUp = new AbortController();
+    const response = await house.generate(order("sketch"), { signal: hangUp.signal });
+    await response.body!.getReader().read();
+    hangUp.abort();
+    await once(provided[0]!, "close");
+    expect(await logged()).to.include({ status: 499 });
+    expect(house.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
+  });
+
+  it("is read from the provider no faster than the client reads it", async () => {
+    const socket = await dial(house.url);
+    socket.write(wire("/v1/images/generations", house.key, JSON.stringify(order("many"))));
+    await once(socket, "readable");
+    await until(() => written > 0);
+    await delay(100);
+    expect(written).to.be.below(40);
+    socket.destroy();
+    await until(() => provided[0]!.destroyed);
+  });
+});
