@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Drawing, draw } from "./draw.ts";
+import { sketch } from "./sketch.ts";
 
 interface Order {
   prompt: string;
@@ -15,6 +16,9 @@ interface Order {
   watermark?: boolean;
   background?: "transparent" | "opaque" | "auto";
   style?: unknown;
+  /** Answer with events: each picture's sketches, then the picture. */
+  stream?: boolean;
+  sketches?: number;
 }
 
 interface Rule {
@@ -43,6 +47,8 @@ const rules = new Map<string, Rule>([
   ["watermark", { right: "true or false", accepts: (value) => typeof value === "boolean" }],
   ["background", oneOf("transparent", "opaque", "auto")],
   ["style", { right: "anything", accepts: () => true }],
+  ["stream", { right: "true or false", accepts: (value) => typeof value === "boolean" }],
+  ["sketches", whole(0, 3)],
 ]);
 
 /**
@@ -73,7 +79,9 @@ export async function startDemoProvider(port = 0): Promise<{ url: string; close(
 
 async function respond(request: IncomingMessage, response: ServerResponse, queue: Queue): Promise<void> {
   try {
-    const { status, body } = await answer(request, response, queue);
+    const answered = await answer(request, response, queue);
+    if (!answered) return void response.end();
+    const { status, body } = answered;
     response.writeHead(status, { "content-type": "application/json", ...(status === 405 && { allow: "POST" }) });
     response.end(JSON.stringify(body));
   } catch {
@@ -82,7 +90,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, queue
   }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, queue: Queue): Promise<Answer> {
+async function answer(request: IncomingMessage, response: ServerResponse, queue: Queue): Promise<Answer | undefined> {
   if (request.url !== "/draw") return problem(404, "no such path; the only one is /draw");
   if (request.method !== "POST") return problem(405, "the method must be POST");
   const text = await readBody(request);
@@ -94,7 +102,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, queue:
   return fulfil(order as unknown as Order, response, queue);
 }
 
-async function fulfil(order: Order, response: ServerResponse, queue: Queue): Promise<Answer> {
+/** Resolves with nothing where the pictures are out already, as events. */
+async function fulfil(order: Order, response: ServerResponse, queue: Queue): Promise<Answer | undefined> {
+  const { stream, sketches = 0 } = order;
   const { prompt, width, height, count = 1, format = "png", quality, watermark, background, seed = randomInt(2 ** 32) } = order;
   if (/\bforbidden\b/i.test(prompt))
     return { status: 422, body: { problem: "the prompt was refused by the demo's moderation", refused: true } };
@@ -105,9 +115,23 @@ async function fulfil(order: Order, response: ServerResponse, queue: Queue): Pro
       if (response.destroyed) throw new Error("the client is gone");
       return draw({ prompt, width, height, format, quality, watermark, transparent, seed: seed + index });
     });
-    pictures.push({ base64: bytes.toString("base64"), seed: seed + index });
+    const picture = { base64: bytes.toString("base64"), seed: seed + index };
+    if (!stream) pictures.push(picture);
+    else {
+      for (let step = 0; step < sketches; step += 1) {
+        const unfinished = await queue(() => sketch(bytes, step));
+        tell(response, "sketch", { base64: unfinished.toString("base64"), step, format, width, height });
+      }
+      tell(response, "picture", { ...picture, format, width, height });
+    }
   }
+  if (stream) return undefined;
   return { status: 200, body: { pictures, format, width, height } };
+}
+
+function tell(response: ServerResponse, event: string, data: object): void {
+  if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream" });
+  response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 /** The body as text, undefined if it is too long. It is read to its end even then, or the client would not get to see the answer. */

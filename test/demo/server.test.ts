@@ -37,6 +37,17 @@ describe("demo: server", () => {
     expect({ format, width, height }).to.deep.equal({ format: "png", width: 96, height: 64 });
   });
 
+  it("shows each picture's sketches before it, in the picture's size and format", async () => {
+    const response = await post({ ...cat, format: "webp", count: 2, stream: true, sketches: 1 });
+    expect(response.headers.get("content-type")).to.equal("text/event-stream");
+    const events = [...(await response.text()).matchAll(/event: (.*)\ndata: (.*)\n\n/g)];
+    expect(events.map(([, name]) => name)).to.deep.equal(["sketch", "picture", "sketch", "picture"]);
+    for (const [, , data = ""] of events) {
+      const { format, width, height } = await sharp(Buffer.from((JSON.parse(data) as { base64: string }).base64, "base64")).metadata();
+      expect({ format, width, height }).to.deep.equal({ format: "webp", width: 96, height: 64 });
+    }
+  });
+
   it("draws several pictures, each of its own seed", async () => {
     const several = await drawn({ ...cat, count: 3, seed: 7 });
     expect(several.pictures.map(({ seed }) => seed)).to.deep.equal([7, 8, 9]);
@@ -84,7 +95,7 @@ describe("demo: server", () => {
     [
       { size: "96x64" },
       "size",
-      "size is not a known field; known: prompt, width, height, count, format, quality, seed, watermark, background, style",
+      "size is not a known field; known: prompt, width, height, count, format, quality, seed, watermark, background, style, stream, sketches",
     ],
   ];
   for (const [fields, field, problem] of wrong) {
