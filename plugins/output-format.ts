@@ -76,6 +76,7 @@ export default definePlugin({
       const trusted = !foreign && !anew && how.metadata === "keep";
       const wish = { ...how, format: asked, anew, quality: Math.max(1, percent ?? how.quality) };
       await next(async (picture) => {
+        // What steps further out judge a picture by.
         if (asked) request.output_format = asked;
         const { data } = picture;
         if (data.kind === "url" && trusted) return picture;
@@ -99,5 +100,6 @@ export default definePlugin({
         const cameAsUrl = data.kind === "url" ? { cameAsUrl: true as const } : {};
         return { ...picture, ...cameAsUrl, data: made.data, mediaType, width: made.width, height: made.height };
       });
+      if (asked) request.output_format = asked;
     },
 });

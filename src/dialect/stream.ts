@@ -1,4 +1,4 @@
-import { clientError, ProviderFailure, withoutProof } from "../errors.ts";
+import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import { compileTemplate, type Path } from "../expression/template.ts";
 import { bodyOf, type IncomingAnswer } from "../net/send.ts";
@@ -6,6 +6,7 @@ import { readEvents } from "../net/sse.ts";
 import { passingRoom } from "../picture/spool.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
 import type { PluginContext, Result } from "../plugin/context.ts";
+import { itemError } from "../plugin/outcomes.ts";
 import { answerLimit, readData, type Answer } from "./answer.ts";
 import type { LaidOver } from "./call.ts";
 import { saidBy } from "./failure.ts";
@@ -57,13 +58,13 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
         const at = Number(saidBy(place, variables) ?? sketches);
         sketches += 1;
         // One that cannot be shown is no reason to lose the finished picture.
-        await unlessFailed(
-          async () => {
-            const { pictures, facts } = partial.extract(variables, answer);
-            for (const picture of pictures) await show({ picture, facts, partial: at });
-          },
-          ({ message }) => ctx.log.warn({ reason: message }, "an unfinished picture could not be shown"),
-        );
+        try {
+          const { pictures, facts } = partial.extract(variables, answer);
+          for (const picture of pictures) await show({ picture, facts, partial: at });
+        } catch (error) {
+          ctx.signal.throwIfAborted();
+          ctx.log.warn({ reason: messageOf(error) }, "an unfinished picture could not be shown");
+        }
       } else if (form) {
         await unlessFailed(
           async () => {
@@ -97,7 +98,7 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
       },
     );
     if (shown === 0) throw failures[0] ?? new ProviderFailure("bad_response", "the provider's stream ended without a picture");
-    for (const { message, code } of failures.map(clientError)) result.errors.push({ message, code });
+    result.errors.push(...failures.map(itemError));
     return result;
   };
 }

@@ -129,6 +129,6 @@ function factsOf({ picture: { width, height, mediaType }, facts }: Shown, reques
     size: facts.size ?? seen ?? request.size ?? "auto",
     quality: facts.quality ?? request.quality ?? "auto",
     background: facts.background ?? (typeof request.background === "string" ? request.background : "auto"),
-    output_format: facts.output_format ?? mediaType?.replace("image/", "") ?? request.output_format,
+    output_format: mediaType?.replace("image/", "") ?? facts.output_format ?? request.output_format,
   };
 }
