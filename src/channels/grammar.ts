@@ -3,17 +3,8 @@ import { methods } from "../dialect/call.ts";
 import { facts } from "../dialect/result.ts";
 import { authSchema } from "../net/auth/spec.ts";
 import type { Plugin } from "../plugin/define.ts";
-
-type Schema = Record<string, unknown>;
-
-const text = (description: string): Schema => ({ type: "string", description });
-const anything = (description: string): Schema => ({ description });
-const closed = (properties: Record<string, Schema>, rest: Schema = {}): Schema => ({
-  type: "object",
-  additionalProperties: false,
-  properties,
-  ...rest,
-});
+import { anything, closed, text, type Schema } from "./schema-parts.ts";
+import { test } from "./test-grammar.ts";
 
 export const duration = { type: "string", title: "a duration; write 500ms, 90s, 10m or 1h", pattern: "^[0-9]+(ms|s|m|h)$" };
 
@@ -135,64 +126,6 @@ const operation = closed({
   result: { ...result, description: "Where the pictures are in the answer; a list has one form for each kind of answer." },
   stream: { ...stream, description: "How the provider is asked for a stream, and what its events say, where the client wants one." },
 });
-
-const event = closed({ event: { type: "string" }, data: {} }, { required: ["data"] });
-
-const exchange = closed(
-  {
-    expect: {
-      type: "object",
-      description:
-        "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this). In a text, `*` stands for anything unless it is between two digits.",
-      additionalProperties: false,
-      properties: {
-        ...Object.fromEntries(methods.map((method) => [method, text("The path.")])),
-        headers: { type: "object" },
-        json: {},
-        form: { type: "object" },
-        multipart: { type: "object" },
-      },
-      minProperties: 1,
-    },
-    reply: closed({
-      status: { type: "integer", minimum: 100, maximum: 599 },
-      headers: { type: "object" },
-      json: {},
-      text: { type: "string" },
-      base64: { type: "string", description: "Bytes." },
-      sse: { type: "array", items: event, description: "A stream of events." },
-      cut: { type: "boolean", description: "Break the connection in the middle of the body." },
-      hang_up: {
-        const: true,
-        description:
-          "The client hangs up in place of a reply. Such a test has no `answer`; what is expected after it is a call of `cancel`.",
-      },
-    }),
-  },
-  { required: ["expect", "reply"] },
-);
-
-const test = closed(
-  {
-    name: text("What the test shows, as a sentence."),
-    request: { type: "object", description: "What the client sends to /v1/images/generations." },
-    exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
-    answer: closed(
-      {
-        status: { type: "integer" },
-        headers: { type: "object" },
-        json: { description: "At least this; `*` as in `expect`." },
-        events: {
-          type: "array",
-          items: { type: "object" },
-          description: "The data of every event, at least this, where `stream` is asked for.",
-        },
-      },
-      { required: ["status"] },
-    ),
-  },
-  { required: ["name", "request"] },
-);
 
 const limit = {
   concurrency: { type: "integer", minimum: 1, description: "Requests that run at once; without bound when omitted." },

@@ -1,0 +1,61 @@
+import { methods } from "../dialect/call.ts";
+import { closed, text } from "./schema-parts.ts";
+
+const event = closed({ event: { type: "string" }, data: {} }, { required: ["data"] });
+
+const exchange = closed(
+  {
+    expect: {
+      type: "object",
+      description:
+        "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this). In a text, `*` stands for anything unless it is between two digits.",
+      additionalProperties: false,
+      properties: {
+        ...Object.fromEntries(methods.map((method) => [method, text("The path.")])),
+        headers: { type: "object" },
+        json: {},
+        form: { type: "object" },
+        multipart: { type: "object" },
+      },
+      minProperties: 1,
+    },
+    reply: closed({
+      status: { type: "integer", minimum: 100, maximum: 599 },
+      headers: { type: "object" },
+      json: {},
+      text: { type: "string" },
+      base64: { type: "string", description: "Bytes." },
+      sse: { type: "array", items: event, description: "A stream of events." },
+      cut: { type: "boolean", description: "Break the connection in the middle of the body." },
+      hang_up: {
+        const: true,
+        description:
+          "The client hangs up in place of a reply. Such a test has no `answer`; what is expected after it is a call of `cancel`.",
+      },
+    }),
+  },
+  { required: ["expect", "reply"] },
+);
+
+/** One of a channel's own tests. */
+export const test = closed(
+  {
+    name: text("What the test shows, as a sentence."),
+    request: { type: "object", description: "What the client sends to /v1/images/generations." },
+    exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
+    answer: closed(
+      {
+        status: { type: "integer" },
+        headers: { type: "object" },
+        json: { description: "At least this; `*` as in `expect`." },
+        events: {
+          type: "array",
+          items: { type: "object" },
+          description: "The data of every event, at least this, where `stream` is asked for.",
+        },
+      },
+      { required: ["status"] },
+    ),
+  },
+  { required: ["name", "request"] },
+);
