@@ -19,6 +19,7 @@ export const environmentNames = {
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
   PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says.",
+  REDIS_URL: "`redis://...` where several instances share limits and rests; each goes on by itself while it cannot be reached.",
   LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
 } as const;
 
@@ -58,6 +59,7 @@ export interface ProcessSettings {
   shutdownPause: number;
   workers: number;
   logLevel: string;
+  redis: string | undefined;
 }
 
 /** Read the settings. Throws an Error that names the variable and what it takes. */
@@ -89,6 +91,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     throw new Error(`LOG_LEVEL is ${logLevel}; it must be debug, info, warn, error or silent`);
   const plugins = given("PICTOR_PLUGINS");
   const channels = given("PICTOR_CHANNELS");
+  const redis = given("REDIS_URL");
+  if (redis && !/^rediss?:\/\/\S/.test(redis)) throw new Error("REDIS_URL must be an address such as redis://127.0.0.1:6379");
   const config = given("PICTOR_CONFIG");
   const origins = list("PICTOR_CORS_ORIGINS");
   return {
@@ -111,5 +115,6 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     shutdownPause: number("PICTOR_SHUTDOWN_PAUSE", 0, 3600),
     workers: number("PICTOR_WORKERS", 1, 256),
     logLevel,
+    redis,
   };
 }

@@ -3,7 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import pino from "pino";
 import type { Environment } from "../channels/settings.ts";
 import { createReloadable, type Reload } from "../gateway/reload.ts";
+import { createRedisState } from "../gateway/redis-state.ts";
 import { createRouting } from "../gateway/routing.ts";
+import { createMemoryState } from "../gateway/shared-state.ts";
 import { createApp } from "../http/app.ts";
 import { createLife } from "../http/life.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
@@ -69,12 +71,14 @@ export async function serve(
         } else log.error({ problems: reload.problems }, "not reloaded; what was in force stays");
       },
     );
+    const state = settings.redis === undefined ? createMemoryState() : createRedisState(settings.redis, log);
+    closing.push(() => state.close());
     const app = createApp({
       table: () => inForce.current().table,
       keys: { find: (key) => inForce.current().keys.find(key) },
       life,
       reloaded: inForce.last,
-      routing: createRouting(),
+      routing: createRouting({ state }),
       store,
       spool,
       fetchPicture: createPictureFetcher(),

@@ -90,7 +90,6 @@ export async function attempt(
     void Promise.resolve(ctx.result.rest).then(clear, clear);
     return { result: ctx.result, changes };
   } catch (error) {
-    clear();
     // Downloads that were begun for an answer that will not come are ended.
     stop(error);
     throw error;

@@ -4,6 +4,7 @@ const longestTimer = 2 ** 31 - 1;
 /** A signal that aborts with another, or on its own account. */
 export interface Deadline {
   signal: AbortSignal;
+  /** Abort it now; it follows the other no more. */
   stop: (reason: unknown) => void;
   /** The time does not count any more. */
   clear: () => void;
@@ -16,5 +17,11 @@ export function deadline(signal: AbortSignal, milliseconds: number, late: () => 
   if (signal.aborted) follow();
   signal.addEventListener("abort", follow, { once: true });
   const timer = setTimeout(() => own.abort(late()), Math.min(milliseconds, longestTimer));
-  return { signal: own.signal, stop: (reason) => own.abort(reason), clear: () => clearTimeout(timer) };
+  const clear = () => clearTimeout(timer);
+  const stop = (reason: unknown) => {
+    clear();
+    signal.removeEventListener("abort", follow);
+    own.abort(reason);
+  };
+  return { signal: own.signal, stop, clear };
 }

@@ -54,7 +54,7 @@ export interface Generated {
  */
 export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
   const leave = around.client && (await around.routing.limits.enterClient(around.client, input.n));
-  const { signal, clear } = deadline(around.signal, around.timeout ?? Infinity, tooLate);
+  const { signal, stop, clear } = deadline(around.signal, around.timeout ?? Infinity, tooLate);
   const over = () => {
     clear();
     leave?.();
@@ -65,6 +65,7 @@ export async function generate(entry: ModelEntry, input: UnifiedRequest, around:
     return generated;
   } catch (error) {
     over();
+    stop(error);
     throw error;
   }
 }

@@ -143,7 +143,8 @@ export function createLimits(state: SharedState): Limits {
       return new Promise((resolve) => {
         const leave = () => waiter.serve();
         const late = setTimeout(leave, Math.max(...channels.map(({ limits }) => limits.queueTimeout)));
-        const look = state.isShared ? setInterval(() => channels.forEach(({ name }) => serveLine(name)), lookAgain) : undefined;
+        // Places of other instances become free without a word.
+        const look = state.standing() !== "own" ? setInterval(() => channels.forEach(({ name }) => serveLine(name)), lookAgain) : undefined;
         const waiter: Waiter = {
           candidates,
           pictures,

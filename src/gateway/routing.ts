@@ -6,6 +6,8 @@ import { createMemoryState, type SharedState } from "./shared-state.ts";
 export interface Routing {
   health: Health;
   limits: Limits;
+  /** What other instances count and know too. */
+  state: SharedState;
   /** From 0 to below 1. */
   random: () => number;
   /** Which of a channel's keys comes first this time; they take turns. */
@@ -28,6 +30,7 @@ export function createRouting({ now = Date.now, random = Math.random, state = cr
   return {
     health,
     limits: createLimits(state),
+    state,
     random,
     now,
     turn: (channel) => {

@@ -13,8 +13,8 @@ export interface SharedState {
   tell(subject: string, told: Told): void;
   /** Be told what the others learn. */
   listen(hear: (subject: string, told: Told) => void): void;
-  /** Whether places can become free without a request of this process that ends. */
-  readonly isShared: boolean;
+  /** Whether it is one process's own, shared, or should be shared and cannot be for now. */
+  standing: () => "own" | "shared" | "alone";
   close(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export function createMemoryState({ minute = 60 }: { minute?: number } = {}): Sh
     },
     tell: () => undefined,
     listen: () => undefined,
-    isShared: false,
+    standing: () => "own",
     close: () => Promise.resolve(),
   };
 }

@@ -9,7 +9,7 @@ import { generations } from "./generations.ts";
 import { listModels, showModel } from "./models.ts";
 import { openapi } from "./openapi.ts";
 import { storedPicture } from "./pictures.ts";
-import { metricsPage, ready } from "./status.ts";
+import { measureChannels, metricsPage, ready } from "./status.ts";
 
 /** The gateway's HTTP interface. */
 export function createApp(gateway: Gateway): Koa {
@@ -26,6 +26,7 @@ export function createApp(gateway: Gateway): Koa {
   router.get("/docs", docs);
   router.get("/docs/:name", docsAsset);
 
+  gateway.metrics.measure = () => measureChannels(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;
   app.use(observe(gateway)).use(errors(gateway));

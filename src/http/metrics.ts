@@ -2,11 +2,14 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 
 export interface Metrics {
   registry: Registry;
+  /** Sets what is so at the moment and not counted as it happens, each time that the metrics are read. */
+  measure: () => void;
   requests: Counter<"path" | "model" | "status">;
   seconds: Histogram<"path" | "model">;
   inFlight: Gauge;
   attempts: Counter<"channel" | "model" | "outcome">;
   attemptSeconds: Histogram<"channel" | "model">;
+  alone: Gauge;
   channelInFlight: Gauge<"channel">;
   channelWaiting: Gauge<"channel">;
   resting: Gauge<"channel" | "what">;
@@ -32,8 +35,9 @@ export function createMetrics(): Metrics {
     registers,
   });
   configOk.set(1);
-  return {
+  const metrics: Metrics = {
     registry,
+    measure: () => undefined,
     requests: new Counter({
       name: "pictor_requests_total",
       help: "Requests answered.",
@@ -61,6 +65,14 @@ export function createMetrics(): Metrics {
       buckets,
       registers,
     }),
+    // The first of those that are measured: the others are read after it.
+    alone: new Gauge({
+      name: "pictor_alone",
+      help: "1 while the shared state should be reached and cannot be.",
+      aggregator: "max",
+      registers,
+      collect: () => metrics.measure(),
+    }),
     channelInFlight: new Gauge({ name: "pictor_channel_in_flight", help: "Attempts under way.", labelNames: ["channel"], registers }),
     channelWaiting: new Gauge({
       name: "pictor_channel_waiting",
@@ -71,6 +83,7 @@ export function createMetrics(): Metrics {
     resting: new Gauge({
       name: "pictor_resting_seconds",
       help: "Seconds for which a channel, a key or a model of it is left alone after failures.",
+      aggregator: "max",
       labelNames: ["channel", "what"],
       registers,
     }),
@@ -95,4 +108,5 @@ export function createMetrics(): Metrics {
     configOk,
     sentBytes: new Counter({ name: "pictor_sent_bytes_total", help: "Bytes of answers sent.", labelNames: ["path"], registers }),
   };
+  return metrics;
 }

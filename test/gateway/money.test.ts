@@ -63,11 +63,20 @@ describe("another attempt", () => {
     });
   }
 
-  for (const status of [200, 302, 400, 408, 409, 422, 500, 502, 504, 0]) {
+  for (const status of [200, 302, 400, 408, 409, 422, 500, 502, 504, 524, 0]) {
     it(`is not made after ${status || "a connection that broke"}`, async () => {
       const answer = await ask({ status });
       expect(answer.calls).to.deep.equal([1, 0]);
       expect(answer.status).to.be.at.least(400);
+    });
+  }
+
+  for (const [name, body] of [
+    ["HTML", "<html><title>502</title></html>"],
+    ["an error", '{"error":{"message":"out of order"}}'],
+  ] as const) {
+    it(`is not made after ${name} in a 200`, async () => {
+      expect(await ask({ status: 200, body })).to.deep.include({ status: 502, calls: [1, 0] });
     });
   }
 
@@ -88,6 +97,34 @@ describe("another attempt", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     const answer = await ask({ status: 200 });
     expect([answer.status, answer.calls, answer.attempts]).to.deep.equal([200, [0, 1], "first failed, a-second ok"]);
+  });
+});
+
+describe("one healthy channel", () => {
+  it("is enough where the others cannot be reached at all", async () => {
+    const silent = await rawProvider((socket) => socket.end("no TLS here"));
+    const healthy = await httpProvider((_request, response) => response.end(good));
+    const closed = await rawProvider(() => undefined);
+    await closed.close();
+    const gateway = await gatewayWith(
+      { "a.yaml": channel(0, ""), "b.yaml": channel(1, ""), "c.yaml": channel(2, ""), "d.yaml": channel(3, "") },
+      {
+        A_BASE_URL: closed.url,
+        B_BASE_URL: "http://nobody.invalid",
+        C_BASE_URL: silent.url.replace("http:", "https:"),
+        D_BASE_URL: healthy.url,
+        BASE: healthy.url,
+      },
+    );
+    try {
+      const first = await draw(gateway, { model: "dall-e-2", prompt: "x" });
+      expect([first.status, first.headers.get("x-pictor-attempts")]).to.deep.equal([200, "a failed, b failed, c failed, d ok"]);
+      // Those that cannot be reached rest, and cost the next request nothing.
+      const second = await draw(gateway, { model: "dall-e-2", prompt: "x" });
+      expect([second.status, second.headers.get("x-pictor-attempts")]).to.deep.equal([200, "d ok"]);
+    } finally {
+      for (const server of [gateway, silent, healthy]) await server.close();
+    }
   });
 });
 

@@ -45,6 +45,8 @@ export function entryOf(routes: Route[], id = "m"): ModelEntry {
 /** A process that knows nothing yet, in which nothing is left to chance. */
 export const newRouting = () => createRouting({ random: () => 0.5 });
 
+const silent = pino({ level: "silent" });
+
 /** One request for these routes. */
 export function ask(
   routes: Route[],
@@ -56,7 +58,7 @@ export function ask(
     fetchPicture: () => Promise.reject(new Error("not here")),
     save: () => Promise.reject(new Error("not here")),
     spool: { take: () => Promise.reject(new Error("not here")), room: () => Promise.resolve() },
-    log: pino({ level: "silent" }),
+    log: silent,
     signal,
     attempted: (attempt) => attempts.push(attempt),
     routing: newRouting(),

@@ -1,0 +1,183 @@
+import { expect } from "chai";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import pino from "pino";
+import { createRedisState } from "../../src/gateway/redis-state.ts";
+import { createRouting } from "../../src/gateway/routing.ts";
+import type { SharedState } from "../../src/gateway/shared-state.ts";
+import { createTable } from "../../src/gateway/table.ts";
+import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
+import { loadFiles } from "../helpers/channels.ts";
+import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
+import { until } from "../http/setup.ts";
+
+// Run by test/redis/run.sh, and not with the other tests: it needs a redis-server.
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+interface Instance extends TestGateway {
+  state: SharedState;
+  log: { msg: string }[];
+}
+
+describe("two instances with one redis", () => {
+  let port: number;
+  let redis: ChildProcess;
+  let provider: Provider;
+  let answer: { status: number; headers?: Record<string, string> } = { status: 200 };
+  const held: (() => void)[] = [];
+  let holds = false;
+  const instances: Instance[] = [];
+
+  async function startRedis(): Promise<void> {
+    redis = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], { stdio: "pipe" });
+    redis.stdout!.resume();
+    await until(() => redis.exitCode === null && redis.pid !== undefined);
+  }
+
+  async function killRedis(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    redis.kill(signal);
+    await once(redis, "exit");
+  }
+
+  const standing = (how: string) => until(() => instances.every(({ state }) => state.standing() === how), how);
+
+  before(async () => {
+    port = await freePort();
+    await startRedis();
+    provider = await httpProvider((_request, response) => {
+      const reply = () =>
+        answer.status === 200
+          ? response.end('{"data":[{"url":"https://a.example/1"}]}')
+          : response.writeHead(answer.status, answer.headers).end("{}");
+      if (holds) held.push(reply);
+      else reply();
+    });
+    const file = (limits: string): string => `extends: openai-images\nbase_url: ${provider.url}\nlimits: ${limits}\nmodels: `;
+    const loaded = await loadFiles({
+      "places.yaml": `${file("{ concurrency: 2, queue: 0 }")}{ dall-e-2: {} }\n`,
+      "minute.yaml": `${file("{ images_per_minute: 3 }")}{ dall-e-3: {} }\n`,
+      "rests.yaml": `${file("{}")}{ gpt-image-1: {} }\n`,
+    });
+    for (let count = 0; count < 2; count += 1) {
+      const log: { msg: string }[] = [];
+      const state = createRedisState(
+        `redis://127.0.0.1:${port}`,
+        pino({ level: "info" }, { write: (line: string) => void log.push(JSON.parse(line) as { msg: string }) }),
+        { lease: 600 },
+      );
+      const table = createTable(loaded);
+      instances.push({ ...(await startGateway({ table: () => table, routing: createRouting({ state }) })), state, log });
+    }
+    await standing("shared");
+  });
+
+  after(async () => {
+    for (const instance of instances) {
+      await instance.close();
+      await instance.state.close();
+    }
+    await provider.close();
+    await killRedis();
+  });
+
+  const ask = async (instance: number, model: string, n = 1) => {
+    const { status, headers } = await draw(instances[instance]!, { model, prompt: "x", n });
+    return { status, retryAfter: Number(headers.get("retry-after")) };
+  };
+
+  /** Begin requests that last until `release`. */
+  async function begin(...at: number[]): Promise<() => Promise<number[]>> {
+    holds = true;
+    const running = at.map((instance) => ask(instance, "dall-e-2"));
+    await until(() => held.length === at.length);
+    return async () => {
+      holds = false;
+      held.splice(0).forEach((reply) => reply());
+      return (await Promise.all(running)).map(({ status }) => status);
+    };
+  }
+
+  it("share the places of a channel, for longer than a lease", async () => {
+    const release = await begin(0, 1);
+    await delay(900);
+    expect((await ask(0, "dall-e-2")).status).to.equal(429);
+    expect((await ask(1, "dall-e-2")).status).to.equal(429);
+    expect(await release()).to.deep.equal([200, 200]);
+    await until(async () => (await ask(0, "dall-e-2")).status === 200);
+  });
+
+  it("share the pictures of a minute", async () => {
+    expect((await ask(0, "dall-e-3")).status).to.equal(200);
+    expect((await ask(1, "dall-e-3")).status).to.equal(200);
+    expect((await ask(0, "dall-e-3")).status).to.equal(200);
+    for (const instance of [0, 1]) {
+      const { status, retryAfter } = await ask(instance, "dall-e-3");
+      expect(status).to.equal(429);
+      expect(retryAfter).to.be.within(30, 60);
+    }
+  });
+
+  it("learn from each other what rests, and what is well again", async () => {
+    answer = { status: 429, headers: { "retry-after": "2" } };
+    expect((await ask(0, "gpt-image-1")).status).to.equal(429);
+    await until(() => instances[1]!.gateway.routing.health.resting().length === 1);
+    const calls = provider.calls();
+    expect((await ask(1, "gpt-image-1")).status).to.equal(429);
+    expect(provider.calls()).to.equal(calls);
+    answer = { status: 200 };
+    await until(async () => (await ask(1, "gpt-image-1")).status === 200);
+    await until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === 0));
+  });
+
+  it("go on by themselves at once when it is killed, say so once, and find each other again", async () => {
+    instances.forEach(({ log }) => log.splice(0));
+    const release = await begin(0, 1);
+    await killRedis();
+    // Each has one place left of its own two.
+    const began = performance.now();
+    const more = [ask(0, "dall-e-2"), ask(1, "dall-e-2")];
+    await until(() => held.length === 4);
+    expect(performance.now() - began).to.be.below(1500);
+    await standing("alone");
+    const ready = (await (await fetch(`${instances[0]!.url}/readyz`)).json()) as { status: string; shared_state: string };
+    expect([ready.status, ready.shared_state]).to.deep.equal(["ready", "alone"]);
+    await startRedis();
+    await standing("shared");
+    // The places of requests that still run are found again.
+    const client = new Redis(port, { host: "127.0.0.1" });
+    await until(async () => (await client.zcard("pictor:places:places")) === 4);
+    client.disconnect();
+    expect(await release()).to.deep.equal([200, 200]);
+    expect((await Promise.all(more)).map(({ status }) => status)).to.deep.equal([200, 200]);
+    for (const { log } of instances)
+      expect(log.map(({ msg }) => msg)).to.deep.equal([
+        "the shared state cannot be reached; this instance goes on by itself",
+        "the shared state is there",
+      ]);
+  });
+
+  it("go on by themselves when it hangs", async () => {
+    redis.kill("SIGSTOP");
+    const began = performance.now();
+    expect((await ask(0, "dall-e-3")).status).to.equal(200);
+    expect((await ask(0, "dall-e-3")).status).to.equal(200);
+    expect(performance.now() - began).to.be.below(1500);
+    redis.kill("SIGCONT");
+    await until(async () => {
+      await ask(0, "dall-e-3");
+      return instances[0]!.state.standing() === "shared";
+    });
+  });
+});
