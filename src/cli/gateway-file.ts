@@ -7,6 +7,8 @@ import { milliseconds } from "../dialect/duration.ts";
 import { ConfigError, shownPath } from "../errors.ts";
 import type { Path } from "../expression/template.ts";
 import { allowsOnly, type Client } from "../gateway/client.ts";
+import type { Sharing } from "../gateway/choose.ts";
+import type { TableOptions } from "../gateway/table.ts";
 import { hashOf, type KeyedClient } from "../http/client-keys.ts";
 import type { ServerLimits } from "../http/server.ts";
 import { createAjv } from "../schema/ajv.ts";
@@ -20,12 +22,14 @@ export interface GatewayFile {
   off: readonly { name: string; reason: string }[];
   /** The models that may stand in for a model. */
   fallback: Readonly<Record<string, readonly string[]>>;
+  routing: Pick<TableOptions, "sharing" | "timeout">;
   server: ServerLimits;
 }
 
 interface Written {
   keys?: WrittenKey[];
   fallback?: Record<string, string[]>;
+  routing?: { sharing?: Sharing; timeout?: string };
   server?: Record<"headers_timeout" | "body_timeout" | "body_idle", string | undefined> & { connections?: number };
 }
 
@@ -50,7 +54,7 @@ export async function readGatewayFile(
   env: Environment,
   { named = false, models }: { named?: boolean; models?: readonly string[] } = {},
 ): Promise<GatewayFile> {
-  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, server: {} };
+  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: {}, server: {} };
   const isThere = await access(file).then(
     () => true,
     () => false,
@@ -75,9 +79,14 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const { keys = [], fallback = {}, server } = located.value as Written;
+  const { keys = [], fallback = {}, routing = {}, server } = located.value as Written;
   judgeFallback(located, fallback, models, problems);
-  return { ...clientsOf(keys, located, env, problems), fallback, server: limitsOf(server) };
+  return {
+    ...clientsOf(keys, located, env, problems),
+    fallback,
+    routing: { ...routing, timeout: timeOf(routing.timeout) },
+    server: limitsOf(server),
+  };
 }
 
 /** A key written out ends in a repository, unless it is only its hash. */
@@ -163,12 +172,15 @@ function judgeFallback(
   }
 }
 
+function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : milliseconds(text);
+}
+
 function limitsOf(server: Written["server"]): ServerLimits {
-  const time = (text: string | undefined) => (text === undefined ? undefined : milliseconds(text));
   return {
-    headersTimeout: time(server?.headers_timeout),
-    bodyTimeout: time(server?.body_timeout),
-    bodyIdle: time(server?.body_idle),
+    headersTimeout: timeOf(server?.headers_timeout),
+    bodyTimeout: timeOf(server?.body_timeout),
+    bodyIdle: timeOf(server?.body_idle),
     connections: server?.connections,
   };
 }

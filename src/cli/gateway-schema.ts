@@ -48,6 +48,20 @@ export const gatewayFileSchema = closed({
     additionalProperties: names("The models that may stand in for this one."),
     description: "For a model, those that may stand in for it, in this order, where none of its channels can serve a request.",
   },
+  routing: closed(
+    {
+      sharing: {
+        enum: ["weight", "least_in_flight"],
+        description:
+          "How channels of one priority share the requests: in proportion to their `weight` (when omitted), or to the one with the least under way for it.",
+      },
+      timeout: {
+        ...duration,
+        description: "The longest that a request may take, over all attempts and waits; as long as these may when omitted.",
+      },
+    },
+    { description: "How requests find their channel." },
+  ),
   server: closed(
     {
       headers_timeout: {

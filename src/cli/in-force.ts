@@ -64,7 +64,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   const isKnown = settings.apiKeys.length + file.clients.length > 0;
   const ownKey = isKnown ? undefined : await ownKeyIn(settings.data);
   return {
-    table: createTable(loaded, { fallback: file.fallback }),
+    table: createTable(loaded, { ...file.routing, fallback: file.fallback }),
     keys: createClientKeys(ownKey === undefined ? settings.apiKeys : [ownKey], file.clients),
     file,
     ownKey,

@@ -17,18 +17,21 @@ export interface ModelEntry {
 export interface Table {
   channels: readonly Channel[];
   models: ReadonlyMap<string, ModelEntry>;
+  /** Milliseconds of a whole request, over all attempts and waits; without bound when absent. */
+  timeout?: number;
 }
 
 /** What the operator says of all channels together. */
 export interface TableOptions {
   sharing?: Sharing;
+  timeout?: number;
   /** The models that may stand in for a model. */
   fallback?: Readonly<Record<string, readonly string[]>>;
 }
 
 export function createTable(
   { channels, routes }: { channels: readonly Channel[]; routes: readonly Route[] },
-  { sharing = "weight", fallback = {} }: TableOptions = {},
+  { sharing = "weight", timeout, fallback = {} }: TableOptions = {},
 ): Table {
   const models = new Map<string, ModelEntry>();
   // The sort is stable: within a priority the order is that of the files.
@@ -38,5 +41,5 @@ export function createTable(
     const standIns = Object.hasOwn(fallback, id) ? (fallback[id] ?? []) : [];
     models.set(id, { id, schema: route.schema, routes: [...(entry?.routes ?? []), route], sharing, fallback: standIns });
   }
-  return { channels, models };
+  return { channels, models, timeout };
 }

@@ -43,6 +43,7 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
       log,
       signal: state.signal,
       routing: gateway.routing,
+      timeout: table.timeout,
       client: state.client,
       pinned: pinnedOf(ctx, entry, state),
       standIns: standInsOf(entry, body, table.models, state),

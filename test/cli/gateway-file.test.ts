@@ -23,7 +23,7 @@ describe("gateway.yaml", () => {
   }
 
   it("need not be there, unless it is named", async () => {
-    const nothing = { clients: [], off: [], fallback: {}, server: {} };
+    const nothing = { clients: [], off: [], fallback: {}, routing: {}, server: {} };
     const file = join(folder, "other.yaml");
     expect(await readGatewayFile(file, {})).to.deep.equal(nothing);
     expect(await read("# nothing yet\n")).to.deep.equal(nothing);
@@ -33,9 +33,10 @@ describe("gateway.yaml", () => {
 
   it("has an example that is in order", async () => {
     const [, example = ""] = /```yaml\n([^]*?)```/.exec(await readFile("docs/gateway.md", "utf8"))!;
-    const { clients, fallback, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, ["gpt-image-1", "gpt-image-2"]);
+    const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, ["gpt-image-1", "gpt-image-2"]);
     expect(clients.map(({ client }) => client.name)).to.deep.equal(["mobile-app", "studio"]);
     expect(fallback).to.deep.equal({ "gpt-image-2": ["gpt-image-1"] });
+    expect(routing).to.deep.equal({ sharing: "least_in_flight", timeout: 720_000 });
     expect(server).to.deep.equal({ headersTimeout: 10_000, bodyTimeout: undefined, bodyIdle: undefined, connections: 10_000 });
   });
 

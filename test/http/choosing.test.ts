@@ -71,6 +71,25 @@ describe("http: which channel and model serve a request", () => {
     expect((await ask("narrow", { model: "dall-e-3", size: "1024x1024" })).status).to.equal(503);
   });
 
+  it("is told with 504 where it takes longer than the operator lets a request take", async () => {
+    const silent = await httpProvider(() => undefined);
+    const loaded = await loadFiles({ "slow.yaml": channel("dall-e-2: {}", 0) }, { BASE: silent.url });
+    const table = createTable(loaded, { timeout: 30 });
+    const slow = await startGateway({ table: () => table });
+    try {
+      const response = await fetch(`${slow.url}/v1/images/generations`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${slow.key}`, "content-type": "application/json" },
+        body: JSON.stringify({ model: "dall-e-2", prompt: "x" }),
+      });
+      expect(response.headers.get("x-pictor-attempts")).to.equal("slow timeout");
+      await errorOf(response, 504, "upstream_timeout");
+    } finally {
+      await slow.close();
+      await silent.close();
+    }
+  });
+
   it("is refused with 429 and retry-after beyond the client's own limit", async () => {
     expect((await ask("small", {})).status).to.equal(200);
     const refused = await ask("small", {});
