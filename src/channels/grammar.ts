@@ -116,8 +116,15 @@ const stream = closed({
 const operation = closed({
   before: {
     type: "object",
-    additionalProperties: call("One call."),
-    description: "Calls made before the submission, by name: `${before.upload.id}`.",
+    additionalProperties: {
+      ...closed({
+        ...callParts,
+        when: text("A condition over the request: the call is made only if it holds."),
+        each: text("A list, `${request.images}`: one call for each `item`, and a list of answers."),
+      }),
+      description: "One call.",
+    },
+    description: "Calls made before the submission, by name: `${before.upload.id}`, with `each` `${before.upload[0].id}`.",
   },
   request: call("The submission."),
   success: text("A condition over a 2xx answer; when it does not hold, the answer is a failure."),
@@ -167,6 +174,10 @@ const overridable = (plugins: ReadonlyMap<string, Plugin>): Record<string, Schem
   partial: { enum: ["keep", "fail"], description: "Whether fewer pictures than asked for are an answer (when omitted) or a failure." },
   variables: { type: "object", description: "Settings of the operator, for templates." },
   generate: { ...operation, description: "How a picture is made." },
+  edit: {
+    ...operation,
+    description: "How pictures are edited. What it leaves out of `success`, `poll`, `cancel` and `result` is as in `generate`.",
+  },
   errors: {
     type: "array",
     items: rule,

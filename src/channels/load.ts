@@ -234,14 +234,15 @@ function schemaFor(id: string, channel: string, located: Located, { schemas, sch
 }
 
 interface WrittenTest {
-  request: { model?: unknown };
+  request?: { model?: unknown };
+  edit?: { model?: unknown };
   exchange?: { reply: { hang_up?: boolean } }[];
   answer?: unknown;
 }
 
 function compileTests(located: Located, channel: Channel, problems: Problems): ChannelTests["render"] {
   const tests = (located.value.tests ?? []) as WrittenTest[];
-  for (const [index, { request, exchange = [], answer }] of tests.entries()) {
+  for (const [index, { edit, request = edit ?? {}, exchange = [], answer }] of tests.entries()) {
     const hangsUp = exchange.some(({ reply }) => reply.hang_up);
     if (hangsUp === (answer !== undefined))
       problems.add(
@@ -252,7 +253,7 @@ function compileTests(located: Located, channel: Channel, problems: Problems): C
     if (typeof request.model === "string" && !channel.models.includes(request.model))
       problems.add(
         located,
-        ["tests", index, "request", "model"],
+        ["tests", index, edit ? "edit" : "request", "model"],
         `tests: ${request.model} is not a model of this channel (${didYouMean(request.model, channel.models)})`,
       );
   }

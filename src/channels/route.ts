@@ -1,10 +1,8 @@
-import { methodOf, type Exchange } from "../dialect/call.ts";
+import type { Exchange } from "../dialect/call.ts";
 import { milliseconds } from "../dialect/duration.ts";
-import type { RuleSpec } from "../dialect/failure.ts";
-import { compileOperation, type OperationSpec, type Prepared } from "../dialect/operation.ts";
+import type { Operation, Prepared } from "../dialect/operation.ts";
 import { judgeUnused } from "../dialect/unused.ts";
 import { messageOf } from "../errors.ts";
-import { channelNames } from "../expression/names.ts";
 import type { Path } from "../expression/template.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
@@ -13,8 +11,9 @@ import type { OutgoingRequest } from "../net/send.ts";
 import { compose, type Core, type Events } from "../plugin/compose.ts";
 import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
-import type { CompiledModel } from "../schema/models.ts";
+import type { CompiledModel, OperationName } from "../schema/models.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
+import { compileOperations } from "./operations.ts";
 import type { Verify } from "./verify.ts";
 import type { Located, Problems } from "./problems.ts";
 
@@ -66,6 +65,8 @@ export interface Route {
   timeout: number;
   /** Limits of this model on the channel, beside the channel's own. */
   limits: Limits;
+  /** What of the model's operations the channel offers. */
+  operations: ReadonlySet<OperationName>;
   /** The pipeline around the call to the provider, for one attempt with one key. `events` is there where the client wants a stream. */
   run(ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
@@ -87,7 +88,7 @@ export interface RouteParts {
   /** The limits that the model itself says, beside its channel's. */
   ownLimits: LimitsSpec | null | undefined;
   /** Read a JSON file beside the channel files; throws where there is none. */
-  readDocument(name: string): unknown;
+  readDocument: (name: string) => unknown;
   /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
   whole: boolean;
 }
@@ -96,24 +97,13 @@ export interface RouteParts {
 export function compileRoute(parts: RouteParts, problems: Problems): Route | undefined {
   const { channel, id, schema, located, variables, plugins } = parts;
   const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value as RouteSpec;
-  const { limits = {}, retry = {}, errors = [] } = located.value as RouteSpec;
+  const { limits = {}, retry = {} } = located.value as RouteSpec;
   const report = (path: Path, message: string, offset?: number) => {
     const steps = path.filter((step) => typeof step === "string");
     problems.add(located, path, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
   };
-  const spec = located.value.generate;
-  if (!isComplete(spec, parts.whole ? report : () => undefined)) return undefined;
-  const declared = Object.keys(located.value.variables ?? {});
-  const names = channelNames(schema.open ? undefined : schema.properties, declared, Object.keys(spec.before ?? {}));
-  const readDocument = (name: string, path: Path) => {
-    try {
-      return parts.readDocument(name);
-    } catch (error) {
-      report(path, messageOf(error));
-      return undefined;
-    }
-  };
-  const operation = compileOperation(spec, errors, ["generate"], names, report, readDocument);
+  const operations = compileOperations({ ...parts, channel: located.value, schema, report });
+  if (operations.size === 0) return undefined;
   const steps = withResponseFormat(located.value.plugins as Record<string, unknown>[] | undefined, plugins);
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
@@ -130,8 +120,13 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     patience,
     events,
   });
+  const operationFor = ({ operation }: PluginContext): Operation => {
+    const found = operations.get(operation);
+    if (!found) throw new Error(`${channel.name} offers no ${operation} of ${id}`);
+    return found;
+  };
   const prepare = async (ctx: PluginContext, exchange: Exchange, before: Record<string, unknown>): Promise<Prepared> => {
-    const prepared = await operation.render(exchange, before);
+    const prepared = await operationFor(ctx).render(exchange, before);
     const used = prepared.fields && new Set([...prepared.fields, ...handled]);
     if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
     return prepared;
@@ -139,6 +134,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const core =
     (key: Key | undefined, progress: Progress): Core =>
     async (ctx, events) => {
+      const operation = operationFor(ctx);
       const exchange = around(ctx, key, events);
       const prepared = await prepare(ctx, exchange, await operation.begin(exchange));
       progress.submitted = true;
@@ -149,6 +145,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     channel,
     model: { id, upstream, fields: schema.schema.properties ?? {} },
     schema,
+    operations: new Set(operations.keys()),
     priority,
     weight,
     partial,
@@ -160,7 +157,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     pretend: (ctx: PluginContext, instead: Core) => compose(pipeline, instead)(ctx),
     rehearse: async (ctx: PluginContext, key: Key | undefined) => {
       const exchange = around(ctx, key);
-      const { calls, standIns } = await operation.rehearse(exchange);
+      const { calls, standIns } = await operationFor(ctx).rehearse(exchange);
       return [...calls, (await prepare(ctx, exchange, standIns)).request];
     },
   });
@@ -174,16 +171,6 @@ interface RouteSpec {
   partial?: "keep" | "fail";
   retry?: { unsafe?: boolean };
   limits?: LimitsSpec;
-  errors?: RuleSpec[];
-}
-
-function isComplete(spec: unknown, report: (path: Path, message: string) => void): spec is OperationSpec {
-  const { request, result } = (spec ?? {}) as Partial<OperationSpec>;
-  const hint = "write it, or extends: a preset that has it";
-  if (!request) report(["generate"], `request is missing, the call to the provider; ${hint}`);
-  if (!result) report(["generate"], `result is missing, where the pictures are; ${hint}`);
-  if (!request || !result) return false;
-  return methodOf(request, ["generate", "request"], report) !== undefined;
 }
 
 interface Step {

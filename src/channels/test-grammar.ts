@@ -42,6 +42,10 @@ export const test = closed(
   {
     name: text("What the test shows, as a sentence."),
     request: { type: "object", description: "What the client sends to /v1/images/generations." },
+    edit: {
+      type: "object",
+      description: "What the client sends to /v1/images/edits, in place of `request`; images as `${png(8, 8)}` or URLs.",
+    },
     exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
     answer: closed(
       {
@@ -57,5 +61,5 @@ export const test = closed(
       { required: ["status"] },
     ),
   },
-  { required: ["name", "request"] },
+  { required: ["name"], oneOf: [{ required: ["request"] }, { required: ["edit"] }] },
 );

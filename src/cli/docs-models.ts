@@ -13,7 +13,7 @@ export function modelsPage(schemas: readonly CompiledModel[], routes: readonly R
   }
   const rows = [...served].sort(([a], [b]) => (a < b ? -1 : 1));
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const head = ["Model", "Channels", "n", "Prompt", "Quality", "Formats", "Fields of its own"];
+  const head = ["Model", "Channels", "Operations", "Images", "n", "Prompt", "Quality", "Formats", "Fields of its own"];
   return [
     "# Models",
     "What each model takes; everything else is refused before a provider is asked. A default in bold is what an omitted field becomes. A channel may take less, or honour a size by another: that is told in `x-pictor-changes`.",
@@ -24,10 +24,12 @@ export function modelsPage(schemas: readonly CompiledModel[], routes: readonly R
         line([
           `\`${id}\``,
           channels.join(", ") || "none yet",
-          range(property(schema, "n")),
-          length(property(schema, "prompt")),
-          choices(property(schema, "quality")),
-          choices(property(schema, "output_format")),
+          schema.operations.join(", "),
+          schema.operations.includes("edit") ? `at most ${String(schema.describe("images").maxItems)}` : "",
+          range(schema.describe("n")),
+          length(schema.describe("prompt")),
+          choices(schema.describe("quality")),
+          choices(schema.describe("output_format")),
           ownFields(schema)
             .map((field) => `\`${field}\``)
             .join(", "),
@@ -35,14 +37,8 @@ export function modelsPage(schemas: readonly CompiledModel[], routes: readonly R
       ),
     ].join("\n"),
     "## Sizes",
-    rows.map(([id, { schema }]) => `- \`${id}\`: ${sizes(property(schema, "size"))}`).join("\n"),
+    rows.map(([id, { schema }]) => `- \`${id}\`: ${sizes(schema.describe("size"))}`).join("\n"),
   ].join("\n\n");
-}
-
-/** A field's schema: the model's own over the common one. */
-function property({ bundled }: CompiledModel, name: string): ModelSchema {
-  const common = bundled.$defs?.common as ModelSchema | undefined;
-  return { ...common?.properties?.[name], ...bundled.properties?.[name] };
 }
 
 function ownFields({ bundled }: CompiledModel): string[] {

@@ -7,9 +7,10 @@ import { changesHeader } from "../http/changes.ts";
 import { unify } from "../http/normalise.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { OutgoingRequest } from "../net/send.ts";
+import { clone } from "../plugin/clone.ts";
 import { emptyResult } from "../plugin/compose.ts";
 import { loadPlugins } from "../plugin/load.ts";
-import type { Change, PluginContext, UnifiedRequest } from "../plugin/context.ts";
+import { operationOf, type Change, type PluginContext, type UnifiedRequest } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "./colours.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
@@ -44,7 +45,7 @@ export async function explain(
   if (!first) throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(routes.map((route) => route.model.id))])})`);
   let input: UnifiedRequest;
   try {
-    input = unify({ model, prompt: "a cat", ...fields }, first.schema);
+    input = unify({ fields: { model, prompt: "a cat", ...fields }, form: false }, first.schema);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     say(json ? JSON.stringify({ refused: refusalOf(error), channels: [] }, null, 2) : colours.red(`${error.code}: ${error.message}`));
@@ -80,13 +81,14 @@ async function explainRoute(route: Route, input: UnifiedRequest, off: string | u
   const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [] };
   const ctx: PluginContext = {
     input,
-    request: structuredClone(input),
+    operation: operationOf(input),
+    request: clone(input),
     result: emptyResult(),
     model: route.model,
     channel: { name: channel.name },
     change: (field, change) => void step.changes.push({ field, ...change }),
     fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
-    store: { save: () => Promise.reject(new Error("nothing is stored here")) },
+    store: { save: () => Promise.reject(new Error("nothing is stored here")), reachable: true },
     spool: { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() },
     signal: new AbortController().signal,
     log: pino({ level: "silent" }),
@@ -127,10 +129,13 @@ function readable({ method, url, headers, body }: OutgoingRequest): Step["reques
     method,
     url: url.replaceAll("%2A%2A%2A", "***"),
     headers,
-    ...(body
-      ? { body: headers["content-type"]?.includes("json") ? (JSON.parse(body.toString("utf8")) as unknown) : body.toString("utf8") }
-      : {}),
+    ...(body ? { body: Buffer.isBuffer(body) ? said(body, headers["content-type"]) : body.value } : {}),
   };
+}
+
+function said(body: Buffer, type = ""): unknown {
+  const text = body.toString("utf8");
+  return type.includes("json") ? JSON.parse(text) : text;
 }
 
 function shown(input: UnifiedRequest, steps: readonly Step[]): string[] {

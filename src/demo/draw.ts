@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import type { Sharp } from "sharp";
 import { loadSharp } from "../picture/pixels.ts";
 
 const sharp = await loadSharp();
@@ -55,7 +56,7 @@ const palettes: readonly Palette[] = [
 
 /** Draw a landscape with the prompt lettered on it; any text will do as a prompt. Resolves to the encoded picture. */
 export async function draw(drawing: Drawing): Promise<Buffer> {
-  const { prompt, width, height, format, quality = 90, watermark = false } = drawing;
+  const { prompt, width, height, format, watermark = false } = drawing;
   const transparent = drawing.transparent === true && format !== "jpeg";
   const unit = Math.min(width, height);
   const margin = Math.ceil(unit * 0.05);
@@ -78,6 +79,11 @@ export async function draw(drawing: Drawing): Promise<Buffer> {
   const raw = { width: letters.width, height: letters.height, channels: 4 as const };
   const picture = sharp(Buffer.from(svg)).composite([{ input: letters.data, raw, left, top }]);
   if (!transparent) picture.removeAlpha();
+  return encode(picture, drawing);
+}
+
+/** The picture as a file of the format that was asked for. */
+export async function encode(picture: Sharp, { format, quality = 90 }: Pick<Drawing, "format" | "quality">): Promise<Buffer> {
   switch (format) {
     case "png":
       return picture.png().toBuffer();

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Drawing, draw } from "./draw.ts";
+import { readPictures } from "./pictures.ts";
+import { retouch } from "./retouch.ts";
 import { sketch } from "./sketch.ts";
 
 interface Order {
@@ -91,19 +93,34 @@ async function respond(request: IncomingMessage, response: ServerResponse, queue
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, queue: Queue): Promise<Answer | undefined> {
-  if (request.url !== "/draw") return problem(404, "no such path; the only one is /draw");
+  if (request.url !== "/draw" && request.url !== "/retouch") return problem(404, "no such path; there are /draw and /retouch");
   if (request.method !== "POST") return problem(405, "the method must be POST");
+  if (request.url === "/retouch") return answerForm(request, response, queue);
   const text = await readBody(request);
   if (text === undefined) return problem(413, "the body must be at most 1 MiB");
   const order = parseObject(text);
   if (!order) return problem(400, "the body must be a JSON object");
+  return judged(order, response, queue);
+}
+
+/** A form with the order as JSON in `order`, and pictures to begin with in `picture` and `mask`, which is white where it may change. */
+async function answerForm(request: IncomingMessage, response: ServerResponse, queue: Queue): Promise<Answer | undefined> {
+  const { texts, pictures } = await readPictures(request);
+  const order = parseObject(texts.get("order") ?? "");
+  if (!order) return problem(400, "order must be a JSON object");
+  const [found = [], [mask] = []] = [pictures.get("picture"), pictures.get("mask")];
+  if (found.length === 0) return { status: 422, body: { problem: "picture is missing", field: "picture" } };
+  return judged(order, response, queue, (drawing) => retouch(drawing, found, mask));
+}
+
+async function judged(order: Record<string, unknown>, response: ServerResponse, queue: Queue, make = draw): Promise<Answer | undefined> {
   const wrong = findWrongField(order);
   if (wrong) return { status: 422, body: wrong };
-  return fulfil(order as unknown as Order, response, queue);
+  return fulfil(order as unknown as Order, response, queue, make);
 }
 
 /** Resolves with nothing where the pictures are out already, as events. */
-async function fulfil(order: Order, response: ServerResponse, queue: Queue): Promise<Answer | undefined> {
+async function fulfil(order: Order, response: ServerResponse, queue: Queue, make: typeof draw): Promise<Answer | undefined> {
   const { stream, sketches = 0 } = order;
   const { prompt, width, height, count = 1, format = "png", quality, watermark, background, seed = randomInt(2 ** 32) } = order;
   if (/\bforbidden\b/i.test(prompt))
@@ -113,7 +130,7 @@ async function fulfil(order: Order, response: ServerResponse, queue: Queue): Pro
   for (let index = 0; index < count; index += 1) {
     const bytes = await queue(() => {
       if (response.destroyed) throw new Error("the client is gone");
-      return draw({ prompt, width, height, format, quality, watermark, transparent, seed: seed + index });
+      return make({ prompt, width, height, format, quality, watermark, transparent, seed: seed + index });
     });
     const picture = { base64: bytes.toString("base64"), seed: seed + index };
     if (!stream) pictures.push(picture);

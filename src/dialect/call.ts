@@ -1,12 +1,12 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { messageOf, ProviderFailure } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
+import { textOf } from "../expression/directives.ts";
 import type { Names } from "../expression/names.ts";
 import {
   compileTemplate,
   compileUrl,
   laidOver,
-  textOf,
   type Path,
   type Rendering,
   type Report,
@@ -14,11 +14,11 @@ import {
   type TemplateOptions,
 } from "../expression/template.ts";
 import type { Authorizer, Key } from "../net/auth/authorizer.ts";
+import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net/body.ts";
 import type { OutgoingRequest, Patience } from "../net/send.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { PluginContext } from "../plugin/context.ts";
 import { readSize } from "../size.ts";
-import { encodeForm, encodeMultipart } from "./body.ts";
 import { unfit } from "./failure.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
@@ -146,10 +146,13 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   };
 }
 
-async function encode(kind: (typeof bodies)[number], value: unknown): Promise<{ headers: Record<string, string>; body: Buffer }> {
+async function encode(
+  kind: (typeof bodies)[number],
+  value: unknown,
+): Promise<{ headers: Record<string, string>; body: Buffer | StreamBody }> {
   if (kind === "multipart") return encodeMultipart(value);
-  if (kind === "form") return { headers: { "content-type": "application/x-www-form-urlencoded" }, body: encodeForm(value) };
-  return { headers: { "content-type": "application/json" }, body: Buffer.from(JSON.stringify(value)) };
+  if (kind === "form") return { headers: { "content-type": "application/x-www-form-urlencoded" }, body: await encodeForm(value) };
+  return { headers: { "content-type": "application/json" }, body: await encodeJson(value) };
 }
 
 /** What templates see of a request. `size` is worked out anew: a plugin may have changed the request's. */

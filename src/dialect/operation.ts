@@ -7,6 +7,7 @@ import { secretsOf } from "../net/auth/key.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import type { Result } from "../plugin/context.ts";
 import { call, exchange, readAnswer, type Answer, type Early } from "./answer.ts";
+import { compileBefore, type BeforeSpec } from "./before.ts";
 import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
 import { answerCondition, compileRule, hide, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
@@ -15,7 +16,7 @@ import { compileStream, type StreamSpec } from "./stream.ts";
 
 export interface OperationSpec {
   /** Calls made before the submission, such as an upload; their answers' bodies are `before.<name>`. */
-  before?: Record<string, CallSpec>;
+  before?: Record<string, BeforeSpec>;
   request: CallSpec;
   success?: string;
   poll?: PollSpec;
@@ -60,10 +61,9 @@ export function compileOperation(
   // What is rendered after the submission must be known before it, to tell what nothing uses.
   const uses = new Set<string>();
   const options = { report, readDocument };
-  const before = Object.entries(spec.before ?? {}).map(([name, one]) => ({
-    name,
-    ask: compileCall(one, [...path, "before", name], { ...options, names: names.request, uses }),
-  }));
+  const before = Object.entries(spec.before ?? {}).map(([name, call]) =>
+    compileBefore(name, call, [...path, "before", name], { ...options, names: names.request, uses }),
+  );
   const submit = compileCall(spec.request, [...path, "request"], { ...options, names: names.request });
   const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
   const success =
@@ -80,9 +80,14 @@ export function compileOperation(
   const begin = async (around: Exchange): Promise<Record<string, unknown>> => {
     const bodies: Record<string, unknown> = {};
     try {
-      for (const { name, ask } of before) {
-        const { request } = await ask(around, { before: bodies });
-        bodies[name] = good(await exchange(request, around), around).body;
+      for (const { name, call, scopes, each } of before) {
+        const answers: unknown[] = [];
+        for (const scope of scopes({ ...variablesOf(around), before: bodies })) {
+          const { request } = await call(around, scope);
+          answers.push(good(await exchange(request, around), around).body);
+        }
+        if (each) bodies[name] = answers;
+        else if (answers.length > 0) [bodies[name]] = answers;
       }
       return bodies;
     } catch (error) {
@@ -92,7 +97,11 @@ export function compileOperation(
 
   const standIns = standInsOf(JSON.stringify(spec));
   const rehearse = async (around: Exchange) => ({
-    calls: (await Promise.all(before.map(({ ask }) => ask(around, { before: standIns })))).map(({ request }) => request),
+    calls: await Promise.all(
+      before.flatMap(({ call, scopes }) =>
+        scopes({ ...variablesOf(around), before: standIns }).map(async (scope) => (await call(around, scope)).request),
+      ),
+    ),
     standIns,
   });
 

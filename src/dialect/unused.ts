@@ -18,6 +18,14 @@ export function judgeUnused(
     // One picture is what a call makes, and a size of its own choice what a provider that is told none does.
     if ((field === "n" && value === 1) || (field === "size" && value === "auto")) continue;
     if (Object.hasOwn(fields, field) && isDeepStrictEqual(fields[field]?.default, value)) continue;
+    if (field === "images" || field === "mask")
+      throw new GatewayError(
+        "unknown_parameter",
+        `${field === "mask" ? "a mask is" : "images are"} not taken by this model's channel; leave it out`,
+        {
+          param: field === "mask" ? field : request.images?.[0]?.field.replace(/\[0\]$/, ""),
+        },
+      );
     if (field === "prompt" || field === "n" || field === "size" || policy === "reject") {
       const hint = field === "n" ? "it makes one picture at a time; send n 1" : "leave it out";
       throw new GatewayError(

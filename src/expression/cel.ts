@@ -1,6 +1,7 @@
 import { Environment, EvaluationError, Optional, ParseError, TypeError as CelTypeError, type ASTNode } from "@marcbachmann/cel-js";
 import { randomInt, randomUUID } from "node:crypto";
 import { RE2JS } from "re2js";
+import { InputImage } from "../picture/input.ts";
 import { LongText } from "../picture/lift.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { namesOf, type Names } from "./names.ts";
@@ -79,6 +80,7 @@ function baseEnvironment(): Environment {
   }
   return environment
     .registerType("LongText", { ctor: LongText, fields: {} })
+    .registerType("InputImage", { ctor: InputImage, fields: { name: "dyn", type: "dyn", width: "dyn", height: "dyn", url: "dyn" } })
     .registerFunction("rx(string, string): bool", (text: string, source: string) => pattern(source).matcher(text).find())
     .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) => text.replaceAll(from, () => to))
     .registerFunction("flatten(list): list", (list: unknown[]) => list.flat())
@@ -161,7 +163,9 @@ function walk(steps: readonly Step[], variables: Variables, absent: MissingValue
 
 function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables, absent: MissingValue): unknown {
   try {
-    return plain(parsed(variables), 0);
+    const value = plain(parsed(variables), 0);
+    // A field that this image does not have, such as the URL of one that came as a file.
+    return value === undefined ? missing : value;
   } catch (error) {
     if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds")) throw absent;
     throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error));

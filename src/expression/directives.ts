@@ -1,12 +1,14 @@
-import { isPlainObject, missing } from "./cel.ts";
+import { InputImage } from "../picture/input.ts";
+import { ExpressionFailure, isPlainObject, missing } from "./cel.ts";
 import type { Compile, Path, Template, TemplateOptions } from "./template.ts";
 
 /** A file of a form: bytes with a name and a media type. */
 export class FilePart {
   readonly content: unknown;
-  readonly name: string;
+  /** The content's own where it is an input image. */
+  readonly name: string | undefined;
   readonly type: string | undefined;
-  constructor(content: unknown, name: string, type: string | undefined) {
+  constructor(content: unknown, name: string | undefined, type: string | undefined) {
     this.content = content;
     this.name = name;
     this.type = type;
@@ -14,6 +16,9 @@ export class FilePart {
 }
 
 type Directive = (value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile) => Template;
+
+/** What an expression knows beside the rest where something is made for each element of a list. */
+export const itemNames = { item: { about: "One element of the list." }, index: { about: "Its place, from 0." } };
 
 const nothing: Template = () => missing;
 
@@ -25,7 +30,7 @@ export const directiveHelp: Record<string, string> = {
   $each:
     "A list from a list, or an object where `$key` names each: `{ $each: ${list}, $value: { url: ${item} } }`; `item` and `index` stand for each.",
   $json: "A value as JSON text: `{ $json: { seed: ${request.seed} } }`.",
-  $file: "A file of a form from base64: `{ $file: ${text}, name: image.png, type: image/png }`.",
+  $file: "A file of a form from an input image or base64: `{ $file: ${text}, name: image.png, type: image/png }`.",
   $document:
     "A JSON file beside the channel with values put in at paths: `{ $document: workflow.json, $set: { 6.inputs.text: ${request.prompt} } }`.",
 };
@@ -34,7 +39,7 @@ export const directives: Record<string, Directive> = {
   $each: (value, path, options, compile) => {
     const names = {
       ...options.names,
-      variables: { ...options.names.variables, item: { about: "One element of the list." }, index: { about: "Its place, from 0." } },
+      variables: { ...options.names.variables, ...itemNames },
     };
     if (!("$value" in value)) {
       options.report(path, "$each needs $value, what each element becomes");
@@ -59,19 +64,20 @@ export const directives: Record<string, Directive> = {
     const inner = compile(value.$json, [...path, "$json"], options);
     return (rendering) => {
       const rendered = inner(rendering);
-      return rendered === missing ? missing : JSON.stringify(rendered);
+      return rendered === missing ? missing : jsonText(rendered);
     };
   },
 
   $file: (value, path, options, compile) => {
     const content = compile(value.$file, [...path, "$file"], options);
-    const name = compile(value.name ?? "file", [...path, "name"], options);
+    const name = value.name === undefined ? undefined : compile(value.name, [...path, "name"], options);
     const type = value.type === undefined ? undefined : compile(value.type, [...path, "type"], options);
     return (rendering) => {
       const bytes = content(rendering);
       if (bytes === missing) return missing;
       const kind = type?.(rendering);
-      return new FilePart(bytes, String(name(rendering)), typeof kind === "string" ? kind : undefined);
+      const called = name?.(rendering);
+      return new FilePart(bytes, typeof called === "string" ? called : undefined, typeof kind === "string" ? kind : undefined);
     };
   },
 
@@ -95,6 +101,21 @@ export const directives: Record<string, Directive> = {
     };
   },
 };
+
+/** JSON as one text has no room for an image's bytes. Throws `ExpressionFailure`. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key: string, item: unknown) {
+    const own = this[key];
+    return own instanceof InputImage ? textOf(own) : item;
+  });
+}
+
+/** A value put into a text: a text as it is, an image as its URL, everything else as JSON. Throws `ExpressionFailure` for an image without one. */
+export function textOf(value: unknown): string {
+  if (!(value instanceof InputImage)) return typeof value === "string" ? value : JSON.stringify(value);
+  if (value.url !== undefined) return value.url;
+  throw new ExpressionFailure(`request.${value.field}`, "an image is no part of a text; it stands alone, or in $file");
+}
 
 function reach(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(

@@ -9,7 +9,7 @@ import {
   type Variables,
 } from "./cel.ts";
 import type { Names } from "./names.ts";
-import { directiveHelp, directives } from "./directives.ts";
+import { directiveHelp, directives, textOf } from "./directives.ts";
 import { didYouMean } from "../schema/suggest.ts";
 
 export type Path = readonly (string | number)[];
@@ -175,11 +175,6 @@ function compileText(text: string, path: Path, options: TemplateOptions): Templa
     for (const name of used) rendering.used.add(name);
     return parts.join("");
   };
-}
-
-/** A value put into a text: a text as it is, everything else as JSON. */
-export function textOf(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function evaluate(expression: Expression, rendering: Rendering, options: TemplateOptions): unknown {

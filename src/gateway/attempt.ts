@@ -4,9 +4,10 @@ import { ProviderFailure } from "../errors.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import { passingRoom, type SpoolScope } from "../picture/spool.ts";
+import { clone } from "../plugin/clone.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
 import { withRest } from "../plugin/merge.ts";
-import type { Change, Kept, PluginContext, Result, UnifiedRequest } from "../plugin/context.ts";
+import { operationOf, type Change, type Kept, type PluginContext, type Result, type UnifiedRequest } from "../plugin/context.ts";
 import { deadline } from "./deadline.ts";
 
 /** What an attempt needs of the process it runs in. */
@@ -14,6 +15,8 @@ export interface AttemptSurroundings {
   fetchPicture: PictureFetcher;
   /** Keep a picture; the URL is for the client who asked. */
   save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
+  /** Whether providers can fetch what is kept. */
+  reachable?: boolean;
   /** What the request holds; the caller closes it when the answer is out. */
   spool: Pick<SpoolScope, "take" | "room">;
   log: Logger;
@@ -53,7 +56,8 @@ export async function attempt(
   };
   const ctx: PluginContext = {
     input,
-    request: structuredClone(input),
+    operation: operationOf(input),
+    request: clone(input),
     result: emptyResult(),
     model: route.model,
     channel: { name: route.channel.name },
@@ -72,7 +76,7 @@ export async function attempt(
       const trusted = (target: URL) => route.channel.trusted(target);
       return { kind: "stream", ...(await around.fetchPicture(url, { signal, trusted })) };
     },
-    store: { save: (chunks, life) => around.save(chunks, life) },
+    store: { save: (chunks, life) => around.save(chunks, life), reachable: around.reachable },
     spool: around.spool,
     early: around.early === true && input.n === 1,
     signal,
@@ -102,10 +106,4 @@ function judgeCount(ctx: PluginContext, made: number, partial: "keep" | "fail"):
   if (made === asked) return;
   if (made < asked && partial === "fail") throw new ProviderFailure("failed", `${made} of ${asked} pictures came back`);
   ctx.change("n", { from: asked, to: made });
-}
-
-/** What the client said stays so on every attempt, whatever a plugin does with it. */
-export function freeze(value: object): void {
-  Object.freeze(value);
-  for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) freeze(inner as object);
 }

@@ -1,9 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import type { Progress, Route } from "../channels/route.ts";
 import { GatewayError, ProviderFailure } from "../errors.ts";
-import type { Change, Result, UnifiedRequest } from "../plugin/context.ts";
+import { freeze } from "../plugin/clone.ts";
+import { operationOf, type Change, type Result, type UnifiedRequest } from "../plugin/context.ts";
 import { afterFailure, type Next } from "./after-failure.ts";
-import { attempt, freeze, type AttemptSurroundings } from "./attempt.ts";
+import { attempt, type AttemptSurroundings } from "./attempt.ts";
 import type { Candidate } from "./candidate.ts";
 import { order } from "./choose.ts";
 import { deadline } from "./deadline.ts";
@@ -115,7 +116,8 @@ async function serve(
 ): Promise<Generated | undefined> {
   freeze(input);
   const { routing, pinned } = around;
-  const routes = pinned === undefined ? entry.routes : entry.routes.filter(({ channel }) => channel.name === pinned);
+  const able = entry.routes.filter(({ operations }) => operations.has(operationOf(input)));
+  const routes = pinned === undefined ? able : able.filter(({ channel }) => channel.name === pinned);
   const { random, turn, limits } = routing;
   let left = order(routes, { random, inFlight: limits.inFlight, sharing: entry.sharing, turn: ({ channel }) => turn(channel.name) });
   for (;;) {

@@ -6,6 +6,7 @@ import { GatewayError } from "../errors.ts";
 import { docs, docsAsset } from "./docs.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { generations } from "./generations.ts";
+import { Stalled } from "./meter.ts";
 import { listModels, showModel } from "./models.ts";
 import { openapi } from "./openapi.ts";
 import { storedPicture } from "./pictures.ts";
@@ -14,8 +15,9 @@ import { measureChannels, metricsPage, ready } from "./status.ts";
 /** The gateway's HTTP interface. */
 export function createApp(gateway: Gateway): Koa {
   const router = new Router();
-  router.post("/v1/images/generations", (ctx) => generations(ctx, gateway));
-  for (const path of ["/v1/images/edits", "/v1/edits", "/v1/images/variations"]) router.post(path, (ctx) => notThereYet(ctx));
+  router.post("/v1/images/generations", (ctx) => generations(ctx, gateway, "generate"));
+  for (const path of ["/v1/images/edits", "/v1/edits"]) router.post(path, (ctx) => generations(ctx, gateway, "edit"));
+  router.post("/v1/images/variations", variations);
   router.get("/v1/models", (ctx) => listModels(ctx, gateway));
   router.get("/v1/models/*id", (ctx) => showModel(ctx, gateway));
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
@@ -104,6 +106,7 @@ function errors(gateway: Gateway) {
       }
       ctx.respond = true;
       ctx.remove("content-length");
+      if (error instanceof Stalled) ctx.set("connection", "close");
       ctx.status = known.status;
       ctx.body = known.toJSON();
       if (known.retryAfter !== undefined) ctx.set("retry-after", String(known.retryAfter));
@@ -159,6 +162,9 @@ function nothingThere(router: Router) {
   };
 }
 
-function notThereYet(ctx: Context): never {
-  throw new GatewayError("api_not_implemented", `${ctx.path} is not there yet; this gateway makes pictures at /v1/images/generations`);
+function variations(): never {
+  throw new GatewayError(
+    "api_not_implemented",
+    "no channel makes variations; send the picture to /v1/images/edits with a prompt that says what may change",
+  );
 }

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http";
-import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
-import getRawBody from "raw-body";
 import { GatewayError } from "../errors.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
 import type { SpoolScope } from "../picture/spool.ts";
+import { readForm, type FormLimits } from "./form.ts";
+import { createMeter, TooLong } from "./meter.ts";
 
 /** A JSON body deeper than this is nobody's request, and would only wear out what walks it. */
 const deepest = 64;
@@ -15,38 +15,65 @@ const decoders = { gzip: createGunzip, deflate: createInflate, br: createBrotliD
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Read a JSON object, at most `limit` bytes after decompression. Throws 400, 413 or 415. */
-export async function readJson(request: IncomingMessage, limit: number): Promise<Record<string, unknown>> {
-  judgeType(request.headers["content-type"] ?? "");
-  return object(parse(await readBytes(request, limit)));
+/** What of a request may be how large, and how long it may keep silent. */
+export interface BodyLimits extends FormLimits {
+  /** Bytes of a JSON body beside its images. */
+  text: number;
 }
 
-/** A long text of a client's JSON that is no picture stays a text up to this many bytes; what is longer is no field's. */
-const longestText = 1024 * 1024;
+/** A client's body. Texts of a form say everything in words, also numbers and objects. */
+export interface ClientBody {
+  fields: Record<string, unknown>;
+  form: boolean;
+}
 
 /**
- * The same for a body that may hold pictures in base64: each becomes a `LongText` with its bytes, held by the spool and never a string.
- * So does what is too long for any text; one with neither picture nor text began as a picture and is none.
+ * Read a JSON object or a form. Images are held by the spool: a form's files are `FormFile`, and each long text in `image`, `images`
+ * and `mask` of JSON is a `LongText`, one with neither picture nor text where it began as a picture and is none. Throws 400, 413 or 415.
  */
-export async function readLifted(
+export async function readClientBody(
   request: IncomingMessage,
-  limit: number,
+  limits: BodyLimits,
   spool: Pick<SpoolScope, "take">,
   signal: AbortSignal,
-): Promise<Record<string, unknown>> {
+): Promise<ClientBody> {
+  if (/^\s*multipart\/form-data\b/i.test(request.headers["content-type"] ?? ""))
+    return { fields: Object.fromEntries(await readForm(request, limits, spool)), form: true };
   judgeType(request.headers["content-type"] ?? "");
-  const chunks = chunksOf(request, limit);
+  const chunks = chunksOf(request, limits);
   const beginning = await readHead(chunks);
-  if (beginning.length < sniffBytes) return object(parse(beginning));
-  const keep = keepTexts(spool, limit, signal);
+  const fields = object(beginning.length < sniffBytes ? parse(beginning) : await lifted(joined(beginning, chunks), limits, spool, signal));
+  for (const [name, value] of Object.entries(fields)) if (!imageFields.has(name) && hasLong(value)) throw tooLong(limits.text);
+  return { fields, form: false };
+}
+
+/** Where long texts are images; anywhere else they are only too long. */
+const imageFields = new Set(["image", "images", "mask"]);
+
+function hasLong(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return value instanceof LongText || Object.values(value).some(hasLong);
+}
+
+async function lifted(
+  chunks: AsyncIterable<Buffer>,
+  { body, text: limit }: BodyLimits,
+  spool: Pick<SpoolScope, "take">,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const keep = keepTexts(spool, body, signal);
+  let left = limit;
   const sink: Sink = async (text, soFar) => {
     const kept = (await keep(text, soFar)) as LongText;
-    const isText = kept.text?.kind === "bytes" && kept.text.bytes.length <= longestText;
-    return isText ? decoded((kept.text as { bytes: Buffer }).bytes) : kept;
+    // What is no picture is a text like others, as long as there is room for all of them.
+    if (kept.text?.kind !== "bytes" || kept.text.bytes.length > left) return kept;
+    left -= kept.text.bytes.length;
+    return decoded(kept.text.bytes);
   };
   try {
-    return object(await liftJson(joined(beginning, chunks), sink));
+    return await liftJson(chunks, sink);
   } catch (error) {
+    if (error instanceof RangeError) throw tooDeep();
     throw error instanceof SyntaxError ? new GatewayError("invalid_json", "the body is not valid JSON", { cause: error }) : error;
   }
 }
@@ -54,7 +81,7 @@ export async function readLifted(
 function object(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof LongText)
     throw new GatewayError("invalid_json", "the body must be a JSON object");
-  if (isDeep(value)) throw new GatewayError("invalid_json", `the body is nested deeper than ${deepest} levels`);
+  if (isDeep(value)) throw tooDeep();
   return value as Record<string, unknown>;
 }
 
@@ -68,56 +95,46 @@ function judgeType(header: string): void {
     throw new GatewayError("unsupported_media_type", `the body's charset is ${charset.slice(0, 60)}; send utf-8`);
 }
 
-/** The body's bytes without compression, from a stream that must be read or let go; and what lets it go. */
-function open(request: IncomingMessage): { body: Readable; isPlain: boolean; failure: (error: unknown, limit: number) => GatewayError } {
+/** The body without compression, as it arrives. */
+async function* chunksOf(request: IncomingMessage, limits: BodyLimits): AsyncGenerator<Buffer> {
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() || "identity";
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding as keyof typeof decoders]() : undefined;
   if (!decoder && encoding !== "identity")
     throw new GatewayError("unsupported_media_type", "the body's content encoding must be gzip, deflate, br or none");
-  if (decoder) {
-    // A pipe does not tell the decoder that the client is gone; and a decoder that fails unheard would end the process.
-    request.once("error", (error) => decoder.destroy(error));
-    decoder.on("error", () => undefined);
-  }
-  return {
-    body: decoder ? request.pipe(decoder) : request,
-    isPlain: !decoder,
-    failure: (error, limit) => {
-      // The rest is read away: a client that is still sending would not get to see the answer.
-      request.unpipe().resume();
-      decoder?.destroy();
-      if (error instanceof GatewayError) return error;
-      if ((error as { type?: string }).type === "entity.too.large") return tooLarge(limit, error);
-      return new GatewayError("invalid_json", `the body could not be read${decoder ? `; is it ${encoding}?` : ""}`, { cause: error });
-    },
-  };
-}
-
-async function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const { body, isPlain, failure } = open(request);
-  try {
-    return await getRawBody(body, { limit, length: isPlain ? request.headers["content-length"] : undefined });
-  } catch (error) {
-    throw failure(error, limit);
-  }
-}
-
-async function* chunksOf(request: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
-  const { body, failure } = open(request);
+  const meter = createMeter(limits);
+  // A pipe does not tell its end that its beginning is gone; and a stream that fails unheard would end the process.
+  request.once("error", (error) => meter.destroy(error));
+  decoder?.on("error", (error) => meter.destroy(error));
+  (decoder ? request.pipe(decoder) : request).pipe(meter);
   let length = 0;
   try {
-    for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    for await (const chunk of meter as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > limit) throw tooLarge(limit);
+      if (length > limits.body) throw tooLarge(limits.body);
       yield chunk;
     }
   } catch (error) {
-    throw failure(error, limit);
+    if (error instanceof GatewayError) throw error;
+    if (error instanceof TooLong) throw tooLong(limits.text, error);
+    throw new GatewayError("invalid_json", `the body could not be read${decoder ? `; is it ${encoding}?` : ""}`, { cause: error });
+  } finally {
+    // The rest is read away: a client that is still sending would not get to see the answer.
+    request.unpipe().resume();
+    decoder?.destroy();
+    meter.destroy();
   }
 }
 
 function tooLarge(limit: number, cause?: unknown): GatewayError {
   return new GatewayError("request_too_large", `the body is larger than the ${limit} bytes that are accepted`, { cause });
+}
+
+function tooLong(limit: number, cause?: unknown): GatewayError {
+  return new GatewayError("request_too_large", `the body is larger than the ${limit} bytes that are accepted beside images`, { cause });
+}
+
+function tooDeep(): GatewayError {
+  return new GatewayError("invalid_json", `the body is nested deeper than ${deepest} levels`);
 }
 
 function parse(bytes: Buffer): unknown {

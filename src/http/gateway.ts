@@ -10,6 +10,7 @@ import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
+import type { InputLimits } from "./request.ts";
 
 /** Everything the HTTP floor serves with. */
 export interface Gateway {
@@ -29,6 +30,8 @@ export interface Gateway {
   metrics: Metrics;
   /** The page of metrics of all processes, where there are several. */
   metricsOfAll?: () => Promise<string>;
+  /** What clients may send. */
+  inputLimits?: InputLimits;
   /** Where stored pictures' URLs begin; the request's own host when absent. */
   publicUrl?: string;
   /** Believe `X-Forwarded-*`. */

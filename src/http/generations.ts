@@ -5,39 +5,44 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
-import type { Change } from "../plugin/context.ts";
+import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
+import type { OperationName } from "../schema/models.ts";
 import { answerBody } from "./answer.ts";
-import { readJson } from "./body.ts";
 import { changesHeader } from "./changes.ts";
 import { answerEvents } from "./events.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { modelFor } from "./models.ts";
-import { modelOf, unify } from "./normalise.ts";
 import { originOf } from "./pictures.ts";
+import { readRequest, usualLimits } from "./request.ts";
 
-/** Bytes of a generation's body: a prompt, and room for a style object. */
-const bodyLimit = 1024 * 1024;
-
-/** POST /v1/images/generations */
-export async function generations(ctx: Context, gateway: Gateway): Promise<void> {
+/** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
+export async function generations(ctx: Context, gateway: Gateway, operation: OperationName): Promise<void> {
   const state = ctx.state as RequestState;
   const table = gateway.table();
-  const body = await readJson(ctx.req, bodyLimit);
-  const model = modelOf(body);
-  const entry = modelFor(ctx, table, model);
-  state.model = model;
-  const request = unify(body, entry.schema);
   const log = gateway.log.child({ request: state.id });
   const { heartbeat = 10_000 } = gateway;
-  if (body.stream === true) state.events = answerEvents(ctx, { kind: "image_generation", request, heartbeat, log });
   const spool = gateway.spool.scope();
   try {
+    const { entry, request, streams, forModel } = await readRequest(ctx.req, {
+      operation,
+      find: (model) => {
+        const entry = modelFor(ctx, table, model);
+        state.model = model;
+        return entry;
+      },
+      limits: gateway.inputLimits ?? usualLimits,
+      spool,
+      signal: state.signal,
+    });
+    const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
+    if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, log });
     const generated = await generate(entry, request, {
       fetchPicture: gateway.fetchPicture,
       save: async (chunks, life) => {
         const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
         return { url: `${originOf(ctx, gateway)}/images/${id}`, mediaType, bytes };
       },
+      reachable: gateway.publicUrl !== undefined,
       spool,
       early: !state.events,
       log,
@@ -46,7 +51,7 @@ export async function generations(ctx: Context, gateway: Gateway): Promise<void>
       timeout: table.timeout,
       client: state.client,
       pinned: pinnedOf(ctx, entry, state),
-      standIns: standInsOf(entry, body, table.models, state),
+      standIns: standInsOf(entry, forModel, table.models, state),
       attempted: (attempt) => note(ctx, attempt, gateway),
       events: state.events?.events,
     });
@@ -78,10 +83,15 @@ function pinnedOf(ctx: Context, { id, routes }: ModelEntry, { client }: RequestS
 }
 
 /** The models that the operator lets stand in for this one, as far as they are there. */
-function standInsOf({ fallback }: ModelEntry, body: Record<string, unknown>, models: Table["models"], { client }: RequestState): StandIn[] {
+function standInsOf(
+  { fallback }: ModelEntry,
+  forModel: (entry: ModelEntry) => UnifiedRequest,
+  models: Table["models"],
+  { client }: RequestState,
+): StandIn[] {
   return fallback.flatMap((id) => {
     const entry = models.get(id);
-    return entry && client?.allows(id) ? [{ entry, input: () => unify({ ...body, model: id }, entry.schema) }] : [];
+    return entry && client?.allows(id) ? [{ entry, input: () => forModel(entry) }] : [];
   });
 }
 

@@ -1,7 +1,9 @@
 import { GatewayError } from "../errors.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
-import type { CompiledModel } from "../schema/models.ts";
+import type { CompiledModel, ModelSchema } from "../schema/models.ts";
 import { parseSize } from "../size.ts";
+import type { ClientBody } from "./body.ts";
+import type { Inputs } from "./input-images.ts";
 
 /** The model a body asks for. */
 export function modelOf(body: Record<string, unknown>): string {
@@ -13,15 +15,18 @@ export function modelOf(body: Record<string, unknown>): string {
 }
 
 /**
- * A client's body as a unified request: null means omitted, `n` 0 is 1, `size` gets its canonical spelling; then the model's
- * schema judges and fills in its defaults. Nothing else is touched. Throws a 400.
+ * A client's fields as a unified request: null means omitted, `n` 0 is 1, `size` gets its canonical spelling; then the model's
+ * schema judges and fills in its defaults. Nothing else is touched but the texts of a form, which become what the schema says they are.
+ * Throws a 400.
  */
-export function unify(body: Record<string, unknown>, schema: CompiledModel): UnifiedRequest {
-  const request: Record<string, unknown> = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+export function unify({ fields, form }: ClientBody, schema: CompiledModel, inputs?: Inputs): UnifiedRequest {
+  const given = Object.entries(fields).filter(([name, value]) => value !== null && !["image", "images", "mask"].includes(name));
+  const request: Record<string, unknown> = Object.fromEntries(
+    given.map(([name, value]) => [name, form ? spoken(value, schema.describe(name)) : value]),
+  );
   if (request.n === undefined || request.n === 0) request.n = 1;
   if (typeof request.size === "string") request.size = parseSize(request.size).text;
-  refuseWhatIsNotThere(request);
-  schema.validate(request);
+  schema.validate(Object.assign(request, inputs));
   if (request.response_format === "base64") request.response_format = "b64_json";
   // A picture in an event of OpenAI's is base64.
   if (request.stream === true) request.response_format ??= "b64_json";
@@ -29,10 +34,22 @@ export function unify(body: Record<string, unknown>, schema: CompiledModel): Uni
   return request as UnifiedRequest;
 }
 
-/** Better a clear refusal than a picture made without what was sent along. */
-function refuseWhatIsNotThere(request: Record<string, unknown>): void {
-  for (const field of ["image", "images", "mask"]) {
-    if (field in request)
-      throw new GatewayError("api_not_implemented", `images as input are not there yet; leave ${field} out`, { param: field });
+/** What a form's text says, where the schema wants something else than a text. What does not fit is left for the schema to refuse. */
+function spoken(value: unknown, { type = "string" }: ModelSchema): unknown {
+  if (typeof value !== "string") return value;
+  const types = [type].flat() as string[];
+  const text = value.trim();
+  const wants = (...names: string[]) => names.some((name) => types.includes(name));
+  if (wants("integer", "number") && /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text)) return Number(text);
+  if (wants("boolean") && /^(?:true|false)$/i.test(text)) return text.toLowerCase() === "true";
+  if ((wants("object") && text.startsWith("{")) || (wants("array") && text.startsWith("["))) return parsed(text) ?? value;
+  return value;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

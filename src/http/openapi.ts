@@ -63,6 +63,25 @@ function paths(request: Json): Json {
         },
       },
     },
+    ...Object.fromEntries(
+      ["/v1/images/edits", "/v1/edits"].map((path, index) => [
+        path,
+        {
+          post: {
+            operationId: index === 0 ? "createImageEdit" : "createEdit",
+            summary: "Edit pictures.",
+            description:
+              "A form with files, or JSON with `images`. A generation with `image` is the same. The model's `x-operations` says whether it edits.",
+            tags: ["images"],
+            requestBody: { required: true, content: { "multipart/form-data": { schema: editForm }, ...json(request) } },
+            responses: {
+              200: { description: "The pictures.", headers: answerHeaders, content: json(ref("Images")) },
+              ...failures(400, 401, 403, 404, 413, 415, 429, 500, 501, 502, 503, 504),
+            },
+          },
+        },
+      ]),
+    ),
     "/v1/models": {
       get: {
         operationId: "listModels",
@@ -138,6 +157,21 @@ const answerHeaders: Json = Object.fromEntries(
     "x-pictor-changes": "What the gateway did to the request, where it did anything.",
   }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
 );
+
+const binary: Json = { type: "string", format: "binary" };
+
+/** Texts say everything in words; the model's schema says what they mean. */
+const editForm: Json = {
+  type: "object",
+  required: ["model", "prompt", "image"],
+  properties: {
+    model: { type: "string" },
+    prompt: { type: "string" },
+    image: { type: "array", items: binary, description: "The pictures to start from, each a part named `image` or `image[]`." },
+    mask: { ...binary, description: "Where the first picture may change: its transparent pixels." },
+  },
+  additionalProperties: { type: "string", description: "Any other field of the model." },
+};
 
 const picture: Json = { "image/*": { schema: { type: "string", format: "binary" } } };
 

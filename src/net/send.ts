@@ -1,16 +1,17 @@
 import http from "node:http";
 import https from "node:https";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import got, { type Response } from "got";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ProviderFailure } from "../errors.ts";
+import type { StreamBody } from "./body.ts";
 
 export interface OutgoingRequest {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   url: string;
   headers: Record<string, string>;
-  body?: Buffer;
+  body?: Buffer | StreamBody;
 }
 
 export interface IncomingAnswer {
@@ -54,15 +55,20 @@ export async function send(
   { guarded = false, connect = 10_000, firstByte, sent = () => {} }: Patience & { guarded?: boolean; sent?: () => void } = {},
 ): Promise<IncomingAnswer> {
   signal.throwIfAborted();
+  const { body } = request;
+  const source = body === undefined || Buffer.isBuffer(body) ? undefined : Readable.from(body.chunks(), { objectMode: false });
   const stream = client.stream(request.url, {
     method: request.method,
-    headers: request.headers,
+    headers: source ? { ...request.headers, "content-length": String(body?.length) } : request.headers,
     ...(guarded ? { agent: guards } : {}),
     // Without a body the client would wait for one to be piped in.
-    body: request.body ?? (request.method === "GET" ? undefined : Buffer.alloc(0)),
-    allowGetBody: request.body !== undefined,
+    body: source ?? (body as Buffer | undefined) ?? (request.method === "GET" ? undefined : Buffer.alloc(0)),
+    allowGetBody: body !== undefined,
     signal,
   });
+  // A pipe tells neither end of the other's trouble; what the body is read from must be let go however the call ends.
+  source?.once("error", (error) => stream.destroy(error));
+  if (source) stream.once("close", () => source.destroy());
   // Until the connection stands, with TLS where asked for, no byte of the request has left: the proof that it may be sent again.
   let connected = false;
   try {

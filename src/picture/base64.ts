@@ -32,7 +32,7 @@ export function readBase64(text: Buffer): { ascii: Buffer; mediaType?: string } 
 
 /** The bytes of a text that `readBase64` has checked. */
 export function decodeBase64(text: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Math.floor((unpadded(text).length * 3) / 4));
+  const bytes = Buffer.allocUnsafeSlow(decodedLength(text));
   for (let at = 0; at < text.length; at += slice) bytes.write(text.toString("latin1", at, at + slice), (at / 4) * 3, "base64");
   return bytes;
 }
@@ -110,6 +110,11 @@ function isClean(piece: Buffer): boolean {
     if (scratch.write(piece.toString("latin1", at, end), "base64") !== ((end - at) / 4) * 3) return false;
   }
   return /^[A-Za-z0-9+/]*$/.test(piece.toString("latin1", whole));
+}
+
+/** How many bytes a text stands for that `readBase64` has checked. */
+export function decodedLength(text: Buffer): number {
+  return Math.floor((unpadded(text).length * 3) / 4);
 }
 
 /** The first `sniffBytes` bytes of a text that `readBase64` has checked. */

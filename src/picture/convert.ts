@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import { decodeBase64, decodeHead, encodeBase64 } from "./base64.ts";
+import { decodeBase64, decodedLength, decodeHead, encodeBase64 } from "./base64.ts";
 import type { PictureData } from "./picture.ts";
 
 /** A picture whose bytes are here, or arriving. */
@@ -31,6 +31,12 @@ export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
 export function base64Of(data: LocalData): AsyncIterable<Buffer> {
   if (data.kind === "base64") return Readable.from([data.ascii]);
   return (data.kind === "stream" && data.ascii) || encodeBase64(chunksOf(data));
+}
+
+/** How many bytes the picture has. */
+export function sizeOf(data: Exclude<LocalData, { kind: "stream" }>): number {
+  if (data.kind === "base64") return decodedLength(data.ascii);
+  return data.kind === "bytes" ? data.bytes.length : data.size;
 }
 
 /** How many characters `base64Of` will give, where that is known beforehand. */

@@ -1,4 +1,5 @@
 import type { Picture } from "../picture/picture.ts";
+import { clone } from "./clone.ts";
 import type { Branch, EachPicture, Middleware, Next, PluginContext, Result, UnifiedRequest } from "./context.ts";
 import { eachPicture } from "./outcomes.ts";
 
@@ -44,10 +45,10 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
     // Every call begins with the same, whatever is done to the request when the first pictures come back.
     let same: UnifiedRequest | undefined;
     const branch: Branch = async (fields) => {
-      same ??= structuredClone(ctx.request);
+      same ??= clone(ctx.request);
       const own: PluginContext = {
         ...ctx,
-        request: { ...structuredClone(same), ...fields },
+        request: { ...clone(same), ...fields },
         result: emptyResult(),
         early: false,
       };

@@ -1,5 +1,7 @@
 import type { Logger } from "pino";
 import type { Picture, PictureData } from "../picture/picture.ts";
+import type { OperationName } from "../schema/models.ts";
+import type { InputImage } from "../picture/input.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 
 /** What a client may ask for, in the gateway's own words, checked against the model's schema. An omitted field is absent. */
@@ -22,6 +24,10 @@ export interface UnifiedRequest {
   seed?: number;
   negative_prompt?: string;
   metadata?: Record<string, unknown>;
+  /** The pictures to start from; with any, the request is an edit. */
+  images?: InputImage[];
+  /** Where the first of them may change: its transparent pixels. */
+  mask?: InputImage;
   /** What the model's schema allows beside the common fields. */
   [field: string]: unknown;
 }
@@ -68,6 +74,7 @@ export interface Kept {
 export interface PluginContext {
   /** What the client said; never changes. */
   readonly input: Readonly<UnifiedRequest>;
+  readonly operation: OperationName;
   /** The request of this attempt, to be edited before `next`. */
   request: UnifiedRequest;
   /** What came back, to be edited after `next`. */
@@ -83,8 +90,8 @@ export interface PluginContext {
   change(field: string, change: { what?: string; from?: unknown; to?: unknown }): void;
   /** Fetch a picture's URL through the guard. The first bytes have arrived and are an image's when it resolves. */
   fetchPicture(url: string): Promise<Extract<PictureData, { kind: "stream" }> & { mediaType: string }>;
-  /** Keep a picture and give it a URL of our own; `life` in seconds. */
-  store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept> };
+  /** Keep a picture and give it a URL of our own; `life` in seconds. `reachable` says whether a provider can fetch it there. */
+  store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>; reachable?: boolean };
   /** Holds bytes for as long as the request lives, in memory or in a file, within what the process may use. */
   spool: Pick<SpoolScope, "take" | "room">;
   /** Whether `result.rest` may be: one picture was asked for, and who answers can wait for what the provider says behind it. */
@@ -111,5 +118,10 @@ export type Next = (each?: EachPicture) => Promise<void>;
  * Only a plugin that makes several calls of one request uses it, in place of `next`.
  */
 export type Branch = (fields: Partial<UnifiedRequest>) => Promise<Result>;
+
+/** With images it is an edit, whatever the path was. */
+export function operationOf({ images }: Readonly<UnifiedRequest>): OperationName {
+  return images && images.length > 0 ? "edit" : "generate";
+}
 
 export type Middleware = (ctx: PluginContext, next: Next, branch: Branch) => Promise<void>;

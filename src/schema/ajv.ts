@@ -30,8 +30,16 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   });
   formats.default(ajv);
   ajv.addKeyword(sizeKeyword);
+  ajv.addKeyword(operationsKeyword);
   return ajv;
 }
+
+/** What a model can be asked for. It judges no request by itself. */
+const operationsKeyword = {
+  keyword: "x-operations",
+  schemaType: "array",
+  metaSchema: { type: "array", minItems: 1, uniqueItems: true, items: { enum: ["generate", "edit"] } },
+} as const;
 
 /** An operator's pattern meets a client's text, so it must not be able to blow up: RE2, which has no lookaround and no backreference. */
 const regExp = Object.assign(compilePattern, { code: "compilePattern" });

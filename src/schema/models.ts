@@ -12,6 +12,9 @@ export interface ModelSchema {
   properties?: Record<string, ModelSchema>;
 }
 
+/** What a model can be asked for: pictures from nothing but words, or from pictures. */
+export type OperationName = "generate" | "edit";
+
 export interface CompiledModel {
   id: string;
   schema: ModelSchema;
@@ -19,6 +22,10 @@ export interface CompiledModel {
   validate: (request: Record<string, unknown>) => void;
   /** Every field the model takes. */
   properties: string[];
+  /** What the model can be asked for, `x-operations`. */
+  operations: readonly OperationName[];
+  /** What the schema says of a field, the model's own words over the common ones. */
+  describe: (field: string) => ModelSchema;
   /** Whether fields that the schema does not name are allowed too. */
   open: boolean;
   /** The schema with the common one inside, so that it needs no other file. */
@@ -61,6 +68,8 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
       id,
       schema,
       properties,
+      operations: (schema["x-operations"] as OperationName[] | undefined) ?? ["generate"],
+      describe: (field) => ({ ...common.properties?.[field], ...schema.properties?.[field] }),
       open: schema.unevaluatedProperties !== false && schema.additionalProperties !== false,
       bundled: { ...schema, $defs: { ...schema.$defs, common } },
       validate: (request) => {

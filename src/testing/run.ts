@@ -23,7 +23,8 @@ export interface TestOutcome {
 
 interface ChannelTest {
   name: string;
-  request: Record<string, unknown>;
+  request?: Record<string, unknown>;
+  edit?: Record<string, unknown>;
   exchange?: Exchange[];
   /** Absent where the client hangs up. */
   answer?: { status: number; headers?: Record<string, string>; json?: unknown; events?: unknown[] };
@@ -94,7 +95,7 @@ async function testEnvironment(folder: string, url: string): Promise<Record<stri
 }
 
 async function runTest(
-  { request, exchange = [], answer }: ChannelTest,
+  { request, edit, exchange = [], answer }: ChannelTest,
   mock: Mock,
   { url, key }: TestGateway,
   limit: number,
@@ -103,10 +104,10 @@ async function runTest(
   const late = AbortSignal.timeout(limit);
   mock.play(exchange, () => hangUp.abort());
   try {
-    const response = await fetch(`${url}/v1/images/generations`, {
+    const response = await fetch(`${url}/v1/images/${edit ? "edits" : "generations"}`, {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: JSON.stringify(request),
+      body: JSON.stringify(edit ?? request),
       signal: AbortSignal.any([hangUp.signal, late]),
     });
     const text = await response.text();

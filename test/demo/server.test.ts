@@ -133,7 +133,7 @@ describe("demo: server", () => {
   it("knows one path and one method", async () => {
     const path = await fetch(`${provider.url}/images`, { method: "POST", body: "{}" });
     expect(path.status).to.equal(404);
-    expect(await path.json()).to.deep.equal({ problem: "no such path; the only one is /draw" });
+    expect(await path.json()).to.deep.equal({ problem: "no such path; there are /draw and /retouch" });
     const method = await fetch(`${provider.url}/draw`);
     expect([method.status, method.headers.get("allow")]).to.deep.equal([405, "POST"]);
     expect(await method.json()).to.deep.equal({ problem: "the method must be POST" });

@@ -84,12 +84,12 @@ describe("a rendered request", () => {
       body: undefined,
       headers: { accept: "application/json" },
     });
-    expect(String((await compile({ post: "/", json: {} }).render()).body)).to.equal("{}");
+    expect((await compile({ post: "/", json: {} }).render()).body).to.deep.equal(Buffer.from("{}"));
   });
 
   it("takes any YAML as its JSON, also a list at the top", async () => {
     const { body } = await compile({ post: "/", json: ["${request.prompt}", { n: "${request.n}" }, "${request.?style}"] }).render();
-    expect(String(body)).to.equal('["p",{"n":1}]');
+    expect(body).to.deep.equal(Buffer.from('["p",{"n":1}]'));
   });
 
   it("is wrong at load where its path, its method, its body or a header's name is", () => {

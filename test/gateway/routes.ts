@@ -28,6 +28,7 @@ export function route(name: string, run: Run, { channel, ...more }: More = {}): 
     model: { id: "m", upstream: "m", fields: {} },
     priority: 0,
     weight: 1,
+    operations: new Set(["generate"]),
     partial: "keep",
     unsafe: false,
     timeout: 1000,

@@ -7,7 +7,7 @@ import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { GatewayError } from "../../src/errors.ts";
-import { readLifted } from "../../src/http/body.ts";
+import { readClientBody } from "../../src/http/body.ts";
 import { chunksOf } from "../../src/picture/convert.ts";
 import { LongText } from "../../src/picture/lift.ts";
 import { solidPng } from "../../src/picture/png.ts";
@@ -15,7 +15,7 @@ import { createSpool, type SpoolScope } from "../../src/picture/spool.ts";
 
 const picture = Buffer.concat([solidPng(64, 64), Buffer.alloc(300_000, "what a picture is made of")]);
 const base64 = picture.toString("base64");
-const limit = 3_000_000;
+const limits = { body: 3_000_000, text: 1_000_000, file: 3_000_000, idle: 5000 };
 
 describe("http: a body with pictures in it", () => {
   let server: Server;
@@ -25,7 +25,7 @@ describe("http: a body with pictures in it", () => {
 
   before(async () => {
     server = createServer((request, response) => {
-      read = readLifted(request, limit, scope, new AbortController().signal);
+      read = readClientBody(request, limits, scope, new AbortController().signal).then(({ fields }) => fields);
       read.then(
         () => response.end("read"),
         (error: unknown) => response.end(error instanceof GatewayError ? error.code : "other"),
@@ -67,10 +67,9 @@ describe("http: a body with pictures in it", () => {
     expect(await read).to.deep.equal({ model: "m" });
   });
 
-  it("keeps what is too long for a text apart", async () => {
-    await send(JSON.stringify({ prompt: "é".repeat(600_000), image: `${base64.slice(0, -8)}!!!!!!!!` }));
-    const { prompt, image } = (await read) as Record<string, LongText>;
-    expect(prompt!.text).to.include({ size: 1_200_000 });
+  it("tells what began as a picture and is none", async () => {
+    await send(JSON.stringify({ image: `${base64.slice(0, -8)}!!!!!!!!` }));
+    const { image } = (await read) as Record<string, LongText>;
     expect([image!.text, image!.picture]).to.deep.equal([undefined, undefined]);
   });
 
@@ -79,7 +78,15 @@ describe("http: a body with pictures in it", () => {
     ["a text alone", JSON.stringify(base64), "invalid_json"],
     ["a list", JSON.stringify([base64]), "invalid_json"],
     ["no UTF-8", Buffer.concat([Buffer.from(`{"prompt":"${"x".repeat(100_000)}`), Buffer.from([0xff, 0x22, 0x7d])]), "invalid_json"],
-    ["too large", JSON.stringify({ image: "A".repeat(limit) }), "request_too_large"],
+    ["too large", JSON.stringify({ image: "A".repeat(limits.body) }), "request_too_large"],
+    ["with a text that no field has", JSON.stringify({ prompt: "é".repeat(600_000) }), "request_too_large"],
+    ["with many texts that are too long together", JSON.stringify({ a: ["x".repeat(600_000), "y".repeat(600_000)] }), "request_too_large"],
+    ["with a picture where none belongs", JSON.stringify({ prompt: [base64] }), "request_too_large"],
+    [
+      "too long beside its pictures",
+      JSON.stringify({ a: "short, and often so ".repeat(50).split(" ").concat(Array<string>(300_000).fill("x")) }),
+      "request_too_large",
+    ],
     ["nested", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, "invalid_json"],
   ] as const)
     it(`is refused: ${what}`, async () => expect(await send(Buffer.from(body))).to.equal(code));

@@ -44,6 +44,7 @@ export async function run(
   const ran: Omit<Ran, "ctx" | "result"> = { changes: [], sent: [], stored: [], fetched: [] };
   const ctx: PluginContext = {
     input: whole,
+    operation: "generate",
     request: structuredClone(whole),
     result: emptyResult(),
     model: { id: "m", upstream: "m", fields: {} },

@@ -21,7 +21,7 @@ describe("a size", () => {
         const size = readSize(text);
         if (!size) return;
         expect(readSize(size.text)).to.deep.equal(size);
-        expect(size.text).to.match(/^(auto|[1-9]\d*x[1-9]\d*|\d+:\d+(\([\d.]+K\))?|[\d.]+K)$/);
+        expect(size.text).to.match(/^(auto|[1-9]\d*x[1-9]\d*|[\d.]+:[\d.]+(\(([\d.]+K|512)\))?|[\d.]+K|512)$/);
       }),
       { numRuns: 3000 },
     );

@@ -1,5 +1,6 @@
 import { ProviderFailure } from "../../errors.ts";
 import { isPlainObject } from "../../expression/cel.ts";
+import { encodeJson } from "../body.ts";
 import type { OutgoingRequest } from "../send.ts";
 import { keyProblem, partsOf, textOf, type Key } from "./key.ts";
 import { signSigV4, signTc3, signVolcengine, type Credentials } from "./signature.ts";
@@ -70,10 +71,11 @@ function withParameter(request: OutgoingRequest, name: string, value: string): O
 }
 
 /** Other bodies than JSON have no such place; they go as they are. */
-function withMember(request: OutgoingRequest, path: string, text: string): OutgoingRequest {
-  if (!request.body || !/\bjson\b/.test(request.headers["content-type"] ?? "")) return request;
-  const body: unknown = JSON.parse(request.body.toString("utf8"));
-  return { ...request, body: Buffer.from(JSON.stringify(placed(body, path.split("."), text))) };
+async function withMember(request: OutgoingRequest, path: string, text: string): Promise<OutgoingRequest> {
+  const { body, headers } = request;
+  if (!body || !/\bjson\b/.test(headers["content-type"] ?? "")) return request;
+  const value: unknown = Buffer.isBuffer(body) ? JSON.parse(body.toString("utf8")) : body.value;
+  return { ...request, body: await encodeJson(placed(value, path.split("."), text)) };
 }
 
 function placed(value: unknown, [step, ...rest]: string[], text: string): unknown {

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { hashOf } from "../body.ts";
 import type { OutgoingRequest } from "../send.ts";
 
 /** What signs: a pair, and the session's token where the pair is a temporary one. */
@@ -9,7 +10,7 @@ export interface Credentials {
 }
 
 /** Sign a request, whose header names are in lower case, for what `scope` names. */
-type Sign<Scope> = (request: OutgoingRequest, scope: Scope, credentials: Credentials, now: Date) => OutgoingRequest;
+type Sign<Scope> = (request: OutgoingRequest, scope: Scope, credentials: Credentials, now: Date) => Promise<OutgoingRequest>;
 
 interface Scheme {
   algorithm: string;
@@ -17,27 +18,31 @@ interface Scheme {
   secret: string;
   scope: string[];
   time: string;
+  /** The hash of the body. */
+  payload: string;
   /** The path as it is signed, where it is not as it is sent. */
   path?: string;
   signs: RegExp;
 }
 
 /** AWS Signature Version 4. */
-export const signSigV4: Sign<{ service: string; region: string }> = (request, { service, region }, { id, secret, token }, now) => {
+export const signSigV4: Sign<{ service: string; region: string }> = async (request, { service, region }, { id, secret, token }, now) => {
   const time = basic(now);
   const { pathname } = new URL(request.url);
   const plain = service === "s3";
+  const payload = await hashOf(request.body);
   const headers = {
     ...request.headers,
     "x-amz-date": time,
     ...(token && { "x-amz-security-token": token }),
-    ...(plain && { "x-amz-content-sha256": hash(request.body ?? "") }),
+    ...(plain && { "x-amz-content-sha256": payload }),
   };
   return signed({ ...request, headers }, id, {
     algorithm: "AWS4-HMAC-SHA256",
     secret: `AWS4${secret}`,
     scope: [time.slice(0, 8), region, service, "aws4_request"],
     time,
+    payload,
     // All services but this one encode the path that is already encoded once more.
     path: plain ? pathname.replace(/[^\w.~/%-]/g, percent) : escape(pathname.replace(/\/+/g, "/")).replaceAll("%2F", "/"),
     signs: /^(host|content-type|x-amz-.+)$/,
@@ -45,12 +50,18 @@ export const signSigV4: Sign<{ service: string; region: string }> = (request, { 
 };
 
 /** Volcengine's HMAC-SHA256. */
-export const signVolcengine: Sign<{ service: string; region: string }> = (request, { service, region }, { id, secret, token }, now) => {
+export const signVolcengine: Sign<{ service: string; region: string }> = async (
+  request,
+  { service, region },
+  { id, secret, token },
+  now,
+) => {
   const time = basic(now);
+  const payload = await hashOf(request.body);
   const headers = {
     ...request.headers,
     "x-date": time,
-    "x-content-sha256": hash(request.body ?? ""),
+    "x-content-sha256": payload,
     ...(token && { "x-security-token": token }),
   };
   return signed({ ...request, headers }, id, {
@@ -58,12 +69,13 @@ export const signVolcengine: Sign<{ service: string; region: string }> = (reques
     secret,
     scope: [time.slice(0, 8), region, service, "request"],
     time,
+    payload,
     signs: /^(host|x-content-sha256|x-date|x-security-token)$/,
   });
 };
 
 /** TC3-HMAC-SHA256. */
-export const signTc3: Sign<{ service: string }> = (request, { service }, { id, secret, token }, now) => {
+export const signTc3: Sign<{ service: string }> = async (request, { service }, { id, secret, token }, now) => {
   const time = String(Math.floor(now.getTime() / 1000));
   const headers = {
     // A call without a body has no type of its own, but the scheme cannot do without one.
@@ -77,6 +89,7 @@ export const signTc3: Sign<{ service: string }> = (request, { service }, { id, s
     secret: `TC3${secret}`,
     scope: [now.toISOString().slice(0, 10), service, "tc3_request"],
     time,
+    payload: await hashOf(request.body),
     signs: /^(host|content-type)$/,
   });
 };
@@ -97,7 +110,7 @@ function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingR
     ...headers.map(([name, value]) => `${name}:${value}`),
     "",
     names,
-    hash(request.body ?? ""),
+    scheme.payload,
   ].join("\n");
   const scope = scheme.scope.join("/");
   const key = scheme.scope.reduce<string | Buffer>((before, part) => hmac(before, part), scheme.secret);
@@ -144,7 +157,7 @@ function basic(date: Date): string {
   return date.toISOString().replace(/[:-]|\.\d{3}/g, "");
 }
 
-function hash(bytes: string | Buffer): string {
+function hash(bytes: string): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 

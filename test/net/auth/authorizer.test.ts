@@ -48,7 +48,7 @@ describe("an authorizer", () => {
     const bodyOf = async (path: string, value: unknown, type = "application/json; charset=utf-8") => {
       const body = Buffer.from(JSON.stringify(value));
       const request = { ...plain, headers: { "Content-Type": type }, body };
-      return JSON.parse(String((await authorized({ body: path }, "k", request)).body)) as unknown;
+      return JSON.parse(((await authorized({ body: path }, "k", request)).body as Buffer).toString()) as unknown;
     };
     expect(await bodyOf("apiKey", { a: 1 })).to.deep.equal({ a: 1, apiKey: "k" });
     expect(await bodyOf("auth.key", { a: 1 })).to.deep.equal({ a: 1, auth: { key: "k" } });

@@ -1,0 +1,100 @@
+import { GatewayError, ProviderFailure } from "../src/errors.ts";
+import { chunksOf, sizeOf } from "../src/picture/convert.ts";
+import type { InputImage } from "../src/picture/input.ts";
+import { judgeImage, judgeMask, tooLarge } from "../src/picture/judge.ts";
+import { convertMask, shrink } from "../src/picture/mask.ts";
+import type { PluginContext } from "../src/plugin/context.ts";
+import { definePlugin, untouched } from "../src/plugin/define.ts";
+
+const positive = { type: "integer", minimum: 1 } as const;
+
+export default definePlugin({
+  name: "image-inputs",
+  summary: "Give the provider the client's images in the form, number and size that it takes, and the mask in its polarity.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      as: {
+        enum: ["file", "base64", "data_uri", "integers", "url"],
+        default: "file",
+        description:
+          "How `${request.images}` and `${request.mask}` are written: as files of a form, as text, as a list of bytes, or as URLs. A client's URL is fetched for all but the last; for that, a client's bytes are stored and lent under `PICTOR_PUBLIC_URL`.",
+      },
+      max: { ...positive, description: "Images of one request." },
+      max_bytes: { ...positive, default: 50 * 1024 * 1024, description: "Bytes of one image." },
+      max_side: { ...positive, description: "The longer side of an image, in pixels." },
+      shrink: { type: "boolean", default: false, description: "Make larger images smaller, and report it, in place of refusing them." },
+      types: { type: "array", items: { type: "string" }, description: "The only types that are taken: `[png, jpeg, webp]`." },
+      mask: {
+        enum: ["alpha", "white", "black", "none"],
+        default: "alpha",
+        description: "What marks the pixels that may change: transparency, as it comes, or a colour; `none` refuses masks.",
+      },
+    },
+  },
+  examples: [{}, { as: "base64", max: 1, types: ["png", "jpeg"], mask: "white" }, { as: "url", max_side: 4096, shrink: true }],
+  create: (options) => {
+    const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types } = options;
+
+    /** One image within the limits. One that stays a URL cannot be judged. */
+    async function fitting(ctx: PluginContext, image: InputImage, mayShrink: boolean): Promise<InputImage> {
+      const { data, field, type, width = 0, height = 0 } = image;
+      const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });
+      if (data.kind === "url") return image;
+      if (types && !types.some((name) => `image/${name}` === type)) throw refuse(`is ${type}; these are taken: ${types.join(", ")}`);
+      if (sizeOf(data) <= bytes && Math.max(width, height) <= side) return image;
+      if (!mayShrink) throw refuse(sizeOf(data) > bytes ? `is larger than ${bytes} bytes` : `has a side of more than ${side} pixels`);
+      const smaller = await shrink(image, { side, bytes });
+      ctx.change(field, { from: `${width}x${height}`, to: `${smaller.width}x${smaller.height}` });
+      return smaller;
+    }
+
+    async function prepare(ctx: PluginContext, image: InputImage, index: number, mayShrink: boolean): Promise<InputImage> {
+      const here = as === "url" ? image : await fetched(ctx, image, index, bytes);
+      return fitting(ctx, here, mayShrink);
+    }
+
+    return async function imageInputs(ctx, next) {
+      const { images = [], mask } = ctx.request;
+      if (images.length > max)
+        throw new GatewayError("invalid_value", `${images.length} images are too many here; at most ${max} are taken`, { param: "image" });
+      if (mask && options.mask === "none")
+        throw new GatewayError("unknown_parameter", "a mask is not taken by this model's channel; leave it out", { param: "mask" });
+      const ready: InputImage[] = [];
+      // A mask has the first image's pixels, so neither is made smaller where there is one.
+      for (const [index, image] of images.entries()) ready.push(await prepare(ctx, image, index, options.shrink && !mask));
+      if (ready.length > 0) ctx.request.images = await Promise.all(ready.map((image) => formed(ctx, image, as)));
+      const [first] = ready;
+      if (mask && first && options.mask !== "none") {
+        const own = as === "url" && options.mask !== "alpha" ? await fetched(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
+        judgeMask(own, first);
+        ctx.request.mask = await formed(ctx, await convertMask(own, options.mask), as);
+      }
+      await next(untouched);
+    };
+  },
+});
+
+/** An image that is here, fetched where the client gave a URL. */
+async function fetched(ctx: PluginContext, image: InputImage, index: number, limit: number): Promise<InputImage> {
+  const { data, field } = image;
+  if (data.kind !== "url") return image;
+  try {
+    const arriving = await ctx.fetchPicture(data.url);
+    return await judgeImage(await ctx.spool.take(chunksOf(arriving), limit), { field, index }, { bytes: limit, pixels: 100_000_000 });
+  } catch (error) {
+    if (!(error instanceof ProviderFailure) || ctx.signal.aborted) throw tooLarge(error, field);
+    throw new GatewayError("invalid_image_file", `${field} could not be fetched: ${error.message}`, { param: field, cause: error });
+  }
+}
+
+async function formed(ctx: PluginContext, image: InputImage, as: "file" | "base64" | "data_uri" | "integers" | "url"): Promise<InputImage> {
+  if (as !== "url") return image.with({ form: as });
+  if (image.data.kind === "url") return image;
+  if (!ctx.store.reachable)
+    throw new GatewayError("invalid_value", `${image.field} must be a URL here: this gateway has no public address to lend images at`, {
+      param: image.field,
+    });
+  return image.with({ data: { kind: "url", url: (await ctx.store.save(chunksOf(image.data))).url } });
+}

@@ -1,0 +1,67 @@
+import { methodOf } from "../dialect/call.ts";
+import type { RuleSpec } from "../dialect/failure.ts";
+import { compileOperation, type Operation, type OperationSpec } from "../dialect/operation.ts";
+import { messageOf } from "../errors.ts";
+import { channelNames } from "../expression/names.ts";
+import type { Path, Report } from "../expression/template.ts";
+import type { CompiledModel, OperationName } from "../schema/models.ts";
+
+/** What of an operation is `generate`'s where an edit has none of its own. The request is always its own. */
+const shared = ["success", "poll", "cancel", "result"] as const;
+
+interface Parts {
+  /** The channel as the model sees it. */
+  channel: Readonly<Record<string, unknown>>;
+  schema: CompiledModel;
+  report: Report;
+  /** Read a JSON file beside the channel files; throws where there is none. */
+  readDocument: (name: string) => unknown;
+  /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
+  whole: boolean;
+}
+
+/** Compile what the channel offers of the model's operations. Mistakes go to `report`; there is nothing where none is complete. */
+export function compileOperations({ channel, schema, report, readDocument, whole }: Parts): Map<OperationName, Operation> {
+  const declared = Object.keys(channel.variables ?? {});
+  const fields = schema.open ? undefined : schema.properties.filter((name) => name !== "image");
+  const operations = new Map<OperationName, Operation>();
+  const missing = whole ? report : () => undefined;
+  for (const name of schema.operations) {
+    const own = (channel[name] ?? {}) as Partial<OperationSpec>;
+    // A channel need not have all that a model can.
+    if (channel[name] === undefined && (name === "edit" ? schema.operations.length > 1 : channel.edit !== undefined)) continue;
+    const inherited = new Set<unknown>(name === "edit" ? shared.filter((part) => own[part] === undefined) : []);
+    const spec = { ...pick(channel.generate, inherited), ...own };
+    if (!isComplete(spec, name, missing)) continue;
+    const names = channelNames(fields, declared, Object.keys(spec.before ?? {}));
+    const tell: Report = (path, message, offset) =>
+      report(path[0] === name && inherited.has(path[1]) ? ["generate", ...path.slice(1)] : path, message, offset);
+    const read = (file: string, path: Path) => {
+      try {
+        return readDocument(file);
+      } catch (error) {
+        report(path, messageOf(error));
+        return undefined;
+      }
+    };
+    operations.set(name, compileOperation(spec, (channel.errors ?? []) as RuleSpec[], [name], names, tell, read));
+  }
+  return operations;
+}
+
+function pick(spec: unknown, parts: ReadonlySet<unknown>): Partial<OperationSpec> {
+  return Object.fromEntries(Object.entries(spec ?? {}).filter(([name]) => parts.has(name)));
+}
+
+function isComplete(
+  spec: Partial<OperationSpec>,
+  name: OperationName,
+  report: (path: Path, message: string) => void,
+): spec is OperationSpec {
+  const { request, result } = spec;
+  const hint = "write it, or extends: a preset that has it";
+  if (!request) report([name], `request is missing, the call to the provider; ${hint}`);
+  if (!result) report([name], `result is missing, where the pictures are; ${hint}`);
+  if (!request || !result) return false;
+  return methodOf(request, [name, "request"], report) !== undefined;
+}

@@ -1,0 +1,71 @@
+import { Transform } from "node:stream";
+import { GatewayError, type ErrorCode } from "../errors.ts";
+import { liftFrom } from "../picture/lift.ts";
+
+const quote = 0x22;
+const backslash = 0x5c;
+
+/** More of a body than may be is no image. */
+export class TooLong extends Error {}
+
+/** The client keeps silent in the middle of its request. Its connection cannot be used again. */
+export class Stalled extends GatewayError {
+  constructor(code: ErrorCode, part: string | undefined, idle: number) {
+    super(code, `${part ?? "the body"} did not arrive: nothing came for ${idle / 1000} seconds`, { param: part });
+  }
+}
+
+/**
+ * Passes JSON on and fails with `TooLong` once more than `text` bytes of it are no long texts, which only images are, or with `Stalled` once
+ * nothing has come for `idle` milliseconds.
+ */
+export function createMeter({ text, idle }: { text: number; idle: number }): Transform {
+  const count = documentCounter();
+  const meter = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      timer.refresh();
+      if (count(chunk) > text) done(new TooLong());
+      else done(null, chunk);
+    },
+  });
+  const timer = setTimeout(() => meter.destroy(new Stalled("invalid_json", undefined, idle)), idle);
+  meter.once("close", () => clearTimeout(timer));
+  return meter;
+}
+
+/** Counts the bytes of a JSON text beside its long texts, however it is cut. */
+function documentCounter(): (chunk: Buffer) => number {
+  let outside = 0;
+  let length: number | undefined; // of the text that is open
+  let escaping = false;
+  return (chunk) => {
+    for (let at = 0; at < chunk.length;) {
+      const found = chunk.indexOf(quote, at);
+      const end = found === -1 ? chunk.length : found;
+      if (length === undefined) {
+        outside += end - at;
+        // The quotes of a text count with what is around it.
+        if (found !== -1) [length, outside] = [0, outside + 2];
+      } else {
+        length += end - at;
+        escaping = endsEscaping(chunk, at, end, escaping);
+        if (found !== -1 && !escaping) {
+          if (length <= liftFrom) outside += length;
+          length = undefined;
+        } else if (found !== -1) {
+          length += 1;
+          escaping = false;
+        }
+      }
+      at = end + 1;
+    }
+    return outside + (length !== undefined && length <= liftFrom ? length : 0);
+  };
+}
+
+/** Whether the character after this part of a text is escaped; `before` says so of its first one. */
+function endsEscaping(chunk: Buffer, from: number, to: number, before: boolean): boolean {
+  let slashes = 0;
+  while (to - 1 - slashes >= from && chunk[to - 1 - slashes] === backslash) slashes += 1;
+  return (slashes % 2 === 1) !== (slashes === to - from && before);
+}

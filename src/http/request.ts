@@ -1,0 +1,70 @@
+import type { IncomingMessage } from "node:http";
+import { GatewayError } from "../errors.ts";
+import type { ModelEntry } from "../gateway/table.ts";
+import type { ImageLimits } from "../picture/judge.ts";
+import type { SpoolScope } from "../picture/spool.ts";
+import type { UnifiedRequest } from "../plugin/context.ts";
+import type { OperationName } from "../schema/models.ts";
+import { readClientBody, type BodyLimits } from "./body.ts";
+import { hasImages, readImages } from "./input-images.ts";
+import { modelOf, unify } from "./normalise.ts";
+
+/** What clients may send, in bytes, pixels and milliseconds of silence. */
+export interface InputLimits extends ImageLimits, BodyLimits {}
+
+/** A prompt and a style object need little room; 16 images of 10 MB pass, as files or as base64. */
+export const usualLimits: InputLimits = {
+  text: 1024 * 1024,
+  body: 256 * 1024 * 1024,
+  file: 50 * 1024 * 1024,
+  bytes: 50 * 1024 * 1024,
+  pixels: 100_000_000,
+  idle: 30_000,
+};
+
+interface Around {
+  /** What the path asks for. */
+  operation: OperationName;
+  /** The model of a name; throws where there is none for this client. */
+  find: (model: string) => ModelEntry;
+  limits: InputLimits;
+  spool: Pick<SpoolScope, "take">;
+  signal: AbortSignal;
+}
+
+interface ReadRequest {
+  entry: ModelEntry;
+  request: UnifiedRequest;
+  /** Whether the client wants the answer as events. */
+  streams: boolean;
+  /** The same as another model takes it. Throws a 400 where it does not. */
+  forModel: (entry: ModelEntry) => UnifiedRequest;
+}
+
+/**
+ * Read a request for pictures: which model it is for, and what the model's schema makes of it. Its images are in the spool.
+ * Where there are images, or the path is that of edits, it is an edit. Throws a 400, 413 or 415, and what `find` throws.
+ */
+export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
+  const { operation: path, find, limits, spool, signal } = around;
+  const { fields, form } = await readClientBody(message, limits, spool, signal);
+  const entry = find(modelOf(fields));
+  const operation = hasImages(fields) ? "edit" : path;
+  judgeOperation(entry, operation, operation !== path);
+  const most = (entry.schema.describe("images").maxItems as number | undefined) ?? 16;
+  const inputs = operation === "edit" ? await readImages(fields, most, limits, spool) : undefined;
+  const forModel = ({ id, schema }: ModelEntry) => unify({ fields: { ...fields, model: id }, form }, schema, inputs);
+  const streams = fields.stream === true || (form && /^true$/i.test(String(fields.stream).trim()));
+  return { entry, request: forModel(entry), streams, forModel };
+}
+
+const abilities: Record<OperationName, string> = { generate: "make pictures from a prompt alone", edit: "edit pictures" };
+
+function judgeOperation({ id, routes }: ModelEntry, wanted: OperationName, byImage: boolean): void {
+  const able = new Set(routes.flatMap(({ operations }) => [...operations]));
+  if (able.has(wanted)) return;
+  const can = [...able].map((name) => `${name} (${abilities[name]})`).join(", ");
+  throw new GatewayError("invalid_value", `${id} cannot ${abilities[wanted]}; what it can: ${can}`, {
+    param: byImage || wanted === "generate" ? "image" : "model",
+  });
+}

@@ -1,0 +1,114 @@
+import { base64Length, base64Of, chunksOf, sizeOf } from "./convert.ts";
+import type { PictureData } from "./picture.ts";
+
+/** An input image's bytes, which can be read as often as a body is written, or the URL that the client gave. */
+export type InputData = Exclude<PictureData, { kind: "stream" }>;
+
+/** How an image stands in a body. Without one it is a file of a form, a data URI in JSON, and a URL everywhere. */
+export type InputForm = "file" | "base64" | "data_uri" | "integers";
+
+interface Parts {
+  data: InputData;
+  /** What the client called it: `image`, `image[2]`, `mask`. An error about it names this. */
+  field: string;
+  /** The file name. */
+  name: string;
+  /** The media type by magic number; absent for a URL that nobody fetched. */
+  type?: string;
+  /** Pixels as stored. */
+  width?: number;
+  height?: number;
+  form?: InputForm;
+}
+
+/**
+ * An image that a client sent with a request. It never changes; a step that needs another makes one with `with`. Templates hand it on,
+ * and may read its name, type, width, height and url; its bytes are written into a body piece by piece, and are never a string.
+ */
+export class InputImage implements Readonly<Parts> {
+  readonly data: InputData;
+  readonly field: string;
+  readonly name: string;
+  readonly type: string | undefined;
+  readonly width: number | undefined;
+  readonly height: number | undefined;
+  readonly form: InputForm | undefined;
+
+  constructor(parts: Parts) {
+    this.data = parts.data;
+    this.field = parts.field;
+    this.name = parts.name;
+    this.type = parts.type;
+    this.width = parts.width;
+    this.height = parts.height;
+    this.form = parts.form;
+  }
+
+  get url(): string | undefined {
+    return this.data.kind === "url" ? this.data.url : undefined;
+  }
+
+  with(parts: Partial<Parts>): InputImage {
+    const { data, field, name, type, width, height, form } = this;
+    return new InputImage({ data, field, name, type, width, height, form, ...parts });
+  }
+
+  /** What a log, a change or a message shows of it. */
+  toString(): string {
+    if (this.data.kind === "url") return this.data.url.slice(0, 200);
+    return `(image of ${sizeOf(this.data)} bytes${this.type === undefined ? "" : `, ${this.type}`})`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+}
+
+/** Bytes of a body that are written when their turn comes; `length` in bytes. */
+export interface Piece {
+  length: number;
+  chunks(): AsyncIterable<Buffer>;
+}
+
+/** An image as JSON has it, with its quotes where it is a text. */
+export async function jsonPieces(image: InputImage): Promise<(Buffer | Piece)[]> {
+  const { data, type, form } = image;
+  if (data.kind === "url") return [Buffer.from(JSON.stringify(data.url))];
+  if (form === "integers") {
+    let length = 0;
+    for await (const chunk of integersOf(data)) length += chunk.length;
+    return [{ length, chunks: () => integersOf(data) }];
+  }
+  const prefix = form === "base64" ? "" : `data:${type ?? "application/octet-stream"};base64,`;
+  return [Buffer.from(`"${prefix}`), textPiece(data), Buffer.from('"')];
+}
+
+/** An image as the text of a form's field; undefined where it is a file. */
+export function fieldPieces({ data, type, form }: InputImage): (Buffer | Piece)[] | undefined {
+  if (data.kind === "url") return [Buffer.from(data.url)];
+  if (form === "base64") return [textPiece(data)];
+  if (form === "data_uri") return [Buffer.from(`data:${type ?? "application/octet-stream"};base64,`), textPiece(data)];
+  return undefined;
+}
+
+/** An image's bytes. A URL has none here. */
+export function bytesPiece(data: Exclude<InputData, { kind: "url" }>): Piece {
+  return { length: sizeOf(data), chunks: () => chunksOf(data) };
+}
+
+/** A picture as base64. */
+export function textPiece(data: Exclude<InputData, { kind: "url" }>): Piece {
+  return { length: base64Length(data) ?? 0, chunks: () => base64Of(data) };
+}
+
+/** `[137,80,78]` */
+async function* integersOf(data: Exclude<InputData, { kind: "url" }>): AsyncGenerator<Buffer> {
+  let opening = "[";
+  for await (const chunk of chunksOf(data)) {
+    for (let at = 0; at < chunk.length; at += 64 * 1024) {
+      yield Buffer.from(opening + chunk.subarray(at, at + 64 * 1024).join(","));
+      opening = ",";
+    }
+  }
+  yield Buffer.from(opening === "[" ? "[]" : "]");
+}

@@ -1,0 +1,61 @@
+import type { Sharp } from "sharp";
+import { GatewayError } from "../errors.ts";
+import { chunksOf } from "./convert.ts";
+import type { InputImage } from "./input.ts";
+import { loadSharp, untrusted } from "./pixels.ts";
+
+/** What marks the pixels that may change: transparency, as clients say it, or one of two colours. */
+export type Polarity = "alpha" | "white" | "black";
+
+/**
+ * A mask in another polarity, pixel for pixel: what is half transparent becomes the grey half way. The result is a grey PNG of the same
+ * size. Throws a 400 for a mask that has no transparency, and so marks nothing.
+ */
+export async function convertMask(mask: InputImage, to: Polarity): Promise<InputImage> {
+  if (to === "alpha") return mask;
+  const image = await decoder(mask);
+  const { hasAlpha } = await image.metadata().catch(refuse(mask));
+  if (!hasAlpha)
+    throw new GatewayError("invalid_image_file", "mask has no transparency; make transparent what may change", { param: "mask" });
+  const alpha = await image.extractChannel("alpha").toColourspace("b-w").raw().toBuffer({ resolveWithObject: true }).catch(refuse(mask));
+  // In one pass the library would turn the colours before it takes the channel.
+  const sharp = await loadSharp();
+  const { width, height } = alpha.info;
+  const grey = sharp(alpha.data, { raw: { width, height, channels: 1 } });
+  if (to === "white") grey.negate();
+  const bytes = await grey.toColourspace("b-w").png({ palette: false }).toBuffer();
+  return mask.with({ data: { kind: "bytes", bytes }, type: "image/png", name: mask.name.replace(/(\.\w+)?$/, ".png") });
+}
+
+/** Bounds of an image for `shrink`. */
+export interface Bounds {
+  /** The longer side, in pixels. */
+  side: number;
+  bytes: number;
+}
+
+/** The same picture within the bounds, in the same format, with its profile and EXIF. Throws a 400 for what cannot be decoded. */
+export async function shrink(image: InputImage, { side, bytes: most }: Bounds): Promise<InputImage> {
+  const { width = side, height = side } = image;
+  for (let wanted = Math.min(side, Math.max(width, height)); ; wanted = Math.floor(wanted * 0.8)) {
+    const smaller = (await decoder(image)).resize({ width: wanted, height: wanted, fit: "inside", withoutEnlargement: true });
+    const { data, info } = await smaller.keepMetadata().toBuffer({ resolveWithObject: true }).catch(refuse(image));
+    if (data.length <= most || wanted < 64)
+      return image.with({ data: { kind: "bytes", bytes: data }, width: info.width, height: info.height });
+  }
+}
+
+async function decoder({ data, field }: InputImage): Promise<Sharp> {
+  const sharp = await loadSharp();
+  if (data.kind === "url") throw new Error(`${field} was not fetched`);
+  if (data.kind === "file") return sharp(data.path, untrusted);
+  const chunks: Buffer[] = [];
+  for await (const chunk of chunksOf(data)) chunks.push(chunk);
+  return sharp(Buffer.concat(chunks), untrusted);
+}
+
+function refuse({ field }: InputImage): (cause: unknown) => never {
+  return (cause) => {
+    throw new GatewayError("invalid_image_file", `${field} is damaged`, { param: field, cause });
+  };
+}

@@ -1,0 +1,102 @@
+import { finished } from "node:stream/promises";
+import { createInflate } from "node:zlib";
+
+/** Samples of one pixel by colour type. */
+const samples: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+
+/** The passes of an interlaced PNG: where each begins and how far it steps, across and down. */
+const passes = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
+
+/**
+ * What is wrong with a PNG, as the end of a sentence: whether it holds as many pixels as its header says, and is whole. The pixels are
+ * unpacked and counted as they go by, and never kept; no more of them than the header promises.
+ */
+export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string | undefined> {
+  const unpack = createInflate({ chunkSize: 256 * 1024 });
+  let wanted = Infinity;
+  let row = 0;
+  let unpacked = 0;
+  const seen = { end: false, damage: false };
+  unpack.on("data", (chunk: Buffer) => {
+    unpacked += chunk.length;
+    // Some writers pad the last row; a whole one more is a picture of another size.
+    if (unpacked > wanted + row) unpack.destroy();
+  });
+  const done = finished(unpack, { writable: false }).catch(() => (seen.damage = true));
+  for await (const { type, data } of partsOf(chunks)) {
+    if (type === "IHDR" && data.length >= 13) [wanted, row] = expected(data);
+    else if (type === "IEND") seen.end = true;
+    else if (type === "IDAT" && !unpack.destroyed && !unpack.write(data)) await drained(unpack);
+    if (unpack.destroyed) break;
+  }
+  if (!unpack.destroyed) unpack.end();
+  await done;
+  if (unpacked > wanted + row) return "holds more pixels than its header says";
+  if (!seen.end || seen.damage) return "is cut or damaged";
+  return unpacked < wanted ? "holds fewer pixels than its header says" : undefined;
+}
+
+function drained(unpack: ReturnType<typeof createInflate>): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      unpack.off("drain", over).off("close", over);
+      resolve();
+    };
+    unpack.once("drain", over).once("close", over);
+  });
+}
+
+/** The chunks of a PNG; the large ones piece by piece. What is not made of chunks ends early. */
+async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: string; data: Buffer }> {
+  let rest: Buffer = Buffer.alloc(0);
+  let skip = 8; // the signature
+  let type = "";
+  let left = 0;
+  for await (const chunk of chunks) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (;;) {
+      const skipped = Math.min(skip, rest.length);
+      rest = rest.subarray(skipped);
+      skip -= skipped;
+      if (skip > 0) break;
+      if (left > 0) {
+        if (rest.length === 0 || (type === "IHDR" && rest.length < left)) break;
+        const data = rest.subarray(0, left);
+        yield { type, data };
+        rest = rest.subarray(data.length);
+        left -= data.length;
+        if (left === 0) skip = 4; // the checksum
+      } else {
+        if (rest.length < 8) break;
+        left = rest.readUInt32BE(0);
+        type = rest.toString("latin1", 4, 8);
+        rest = rest.subarray(8);
+        if (left === 0) {
+          yield { type, data: rest.subarray(0, 0) };
+          skip = 4;
+        }
+      }
+    }
+  }
+}
+
+/** Bytes of the pixels that a header promises, each row with its filter, and of one row. */
+function expected(header: Buffer): [number, number] {
+  const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
+  const bits = header.readUInt8(8) * (samples[header.readUInt8(9)] ?? 1);
+  const row = (across: number) => (across === 0 ? 0 : 1 + Math.ceil((across * bits) / 8));
+  if (header.readUInt8(12) === 0) return [row(width) * height, row(width)];
+  const total = passes.reduce((sum, [left, top, right, down]) => {
+    const [across, rows] = [Math.ceil((width - left) / right), Math.ceil((height - top) / down)];
+    return sum + (rows > 0 ? row(Math.max(0, across)) * rows : 0);
+  }, 0);
+  return [total, row(width)];
+}
