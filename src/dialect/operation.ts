@@ -84,7 +84,9 @@ export function compileOperation(
         const answers: unknown[] = [];
         for (const scope of scopes({ ...variablesOf(around), before: bodies })) {
           const { request } = await call(around, scope);
-          answers.push(good(await exchange(request, around), around).body);
+          const answer = await exchange(request, around);
+          // An upload may be answered with nothing, or with XML.
+          answers.push((typeof answer.body === "string" ? accept(answer, around) : good(answer, around)).body);
         }
         if (each) bodies[name] = answers;
         else if (answers.length > 0) [bodies[name]] = answers;
@@ -111,6 +113,13 @@ export function compileOperation(
     return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]), streamed };
   };
 
+  /** Throws what an answer says, unless it is a 2xx that no rule matches. */
+  const accept = (answer: Answer, around: Exchange): Answer => {
+    judge(answer, around);
+    if (answer.status < 200 || answer.status > 299) throw usualFailure(usualOf(answer));
+    return answer;
+  };
+
   const judge = (answer: Answer, around: Exchange): void => {
     const variables = { ...variablesOf(around), ...answer };
     const rule = errors.find((candidate) => candidate.matches(variables));
@@ -118,12 +127,11 @@ export function compileOperation(
   };
 
   const good = (answer: Answer, around: Exchange, succeeded?: (variables: Variables) => boolean): Answer => {
-    judge(answer, around);
-    const usual = usualOf(answer);
-    if (answer.status < 200 || answer.status > 299) throw usualFailure(usual);
+    accept(answer, around);
     if (typeof answer.body === "string")
       throw new ProviderFailure("bad_response", "the provider's answer is not JSON", { status: answer.status });
-    if (succeeded ? !succeeded({ ...variablesOf(around), ...answer }) : saysError(answer.body)) throw failedInside(usualFailure(usual));
+    if (succeeded ? !succeeded({ ...variablesOf(around), ...answer }) : saysError(answer.body))
+      throw failedInside(usualFailure(usualOf(answer)));
     return answer;
   };
 
