@@ -38,7 +38,7 @@ export interface StandIn {
 
 export interface Attempt {
   route: Route;
-  /** `ok`, the class of the failure, `unfit` where the channel cannot send the request, `client_gone` or `error`. */
+  /** `ok`, the class of the failure, `unfit` where the channel cannot send the request, `client_gone`, `shutting_down` or `error`. */
   outcome: string;
   seconds: number;
 }
@@ -183,9 +183,17 @@ async function tried(candidate: Candidate, input: UnifiedRequest, around: Surrou
 
 function outcomeOf(error: unknown, next: Next, signal: AbortSignal): string {
   if (error instanceof ProviderFailure) return error.kind;
-  if (error instanceof GatewayError) return next !== "stop" ? "unfit" : error.code === "upstream_timeout" ? "timeout" : "error";
-  return signal.aborted ? "client_gone" : "error";
+  // Whatever broke once the signal was aborted, broke for its reason.
+  const cause: unknown = signal.aborted ? signal.reason : error;
+  if (!(cause instanceof GatewayError)) return signal.aborted ? "client_gone" : "error";
+  if (next !== "stop") return "unfit";
+  return ends.get(cause.code) ?? "error";
 }
+
+const ends = new Map([
+  ["upstream_timeout", "timeout"],
+  ["shutting_down", "shutting_down"],
+]);
 
 /** How often one key is asked again where a rule says so, and the longest wait before, in milliseconds. */
 const repeats = 2;

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import { createLife } from "../../src/http/life.ts";
 import { startServer, type Listening, type ServerLimits } from "../../src/http/server.ts";
-import { dial, errorOf, png, reply, startHouse, until, wire } from "./setup.ts";
+import { dial, errorOf, metric, png, reply, startHouse, until, wire } from "./setup.ts";
 
 /** Run with a server that looks often at what is late; every connection that `call` makes is ended with it. */
 async function withServer(
@@ -150,7 +150,11 @@ describe("http: the end of the process", () => {
       const cut = house.generate({ model: "demo", prompt: "a cat" });
       await until(() => house.provider.calls.length === 1);
       life.cut();
-      const { message } = await errorOf(await cut, 503, "shutting_down");
+      const answer = await cut;
+      // The client has not gone, and nothing failed.
+      expect(answer.headers.get("x-pictor-attempts")).to.equal("acme shutting_down");
+      expect(await metric(house.url, 'pictor_attempts_total{channel="acme",model="demo",outcome="shutting_down"}')).to.equal(1);
+      const { message } = await errorOf(answer, 503, "shutting_down");
       expect(message).to.equal("the gateway is shutting down; send the request again");
       await until(() => gone === 1);
       const late = await house.generate({ model: "demo", prompt: "a cat" });
