@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { createLife } from "../../src/http/life.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
@@ -62,6 +63,21 @@ describe("a task", () => {
     await until(() => count("DELETE /tasks/t%2F1") === 1);
     expect(await overAt()).to.equal(0);
     expect(count("POST /tasks")).to.equal(1);
+  });
+
+  it("is cancelled when the process ends and cuts off who waits for it", async () => {
+    const life = createLife();
+    const ending = await gatewayWith({ "shop.yaml": channel(provider.url) }, { KEY: "KEY", SECOND: "SECOND" }, { life });
+    try {
+      const answer = draw(ending, { model: "dall-e-2", prompt: "x" });
+      await until(() => count("GET /tasks/t%2F1") > 2);
+      life.cut();
+      expect((await answer).json.error.code).to.equal("shutting_down");
+      await until(() => count("DELETE /tasks/t%2F1") === 1);
+      expect(await overAt()).to.equal(0);
+    } finally {
+      await ending.close();
+    }
   });
 
   it("is cancelled also while a poll's answer is on its way", async () => {
