@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { usualLimits, type InputLimits } from "../http/request.ts";
 import { shippedPlugins } from "../plugin/load.ts";
 
 /** The process's settings, from the environment. The README's table is checked against this list. */
@@ -12,6 +13,9 @@ export const environmentNames = {
   PICTOR_PUBLIC_URL: "Where URLs of stored pictures begin; the request's own host when absent.",
   PICTOR_DATA: "Folder of the embedded stores.",
   PICTOR_PICTURE_LIFE: "Seconds that a stored picture is kept.",
+  PICTOR_MAX_BODY: "Bytes of a request, with its images.",
+  PICTOR_MAX_IMAGE: "Bytes of one image in a request.",
+  PICTOR_MAX_PIXELS: "Pixels of one image in a request.",
   PICTOR_CORS_ORIGINS: "Origins that browsers may call from, separated by commas, or `*`.",
   PICTOR_TRUST_PROXY: "`on` believes `X-Forwarded-*`.",
   PICTOR_DEMO: "`on` keeps the demo model beside other channels.",
@@ -28,6 +32,9 @@ export const environmentDefaults = {
   HOST: "127.0.0.1",
   PICTOR_DATA: ".pictor",
   PICTOR_PICTURE_LIFE: "86400",
+  PICTOR_MAX_BODY: String(usualLimits.body),
+  PICTOR_MAX_IMAGE: String(usualLimits.bytes),
+  PICTOR_MAX_PIXELS: String(usualLimits.pixels),
   PICTOR_TRUST_PROXY: "off",
   PICTOR_DEMO: "off",
   PICTOR_SHUTDOWN_SECONDS: "60",
@@ -50,6 +57,7 @@ export interface ProcessSettings {
   publicUrl: string | undefined;
   data: string;
   pictureLife: number;
+  inputLimits: InputLimits;
   corsOrigins: string[] | undefined;
   trustProxy: boolean;
   demo: boolean;
@@ -104,6 +112,13 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     publicUrl,
     data: resolve(value("PICTOR_DATA")),
     pictureLife: number("PICTOR_PICTURE_LIFE", 60, 10 * 365 * 86400),
+    inputLimits: {
+      ...usualLimits,
+      body: number("PICTOR_MAX_BODY", 1024, 4 * 2 ** 30),
+      file: number("PICTOR_MAX_IMAGE", 1024, 2 ** 30),
+      bytes: number("PICTOR_MAX_IMAGE", 1024, 2 ** 30),
+      pixels: number("PICTOR_MAX_PIXELS", 1024, 2 ** 30),
+    },
     corsOrigins: origins.length > 0 ? origins : undefined,
     trustProxy: flag("PICTOR_TRUST_PROXY"),
     demo: flag("PICTOR_DEMO"),

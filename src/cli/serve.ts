@@ -88,6 +88,7 @@ export async function serve(
       publicUrl: settings.publicUrl,
       trustProxy: settings.trustProxy,
       corsOrigins: settings.corsOrigins,
+      inputLimits: settings.inputLimits,
     });
     const handle = app.callback();
     const server = await startServer((request, response) => void handle(request, response), { ...settings, ...first.file.server });

@@ -35,6 +35,9 @@ describe("pictor serve: the environment", () => {
       PICTOR_PUBLIC_URL: "https://images.example/x//",
       PICTOR_DATA: "/d",
       PICTOR_PICTURE_LIFE: "60",
+      PICTOR_MAX_BODY: "4096",
+      PICTOR_MAX_IMAGE: "2048",
+      PICTOR_MAX_PIXELS: "1024",
       PICTOR_CORS_ORIGINS: "https://a.example,*",
       PICTOR_TRUST_PROXY: "ON",
       PICTOR_DEMO: "1",
@@ -42,6 +45,7 @@ describe("pictor serve: the environment", () => {
       PICTOR_SHUTDOWN_SECONDS: "0",
       PICTOR_SHUTDOWN_PAUSE: "5",
       PICTOR_WORKERS: "2",
+      REDIS_URL: "redis://127.0.0.1",
       LOG_LEVEL: "silent",
     });
     expect(settings.pluginFolders.slice(1)).to.deep.equal(["/p"]);
@@ -54,6 +58,7 @@ describe("pictor serve: the environment", () => {
       publicUrl: "https://images.example/x",
       data: "/d",
       pictureLife: 60,
+      inputLimits: { text: 1048576, body: 4096, file: 2048, bytes: 2048, pixels: 1024, idle: 30_000 },
       corsOrigins: ["https://a.example", "*"],
       trustProxy: true,
       demo: true,
@@ -61,6 +66,7 @@ describe("pictor serve: the environment", () => {
       shutdownSeconds: 0,
       shutdownPause: 5,
       workers: 2,
+      redis: "redis://127.0.0.1",
       logLevel: "silent",
     });
   });

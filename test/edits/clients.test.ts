@@ -94,6 +94,51 @@ describe("edits by clients", () => {
     expect(data).to.have.length(1);
   });
 
+  it("openai: a stream", async () => {
+    const events = await client.images.edit({
+      model: "demo",
+      prompt: "a hat",
+      image: await png(await plain(64, 64, "red")),
+      size: "256x256",
+      stream: true,
+    });
+    const seen: string[] = [];
+    for await (const event of events) seen.push(`${event.type} ${pixelsOf(Buffer.from(event.b64_json, "base64"))}`);
+    expect(seen).to.deep.equal(["image_edit.completed 256x256"]);
+  });
+
+  it("openai: a stream of a provider that streams edits", async () => {
+    const b64 = (await plain(8, 8, "red")).toString("base64");
+    house.mock.play([
+      {
+        expect: {
+          post: "/images/edits",
+          multipart: {
+            model: "gpt-image-1",
+            prompt: "x",
+            image: { name: "cat.png", type: "image/png", base64: b64 },
+            n: "1",
+            quality: "auto",
+            stream: "true",
+            partial_images: "1",
+          },
+        },
+        reply: {
+          sse: [
+            { data: { type: "image_edit.partial_image", b64_json: b64, partial_image_index: 0 } },
+            { data: { type: "image_edit.completed", b64_json: b64, usage: { total_tokens: 3 } } },
+          ],
+        },
+      },
+    ]);
+    const image = await png(Buffer.from(b64, "base64"));
+    const events = await client.images.edit({ model: "gpt-image-1", prompt: "x", image, stream: true, partial_images: 1 });
+    const seen: string[] = [];
+    for await (const event of events) seen.push(event.type);
+    expect(house.mock.complaints()).to.deep.equal([]);
+    expect(seen).to.deep.equal(["image_edit.partial_image", "image_edit.completed"]);
+  });
+
   it("openai: what is wrong with an image is told", async () => {
     const broken = client.images.edit({ model: "demo", prompt: "x", image: await toFile(Buffer.from("<svg/>"), "a.svg") });
     const error = await broken.then(
