@@ -199,13 +199,14 @@ describe("client: openai", () => {
   });
 
   it("throws a RateLimitError that says how long to wait", async () => {
+    // A model of its own: the provider said how long this one rests.
     house.mock.play([
       {
         expect: { post: "/images/generations" },
         reply: { status: 429, headers: { "retry-after": "7" }, json: { error: { message: "slow down", code: "rate_limit_exceeded" } } },
       },
     ]);
-    const { headers, code, type } = await failure(client.images.generate({ model: "dall-e-3", prompt: "a cat" }), RateLimitError);
+    const { headers, code, type } = await failure(client.images.generate({ model: "dall-e-2", prompt: "a cat" }), RateLimitError);
     expect(headers.get("retry-after")).to.equal("7");
     expect({ code, type }).to.deep.equal({ code: "rate_limit_exceeded", type: "rate_limit_error" });
   });
@@ -231,7 +232,7 @@ describe("client: openai", () => {
     expect(error.message).not.to.include("sk-upstream");
   });
 
-  it("says what is not there yet: edits and variations", async () => {
+  it("says what is not there: variations", async () => {
     const image = new File([solidPng(64, 64)], "cat.png", { type: "image/png" });
     expect((await failure(client.images.createVariation({ image, model: "dall-e-2" }), APIError)).code).to.equal("api_not_implemented");
   });

@@ -44,7 +44,7 @@ describe("an edit", () => {
     house = await startHouse((_call, response) => reply(response, { created: 1, data: [{ b64_json: png.toString("base64") }] }), {
       // Everything becomes a file at once, so that what is left behind would be seen.
       spool: createSpool({ folder: `${folder.folder}/tmp`, largest: 1 }),
-      inputLimits: { ...usualLimits, file: 200_000, bytes: 200_000, body: 2_000_000, idle: 100 },
+      inputLimits: { ...usualLimits, file: 200_000, bytes: 200_000, body: 2_000_000, idle: 1000 },
     });
   });
   after(async () => {
