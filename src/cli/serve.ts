@@ -43,7 +43,7 @@ export async function serve(
   const settings = readSettings(env);
   const plugins = await loadPlugins(settings.pluginFolders);
   const log = pino({ level: settings.logLevel });
-  const metrics = createMetrics();
+  const metrics = createMetrics({ ofProcess: true });
   const life = createLife();
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {

@@ -23,11 +23,14 @@ export interface Metrics {
 // Pictures take from a second to some minutes.
 const buckets = [0.05, 0.25, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
 
-/** The process's metrics. Labels hold only names from the operator's files and our own routes, never what a client wrote. */
-export function createMetrics(): Metrics {
+/**
+ * The gateway's metrics. Labels hold only names from the operator's files and our own routes, never what a client wrote. `ofProcess` adds those
+ * of the process itself, whose probes stay for as long as it lives.
+ */
+export function createMetrics({ ofProcess = false } = {}): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  if (ofProcess) collectDefaultMetrics({ register: registry });
   const configOk = new Gauge({
     name: "pictor_config_ok",
     help: "Whether the operator's files, as they are now, are in force.",

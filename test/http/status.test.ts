@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { AggregatorRegistry } from "prom-client";
+import { createMetrics } from "../../src/http/metrics.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { dial, metric, reply, startHouse, until, wire, type House } from "./setup.ts";
 
@@ -41,13 +42,16 @@ describe("http: health", () => {
 describe("http: metrics", () => {
   let house: House;
   before(async () => {
-    house = await startHouse(async ({ body }, response) => {
-      const { prompt } = JSON.parse(body) as { prompt: string };
-      if (prompt === "wait") return;
-      await Promise.resolve();
-      if (prompt === "fail") reply(response, { error: { message: "out of order" } }, 500);
-      else reply(response, { data: [{ url: "https://pictures.example/1.png" }, { url: "https://pictures.example/2.png" }] });
-    });
+    house = await startHouse(
+      async ({ body }, response) => {
+        const { prompt } = JSON.parse(body) as { prompt: string };
+        if (prompt === "wait") return;
+        await Promise.resolve();
+        if (prompt === "fail") reply(response, { error: { message: "out of order" } }, 500);
+        else reply(response, { data: [{ url: "https://pictures.example/1.png" }, { url: "https://pictures.example/2.png" }] });
+      },
+      { metrics: createMetrics({ ofProcess: true }) },
+    );
   });
   beforeEach(() => house.reset());
   after(() => house.close());
@@ -74,6 +78,10 @@ describe("http: metrics", () => {
       "process_cpu_seconds_total",
     ])
       expect(names.has(name), name).to.equal(true);
+  });
+
+  it("leave the process out where many gateways come and go in it, as in the channels' own tests at a reload: its probes would stay", async () => {
+    expect(await createMetrics().registry.metrics()).not.to.match(/^(nodejs|process)_/m);
   });
 
   it("count a request, its attempt, its pictures and its changes", async () => {
