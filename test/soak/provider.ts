@@ -86,6 +86,8 @@ export async function startPictures(): Promise<{ url: string; close(): Promise<v
 async function listening(port: number, handle: RequestListener): Promise<Server> {
   // Thousands may come at once.
   const server = createServer(handle).listen({ port, host: "127.0.0.1", backlog: 4096 });
+  // A provider that closes a connection just as it is used again would lose a request, and nothing could prove it.
+  server.keepAliveTimeout = 75_000;
   await once(server, "listening");
   return server;
 }

@@ -57,7 +57,13 @@ async function soak(pace: Pace, stop: AbortController): Promise<string[]> {
   const [steady, shaky] = [await startProvider("steady", orders, pictures.url), await startProvider("shaky", orders, pictures.url)];
   const restSeconds = Math.max(1, Math.round(pace.dieEvery / 10));
   const files = { "steady.yaml": channelFile(steady.url, 1, restSeconds), "shaky.yaml": channelFile(shaky.url, 1, restSeconds) };
-  const settings = { PICTOR_API_KEYS: key, SOAK_KEY_A: "a", SOAK_KEY_B: "b", LOG_LEVEL: "warn", PICTOR_PICTURE_LIFE: "60" };
+  const settings = {
+    PICTOR_API_KEYS: key,
+    SOAK_KEY_A: "soak-key-a",
+    SOAK_KEY_B: "soak-key-b",
+    LOG_LEVEL: "warn",
+    PICTOR_PICTURE_LIFE: "60",
+  };
   const verdict = { isWhole: false, problems: [] as string[] };
   try {
     await inFolder(async (start, folder) => {
