@@ -3,6 +3,7 @@ import { chunksOf, sizeOf } from "../src/picture/convert.ts";
 import type { InputImage } from "../src/picture/input.ts";
 import { judgeImage, judgeMask, tooLarge } from "../src/picture/judge.ts";
 import { convertMask, shrink } from "../src/picture/mask.ts";
+import { pixelWork } from "../src/picture/pixels.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
 
@@ -45,7 +46,7 @@ export default definePlugin({
       if (types && !types.some((name) => `image/${name}` === type)) throw refuse(`is ${type}; these are taken: ${types.join(", ")}`);
       if (sizeOf(data) <= bytes && Math.max(width, height) <= side) return image;
       if (!mayShrink) throw refuse(sizeOf(data) > bytes ? `is larger than ${bytes} bytes` : `has a side of more than ${side} pixels`);
-      const smaller = await shrink(image, { side, bytes });
+      const smaller = await pixelWork.take(width * height, ctx.signal, () => shrink(image, { side, bytes }));
       ctx.change(field, { from: `${width}x${height}`, to: `${smaller.width}x${smaller.height}` });
       return smaller;
     }
@@ -69,7 +70,10 @@ export default definePlugin({
       if (mask && first && options.mask !== "none") {
         const own = as === "url" && options.mask !== "alpha" ? await fetched(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
         judgeMask(own, first);
-        ctx.request.mask = await formed(ctx, await convertMask(own, options.mask), as);
+        const polarity = options.mask;
+        const { width = 0, height = 0 } = own;
+        const turned = polarity === "alpha" ? own : await pixelWork.take(width * height, ctx.signal, () => convertMask(own, polarity));
+        ctx.request.mask = await formed(ctx, turned, as);
       }
       await next(untouched);
     };
