@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { serve } from "../../src/cli/serve.ts";
+import { freePort } from "../helpers/port.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
 
 const acme = "extends: openai-images\nbase_url: ${env.ACME_URL}\nmodels: { demo: {} }\n";
@@ -237,12 +238,3 @@ describe("pictor serve", () => {
       }
     }));
 });
-
-async function freePort(): Promise<number> {
-  const server = createNetServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

@@ -1,8 +1,6 @@
 import { expect } from "chai";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import pino from "pino";
@@ -12,19 +10,11 @@ import type { SharedState } from "../../src/gateway/shared-state.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { loadFiles } from "../helpers/channels.ts";
+import { freePort } from "../helpers/port.ts";
 import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
 import { until } from "../http/setup.ts";
 
 // Run by test/redis/run.sh, and not with the other tests: it needs a redis-server.
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 interface Instance extends TestGateway {
   state: SharedState;
