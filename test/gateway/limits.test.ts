@@ -1,59 +1,9 @@
 import { expect } from "chai";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { ProviderFailure, type GatewayError } from "../../src/errors.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
 import { createMemoryState } from "../../src/gateway/shared-state.ts";
-import { ask, failureOf, newRouting, picture, route } from "./routes.ts";
-
-interface Limits {
-  all?: { concurrency?: number; imagesPerMinute?: number };
-  perKey?: { concurrency?: number; imagesPerMinute?: number };
-  queue?: number;
-  queueTimeout?: number;
-}
-
-/** A channel whose pictures are done when the test says so. */
-function slow(name: string, limits: Limits = {}, { keys = [] as string[], own = {}, model = "m", priority = 0 } = {}) {
-  const running: { done: (error?: Error) => void; key: unknown }[] = [];
-  let most = 0;
-  let calls = 0;
-  const made = route(
-    name,
-    async (ctx, key, progress) => {
-      progress.submitted = true;
-      calls += 1;
-      await new Promise<void>((resolve, reject) => {
-        running.push({ key, done: (error) => (error ? reject(error) : resolve()) });
-        most = Math.max(most, running.length);
-        ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error));
-      });
-      for (let count = 0; count < ctx.request.n; count += 1) ctx.result.pictures.push(picture);
-    },
-    {
-      priority,
-      model: { id: model, upstream: model, fields: {} },
-      limits: { all: {}, perKey: {}, ...own },
-      channel: { keys, limits: { all: {}, perKey: {}, queue: 100, queueTimeout: 60_000, ...limits } },
-      timeout: 5000,
-    },
-  );
-  return {
-    route: made,
-    running,
-    most: () => most,
-    calls: () => calls,
-    /** The one that runs for the longest is over. */
-    finish: async (error?: Error) => {
-      running.shift()?.done(error);
-      await settled();
-    },
-  };
-}
-
-/** What can happen by itself has happened. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await setImmediate();
-}
+import { ask, failureOf, newRouting, picture, settled, slow, type SlowLimits } from "./routes.ts";
 
 const outcomeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -178,7 +128,7 @@ describe("a channel's limit of requests at once", () => {
 });
 
 describe("pictures in a minute", () => {
-  const quick = (name: string, limits: Limits, priority = 0) => {
+  const quick = (name: string, limits: SlowLimits, priority = 0) => {
     const made = slow(name, limits, { priority });
     return {
       ...made,

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { expect } from "chai";
 import pino from "pino";
 import type { Progress, Route } from "../../src/channels/route.ts";
@@ -36,6 +37,56 @@ export function route(name: string, run: Run, { channel, ...more }: More = {}): 
     run: async (ctx: PluginContext, key: Key | undefined, progress: Progress) => run(ctx, key, progress),
     ...more,
   } as unknown as Route;
+}
+
+export interface SlowLimits {
+  all?: { concurrency?: number; imagesPerMinute?: number };
+  perKey?: { concurrency?: number; imagesPerMinute?: number };
+  queue?: number;
+  queueTimeout?: number;
+}
+
+/** A channel whose pictures are done when the test says so. */
+export function slow(name: string, limits: SlowLimits = {}, { keys = [] as string[], own = {}, model = "m", priority = 0 } = {}) {
+  const running: { done: (error?: Error) => void; key: unknown }[] = [];
+  let most = 0;
+  let calls = 0;
+  const made = route(
+    name,
+    async (ctx, key, progress) => {
+      progress.submitted = true;
+      calls += 1;
+      await new Promise<void>((resolve, reject) => {
+        running.push({ key, done: (error) => (error ? reject(error) : resolve()) });
+        most = Math.max(most, running.length);
+        ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error));
+      });
+      for (let count = 0; count < ctx.request.n; count += 1) ctx.result.pictures.push(picture);
+    },
+    {
+      priority,
+      model: { id: model, upstream: model, fields: {} },
+      limits: { all: {}, perKey: {}, ...own },
+      channel: { keys, limits: { all: {}, perKey: {}, queue: 100, queueTimeout: 60_000, ...limits } },
+      timeout: 5000,
+    },
+  );
+  return {
+    route: made,
+    running,
+    most: () => most,
+    calls: () => calls,
+    /** The one that runs for the longest is over. */
+    finish: async (error?: Error) => {
+      running.shift()?.done(error);
+      await settled();
+    },
+  };
+}
+
+/** What can happen by itself has happened. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await setImmediate();
 }
 
 /** Routes as the table holds them, asked in the list's order. */
