@@ -222,7 +222,8 @@ function channelParts(plugins: ReadonlyMap<string, Plugin>): Record<string, Sche
     keys: {
       type: "array",
       minItems: 1,
-      description: 'The keys, taking turns: `["${env.NAME}"]`; maps where a key has parts. `<CHANNEL>_API_KEY` stands in for them.',
+      description:
+        'The keys, taking turns: `["${env.NAME}"]`; maps where a key has parts. `<CHANNEL>_API_KEY` stands in for them. From four characters on they are hidden wherever a provider repeats them.',
       items: { type: ["string", "object"], additionalProperties: { type: "string" } },
     },
     auth: authSchema,

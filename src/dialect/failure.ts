@@ -183,9 +183,13 @@ export function withoutSecrets({ kind, message, details }: ProviderFailure, secr
   return new ProviderFailure(kind, shorten(hide(message, secrets)), { ...details, param: shown(details.param), code: shown(details.code) });
 }
 
+/** Characters that a secret has at least: what is shorter is a part of many words, which hiding it would hide. */
+const shortestSecret = 4;
+
 /** A provider's text without the secrets, addresses, and what looks like somebody's key. */
 export function hide(text: string, secrets: readonly string[]): string {
   return secrets
+    .filter((secret) => secret.length >= shortestSecret)
     .reduce((hidden, secret) => hidden.replaceAll(secret, "***"), text)
     .replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)")
     .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***");

@@ -63,6 +63,22 @@ describe("what a client is told of a failure", () => {
     }
   });
 
+  it("keeps its words where a key is so short that it is in many of them", async () => {
+    const provider = await httpProvider((request, response) =>
+      response.writeHead(400).end(JSON.stringify({ error: `likes ok keys: ${request.headers.authorization}` })),
+    );
+    const gateway = await gatewayWith(
+      { "shop.yaml": `extends: openai-images\nbase_url: ${provider.url}\nkeys: ["\${env.KEY}"]\nmodels: { dall-e-2: {} }\n` },
+      { KEY: "k" },
+    );
+    try {
+      expect((await draw(gateway, { model: "dall-e-2", prompt: "x" })).json.error.message).to.equal("likes ok keys: Bearer k");
+    } finally {
+      await gateway.close();
+      await provider.close();
+    }
+  });
+
   it("never holds the key where a call before the submission fails", async () => {
     const provider = await httpProvider((request, response) =>
       response.writeHead(400).end(JSON.stringify({ error: `${request.headers.authorization} at ${request.headers.host}` })),
