@@ -28,8 +28,8 @@ export function unify({ fields, form }: ClientBody, schema: CompiledModel, input
   if (typeof request.size === "string") request.size = parseSize(request.size).text;
   schema.validate(Object.assign(request, inputs));
   if (request.response_format === "base64") request.response_format = "b64_json";
-  // A picture in an event of OpenAI's is base64.
-  if (request.stream === true) request.response_format ??= "b64_json";
+  // In an event OpenAI's pictures are base64, and those of an edit that came as a form too: some clients read nothing else.
+  if (form || request.stream === true) request.response_format ??= "b64_json";
   delete request.stream;
   return request as UnifiedRequest;
 }

@@ -71,7 +71,7 @@ function paths(request: Json): Json {
             operationId: index === 0 ? "createImageEdit" : "createEdit",
             summary: "Edit pictures.",
             description:
-              "A form with files, or JSON with `images`. A generation with `image` is the same. The model's `x-operations` says whether it edits.",
+              "A form with files, answered with base64 where it names no `response_format`, or JSON with `images`. A generation with `image` is the same. The model's `x-operations` says whether it edits.",
             tags: ["images"],
             requestBody: { required: true, content: { "multipart/form-data": { schema: editForm }, ...json(request) } },
             responses: {

@@ -6,9 +6,9 @@ import { promisify } from "node:util";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateImage } from "ai";
 import { expect } from "chai";
-import OpenAI, { BadRequestError, toFile } from "openai";
+import { BadRequestError, toFile, type OpenAI } from "openai";
 import sharp from "sharp";
-import { pixelsOf, startShipped } from "../clients/setup.ts";
+import { pixelsOf, startShipped } from "./setup.ts";
 
 /** A picture of one colour. */
 function plain(width: number, height: number, background: string): Promise<Buffer> {
@@ -31,12 +31,12 @@ async function colourAt(picture: Buffer, left: number, top: number): Promise<num
   return [...(await sharp(picture).extract({ left, top, width: 1, height: 1 }).removeAlpha().raw().toBuffer())];
 }
 
-describe("edits by clients", () => {
+describe("client: edits by each", () => {
   let house: Awaited<ReturnType<typeof startShipped>>;
   let client: OpenAI;
   before(async () => {
     house = await startShipped();
-    client = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: house.key, maxRetries: 0 });
+    client = house.openai;
   });
   after(() => house.close());
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import OpenAI, {
+import {
   APIConnectionTimeoutError,
   APIError,
   APIUserAbortError,
@@ -8,16 +8,17 @@ import OpenAI, {
   InternalServerError,
   NotFoundError,
   RateLimitError,
+  type OpenAI,
 } from "openai";
 import { solidPng } from "../../src/picture/png.ts";
-import { pixelsOf, startShipped } from "./setup.ts";
+import { openaiAt, pixelsOf, startShipped } from "./setup.ts";
 
 describe("client: openai", () => {
   let house: Awaited<ReturnType<typeof startShipped>>;
   let client: OpenAI;
   before(async () => {
     house = await startShipped();
-    client = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: house.key, maxRetries: 0 });
+    client = house.openai;
   });
   after(() => house.close());
 
@@ -189,7 +190,7 @@ describe("client: openai", () => {
   });
 
   it("throws an AuthenticationError", async () => {
-    const stranger = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: "sk-wrong", maxRetries: 0 });
+    const stranger = openaiAt({ url: house.url, key: "sk-wrong" });
     expect((await failure(stranger.models.list(), AuthenticationError)).code).to.equal("invalid_api_key");
   });
 

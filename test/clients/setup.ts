@@ -1,10 +1,16 @@
 import { readFile } from "node:fs/promises";
+import OpenAI from "openai";
 import { startDemoProvider } from "../../src/demo/server.ts";
 import { startMock, type Exchange, type Mock } from "../../src/testing/mock.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 
+/** OpenAI's own client before a gateway. */
+export function openaiAt({ url, key }: { url: string; key: string }): OpenAI {
+  return new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
+}
+
 /** The gateway with two channels that ship: `demo`, which really draws, and `openai` before a mock. */
-export async function startShipped(): Promise<{ url: string; key: string; mock: Mock; close(): Promise<void> }> {
+export async function startShipped(): Promise<{ url: string; key: string; openai: OpenAI; mock: Mock; close(): Promise<void> }> {
   const [demo, mock] = [await startDemoProvider(), await startMock()];
   const files = {
     "demo.yaml": await readFile("channels/demo.yaml", "utf8"),
@@ -15,6 +21,7 @@ export async function startShipped(): Promise<{ url: string; key: string; mock: 
   return {
     url: gateway.url,
     key: gateway.key,
+    openai: openaiAt(gateway),
     mock,
     close: async () => {
       await gateway.close();
