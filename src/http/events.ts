@@ -122,7 +122,7 @@ function eventOf(type: string, fields: object, shown?: Shown): Piece[] {
 }
 
 /** What OpenAI's events say of a picture: the provider's words, else what is seen, else what was asked for. */
-function factsOf({ picture: { width, height, mediaType }, facts }: Shown, request: Options["request"]): object {
+function factsOf({ picture: { width, height, mediaType }, facts, call }: Shown, request: Options["request"]): object {
   const seen = width && height ? `${width}x${height}` : undefined;
   return {
     created_at: seconds(facts.created),
@@ -130,5 +130,6 @@ function factsOf({ picture: { width, height, mediaType }, facts }: Shown, reques
     quality: facts.quality ?? request.quality ?? "auto",
     background: facts.background ?? (typeof request.background === "string" ? request.background : "auto"),
     output_format: mediaType?.replace("image/", "") ?? facts.output_format ?? request.output_format,
+    call,
   };
 }

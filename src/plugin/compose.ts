@@ -8,6 +8,8 @@ export interface Shown {
   picture: Picture;
   /** The place of an unfinished picture among those before the finished one; undefined for a finished one. */
   partial?: number;
+  /** Which of several calls it is of, from 0; those of parallel calls come mixed. */
+  call?: number;
   /** What the provider said of this picture. */
   facts: Result["facts"];
 }
@@ -44,6 +46,7 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
     };
     // Every call begins with the same, whatever is done to the request when the first pictures come back.
     let same: UnifiedRequest | undefined;
+    let calls = 0;
     const branch: Branch = async (fields) => {
       same ??= clone(ctx.request);
       const own: PluginContext = {
@@ -52,8 +55,9 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
         result: emptyResult(),
         early: false,
       };
-      await run(own, index + 1, events);
-      if (events?.show) await showAll(own.result, events.show);
+      const its = events && ofCall(events, calls++);
+      await run(own, index + 1, its);
+      if (its?.show) await showAll(own.result, its.show);
       return own.result;
     };
     await plugin(ctx, next, branch);
@@ -65,6 +69,11 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
 function through({ accepted, show }: Events, each: EachPicture | undefined): Events {
   if (!show || !each) return { accepted };
   return { accepted, show: async (shown) => show({ ...shown, picture: await each(shown.picture, shown.partial !== undefined) }) };
+}
+
+/** The same events, where all that is shown is of one of several calls. */
+function ofCall({ accepted, show }: Events, call: number): Events {
+  return { accepted, show: show && ((shown) => show({ ...shown, call })) };
 }
 
 /** Show the pictures that one of several calls made, while the others run. */
