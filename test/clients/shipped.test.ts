@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -78,6 +78,7 @@ describe("client: each before channels that ship and mocks of their providers", 
   });
 
   const file = (name = "cat.png") => toFile(cat, name, { type: "image/png" });
+  const bytesAt = async (url = "") => new Uint8Array(await (await fetch(url)).arrayBuffer());
   const judgeBase64 = (b64: string | undefined) => judgePicture(Buffer.from(b64 ?? "", "base64"));
   const refused = async (call: Promise<unknown>, param: string, message: RegExp) => {
     const error = await call.then(
@@ -99,8 +100,11 @@ describe("client: each before channels that ship and mocks of their providers", 
 
   for (const { channel, draws, edits, most, masked } of shipped) {
     it(`${channel}: openai edits one image`, async () => {
-      const { data = [] } = await openai.images.edit({ model: edits, prompt: "a hat", image: await file() });
+      const one = { model: edits, prompt: "a hat", image: await file() };
+      const { data = [] } = await openai.images.edit(one);
       judgeBase64(data[0]?.b64_json);
+      const { data: linked = [] } = await openai.images.edit({ ...one, response_format: "url" });
+      judgePicture(await bytesAt(linked[0]?.url));
     });
 
     it(`${channel}: openai edits ${most > 1 ? "several images" : "no more than one"}`, async () => {
@@ -112,7 +116,7 @@ describe("client: each before channels that ship and mocks of their providers", 
     });
 
     it(`${channel}: openai edits ${masked ? "where a mask says" : "without a mask"}`, async () => {
-      const mask = await toFile(sharp(join(folder, "mask.png")).toBuffer(), "mask.png", { type: "image/png" });
+      const mask = await toFile(readFile(join(folder, "mask.png")), "mask.png", { type: "image/png" });
       const call = openai.images.edit({ model: masked ?? edits, prompt: "a hat", image: await file(), mask });
       if (!masked) return refused(call, "mask", /mask is not taken/);
       judgeBase64((await call).data?.[0]?.b64_json);
@@ -134,16 +138,22 @@ describe("client: each before channels that ship and mocks of their providers", 
     it(`${channel}: ai draws and edits`, async () => {
       const account = { baseURL: `${gateway.url}/v1`, apiKey: gateway.key };
       const [own, other] = [createOpenAI(account), createOpenAICompatible({ name: "pictor", ...account })];
-      // Of a model whose name begins with gpt-image `own` reads base64 alone, and asks for nothing: see below.
+      // Of a model whose name begins with gpt-image `own` reads base64 alone and cannot ask for it, and the relay gives URLs.
       const drawn = await generateImage({
         model: channel === "relay" ? other.imageModel(draws) : own.image(draws),
         prompt: "a boat",
         maxRetries: 0,
       });
       judgePicture(drawn.image.uint8Array);
-      for (const model of [own.image(edits), other.imageModel(edits)]) {
-        const { image } = await generateImage({ model, prompt: { text: "a hat", images: [cat] }, maxRetries: 0 });
-        judgePicture(image.uint8Array);
+      const mask = await readFile(join(folder, "mask.png"));
+      const several = Array.from({ length: Math.min(most, 2) }, () => cat);
+      for (const model of [(id: string) => own.image(id), (id: string) => other.imageModel(id)]) {
+        const edit = async (id: string, prompt: { images: Buffer[]; mask?: Buffer }) => {
+          const { image } = await generateImage({ model: model(id), prompt: { text: "a hat", ...prompt }, maxRetries: 0 });
+          judgePicture(image.uint8Array);
+        };
+        await edit(edits, { images: several });
+        if (masked) await edit(masked, { images: [cat], mask });
       }
     });
 

@@ -2,11 +2,20 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import { solidPng } from "../../src/picture/png.ts";
+import { gatewayWith } from "../helpers/channels.ts";
+import { httpProvider } from "../helpers/provider.ts";
 import { dial, errorOf, metric, png, reply, startHouse, until, wire, type Call, type House } from "./setup.ts";
 
 const sketch = { type: "image_generation.partial_image", b64_json: png.toString("base64"), partial_image_index: 0 };
 const picture = { type: "image_generation.completed", b64_json: png.toString("base64"), created_at: 1713833628 };
 const large = Buffer.concat([png, Buffer.alloc(22_000_000, 7)]).toString("base64");
+
+const twice = `
+extends: openai-images
+base_url: \${env.TWICE_BASE_URL}
+models: { demo: { plugins: [fan-out: { max: 1 }] } }
+`;
 
 function tell(response: ServerResponse, ...events: object[]): boolean[] {
   if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream" });
@@ -99,6 +108,43 @@ describe("http: an answer as events", () => {
     });
     expect(await logged()).to.include({ status: 502 });
     expect(house.log.filter(({ msg }) => msg === "request failed")).to.have.length(1);
+  });
+
+  it("says which call an event is of, where several run at the same time", async () => {
+    const behind = await httpProvider((request, response) => {
+      request.resume();
+      provided.push(response);
+    });
+    const gateway = await gatewayWith({ "twice.yaml": twice }, { TWICE_BASE_URL: behind.url });
+    try {
+      const asked = fetch(`${gateway.url}/v1/images/generations`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${gateway.key}`, "content-type": "application/json" },
+        body: JSON.stringify(order("wait", { n: 2 })),
+      });
+      await until(() => provided.length === 2);
+      const pictures = [solidPng(1, 1), solidPng(2, 2)].map((bytes) => bytes.toString("base64"));
+      for (const [place, b64_json] of pictures.entries()) tell(provided[place]!, { ...sketch, b64_json });
+      const events: { type: string; b64_json: string; call: number }[] = [];
+      let text = "";
+      for await (const part of (await asked).body!.pipeThrough(new TextDecoderStream())) {
+        text += part;
+        const blocks = text.split("\n\n");
+        text = blocks.pop() ?? "";
+        events.push(...blocks.map((block) => JSON.parse(/^data: (.*)$/m.exec(block)![1]!) as (typeof events)[number]));
+        // Both are finished once both have shown something.
+        if (events.length === 2)
+          for (const [place, b64_json] of pictures.entries()) (tell(provided[place]!, { ...picture, b64_json }), provided[place]!.end());
+      }
+      const callsOf = pictures.map((picture) => events.filter(({ b64_json }) => b64_json === picture).map(({ call }) => call));
+      expect(callsOf.sort()).to.deep.equal([
+        [0, 0],
+        [1, 1],
+      ]);
+    } finally {
+      await gateway.close();
+      await behind.close();
+    }
   });
 
   it("is a plain error before that", async () => {
