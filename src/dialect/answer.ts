@@ -43,8 +43,18 @@ export async function call(request: OutgoingRequest, around: Exchange, sent?: ()
   return send(signed, around.ctx.signal, { guarded: !around.trusted(url), ...around.patience, sent });
 }
 
-/** Read a whole answer. */
-export async function readAnswer({ body, ...head }: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
+/** Read a whole answer; of one whose status is an error's, what can be had. */
+export async function readAnswer(incoming: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
+  try {
+    return await readWhole(incoming, around, early);
+  } catch (error) {
+    // What the status has told, such as that nothing was made, a body that breaks off does not take back.
+    if (incoming.status >= 400 && error instanceof ProviderFailure) return { ...incoming, body: "" };
+    throw error;
+  }
+}
+
+async function readWhole({ body, ...head }: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
   const chunks = bodyOf({ body, ...head }, answerLimit, around.ctx.signal);
   const beginning = await readHead(chunks);
   const type = head.headers["content-type"] ?? "";

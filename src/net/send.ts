@@ -81,7 +81,7 @@ export async function send(
           if (connected) return;
           // Most calls go out on a connection that stands, and the client's own timeouts would cost each of them a tenth more.
           const late = setTimeout(() => {
-            reject(new ProviderFailure("timeout", "the provider could not be reached in time", { notAccepted: true }));
+            reject(new ProviderFailure("timeout", "the provider could not be reached in time"));
             stream.destroy();
           }, connect);
           socket.once("close", () => clearTimeout(late));
@@ -110,8 +110,9 @@ export async function send(
     });
     return { status: response.statusCode, headers: plainHeaders(response.headers), body: stream };
   } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof ProviderFailure ? error : networkFailure(error, connected);
+    const cause: unknown = signal.aborted ? signal.reason : error;
+    if (!(cause instanceof ProviderFailure)) signal.throwIfAborted();
+    throw failureOf(cause, connected);
   }
 }
 
@@ -121,10 +122,13 @@ function plainHeaders(headers: http.IncomingHttpHeaders): Record<string, string>
   );
 }
 
-function networkFailure(cause: unknown, connected: boolean): ProviderFailure {
-  return connected
-    ? new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause })
-    : new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause });
+function failureOf(cause: unknown, connected: boolean): ProviderFailure {
+  if (!(cause instanceof ProviderFailure))
+    return connected
+      ? new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause })
+      : new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause });
+  // The time that was over may be that of the whole attempt.
+  return connected ? cause : new ProviderFailure(cause.kind, cause.message, { ...cause.details, notAccepted: true });
 }
 
 /**
