@@ -113,17 +113,6 @@ describe("http: connections that are late", () => {
       expect(got).to.equal("");
       expect(await text(first.end("host: a\r\nconnection: close\r\n\r\n"))).to.match(/^HTTP\/1\.1 200 /);
     }));
-
-  it("do not keep others waiting: a thousand that are half open, and oversized heads", () =>
-    withServer(echo, {}, async (call, { port }) => {
-      const half = Array.from({ length: 1000 }, () => call("POST / HTTP/1.1\r\nhost: a\r\n"));
-      await Promise.all(half.map((socket) => once(socket, "connect")));
-      const large = Array.from({ length: 20 }, () => text(call(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(20_000)}\r\n\r\n`)));
-      const answers = Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}`, { method: "POST", body: "a" }));
-      for (const answer of await Promise.all(answers)) expect(await answer.text()).to.equal("a");
-      for (const refused of await Promise.all(large)) expect(refused).to.match(/^HTTP\/1\.1 431 /);
-      expect(half.every((socket) => socket.readyState === "open")).to.equal(true);
-    }));
 });
 
 describe("http: the end of the process", () => {
