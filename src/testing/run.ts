@@ -77,8 +77,8 @@ function testsOf(tests: ChannelTests, mock: Mock, env: Record<string, string>): 
   return tests.render({ base_url: mock.url, env }) as ChannelTest[];
 }
 
-/** Every variable that the files name, set to `env:NAME`; every channel's base URL is the mock's. */
-async function testEnvironment(folder: string, url: string): Promise<Record<string, string>> {
+/** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. */
+export async function testEnvironment(folder: string, url: string): Promise<Record<string, string>> {
   const env: Record<string, string> = {};
   const names = await readdir(folder, { recursive: true });
   for (const name of names.filter((entry) => /\.ya?ml$/.test(entry))) {
