@@ -1,7 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import { expect } from "chai";
 import sharp from "sharp";
 import { GatewayError, ProviderFailure } from "../../src/errors.ts";
 import { bytesPiece, InputImage } from "../../src/picture/input.ts";
+import { pixelWork } from "../../src/picture/pixels.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import type { PluginContext } from "../../src/plugin/context.ts";
 import { failureOf, run } from "./run.ts";
@@ -163,5 +165,69 @@ describe("image-inputs", () => {
     const { images, changes } = await prepared({ max_side: 4, shrink: true }, { images: [image(small)] });
     expect([images[0]!.width, images[0]!.height]).to.deep.equal([4, 4]);
     expect(changes).to.deep.equal([{ field: "image", from: "8x8", to: "4x4" }]);
+  });
+
+  describe("in the line for pixel work", () => {
+    /** The line with room for one more image of 8x8, which has to wait until it is told to go on. */
+    function crowd(pixels = 1_000_000_000 - 64) {
+      let goOn!: () => void;
+      const gate = new Promise<void>((resolve) => (goOn = resolve));
+      const never = new AbortController().signal;
+      const works = [pixelWork.take(pixels, never, () => gate), ...Array.from({ length: 3 }, () => pixelWork.take(0, never, () => gate))];
+      return { goOn: () => (goOn(), Promise.all(works)) };
+    }
+
+    const full = () => {
+      try {
+        pixelWork.admit();
+        return false;
+      } catch {
+        return true;
+      }
+    };
+
+    for (const [what, options, request] of [
+      ["a mask that is turned", { mask: "white" }, async () => ({ images: [image(small)], mask: image(await transparent(), "mask") })],
+      ["an image that is made smaller", { max_side: 4, shrink: true }, () => Promise.resolve({ images: [image(small)] })],
+    ] as const) {
+      it(`${what} waits for its turn`, async () => {
+        const { goOn } = crowd();
+        const state = { sent: false };
+        const working = prepared(options, await request()).then(() => (state.sent = true));
+        try {
+          while (!full() && !state.sent) await setImmediate();
+          // All that may run is held by the others, and its own pixels count already.
+          expect(state.sent).to.equal(false);
+        } finally {
+          await goOn();
+        }
+        await working;
+        expect(full()).to.equal(false);
+      });
+
+      it(`${what} is refused where the line is full, and told when to come again`, async () => {
+        const { goOn } = crowd(1_000_000_000);
+        try {
+          const error = await failureOf(prepared(options, await request()));
+          expect(error).to.be.instanceOf(GatewayError).and.include({ status: 503, code: "no_channel_available", retryAfter: 1 });
+        } finally {
+          await goOn();
+        }
+      });
+
+      it(`${what} leaves the line with its client`, async () => {
+        const { goOn } = crowd();
+        const client = new AbortController();
+        const working = failureOf(prepared(options, await request(), { signal: client.signal }));
+        try {
+          while (!full()) await setImmediate();
+          client.abort(new Error("the client is gone"));
+          expect((await working).message).to.equal("the client is gone");
+          expect(full()).to.equal(false);
+        } finally {
+          await goOn();
+        }
+      });
+    }
   });
 });
