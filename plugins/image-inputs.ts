@@ -80,13 +80,21 @@ export default definePlugin({
   },
 });
 
+/** What was fetched of a request's images, which all attempts share: the client's server is asked once. The spool has it as long. */
+const arrived = new WeakMap<InputImage, InputImage>();
+
 /** An image that is here, fetched where the client gave a URL. */
 async function fetched(ctx: PluginContext, image: InputImage, index: number, limit: number): Promise<InputImage> {
   const { data, field } = image;
   if (data.kind !== "url") return image;
+  const known = arrived.get(image);
+  if (known) return known;
   try {
     const arriving = await ctx.fetchPicture(data.url);
-    return await judgeImage(await ctx.spool.take(chunksOf(arriving), limit), { field, index }, { bytes: limit, pixels: 100_000_000 });
+    const kept = await ctx.spool.take(chunksOf(arriving), limit);
+    const judged = await judgeImage(kept, { field, index }, { bytes: limit, pixels: 100_000_000 });
+    arrived.set(image, judged);
+    return judged;
   } catch (error) {
     if (!(error instanceof ProviderFailure) || ctx.signal.aborted) throw tooLarge(error, field);
     throw new GatewayError("invalid_image_file", `${field} could not be fetched: ${error.message}`, { param: field, cause: error });
