@@ -12,18 +12,21 @@ interface Test {
 
 /**
  * A local provider that answers as a channel's tests say, so that any client can be tried, with any key. A submission that no test
- * has to the letter is answered as the first test that succeeds at the same address; what follows it stays with that test. Rejects
+ * has to the letter is answered as the nearest one that succeeds at the same address; what follows it stays with that test. Rejects
  * where the port is taken.
  */
 export async function startProvider(tests: ChannelTests, port: number): Promise<{ url: string; close(): Promise<void> }> {
-  let known: Exchange[][] = [];
+  let known: { first: Exchange; rest: Exchange[]; status: number }[] = [];
   let following: Exchange[] = [];
   const given = new Map<string, Exchange>();
   const next = (call: ReceivedCall, address: string): Exchange | undefined => {
     const at = following.findIndex(({ expect }) => addressOf(expect) === address);
     if (at !== -1) return following.splice(at, 1)[0];
-    const begun = known.filter(([first]) => first && addressOf(first.expect) === address);
-    const [first, ...rest] = begun.find(([begin]) => begin && isMeant(begin, call)) ?? begun[0] ?? [];
+    const begun = known.filter(({ first }) => addressOf(first.expect) === address);
+    const meant = begun.find(({ first }) => isMeant(first, call));
+    const good = begun.filter(({ status }) => status === begun[0]?.status);
+    const [nearest] = good.toSorted((one, other) => distance(one.first, call) - distance(other.first, call));
+    const { first, rest = [] } = meant ?? nearest ?? {};
     if (first) following = rest;
     // A task whose polls are all used up stays as it was: several clients may wait for the same one.
     return first ?? given.get(address);
@@ -47,8 +50,9 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const written = tests.render({ base_url: url, env: {} }) as Test[];
-  const answered = written.flatMap(({ exchange = [], answer }) => (answer ? [{ exchange, status: answer.status }] : []));
-  known = answered.sort((a, b) => a.status - b.status).map(({ exchange }) => exchange);
+  known = written
+    .flatMap(({ exchange: [first, ...rest] = [], answer }) => (first && answer ? [{ first, rest, status: answer.status }] : []))
+    .sort((a, b) => a.status - b.status);
   return {
     url,
     close: () => {
@@ -60,6 +64,16 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
 
 /** Whether a call is what a test expects to the letter, whatever its key. A test that names no body may be about anything. */
 function isMeant({ expect }: Exchange, call: ReceivedCall): boolean {
-  const namesBody = "json" in expect || "form" in expect || "multipart" in expect;
-  return namesBody && differences({ ...expect, headers: {} }, call).length === 0;
+  return namesBody(expect) && differences({ ...expect, headers: {} }, call).length === 0;
+}
+
+/** How far a test is from a call: in the kind of answer, then in the body, and in the headers too, for some name the model there. */
+function distance({ expect, reply }: Exchange, call: ReceivedCall): number {
+  const streams = /event-stream/.test(call.headers.accept ?? "");
+  const body = namesBody(expect) ? differences(expect, call).length : 1000;
+  return body + (streams === (reply.sse !== undefined) ? 0 : 10_000);
+}
+
+function namesBody(expect: Exchange["expect"]): boolean {
+  return "json" in expect || "form" in expect || "multipart" in expect;
 }

@@ -27,17 +27,19 @@ interface Shipped {
   most: number;
   /** A model that takes a mask; where the channel has none, `edits` must say so. */
   masked?: string;
+  /** Whether the provider shows unfinished pictures. */
+  sketches?: true;
 }
 
 const shipped: Shipped[] = [
-  { channel: "openai", draws: "gpt-image-1", edits: "gpt-image-1", most: 16, masked: "gpt-image-1" },
+  { channel: "openai", draws: "gpt-image-1", edits: "gpt-image-1", most: 16, masked: "gpt-image-1", sketches: true },
   { channel: "stability", draws: "stable-image-ultra", edits: "stable-image-ultra", most: 1, masked: "stable-image-inpaint" },
   { channel: "black-forest-labs", draws: "flux-2-pro", edits: "flux-kontext-max", most: 4, masked: "flux-pro-1.0-fill" },
   { channel: "google-gemini", draws: "gemini-3-pro-image", edits: "gemini-3-pro-image", most: 14 },
   { channel: "xai", draws: "grok-imagine-image", edits: "grok-imagine-image", most: 3 },
   { channel: "dashscope", draws: "wan2.7-image-pro", edits: "qwen-image-edit", most: 1, masked: "wanx2.1-imageedit" },
   { channel: "volcengine-seedream", draws: "seedream-4.0", edits: "seedream-4.0", most: 14 },
-  { channel: "relay", draws: "gpt-image-2-pro", edits: "gpt-image-2-pro", most: 16, masked: "gpt-image-2-pro" },
+  { channel: "relay", draws: "gpt-image-2-pro", edits: "gpt-image-2-pro", most: 16, masked: "gpt-image-2-pro", sketches: true },
 ];
 
 const cat = solidPng(1024, 1024);
@@ -98,7 +100,7 @@ describe("client: each before channels that ship and mocks of their providers", 
     return { status, ...(JSON.parse(text) as { data?: { b64_json?: string }[]; error?: { param: string } }) };
   };
 
-  for (const { channel, draws, edits, most, masked } of shipped) {
+  for (const { channel, draws, edits, most, masked, sketches } of shipped) {
     it(`${channel}: openai edits one image`, async () => {
       const one = { model: edits, prompt: "a hat", image: await file() };
       const { data = [] } = await openai.images.edit(one);
@@ -123,8 +125,8 @@ describe("client: each before channels that ship and mocks of their providers", 
     });
 
     it(`${channel}: openai draws and edits in streams`, async () => {
-      const drawn = await openai.images.generate({ model: draws, prompt: "a boat", stream: true });
-      const edited = await openai.images.edit({ model: edits, prompt: "a hat", image: await file(), stream: true });
+      const drawn = await openai.images.generate({ model: draws, prompt: "a boat", stream: true, partial_images: 1 });
+      const edited = await openai.images.edit({ model: edits, prompt: "a hat", image: await file(), stream: true, partial_images: 1 });
       // A mock's pictures may be more than were asked for.
       const types = new Set<string>();
       for (const events of [drawn, edited])
@@ -132,7 +134,8 @@ describe("client: each before channels that ship and mocks of their providers", 
           types.add(type);
           judgeBase64(b64_json);
         }
-      expect([...types]).to.include.members(["image_generation.completed", "image_edit.completed"]);
+      const ends = ["completed", ...(sketches ? ["partial_image"] : [])];
+      expect([...types]).to.have.members(ends.flatMap((end) => [`image_generation.${end}`, `image_edit.${end}`]));
     });
 
     it(`${channel}: ai draws and edits`, async () => {
