@@ -225,6 +225,10 @@ function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Para
   return Array.isArray(spec) ? spec.map((form, index) => one(form, [...path, index])) : [one(spec, path)];
 }
 
+/** Statuses below 500 that pass by themselves, and the longest pause that a provider may ask for meanwhile, in seconds. */
+const passing = new Set([408, 425, 429]);
+const longestPause = 30;
+
 /** A further call of something that was ordered and may be paid for: three tries, with growth. */
 async function again(from: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<Answer> {
   const { request } = await from(around, variables);
@@ -233,8 +237,9 @@ async function again(from: ReturnType<typeof compileCall>, around: Exchange, var
       if (error instanceof ProviderFailure && attempt < 3) return undefined;
       throw error;
     });
-    if (answer && (answer.status < 500 || attempt === 3)) return answer;
-    await around.wait(1000 * attempt, around.ctx.signal);
+    if (answer && (attempt === 3 || !(answer.status >= 500 || passing.has(answer.status)))) return answer;
+    const seconds = (answer && usualOf(answer).retryAfter) ?? attempt;
+    await around.wait(1000 * Math.min(seconds, longestPause), around.ctx.signal);
   }
 }
 
