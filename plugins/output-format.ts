@@ -64,16 +64,16 @@ export default definePlugin({
       const foreign = asked !== undefined && !formats.includes(asked);
       // At 100 a picture is as good as it came.
       const anew = percent !== undefined && percent < 100 && (foreign || !compression);
+      // Whether the provider that was asked for it obeyed is not worth a download.
+      const trusted = !foreign && !anew && how.metadata === "keep";
+      // Before anything is paid for.
+      if (!trusted) pixelWork.admit();
       if (foreign || anew) {
-        // Before anything is paid for.
-        pixelWork.admit();
         delete request.output_compression;
         // What is encoded again had better lost nothing before.
         if (asked && formats.includes("png")) request.output_format = "png";
         else if (foreign) delete request.output_format;
       }
-      // Whether the provider that was asked for it obeyed is not worth a download.
-      const trusted = !foreign && !anew && how.metadata === "keep";
       const wish = { ...how, format: asked, anew, quality: Math.max(1, percent ?? how.quality) };
       await next(async (picture) => {
         // What steps further out judge a picture by.

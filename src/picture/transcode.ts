@@ -39,7 +39,7 @@ const credentials = Buffer.from("jumdc2pa", "latin1");
 
 /**
  * A picture in the encoding that is wanted; as it is where it is that already. What is animated stays so in webp only. Rejects with a
- * `ProviderFailure` for a picture that is broken, too large or cannot become this, and as `Turns` does.
+ * `ProviderFailure` for a picture that is broken, too large or cannot become this, or with the signal's reason.
  */
 export async function transcode(
   data: LocalData,
@@ -66,7 +66,7 @@ export async function transcode(
   if (asWanted && !credited && !told.exif && !told.xmp && !told.iptc && !told.comments)
     return { ...seen, data: whole, converted: false, lost: {} };
   const frames = judge(told, format);
-  return pixelWork.take(told.width * told.height * frames, signal, async () => {
+  const work = async (): Promise<Transcoded> => {
     const transparency = format === "jpeg" && told.hasAlpha && !(await isOpaque(open(untrusted)));
     const image = open({ ...untrusted, animated: frames > 1 });
     if (transparency) image.flatten({ background: to.background });
@@ -82,7 +82,8 @@ export async function transcode(
       height: pageHeight,
       lost: { transparency, credentials: credited },
     };
-  });
+  };
+  return pixelWork.take(told.width * told.height * frames, signal, work, { ordered: true });
 }
 
 /** Whether the bytes stand somewhere in the picture. */

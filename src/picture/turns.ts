@@ -6,9 +6,10 @@ export interface Turns {
   admit(): void;
   /**
    * Do the work on that many pixels when its turn comes. Rejects with `no_channel_available` at once where the line is full, and
-   * with the signal's reason where that aborts before the work began.
+   * with the signal's reason where that aborts before the work began. Work on what was `ordered` already, and may have to be paid for, is
+   * never refused.
    */
-  take<T>(pixels: number, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  take<T>(pixels: number, signal: AbortSignal, work: () => Promise<T>, how?: { ordered: boolean }): Promise<T>;
 }
 
 /** At most `running` works at a time, `waiting` behind them, and `pixels` in all of them together. */
@@ -46,9 +47,9 @@ export function createTurns(limits: { running: number; waiting: number; pixels: 
 
   return {
     admit: () => admit(),
-    async take(own, signal, work) {
+    async take(own, signal, work, { ordered } = { ordered: false }) {
       signal.throwIfAborted();
-      admit(own);
+      if (!ordered) admit(own);
       pixels += own;
       try {
         await turn(signal);

@@ -221,4 +221,23 @@ describe("output-format", () => {
       await Promise.all(crowd);
     }
   });
+
+  it("lets what was ordered wait in the line however long that has become meanwhile, since it may be paid for", async () => {
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const never = new AbortController().signal;
+    const crowd: Promise<void>[] = [];
+    const running = run("output-format", { otherwise: "fail" }, { output_format: "webp" }, () => {
+      for (let count = 0; count < 10; count += 1) crowd.push(pixelWork.take(100_000_000, never, () => gate));
+      return { pictures: [bytes(noise)] };
+    });
+    try {
+      const soon = new Promise((resolve) => setTimeout(resolve, 50, "it waits"));
+      expect(await Promise.race([running.then(() => "it is done", String), soon])).to.equal("it waits");
+    } finally {
+      open();
+      await Promise.all(crowd);
+    }
+    expect(await typeOf((await running).result.pictures[0]!)).to.equal("image/webp");
+  });
 });
