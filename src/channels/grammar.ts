@@ -147,7 +147,10 @@ const overridable = (plugins: ReadonlyMap<string, Plugin>): Record<string, Schem
     description: "What becomes of a field that nothing here uses: dropped and reported (when omitted), or refused.",
   },
   limits: closed({
-    timeout: { ...duration, description: "The longest an attempt may take; 10m when omitted." },
+    timeout: {
+      ...duration,
+      description: "The longest an attempt may take, without the downloads of pictures that are made; 10m when omitted.",
+    },
     connect: { ...duration, description: "The longest to reach the provider; 10s when omitted." },
     first_byte: { ...duration, description: "The longest until an answer begins; as long as the attempt when omitted." },
     ...limit,

@@ -44,6 +44,7 @@ export async function attempt(
     route.timeout,
     () => new ProviderFailure("timeout", "the provider did not finish in time"),
   );
+  let downloads: AbortController | undefined;
   let shown = 0;
   const { events } = around;
   const counted: Events | undefined = events?.show && {
@@ -72,6 +73,9 @@ export async function attempt(
       if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
     },
     fetchPicture: async (url) => {
+      // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded.
+      downloads ??= new AbortController();
+      const signal = AbortSignal.any([around.signal, downloads.signal]);
       await around.spool.room(passingRoom, signal);
       const trusted = (target: URL) => route.channel.trusted(target);
       return { kind: "stream", ...(await around.fetchPicture(url, { signal, trusted })) };
@@ -96,6 +100,7 @@ export async function attempt(
   } catch (error) {
     // Downloads that were begun for an answer that will not come are ended.
     stop(error);
+    downloads?.abort(error);
     throw error;
   }
 }

@@ -1,5 +1,7 @@
+import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import { createRouting } from "../../src/gateway/routing.ts";
+import { solidPng } from "../../src/picture/png.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider, rawProvider, type Provider } from "../helpers/provider.ts";
@@ -98,5 +100,48 @@ describe("one healthy channel", () => {
     } finally {
       for (const server of [gateway, silent, healthy]) await server.close();
     }
+  });
+});
+
+describe("a picture that is made", () => {
+  const png = solidPng(8, 8);
+  let served = 0;
+  let provider: Provider;
+  let gateway: TestGateway;
+
+  before(async () => {
+    // The first call of a request is answered at once, with a URL; others hang. A slow picture takes longer than an attempt may.
+    provider = await httpProvider((request, response) => {
+      const { host } = request.headers;
+      if (request.url === "/quick.png") response.end(png);
+      else if (request.url === "/slow.png") setTimeout(() => response.end(png), 600);
+      else if ((served += 1) === 1)
+        void text(request).then((body) =>
+          response.end(JSON.stringify({ data: [{ url: `http://${host}/${(JSON.parse(body) as { prompt: string }).prompt}.png` }] })),
+        );
+    });
+    const file = channel(0, "", "400ms").replace("models:", "plugins: [response-format, fan-out]\nmodels:");
+    gateway = await gatewayWith({ "a.yaml": file }, { BASE: provider.url });
+  });
+
+  beforeEach(() => void (served = 0));
+
+  after(async () => {
+    await gateway.close();
+    await provider.close();
+  });
+
+  const order = (prompt: string, n: number) => draw(gateway, { model: "dall-e-2", prompt, n, response_format: "b64_json" });
+
+  it("is downloaded, though the time of its attempt ends meanwhile", async () => {
+    const { status, json } = await order("slow", 1);
+    expect([status, json.data]).to.deep.equal([200, [{ b64_json: png.toString("base64") }]]);
+  });
+
+  it("is downloaded, though another call of its request took all the time there was", async () => {
+    const { status, json } = await order("quick", 2);
+    expect([status, json.data]).to.deep.equal([200, [{ b64_json: png.toString("base64") }]]);
+    expect(json.metadata?.errors).to.deep.equal([{ message: "the provider did not finish in time", code: "upstream_timeout" }]);
+    expect(served).to.equal(2);
   });
 });
