@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { FilePart } from "../../src/expression/directives.ts";
 import { createAuthorizer } from "../../src/net/auth/authorizer.ts";
 import { encodeForm, encodeJson, encodeMultipart, hashOf, type StreamBody } from "../../src/net/body.ts";
+import { readParts } from "../../src/net/parts.ts";
 import { readBody, send } from "../../src/net/send.ts";
 import { InputImage, type InputForm } from "../../src/picture/input.ts";
 import { LongText } from "../../src/picture/lift.ts";
@@ -83,7 +84,7 @@ describe("a JSON body", () => {
 });
 
 describe("a form", () => {
-  it("is what another library reads, with files in their order, their names and types", async () => {
+  it("is what two other libraries read, with files in their order, their names and types", async () => {
     const { headers, body } = await encodeMultipart({
       'a "name"': "text\r\nof two lines, 猫",
       n: 2,
@@ -98,11 +99,15 @@ describe("a form", () => {
       lifted: new FilePart(new LongText({ picture: { kind: "bytes", bytes: png } }), "b.png", "image/png"),
       worded: new FilePart(new LongText({ text: { kind: "bytes", bytes: Buffer.from("no base64!") } }), undefined, undefined),
       none: new LongText({}),
+      empty: "",
+      "no items": [],
+      blank: image(undefined, Buffer.alloc(0)),
+      "两 \r\nlines": "a name of two lines",
     });
     // The engine's own reader shares nothing with the writer, nor with what reads clients' forms.
     const reader: { formData(): Promise<FormData> } = new Response(new Uint8Array(await bytesOf(body)), { headers });
     const form = await reader.formData();
-    const seen: unknown[] = [];
+    const seen: [name: string, text: string, type?: string, content?: string | true][] = [];
     for (const [name, part] of form) {
       if (typeof part === "string") seen.push([name, part]);
       else seen.push([name, part.name, part.type, Buffer.from(await part.arrayBuffer()).equals(png) || (await part.text())]);
@@ -125,7 +130,18 @@ describe("a form", () => {
       ["lifted", "b.png", "image/png", true],
       ["worded", "file", "application/octet-stream", "no base64!"],
       ["none", ""],
+      ["empty", ""],
+      ["blank", 'ca"t\r\n猫.png', "image/png", ""],
+      ["两 \r\nlines", "a name of two lines"],
     ]);
+    // Many providers read with a parser of this kind, which leaves what was escaped in a name as it is.
+    const escaped = (name: string) => name.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
+    const parts = (await readParts(await bytesOf(body), headers["content-type"]!)).map(({ name, fileName, type, content }) => {
+      if (fileName === undefined) return [name, content.toString()];
+      return [name, fileName, type, content.equals(png) || content.toString()];
+    });
+    const expected = seen.map(([name, text, ...file]) => [escaped(name), file.length > 0 ? escaped(text) : text, ...file]);
+    expect(parts).to.have.deep.members(expected);
   });
 
   it("has no file of a URL that nobody fetched", async () => {
