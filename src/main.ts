@@ -75,10 +75,18 @@ program
 program
   .command("explain <model> [fields...]")
   .description("show what becomes of a request, and the exact provider requests; nothing is sent")
-  .usage("<model> --size '16:9(4K)' --prompt 'a cat' [--json]")
+  .usage("<model> --size '16:9(4K)' --prompt 'a cat' [--image cat.png] [--mask mask.png] [--stream] [--json]")
+  .option(
+    "--image <file>",
+    "an image to edit; several in the order they are given",
+    (file: string, before: string[]) => [...before, file],
+    [],
+  )
+  .option("--mask <file>", "the mask that goes with the first of them")
+  .option("--stream", "as a client that wants a stream")
   .option("--json", "for machines")
   .allowUnknownOption()
-  .action(async (model: string, fields: string[], options: { json?: boolean }) => {
+  .action(async (model: string, fields: string[], options: { json?: boolean; image: string[]; mask?: string; stream?: boolean }) => {
     process.exitCode = await explain(model, fieldsOf(fields), options, process.env, print);
   });
 

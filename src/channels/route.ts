@@ -70,9 +70,9 @@ export interface Route {
   /** The pipeline around the call to the provider, for one attempt with one key. `events` is there where the client wants a stream. */
   run(ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
-  pretend(ctx: PluginContext, core: Core): Promise<void>;
+  pretend(ctx: PluginContext, core: Core, events?: Events): Promise<void>;
   /** Every request up to the submission, after judging what nothing uses; nothing is sent, and names stand for what answers would give. */
-  rehearse(ctx: PluginContext, key: Key | undefined): Promise<OutgoingRequest[]>;
+  rehearse(ctx: PluginContext, key: Key | undefined, events?: Events): Promise<OutgoingRequest[]>;
 }
 
 /** What a route is compiled from. */
@@ -154,9 +154,9 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     limits: limitsOf(parts.ownLimits),
     run: (ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events) =>
       compose(pipeline, core(key, progress))(ctx, events),
-    pretend: (ctx: PluginContext, instead: Core) => compose(pipeline, instead)(ctx),
-    rehearse: async (ctx: PluginContext, key: Key | undefined) => {
-      const exchange = around(ctx, key);
+    pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),
+    rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
+      const exchange = around(ctx, key, events);
       const { calls, standIns } = await operationFor(ctx).rehearse(exchange);
       return [...calls, (await prepare(ctx, exchange, standIns)).request];
     },

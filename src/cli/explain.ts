@@ -1,14 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { buffer } from "node:stream/consumers";
 import pino from "pino";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import { changesHeader } from "../http/changes.ts";
-import { unify } from "../http/normalise.ts";
+import { FormFile } from "../http/form.ts";
+import { readFields, usualLimits } from "../http/request.ts";
 import type { Key } from "../net/auth/key.ts";
+import type { StreamBody } from "../net/body.ts";
+import { readParts } from "../net/parts.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import { clone } from "../plugin/clone.ts";
-import { emptyResult } from "../plugin/compose.ts";
+import { emptyResult, type Core, type Events } from "../plugin/compose.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { operationOf, type Change, type PluginContext, type UnifiedRequest } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -24,6 +30,17 @@ interface Step {
   refused?: Refusal;
 }
 
+/** What beside the fields says how a request looks. */
+interface Options {
+  json?: boolean;
+  /** Files of images to edit. */
+  image?: readonly string[];
+  /** The file of a mask. */
+  mask?: string;
+  /** Whether the client wants a stream. */
+  stream?: boolean;
+}
+
 type Refusal = Pick<GatewayError, "code" | "message" | "param">;
 
 /**
@@ -33,7 +50,7 @@ type Refusal = Pick<GatewayError, "code" | "message" | "param">;
 export async function explain(
   model: string,
   fields: Record<string, unknown>,
-  { json }: { json?: boolean },
+  { json, image = [], mask, stream = false }: Options,
   env: Readonly<Record<string, string | undefined>>,
   say: (line: string) => void,
 ): Promise<number> {
@@ -43,19 +60,29 @@ export async function explain(
   const own = routes.filter((route) => route.model.id === model);
   const [first] = own;
   if (!first) throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(routes.map((route) => route.model.id))])})`);
+  const given: Record<string, unknown> = { prompt: "a cat", ...fields, ...(stream && { stream }) };
+  const [one, ...more] = await Promise.all(image.map(fileOf));
+  if (one) given.image = more.length > 0 ? [one, ...more] : one;
+  if (mask !== undefined) given.mask = await fileOf(mask);
   let input: UnifiedRequest;
   try {
-    input = unify({ fields: { model, prompt: "a cat", ...fields }, form: false }, first.schema);
+    const asked = { id: model, schema: first.schema, routes: own };
+    input = (await readFields({ fields: given, form: false }, asked, "generate", usualLimits, nothingHeld))(asked);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     say(json ? JSON.stringify({ refused: refusalOf(error), channels: [] }, null, 2) : colours.red(`${error.code}: ${error.message}`));
     return 1;
   }
   const steps: Step[] = [];
-  for (const route of own) steps.push(await explainRoute(route, input, off.get(route.channel.name) ?? route.channel.modelsOff.get(model)));
+  for (const route of own.filter(({ operations }) => operations.has(operationOf(input))))
+    steps.push(await explainRoute(route, input, stream, off.get(route.channel.name) ?? route.channel.modelsOff.get(model)));
   if (json) say(JSON.stringify({ request: input, channels: steps }, null, 2));
   else for (const line of shown(input, steps)) say(line);
   return steps.some(({ refused }) => refused === undefined) ? 0 : 1;
+}
+
+async function fileOf(path: string): Promise<FormFile> {
+  return new FormFile({ kind: "bytes", bytes: await readFile(path) }, basename(path));
 }
 
 /** Every channel, on or off, and why it is off. One without an address gets a stand-in, since its requests can be shown all the same. */
@@ -76,7 +103,13 @@ async function loadAll(
   };
 }
 
-async function explainRoute(route: Route, input: UnifiedRequest, off: string | undefined): Promise<Step> {
+/** Images are files that were read already. */
+const nothingHeld = { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() };
+
+/** What a client that wants a stream would be told. */
+const listening: Events = { accepted: () => undefined, show: () => Promise.resolve() };
+
+async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean, off: string | undefined): Promise<Step> {
   const { channel } = route;
   const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [] };
   const ctx: PluginContext = {
@@ -88,17 +121,20 @@ async function explainRoute(route: Route, input: UnifiedRequest, off: string | u
     channel: { name: channel.name },
     change: (field, change) => void step.changes.push({ field, ...change }),
     fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
-    store: { save: () => Promise.reject(new Error("nothing is stored here")), reachable: true },
-    spool: { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() },
+    // Where a provider wants URLs, a client's images are lent to it.
+    store: { save: () => Promise.resolve({ url: "(a URL of this gateway)", mediaType: "", bytes: 0 }), reachable: true },
+    spool: nothingHeld,
     signal: new AbortController().signal,
     log: pino({ level: "silent" }),
   };
   // A channel that is off for want of a key would show one; one that is not needs none.
   const key = masked(channel.keys[0] ?? (channel.off === undefined ? undefined : "key"));
   try {
-    await route.pretend(ctx, async (inner) => {
-      for (const request of await route.rehearse(inner, key)) step.requests.push(readable(await authorized(request, route, key)));
-    });
+    const rehearsed: Core = async (inner, events) => {
+      for (const request of await route.rehearse(inner, key, events))
+        step.requests.push(await readable(await authorized(request, route, key)));
+    };
+    await route.pretend(ctx, rehearsed, stream ? listening : undefined);
   } catch (error) {
     const told = error instanceof ProviderFailure ? clientError(error) : error;
     if (!(told instanceof GatewayError)) throw error;
@@ -124,18 +160,25 @@ async function authorized(request: OutgoingRequest, { channel }: Route, key: Key
   return { ...request, headers: { ...request.headers, authorization: "***" } };
 }
 
-function readable({ method, url, headers, body }: OutgoingRequest): Step["requests"][number] {
+async function readable({ method, url, headers, body }: OutgoingRequest): Promise<Step["requests"][number]> {
   return {
     method,
     url: url.replaceAll("%2A%2A%2A", "***"),
     headers,
-    ...(body ? { body: Buffer.isBuffer(body) ? said(body, headers["content-type"]) : body.value } : {}),
+    ...(body ? { body: await said(body, headers["content-type"]) } : {}),
   };
 }
 
-function said(body: Buffer, type = ""): unknown {
-  const text = body.toString("utf8");
-  return type.includes("json") ? JSON.parse(text) : text;
+/** A body as it can be read: of files only what they are. */
+async function said(body: Buffer | StreamBody, type = ""): Promise<unknown> {
+  if (!Buffer.isBuffer(body) && body.value !== undefined) return body.value;
+  const bytes = Buffer.isBuffer(body) ? body : await buffer(body.chunks());
+  if (type.includes("json")) return JSON.parse(bytes.toString("utf8"));
+  if (!type.startsWith("multipart/")) return bytes.toString("utf8");
+  return (await readParts(bytes, type)).map(({ name, fileName, type, content }) => ({
+    name,
+    ...(fileName === undefined ? { value: content.toString("utf8") } : { file: fileName, type, bytes: content.length }),
+  }));
 }
 
 function shown(input: UnifiedRequest, steps: readonly Step[]): string[] {

@@ -5,7 +5,7 @@ import type { ImageLimits } from "../picture/judge.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
-import { readClientBody, type BodyLimits } from "./body.ts";
+import { readClientBody, type BodyLimits, type ClientBody } from "./body.ts";
 import { hasImages, readImages } from "./input-images.ts";
 import { modelOf, unify } from "./normalise.ts";
 
@@ -49,18 +49,35 @@ export async function readRequest(message: IncomingMessage, around: Around): Pro
   const { operation: path, find, limits, spool, signal } = around;
   const { fields, form } = await readClientBody(message, limits, spool, signal);
   const entry = find(modelOf(fields));
-  const operation = hasImages(fields) ? "edit" : path;
-  judgeOperation(entry, operation, operation !== path);
-  const most = (entry.schema.describe("images").maxItems as number | undefined) ?? 16;
-  const inputs = operation === "edit" ? await readImages(fields, most, limits, spool) : undefined;
-  const forModel = ({ id, schema }: ModelEntry) => unify({ fields: { ...fields, model: id }, form }, schema, inputs);
+  const forModel = await readFields({ fields, form }, entry, path, limits, spool);
   const streams = fields.stream === true || (form && /^true$/i.test(String(fields.stream).trim()));
   return { entry, request: forModel(entry), streams, forModel };
 }
 
+/** A model, as far as it says what may be asked of it. */
+type Asked = Pick<ModelEntry, "id" | "schema" | "routes">;
+
+/**
+ * What a body asks of a model, and of any other that takes as many images: its images are read, and the model's schema judges the rest.
+ * `path` is what the address asks for. Throws a 400 or 413.
+ */
+export async function readFields(
+  { fields, form }: ClientBody,
+  asked: Asked,
+  path: OperationName,
+  limits: ImageLimits,
+  spool: Pick<SpoolScope, "take">,
+): Promise<(model: Asked) => UnifiedRequest> {
+  const operation = hasImages(fields) ? "edit" : path;
+  judgeOperation(asked, operation, operation !== path);
+  const most = (asked.schema.describe("images").maxItems as number | undefined) ?? 16;
+  const inputs = operation === "edit" ? await readImages(fields, most, limits, spool) : undefined;
+  return ({ id, schema }) => unify({ fields: { ...fields, model: id }, form }, schema, inputs);
+}
+
 const abilities: Record<OperationName, string> = { generate: "make pictures from a prompt alone", edit: "edit pictures" };
 
-function judgeOperation({ id, routes }: ModelEntry, wanted: OperationName, byImage: boolean): void {
+function judgeOperation({ id, routes }: Asked, wanted: OperationName, byImage: boolean): void {
   const able = new Set(routes.flatMap(({ operations }) => [...operations]));
   if (able.has(wanted)) return;
   const can = [...able].map((name) => `${name} (${abilities[name]})`).join(", ");

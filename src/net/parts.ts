@@ -20,9 +20,12 @@ export function readParts(bytes: Buffer, type: string): Promise<Part[]> {
       limits: { parts: most, headerPairs: 100, fieldSize: bytes.length + 1 },
     });
     parser.on("file", (name, stream, fileName, _encoding, kind) => {
+      // It ends after what stands behind it was read, and keeps its place.
+      const part: Part = { name, fileName, type: kind, content: Buffer.alloc(0) };
+      parts.push(part);
       const chunks: Buffer[] = [];
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.on("end", () => parts.push({ name, fileName, type: kind, content: Buffer.concat(chunks) }));
+      stream.on("end", () => (part.content = Buffer.concat(chunks)));
     });
     parser.on("field", (name, value, _nameCut, _valueCut, _encoding, kind) =>
       parts.push({ name, type: kind, content: Buffer.from(value) }),
