@@ -5,6 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
+import { readBody, send, type IncomingAnswer } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
 import { lacking } from "./match.ts";
@@ -102,15 +103,20 @@ async function runTest(
 ): Promise<string[]> {
   const hangUp = new AbortController();
   const late = AbortSignal.timeout(limit);
+  const signal = AbortSignal.any([hangUp.signal, late]);
   mock.play(exchange, () => hangUp.abort());
   try {
-    const response = await fetch(`${url}/v1/images/${edit ? "edits" : "generations"}`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: JSON.stringify(edit ?? request),
-      signal: AbortSignal.any([hangUp.signal, late]),
-    });
-    const text = await response.text();
+    // Node's own fetch remembers every port that it ever spoke to, and each reload has a new one.
+    const response = await send(
+      {
+        method: "POST",
+        url: `${url}/v1/images/${edit ? "edits" : "generations"}`,
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: Buffer.from(JSON.stringify(edit ?? request)),
+      },
+      signal,
+    );
+    const text = (await readBody(response, Infinity, signal)).toString("utf8");
     return [
       ...mock.complaints(),
       ...(answer ? judged(response, text, answer) : ["there is an answer, and the client was to hang up before it"]),
@@ -123,14 +129,16 @@ async function runTest(
   }
 }
 
-function judged({ status, headers }: Response, text: string, answer: NonNullable<ChannelTest["answer"]>): string[] {
-  const events = headers.get("content-type") === "text/event-stream" ? eventsOf(text) : undefined;
+function judged({ status, headers }: IncomingAnswer, text: string, answer: NonNullable<ChannelTest["answer"]>): string[] {
+  const events = headers["content-type"] === "text/event-stream" ? eventsOf(text) : undefined;
   const body: unknown = events ?? JSON.parse(text);
   return [
     ...(status === answer.status
       ? []
       : [`the answer's status is ${status}, expected ${answer.status}: ${JSON.stringify(body).slice(0, 600)}`]),
-    ...Object.entries(answer.headers ?? {}).flatMap(([name, value]) => lacking(headers.get(name), value, `header ${name}`)),
+    ...Object.entries(answer.headers ?? {}).flatMap(([name, value]) =>
+      lacking(headers[name.toLowerCase()] ?? null, value, `header ${name}`),
+    ),
     ...("json" in answer ? lacking(body, answer.json, "answer") : []),
     ...(answer.events ? lacking(events, answer.events, "events") : []),
   ];
