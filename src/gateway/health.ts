@@ -25,6 +25,8 @@ export interface Resting {
  */
 export interface Health {
   standing(candidate: Candidate): Standing;
+  /** Whether this request may go to a candidate that is well: after a rest it is the one that tries, or another is, here or elsewhere. */
+  mayTry(candidate: Candidate): Promise<boolean>;
   /** An attempt begins; it is the one that tries where the candidate rested. Gives what `ended` wants back. */
   began(candidate: Candidate): number;
   /** An attempt that was begun so is over; `error` is what it failed with. Resolves with what rests from now on, if anything does. */
@@ -56,7 +58,11 @@ const rests: Record<"refused" | "limited", CoolDown> = {
 
 const names = ["channel", "route", "key", "keyOnRoute"] as const;
 
-export function createHealth(now: () => number, tell: (subject: string, told: Told) => void = () => undefined): Health {
+export function createHealth(
+  now: () => number,
+  tell: (subject: string, told: Told) => void = () => undefined,
+  claim: (subject: string, milliseconds: number) => Promise<boolean> = () => Promise.resolve(true),
+): Health {
   const states = new Map<string, State>();
 
   const isTried = ({ tried }: State) => tried !== undefined && now() - tried < tryTime;
@@ -105,6 +111,16 @@ export function createHealth(now: () => number, tell: (subject: string, told: To
           const graver = severity[one.state] - severity[worst.state];
           return graver > 0 || (graver === 0 && one.until > worst.until) ? one : worst;
         }),
+    mayTry: async ({ subjects }) => {
+      const rested = names.flatMap((name) => {
+        const state = states.get(subjects[name]);
+        return state?.since ? [{ subject: subjects[name], state }] : [];
+      });
+      // Known here at once, before anything is waited for.
+      for (const { state } of rested) state.tried = now();
+      for (const { subject } of rested) if (!(await claim(subject, tryTime))) return false;
+      return true;
+    },
     began: ({ subjects }) => {
       const time = now();
       for (const name of names) {

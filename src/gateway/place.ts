@@ -33,9 +33,12 @@ export async function nextPlace(
   }
 
   /** The same, unless the client has gone meanwhile, or others have learnt that it had better not be taken: then `again` looks anew. */
-  async function taken(candidates: readonly Candidate[], may: (candidate: Candidate) => boolean): Promise<Lease | "again" | undefined> {
+  async function taken(
+    candidates: readonly Candidate[],
+    may: (candidate: Candidate) => boolean | Promise<boolean>,
+  ): Promise<Lease | "again" | undefined> {
     const lease = await firstFree(candidates);
-    if (lease && !signal.aborted && may(lease.candidate)) return lease;
+    if (lease && !signal.aborted && (await may(lease.candidate))) return lease;
     lease?.leave();
     signal.throwIfAborted();
     return lease && "again";
@@ -43,7 +46,7 @@ export async function nextPlace(
 
   for (;;) {
     const well = left.filter((candidate) => stateOf(candidate) === "well");
-    let lease = await taken(well, (candidate) => stateOf(candidate) === "well");
+    let lease = await taken(well, (candidate) => stateOf(candidate) === "well" && health.mayTry(candidate));
     if (!lease) {
       const standings = left
         .filter((candidate) => !well.includes(candidate))

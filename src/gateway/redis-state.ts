@@ -24,6 +24,10 @@ redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`;
 
+const claimScript = `
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
+return 0`;
+
 const holdScript = `
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1], ARGV[2])
@@ -101,6 +105,8 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
 
   async function publish(subject: string, what: Told): Promise<void> {
     const message = JSON.stringify({ instance, subject, told: what });
+    // Whoever tried it has come back.
+    if (what !== "tried") await client.del(trialKey(subject));
     if (what === "well") await client.del(restKey(subject));
     else if (what !== "tried") await client.set(restKey(subject), JSON.stringify(what), "PX", Math.ceil(what.rests));
     await client.publish(topic, message);
@@ -144,6 +150,7 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
       if (!(await ask(() => limiterOf(perMinute).reward(subject, Math.min(pictures, perMinute)))))
         await own.giveBack(subject, pictures, perMinute);
     },
+    claim: async (subject, milliseconds) => (await ask(() => client.eval(claimScript, 1, trialKey(subject), instance, milliseconds))) !== 0,
     tell: (subject, what) => {
       if (what === "well") told.delete(subject);
       else if (what !== "tried") told.set(subject, { until: Date.now() + what.rests, told: what });
@@ -163,4 +170,5 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
 }
 
 const topic = "pictor:health";
+const trialKey = (subject: string) => `pictor:trial:${subject}`;
 const restKey = (subject: string) => `pictor:rest:${subject}`;

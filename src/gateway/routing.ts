@@ -25,7 +25,11 @@ interface Parts {
 /** Clock and chance are real when omitted, and the state is this process's own. */
 export function createRouting({ now = Date.now, random = Math.random, state = createMemoryState() }: Partial<Parts> = {}): Routing {
   const turns = new Map<string, number>();
-  const health = createHealth(now, (subject, told) => state.tell(subject, told));
+  const health = createHealth(
+    now,
+    (subject, told) => state.tell(subject, told),
+    (subject, milliseconds) => state.claim(subject, milliseconds),
+  );
   state.listen((subject, told) => health.hear(subject, told));
   return {
     health,

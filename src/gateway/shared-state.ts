@@ -9,6 +9,8 @@ export interface SharedState {
   take(subject: string, pictures: number, perMinute: number): Promise<number>;
   /** Give back what was taken for nothing. */
   giveBack(subject: string, pictures: number, perMinute: number): Promise<void>;
+  /** Be the one of all instances that tries a subject, for so many milliseconds at most; resolves with whether that is so. */
+  claim(subject: string, milliseconds: number): Promise<boolean>;
   /** Tell the other instances of a subject's health. */
   tell(subject: string, told: Told): void;
   /** Be told what the others learn. */
@@ -68,6 +70,7 @@ export function createMemoryState({ minute = 60 }: { minute?: number } = {}): Sh
     giveBack: async (subject, pictures, perMinute) => {
       await limiterOf(perMinute).reward(subject, Math.min(pictures, perMinute));
     },
+    claim: () => Promise.resolve(true),
     tell: () => undefined,
     listen: () => undefined,
     standing: () => "own",

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { Route } from "../../src/channels/route.ts";
 import { GatewayError, ProviderFailure, type FailureClass } from "../../src/errors.ts";
-import { candidatesOf } from "../../src/gateway/candidate.ts";
-import { createHealth, type Told } from "../../src/gateway/health.ts";
+import { candidatesOf, type Candidate } from "../../src/gateway/candidate.ts";
+import { createHealth, type Health, type Told } from "../../src/gateway/health.ts";
 
 const coolDown = { after: 3, first: 5000, max: 60_000 };
 
@@ -111,6 +111,18 @@ describe("a channel's health", () => {
     expect(state()).to.equal("resting");
     pass(60_000);
     expect(state()).to.equal("well");
+  });
+
+  it("is tried by the one of all instances that claims it, and elsewhere left alone meanwhile", async () => {
+    let time = 1_000_000;
+    const claimed: string[] = [];
+    const claim = (subject: string) => Promise.resolve(claimed.push(subject) === 1);
+    const [one, two] = [1, 2].map(() => createHealth(() => time, undefined, claim)) as [Health, Health];
+    const [candidate] = candidates() as [Candidate];
+    for (const health of [one, two]) health.ended(candidate, health.began(candidate), unreachable);
+    time += 5001;
+    expect(await Promise.all([one, two].map((health) => health.mayTry(candidate)))).to.deep.equal([true, false]);
+    expect([claimed, two.standing(candidate).state]).to.deep.equal([["acme", "acme"], "resting"]);
   });
 
   it("rests as long as the provider says, and is held back for that time", () => {

@@ -23,6 +23,7 @@ describe("a shared state that cannot be reached", () => {
       expect(await state.take("b", 1, 2)).to.be.within(1, 60_000);
       await state.giveBack("b", 1, 2);
       expect(await state.take("b", 1, 2)).to.equal(0);
+      expect(await state.claim("c", 1000)).to.equal(true);
       state.listen(() => expect.fail("nobody tells anything"));
       for (const told of ["tried", "well", { rests: 10, failures: 1, named: false }] as const) state.tell("c", told);
       await until(() => log.length > 0);

@@ -25,6 +25,7 @@ describe("two instances with one redis", () => {
   let port: number;
   let redis: ChildProcess;
   let provider: Provider;
+  let spare: Provider;
   let answer: { status: number; headers?: Record<string, string> } = { status: 200 };
   const held: (() => void)[] = [];
   let holds = false;
@@ -54,11 +55,14 @@ describe("two instances with one redis", () => {
       if (holds) held.push(reply);
       else reply();
     });
+    spare = await httpProvider((_request, response) => response.end('{"data":[{"url":"https://a.example/1"}]}'));
     const file = (limits: string): string => `extends: openai-images\nbase_url: ${provider.url}\nlimits: ${limits}\nmodels: `;
     const loaded = await loadFiles({
       "places.yaml": `${file("{ concurrency: 2, queue: 0 }")}{ dall-e-2: {} }\n`,
       "minute.yaml": `${file("{ images_per_minute: 3 }")}{ dall-e-3: {} }\n`,
       "rests.yaml": `${file("{}")}{ gpt-image-1: {} }\n`,
+      "trial.yaml": `${file("{}")}{ trial: { schema: dall-e-2 } }\n`,
+      "spare.yaml": `extends: openai-images\nbase_url: ${spare.url}\npriority: 1\nmodels: { trial: { schema: dall-e-2 } }\n`,
     });
     for (let count = 0; count < 2; count += 1) {
       const log: { msg: string }[] = [];
@@ -79,6 +83,7 @@ describe("two instances with one redis", () => {
       await instance.state.close();
     }
     await provider.close();
+    await spare.close();
     await killRedis();
   });
 
@@ -129,6 +134,29 @@ describe("two instances with one redis", () => {
     answer = { status: 200 };
     await until(async () => (await ask(1, "gpt-image-1")).status === 200);
     await until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === 0));
+  });
+
+  it("let one request of all try what has rested", async () => {
+    const areResting = (count: number) => until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === count));
+    answer = { status: 503, headers: { "retry-after": "1" } };
+    expect((await ask(0, "trial")).status).to.equal(200);
+    await areResting(1);
+    await areResting(0);
+    answer = { status: 200 };
+    holds = true;
+    const before = [provider.calls(), spare.calls()] as const;
+    const running = Array.from({ length: 10 }, (_, index) => ask(index % 2, "trial"));
+    await until(() => held.length > 0 && spare.calls() - before[1] >= 9);
+    expect([provider.calls() - before[0], spare.calls() - before[1]]).to.deep.equal([1, 9]);
+    holds = false;
+    held.splice(0).forEach((reply) => reply());
+    for (const { status } of await Promise.all(running)) expect(status).to.equal(200);
+    // The one that tried was answered well, and all go there again.
+    await until(async () => {
+      const calls = provider.calls();
+      await Promise.all([ask(0, "trial"), ask(1, "trial")]);
+      return provider.calls() - calls === 2;
+    });
   });
 
   it("go on by themselves at once when it is killed, say so once, and find each other again", async () => {
