@@ -1,4 +1,4 @@
-import { addAbortSignal, Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { ProviderFailure } from "../errors.ts";
 import { decodedBase64, guessHead, NotBase64, prefixOf, standardBase64 } from "./base64.ts";
 import { LongText, type Sink } from "./lift.ts";
@@ -44,18 +44,19 @@ export function keepTexts(spool: Pick<SpoolScope, "take">, limit: number, signal
 function arriving(head: Buffer, standard: AsyncIterable<Buffer>): { picture: Arriving; ended: Promise<void> } {
   let end: () => void;
   const ended = new Promise<void>((resolve) => (end = resolve));
-  async function* ascii(): AsyncGenerator<Buffer> {
-    try {
-      for await (const chunk of standard) yield chunk;
-    } catch (error) {
-      throw error instanceof NotBase64 ? new ProviderFailure("bad_response", "the provider's picture is not base64 to its end") : error;
-    } finally {
-      end();
-    }
-  }
-  const chunks = ascii();
-  const stream = Readable.from(after(head.length, decodedBase64(chunks)));
+  const chunks = toItsEnd(standard, () => end());
+  const stream = Readable.from(toItsEnd(after(head.length, decodedBase64(chunks))));
   return { picture: { kind: "stream", head, ascii: chunks, stream }, ended };
+}
+
+async function* toItsEnd(chunks: AsyncIterable<Buffer>, ended?: () => void): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of chunks) yield chunk;
+  } catch (error) {
+    throw error instanceof NotBase64 ? new ProviderFailure("bad_response", "the provider's picture is not base64 to its end") : error;
+  } finally {
+    ended?.();
+  }
 }
 
 async function* after(skipped: number, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -69,9 +70,16 @@ async function* after(skipped: number, chunks: AsyncIterable<Buffer>): AsyncGene
 /** Resolves when somebody has read a picture, or will not. */
 export async function readAway({ stream }: Arriving, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
+    const leave = () => stream.destroy(signal.reason as Error);
     // Its reader is told what went wrong; nobody reading must not end the process.
-    stream.once("close", resolve).on("error", () => undefined);
-    addAbortSignal(signal, stream);
+    stream
+      .on("error", () => undefined)
+      .once("close", () => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      });
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave);
   });
 }
 
@@ -79,10 +87,10 @@ export async function readAway({ stream }: Arriving, signal: AbortSignal): Promi
 export function joined(beginning: Buffer, rest: AsyncIterator<Buffer>): AsyncIterableIterator<Buffer> {
   let begun = false;
   const whole: AsyncIterableIterator<Buffer> = {
-    next: async () => {
+    next: () => {
       if (begun) return rest.next();
       begun = true;
-      return { value: beginning };
+      return Promise.resolve({ value: beginning });
     },
     return: async () => {
       await rest.return?.();

@@ -47,7 +47,8 @@ export class NotBase64 extends Error {
 
 /**
  * Base64 as it arrives, in standard spelling with padding, without the prefix of a data URI, which must be in the first piece. What is
- * standard already is not copied. Throws `NotBase64`, but only when the wrong place has come.
+ * standard already is neither copied nor looked at character by character: a picture that only passes is the provider's word for word.
+ * Throws `NotBase64` where it has another spelling and is none all the same, or ends where base64 cannot; `decodedBase64` sees the rest.
  */
 export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let prefixed = true;
@@ -56,7 +57,7 @@ export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerat
   for await (const piece of text) {
     const part = prefixed ? piece.subarray(prefixOf(piece).length) : piece;
     prefixed = false;
-    if (equals === 0 && isClean(part)) {
+    if (equals === 0 && !others.some((sign) => part.includes(sign))) {
       characters += part.length;
       yield part;
       continue;
@@ -73,7 +74,10 @@ export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerat
   if (missing > 0) yield ascii("=".repeat(missing));
 }
 
-/** The bytes of what `standardBase64` gives, however it is cut. */
+/** What only other spellings have, or the end. Each is searched for natively, in a third of the time that decoding takes. */
+const others = Array.from("-_= \n\r\t", (sign) => sign.charCodeAt(0));
+
+/** The bytes of what `standardBase64` gives, however it is cut. Throws `NotBase64` where a wrong character has come. */
 export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let carry = "";
   for await (const piece of standard) {
@@ -81,9 +85,12 @@ export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGene
     const whole = text.length - (text.length % 4);
     carry = text.slice(whole);
     if (whole === 0) continue;
-    // Node's decoder is three times as fast where it has a place to write to.
+    // Node's decoder is three times as fast where it has a place to write to. What it does not know it skips, and gives fewer bytes.
     const bytes = Buffer.allocUnsafeSlow((whole / 4) * 3);
-    yield bytes.subarray(0, bytes.write(text.slice(0, whole), "base64"));
+    const length = bytes.write(text.slice(0, whole), "base64");
+    const padding = text[whole - 1] !== "=" ? 0 : text[whole - 2] !== "=" ? 1 : 2;
+    if (length !== bytes.length - padding) throw new NotBase64();
+    yield bytes.subarray(0, length);
   }
 }
 

@@ -105,7 +105,12 @@ describe("http: a picture that arrives within the provider's JSON", () => {
     await errorOf(response, 502, "bad_upstream_response");
   });
 
-  for (const prompt of ["cut", "no JSON", "wrong"]) {
+  it("is the provider's word for word where it only passes, though it be no base64 at its end", async () => {
+    const { data } = (await (await order("wrong")).json()) as Images;
+    expect(data[0]!.b64_json).to.equal(`${text.slice(0, -8)}!!!!AAAA`);
+  });
+
+  for (const prompt of ["cut", "no JSON"])
     it(`breaks the connection where it turns out bad at its end: ${prompt}`, async () => {
       const response = await order(prompt);
       expect(response.status).to.equal(200);
@@ -115,6 +120,7 @@ describe("http: a picture that arrives within the provider's JSON", () => {
       expect(house.log.filter(({ msg }) => msg === "the answer broke off")).to.have.length(1);
     });
 
+  for (const prompt of ["cut", "no JSON", "wrong"])
     it(`is an error where it had to be whole: ${prompt}`, async () => {
       for (const more of [{ response_format: "url" }, { n: 2 }]) {
         const answer = order(prompt, more);
@@ -124,7 +130,6 @@ describe("http: a picture that arrives within the provider's JSON", () => {
         house.reset();
       }
     });
-  }
 
   for (const prompt of ["page", "long error"])
     it(`is no picture: ${prompt}`, async () => {
