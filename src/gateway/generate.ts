@@ -55,18 +55,18 @@ export interface Generated {
  */
 export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
   const leave = around.client && (await around.routing.limits.enterClient(around.client, input.n));
-  const { signal, stop, clear } = deadline(around.signal, around.timeout ?? Infinity, tooLate);
+  const own = around.timeout === undefined ? undefined : deadline(around.signal, around.timeout, tooLate);
   const over = () => {
-    clear();
+    own?.clear();
     leave?.();
   };
   try {
-    const generated = await serveAny(entry, input, { ...around, signal });
+    const generated = await serveAny(entry, input, own ? { ...around, signal: own.signal } : around);
     whenWhole(generated.result, over);
     return generated;
   } catch (error) {
     over();
-    stop(error);
+    own?.stop(error);
     throw error;
   }
 }
