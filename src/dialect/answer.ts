@@ -4,7 +4,7 @@ import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import { readParts } from "../net/parts.ts";
-import { bodyOf, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
+import { arrivedBody, bodyOf, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
 import { joined, keepTexts, readAway, type Taker } from "../picture/arrive.ts";
 import type { LocalData } from "../picture/convert.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
@@ -55,9 +55,11 @@ export async function readAnswer(incoming: IncomingAnswer, around: Exchange, ear
 }
 
 async function readWhole({ body, ...head }: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
+  const type = head.headers["content-type"] ?? "";
+  const arrived = arrivedBody(body, sniffBytes);
+  if (arrived) return { ...head, ...(await parse(arrived, type)) };
   const chunks = bodyOf({ body, ...head }, answerLimit, around.ctx.signal);
   const beginning = await readHead(chunks);
-  const type = head.headers["content-type"] ?? "";
   if (beginning.length < sniffBytes) return { ...head, ...(await parse(beginning, type)) };
   return { ...head, ...(await receive(beginning, chunks, type, around, early && ((part) => early({ ...head, ...part })))) };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { GatewayError } from "../errors.ts";
+import { arrivedBody } from "../net/send.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
@@ -40,11 +41,28 @@ export async function readClientBody(
   if (/^\s*multipart\/form-data\b/i.test(request.headers["content-type"] ?? ""))
     return { fields: Object.fromEntries(await readForm(request, limits, spool)), form: true };
   judgeType(request.headers["content-type"] ?? "");
-  const chunks = chunksOf(request, limits);
-  const beginning = await readHead(chunks);
-  const fields = object(beginning.length < sniffBytes ? parse(beginning) : await lifted(joined(beginning, chunks), limits, spool, signal));
+  const fields = object(await readJson(request, limits, spool, signal));
   for (const [name, value] of Object.entries(fields)) if (!imageFields.has(name) && hasLong(value)) throw tooLong(limits.text);
   return { fields, form: false };
+}
+
+async function readJson(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  spool: Pick<SpoolScope, "take">,
+  signal: AbortSignal,
+): Promise<unknown> {
+  // What the socket brought together with the head is parsed before this goes on.
+  await Promise.resolve();
+  const arrived = encodingOf(request) === "identity" && arrivedBody(request, Math.min(sniffBytes, limits.text, limits.body));
+  if (arrived) return parse(arrived);
+  const chunks = chunksOf(request, limits);
+  const beginning = await readHead(chunks);
+  return beginning.length < sniffBytes ? parse(beginning) : lifted(joined(beginning, chunks), limits, spool, signal);
+}
+
+function encodingOf({ headers }: IncomingMessage): string {
+  return headers["content-encoding"]?.trim().toLowerCase() || "identity";
 }
 
 /** Where long texts are images; anywhere else they are only too long. */
@@ -97,7 +115,7 @@ function judgeType(header: string): void {
 
 /** The body without compression, as it arrives. */
 async function* chunksOf(request: IncomingMessage, limits: BodyLimits): AsyncGenerator<Buffer> {
-  const encoding = request.headers["content-encoding"]?.trim().toLowerCase() || "identity";
+  const encoding = encodingOf(request);
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding as keyof typeof decoders]() : undefined;
   if (!decoder && encoding !== "identity")
     throw new GatewayError("unsupported_media_type", "the body's content encoding must be gzip, deflate, br or none");

@@ -29,6 +29,8 @@ const guards = { http: new RequestFilteringHttpAgent(), https: new RequestFilter
 
 const client = got.extend({
   agent: { http: new http.Agent(sockets), https: new https.Agent(sockets) },
+  // Of the forty options that the client makes for every request, nearly all are for TLS and unset, and each layer below copies them.
+  request: (url, { method, headers, agent }) => (url.protocol === "https:" ? https : http).request(url, { method, headers, agent }),
   // Every retry is the gateway's own decision, and a redirect of a POST has crashed this version of got.
   retry: { limit: 0 },
   followRedirect: false,
@@ -108,7 +110,9 @@ export async function send(
       // It stays: a body that fails while nobody reads it must not take the process down, and its reader sees the error all the same.
       stream.on("error", reject);
     });
-    return { status: response.statusCode, headers: plainHeaders(response.headers), body: stream };
+    // The client's own stream would only pass each chunk on once more. It listens to the signal until it is told of the end.
+    for (const end of ["end", "close"]) response.once(end, () => stream.destroy());
+    return { status: response.statusCode, headers: plainHeaders(response.headers), body: response };
   } catch (error) {
     const cause: unknown = signal.aborted ? signal.reason : error;
     if (!(cause instanceof ProviderFailure)) signal.throwIfAborted();
@@ -156,6 +160,18 @@ export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: Abo
     // The client listens to the signal until then, and a task is polled many times with one signal.
     answer.body.destroy();
   }
+}
+
+/** A body of less than `limit` bytes that is here already: small ones come with their heads, and reading them as streams is dear. */
+export function arrivedBody(message: Readable, limit: number): Buffer | undefined {
+  if (!(message instanceof http.IncomingMessage) || message.readableLength >= limit) return undefined;
+  // The end is told later than the last byte.
+  const isWhole = message.complete || message.readableLength === Number(message.headers["content-length"]);
+  if (!isWhole) return undefined;
+  const body = (message.read() as Buffer | null) ?? Buffer.alloc(0);
+  // It ends only when somebody reads on.
+  message.resume();
+  return body;
 }
 
 /** A whole body at once; else as `bodyOf`. */
