@@ -9,6 +9,7 @@ import got, { type Request, type Response } from "got";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { messageOf, ProviderFailure } from "../errors.ts";
 import { headFirst, sniff } from "../picture/sniff.ts";
+import { takeTurns } from "./take-turns.ts";
 
 /** A picture on its way. `head` holds its first bytes, known to be an image; `stream`, to be read or destroyed, yields the rest. */
 export interface FetchedPicture {
@@ -90,6 +91,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
 
     async function* read(request: Request): AsyncGenerator<Buffer> {
       const chunks = request[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+      const othersTurn = takeTurns();
       let received = 0;
       for (;;) {
         if (patience <= 0) throw tooLate();
@@ -98,6 +100,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
         received += value.length;
         if (received > maxBytes) throw tooLarge(maxBytes);
         yield value;
+        await othersTurn(value);
       }
     }
 

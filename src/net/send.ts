@@ -6,6 +6,7 @@ import got, { type Response } from "got";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ProviderFailure } from "../errors.ts";
 import type { StreamBody } from "./body.ts";
+import { takeTurns } from "./take-turns.ts";
 
 export interface OutgoingRequest {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -141,6 +142,7 @@ function failureOf(cause: unknown, connected: boolean): ProviderFailure {
  */
 export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: AbortSignal): AsyncGenerator<Buffer> {
   let length = 0;
+  const othersTurn = takeTurns();
   const tooLarge = () => new ProviderFailure("bad_response", `the provider's answer is larger than ${limit} bytes`);
   if (Number(answer.headers["content-length"]) > limit) {
     answer.body.destroy();
@@ -151,6 +153,7 @@ export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: Abo
       length += chunk.length;
       if (length > limit) throw tooLarge();
       yield chunk;
+      await othersTurn(chunk);
     }
   } catch (error) {
     signal.throwIfAborted();
