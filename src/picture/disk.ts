@@ -17,7 +17,11 @@ export function createWriter(handle: FileHandle): Writer {
   let writing: Promise<unknown> = Promise.resolve();
   const flush = async () => {
     await writing;
-    writing = handle.writev(pieces);
+    const due = pending;
+    // A disk that fills up takes a part, and says so only the next time.
+    writing = handle.writev(pieces).then(({ bytesWritten }) => {
+      if (bytesWritten < due) throw new Error(`the disk took ${bytesWritten} of ${due} bytes`);
+    });
     writing.catch(() => undefined); // The next flush, or the end, is told.
     [pieces, pending] = [[], 0];
   };
