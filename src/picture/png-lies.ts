@@ -32,7 +32,7 @@ export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string 
   });
   const done = finished(unpack, { writable: false }).catch(() => (seen.damage = true));
   for await (const { type, data } of partsOf(chunks)) {
-    if (type === "IHDR" && data.length >= 13) [wanted, row] = expected(data);
+    if (type === "IHDR") [wanted, row] = expected(data);
     else if (type === "IEND") seen.end = true;
     else if (type === "IDAT" && !unpack.destroyed && !unpack.write(data)) await drained(unpack);
     if (unpack.destroyed) break;
@@ -78,6 +78,8 @@ async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: s
         if (rest.length < 8) break;
         left = rest.readUInt32BE(0);
         type = rest.toString("latin1", 4, 8);
+        // A header of another length is none, and would be waited for in memory.
+        if (type === "IHDR" && left !== 13) return;
         rest = rest.subarray(8);
         if (left === 0) {
           yield { type, data: rest.subarray(0, 0) };

@@ -20,6 +20,9 @@ function lying(width: number, height: number, rows: Buffer): Buffer {
   return Buffer.concat([signature, pngChunk("IHDR", header), pngChunk("IDAT", deflateSync(rows)), pngChunk("IEND", Buffer.alloc(0))]);
 }
 
+/** A PNG whose header says that it is as long as two gigabytes. */
+const endless = Buffer.concat([png.subarray(0, 8), Buffer.from("7fffffff", "hex"), png.subarray(12)]);
+
 type Part = [name: string, value: string | Buffer, fileName?: string];
 
 function formOf(...parts: Part[]): FormData {
@@ -85,6 +88,7 @@ describe("an edit", () => {
     ["an SVG", [["image", Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), "a.svg"]], 400, "invalid_image_file", "image"],
     ["a PNG with more pixels than it says", [["image", lying(8, 8, Buffer.alloc(2000))]], 400, "invalid_image_file", "image"],
     ["a PNG with fewer pixels than it says", [["image", lying(64, 64, Buffer.alloc(20))]], 400, "invalid_image_file", "image"],
+    ["a PNG whose header has no end", [["image", endless]], 400, "invalid_image_file", "image"],
     ["a PNG that is cut", [["image", png.subarray(0, -12)]], 400, "invalid_image_file", "image"],
     ["a PNG of nothing but its signature", [["image", png.subarray(0, 8)]], 400, "invalid_image_file", "image"],
     [
