@@ -89,7 +89,7 @@ async function lifted(
     return decoded(kept.text.bytes);
   };
   try {
-    return await liftJson(chunks, sink);
+    return await liftJson(chunks, sink, decoded);
   } catch (error) {
     if (error instanceof RangeError) throw tooDeep();
     throw error instanceof SyntaxError ? new GatewayError("invalid_json", "the body is not valid JSON", { cause: error }) : error;

@@ -49,9 +49,10 @@ const backslash = 0x5c;
 
 /**
  * Parse JSON while it arrives. Long texts go through `sink`, in turn, so that a picture's base64 is never a string and need not be in
- * memory. Rejects with `SyntaxError` for what is not JSON, or with the source's or the sink's own error.
+ * memory. `decode` reads the text around them. Rejects with `SyntaxError` for what is not JSON, or with the source's, the sink's or the
+ * decoder's own error.
  */
-export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink): Promise<unknown> {
+export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink, decode = utf8): Promise<unknown> {
   const source = chunks[Symbol.asyncIterator]();
   const small: Buffer[] = [];
   const lifted: unknown[] = [];
@@ -87,7 +88,7 @@ export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink): Promi
     // Whoever stops reading the text does not end the pieces: it cannot say so.
     const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
     const soFar = (value: unknown) => {
-      const beginning = Buffer.concat(small).toString("utf8");
+      const beginning = decode(Buffer.concat(small));
       return parseSmall(`${beginning}${mark}${lifted.length}"${closing(beginning)}`, [...lifted, value]);
     };
     const value = await sink(text, soFar);
@@ -128,7 +129,11 @@ export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink): Promi
   } finally {
     await source.return?.();
   }
-  return parseSmall(Buffer.concat(small).toString("utf8"), lifted);
+  return parseSmall(decode(Buffer.concat(small)), lifted);
+}
+
+function utf8(bytes: Buffer): string {
+  return bytes.toString("utf8");
 }
 
 /** The index of the quote that ends the text which `at` is in; `slashes` backslashes stand right before `at`. */

@@ -78,6 +78,11 @@ describe("http: a body with pictures in it", () => {
     ["a text alone", JSON.stringify(base64), "invalid_json"],
     ["a list", JSON.stringify([base64]), "invalid_json"],
     ["no UTF-8", Buffer.concat([Buffer.from(`{"prompt":"${"x".repeat(100_000)}`), Buffer.from([0xff, 0x22, 0x7d])]), "invalid_json"],
+    [
+      "no UTF-8 beside a picture",
+      Buffer.concat([Buffer.from(`{"image":"${base64}","prompt":"caf`), Buffer.from([0xe9, 0x22, 0x7d])]),
+      "invalid_json",
+    ],
     ["too large", JSON.stringify({ image: "A".repeat(limits.body) }), "request_too_large"],
     ["with a text that no field has", JSON.stringify({ prompt: "é".repeat(600_000) }), "request_too_large"],
     ["with many texts that are too long together", JSON.stringify({ a: ["x".repeat(600_000), "y".repeat(600_000)] }), "request_too_large"],
