@@ -1,5 +1,5 @@
 import { GatewayError, ProviderFailure } from "../src/errors.ts";
-import { headOf } from "../src/picture/convert.ts";
+import { chunksOf, headOf } from "../src/picture/convert.ts";
 import { pixelWork } from "../src/picture/pixels.ts";
 import { sniff } from "../src/picture/sniff.ts";
 import { encodings, transcode } from "../src/picture/transcode.ts";
@@ -78,11 +78,14 @@ export default definePlugin({
       await next(async (picture) => {
         // What steps further out judge a picture by.
         if (asked) request.output_format = asked;
-        const { data } = picture;
-        if (data.kind === "url" && trusted) return picture;
+        const given = picture.data;
+        if (given.kind === "url" && trusted) return picture;
+        const looked = !trusted || (asked && given.kind === "stream" && sniff(given.head)?.mediaType !== `image/${asked}`);
+        // What arrives is read but once, and has to be there still where it stays as it came.
+        const data = given.kind === "stream" && looked ? await ctx.spool.take(chunksOf(given), Infinity) : given;
         const excuse = (error: unknown) => {
           const ours = error instanceof GatewayError || error instanceof ProviderFailure;
-          if (!ours || ctx.signal.aborted || data.kind === "stream" || otherwise === "fail" || how.metadata === "drop") throw error;
+          if (!ours || ctx.signal.aborted || otherwise === "fail" || how.metadata === "drop") throw error;
           return undefined;
         };
         const source = data.kind === "url" ? await ctx.fetchPicture(data.url).catch(excuse) : data;
@@ -95,7 +98,7 @@ export default definePlugin({
         if (anew && (!made || format === "png")) ctx.change("output_compression", { what: "dropped", from: percent });
         if (made?.lost.transparency) ctx.change("background", { what: `flattened on ${how.background}` });
         if (made?.lost.credentials) ctx.change("content_credentials", { what: "dropped" });
-        if (!made?.converted) return picture;
+        if (!made?.converted) return { ...picture, data };
         ctx.result.facts.output_format = format;
         const cameAsUrl = data.kind === "url" ? { cameAsUrl: true as const } : {};
         return { ...picture, ...cameAsUrl, data: made.data, mediaType, width: made.width, height: made.height };
