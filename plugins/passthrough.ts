@@ -3,8 +3,8 @@ import { definePlugin, untouched } from "../src/plugin/define.ts";
 
 const fields = { type: "array", items: { type: "string" }, uniqueItems: true } as const;
 
-// Without these there is no request; no list need name them.
-const always = ["model", "prompt", "n", "response_format"];
+// What a request is about, which no list need name: it is refused where it cannot be honoured, and not dropped.
+const always = ["model", "prompt", "n", "size", "images", "mask", "response_format"];
 
 export default definePlugin({
   name: "passthrough",
@@ -39,6 +39,7 @@ export default definePlugin({
       }
       for (const [field, name] of Object.entries(rename)) {
         if (!Object.hasOwn(ctx.request, field)) continue;
+        if (Object.hasOwn(ctx.request, name)) ctx.change(name, { from: ctx.request[name], to: ctx.request[field] });
         ctx.request[name] = ctx.request[field];
         Reflect.deleteProperty(ctx.request, field);
       }

@@ -77,7 +77,7 @@ describe("passthrough", () => {
   const provider = () => ({});
 
   it("keeps only the fields it is told to, and says which it dropped", async () => {
-    const { sent, changes } = await run("passthrough", { keep: ["size"] }, { size: "1x1", style: "s", seed: 1 }, provider);
+    const { sent, changes } = await run("passthrough", { keep: [] }, { size: "1x1", style: "s", seed: 1 }, provider);
     expect(sent[0]).to.deep.equal({ model: "m", prompt: "p", n: 1, size: "1x1" });
     expect(changes).to.deep.equal([
       { field: "style", what: "dropped", from: "s" },
@@ -93,6 +93,12 @@ describe("passthrough", () => {
       { field: "watermark", to: false },
       { field: "style", what: "dropped", from: "s" },
     ]);
+  });
+
+  it("tells of a field whose place another takes", async () => {
+    const { sent, changes } = await run("passthrough", { rename: { seed: "random_seed" } }, { seed: 1, random_seed: 2 }, provider);
+    expect(sent[0]).to.deep.equal({ model: "m", prompt: "p", n: 1, random_seed: 1 });
+    expect(changes).to.deep.equal([{ field: "random_seed", from: 2, to: 1 }]);
   });
 
   it("refuses a field only where it is there, also one with a prototype's name", async () => {
