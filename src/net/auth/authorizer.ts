@@ -10,7 +10,11 @@ import { clientCredentials, createTokenStore, serviceAccount, signJwt, type Toke
 export type { Key } from "./key.ts";
 
 /** Puts the key on a request that is otherwise complete: nothing of it may change afterwards, since it may be signed. */
-export type Authorizer = (request: OutgoingRequest, key: Key, signal: AbortSignal) => Promise<OutgoingRequest>;
+export interface Authorizer {
+  (request: OutgoingRequest, key: Key, signal: AbortSignal): Promise<OutgoingRequest>;
+  /** Told that a provider answered with 401: a token that was made from the key is not used again. */
+  turnedAway?: (key: Key) => void;
+}
 
 /**
  * Makes the authorizer of a channel. It keeps the channel's tokens, so that one is made for each channel and not for each call.
@@ -18,15 +22,20 @@ export type Authorizer = (request: OutgoingRequest, key: Key, signal: AbortSigna
  */
 export function createAuthorizer(spec: AuthSpec, options: { now?: () => Date; fetchToken: TokenFetcher }): Authorizer {
   const show = createShow(spec, options);
-  return async function authorize(request, key, signal) {
+  const authorize: Authorizer = async (request, key, signal) => {
     const problem = keyProblem(spec, key);
     if (problem !== undefined) throw new ProviderFailure("auth", problem, { notAccepted: true });
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]));
     return show({ ...request, headers }, key, signal);
   };
+  authorize.turnedAway = show.turnedAway;
+  return authorize;
 }
 
-type Show = (request: OutgoingRequest, key: Key, signal: AbortSignal) => OutgoingRequest | Promise<OutgoingRequest>;
+interface Show {
+  (request: OutgoingRequest, key: Key, signal: AbortSignal): OutgoingRequest | Promise<OutgoingRequest>;
+  turnedAway?: (key: Key) => void;
+}
 
 function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken }: { now?: () => Date; fetchToken: TokenFetcher }): Show {
   if (spec === "none") return (request) => request;
@@ -45,15 +54,17 @@ function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken }: { no
     return async (request, key) =>
       withHeader(request, "authorization", worded(spec.jwt.scheme ?? "Bearer", await signJwt(spec.jwt, pair(key), now())));
 
-  const tokenFor = createTokenStore(fetchToken, now);
+  const tokens = createTokenStore(fetchToken, now);
   const ask = async (key: Key) =>
     "oauth2" in spec
       ? clientCredentials(spec.oauth2, pair(key).id, pair(key).secret)
       : serviceAccount(spec.google_service_account, pair(key), now());
-  return async (request, key, signal) => {
-    const token = await tokenFor(JSON.stringify(key), () => ask(key), signal);
+  const withToken: Show = async (request, key, signal) => {
+    const token = await tokens.get(JSON.stringify(key), () => ask(key), signal);
     return withHeader(request, "authorization", `Bearer ${token}`);
   };
+  withToken.turnedAway = (key) => tokens.forget(JSON.stringify(key));
+  return withToken;
 }
 
 function worded(word: string | undefined, text: string): string {

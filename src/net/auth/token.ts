@@ -10,8 +10,12 @@ type Parts = Readonly<Record<string, string>>;
 /** Asks a token server. Rejects with a ProviderFailure, or with the signal's reason. */
 export type TokenFetcher = (request: OutgoingRequest, signal: AbortSignal) => Promise<{ status: number; body: unknown }>;
 
-/** Gives a token for the key of that name; `ask` says how to ask for a new one. */
-export type TokenStore = (name: string, ask: () => Promise<OutgoingRequest>, signal: AbortSignal) => Promise<string>;
+export interface TokenStore {
+  /** A token for the key of that name; `ask` says how to ask for a new one. */
+  get(name: string, ask: () => Promise<OutgoingRequest>, signal: AbortSignal): Promise<string>;
+  /** The token was turned away: the next is a new one. */
+  forget(name: string): void;
+}
 
 /** Milliseconds before its end from which a token is no longer used. */
 const margin = 60_000;
@@ -45,7 +49,7 @@ export function createTokenStore(fetchToken: TokenFetcher, now: () => Date): Tok
     throw failed(kind, `the token server answered with status ${status}${code}, but no access_token`, status);
   }
 
-  return function tokenFor(name, ask, signal) {
+  function get(name: string, ask: () => Promise<OutgoingRequest>, signal: AbortSignal): Promise<string> {
     const known = kept.get(name);
     if (known && now().getTime() < known.until) return untilAborted(known.token, signal);
     const fetched = obtain(ask);
@@ -56,7 +60,9 @@ export function createTokenStore(fetchToken: TokenFetcher, now: () => Date): Tok
       () => kept.delete(name),
     );
     return untilAborted(fresh.token, signal);
-  };
+  }
+
+  return { get, forget: (name) => kept.delete(name) };
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

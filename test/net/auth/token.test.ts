@@ -72,6 +72,13 @@ describe("tokens", () => {
     return error;
   }
 
+  it("are not used again once they were turned away", async () => {
+    const authorize = authorizerOf(oauth2());
+    expect([await show(authorize), await show(authorize)]).to.deep.equal(["Bearer token-1", "Bearer token-1"]);
+    authorize.turnedAway?.(`me|${secret}`);
+    expect(await show(authorize)).to.equal("Bearer token-2");
+  });
+
   it("are asked for with the key in the form", async () => {
     expect(await show(authorizerOf(oauth2({ scope: "a b", audience: "c" })))).to.equal("Bearer token-1");
     expect(asked).to.deep.equal([
