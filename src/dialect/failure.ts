@@ -50,6 +50,16 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
   };
 }
 
+/**
+ * The members of a body by which rules tell that an answer of 200 is a failure: until they have come, a picture that has begun may be none.
+ * An `error` stands in place of pictures.
+ */
+export function tellingFields(rules: readonly RuleSpec[]): string[] {
+  const ofGood = rules.filter(({ when }) => !/\bstatus\b/.test(when) || /\b2\d\d\b/.test(when));
+  const fields = ofGood.flatMap(({ when }) => [...when.matchAll(/\bbody\.\??(\w+)/g)].map(([, field = ""]) => field));
+  return fields.filter((field) => field !== "error");
+}
+
 /** A condition over a provider's answer. An answer of another shape does not meet it. */
 export function answerCondition(condition: string, path: Path, options: TemplateOptions): (variables: Variables) => boolean {
   const holds = compileCondition(condition, path, options);

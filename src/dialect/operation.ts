@@ -9,9 +9,9 @@ import type { Result } from "../plugin/context.ts";
 import { call, exchange, readAnswer, type Answer, type Early } from "./answer.ts";
 import { compileBefore, type BeforeSpec } from "./before.ts";
 import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
-import { answerCondition, compileRule, hide, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
+import { answerCondition, compileRule, hide, tellingFields, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
-import { compileResult, type ResultSpec } from "./result.ts";
+import { compileResult, isPlain, type ResultSpec } from "./result.ts";
 import { compileStream, type StreamSpec } from "./stream.ts";
 
 export interface OperationSpec {
@@ -72,6 +72,7 @@ export function compileOperation(
   const cancel = spec.cancel && compileCall(spec.cancel, [...path, "cancel"], { ...options, names: names.answer });
   const forms = compileForms(spec.result, [...path, "result"], { ...options, names, uses });
   const plain = !poll && !success && isPlain(spec.result);
+  const telling = tellingFields(rules);
   const over =
     spec.stream &&
     compileOver(spec.stream.request ?? {}, spec.request, [...path, "stream", "request"], { ...options, names: names.request });
@@ -180,8 +181,12 @@ export function compileOperation(
   const begun = (answer: Answer, around: Exchange, bodies: Record<string, unknown>): Result | undefined => {
     try {
       const base = { ...variablesOf(around), before: bodies, submitted: answer.body, submission: answer, ...answer };
+      const said = isPlainObject(answer.body) ? answer.body : {};
+      if (!answer.picture && !telling.every((field) => Object.hasOwn(said, field))) return undefined;
       const result = forms[0]?.extract(base, good(answer, around));
-      return result?.pictures.length === 1 && result.errors.length === 0 ? result : undefined;
+      const [only, ...others] = result?.pictures ?? [];
+      // Nobody would read one that is arriving where another has been taken, such as the URL beside it.
+      return only?.data.kind === "stream" && others.length === 0 && result?.errors.length === 0 ? result : undefined;
     } catch {
       return undefined; // Whatever it is, the whole answer will tell.
     }
@@ -210,11 +215,6 @@ function standInsOf(text: string): Record<string, unknown> {
   for (const [, call = "", field = ""] of text.matchAll(/\bbefore\.(\w+)\.\??(\w+)/g))
     bodies.set(call, (bodies.get(call) ?? new Map<string, string>()).set(field, `(before.${call}.${field})`));
   return Object.fromEntries([...bodies].map(([call, fields]) => [call, Object.fromEntries(fields)]));
-}
-
-/** Whether nothing that may stand behind a picture in the answer decides what becomes of it. */
-function isPlain(result: ResultSpec | ResultSpec[]): boolean {
-  return !Array.isArray(result) && result.when === undefined && result.from === undefined && result.each_error === undefined;
 }
 
 function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Parameters<typeof compileResult>[2]) {

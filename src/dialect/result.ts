@@ -167,3 +167,8 @@ function fromData(data: LocalData | undefined): Picture {
 function notAPicture(): ProviderFailure {
   return new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF nor AVIF");
 }
+
+/** Whether nothing that may stand behind a picture in the answer decides what becomes of it. */
+export function isPlain(result: ResultSpec | ResultSpec[]): boolean {
+  return !Array.isArray(result) && result.when === undefined && result.from === undefined && result.each_error === undefined;
+}
