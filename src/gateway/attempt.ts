@@ -89,7 +89,13 @@ export async function attempt(
   try {
     await route.run(ctx, key, progress, counted);
     judgeCount(ctx, ctx.result.pictures.length + shown, route.partial);
-    const { rest, pictures } = ctx.result;
+    const { pictures } = ctx.result;
+    const rest = ctx.result.rest?.then((whole) => {
+      // One was asked for, and it has begun before there were others.
+      if (whole.pictures.length > 1) ctx.change("n", { what: "more pictures left out", from: whole.pictures.length, to: 1 });
+      return whole;
+    });
+    if (rest) ctx.result.rest = rest;
     if (rest && !pictures.some(({ data }) => data.kind === "stream")) {
       // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
       ctx.result = withRest(ctx.result, await rest);

@@ -92,7 +92,9 @@ async function serveAny(entry: ModelEntry, input: UnifiedRequest, around: Surrou
     const other = inputOf(standIn);
     const served = other && (await serve(standIn.entry, other, around, attempts, createVerdict(standIn.entry.id)));
     if (!served) continue;
-    return { ...served, changes: [{ field: "model", from: entry.id, to: standIn.entry.id }, ...served.changes] };
+    // The same list: what stands behind an answer that has begun may add to it.
+    served.changes.unshift({ field: "model", from: entry.id, to: standIn.entry.id });
+    return served;
   }
   throw verdict.error();
 }

@@ -43,6 +43,7 @@ describe("http: a picture that arrives within the provider's JSON", () => {
     const whole = wholes[prompt];
     if (whole !== undefined) return void response.end(`${beginning}${whole}"}],"usage":{"n":1}}`);
     if (prompt === "bytes") return void response.end(picture);
+    if (prompt === "both") return void response.end(JSON.stringify({ data: [{ url: "https://pictures.example/a.png", b64_json: text }] }));
     if (prompt === "page") return void response.end(`<html>${"x".repeat(100_000)}`);
     if (prompt === "long error") return void response.end(JSON.stringify({ data: [{ b64_json: "A".repeat(100_000) }] }));
     await write(beginning + text.slice(0, half));
@@ -91,8 +92,14 @@ describe("http: a picture that arrives within the provider's JSON", () => {
     });
 
   it("is one where one was asked for, though the provider gave two", async () => {
-    const { data } = (await (await order("two")).json()) as Images;
+    const { data, metadata } = (await (await order("two")).json()) as Images;
     expect(data.map(({ b64_json }) => b64_json === text)).to.deep.equal([true]);
+    expect(metadata).to.deep.equal({ pictor: { changes: [{ field: "n", what: "more pictures left out", from: 2, to: 1 }] } });
+  });
+
+  it("is not waited for where its URL stands beside it", async () => {
+    const { data } = (await (await order("both", {})).json()) as Images;
+    expect(data).to.deep.equal([{ url: "https://pictures.example/a.png" }]);
   });
 
   it("is whole before the answer begins where two were asked for", async () => {
@@ -171,6 +178,41 @@ async function leftOvers({ gateway }: House): Promise<string[]> {
   await until(async () => (await files()).length === 0);
   return files();
 }
+
+describe("http: a picture before what tells that it is none", () => {
+  const channel = `
+description: A provider that says behind a picture that it was refused.
+extends: openai-images
+base_url: \${env.LATE_BASE_URL}
+models: { late: { schema: dall-e-2 } }
+plugins: [response-format]
+errors:
+  - { when: body.finish_reason == "CONTENT_FILTERED", class: refused }
+`;
+  let provider: Provider;
+  let gateway: TestGateway;
+  let reason: string;
+  before(async () => {
+    provider = await httpProvider((_request, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ data: [{ b64_json: text }], finish_reason: reason }));
+    });
+    gateway = await gatewayWith({ "late.yaml": channel }, { LATE_BASE_URL: provider.url });
+  });
+  after(async () => {
+    await gateway.close();
+    await provider.close();
+  });
+
+  for (const [said, status] of [
+    ["SUCCESS", 200],
+    ["CONTENT_FILTERED", 400],
+  ] as const)
+    it(`is answered with ${status} for ${said}`, async () => {
+      reason = said;
+      expect(await draw(gateway, { model: "late", prompt: "p", response_format: "b64_json" })).to.include({ status });
+    });
+});
 
 describe("http: a picture that is the provider's answer", () => {
   const channel = `
