@@ -149,6 +149,11 @@ export function createSpool(options: { folder: string; memory?: number; largest?
           bytes,
           enter: () => {
             signal.removeEventListener("abort", leave);
+            // Who gave the room back is another request, and must not hear that this one is over.
+            if (closed) {
+              fail(over());
+              return;
+            }
             hold(bytes);
             done();
           },

@@ -135,6 +135,17 @@ describe("picture spool", () => {
     for (const one of scopes) await one.close();
   });
 
+  it("passes over a request that ended in line, and lets those behind it have their turn", async () => {
+    make({ memory: 100 });
+    await scope.room(100, never);
+    const [ended, behind] = [spool.scope(), spool.scope()];
+    const turns = Promise.allSettled([ended.room(40, never), behind.room(40, never)]);
+    await ended.close();
+    await scope.close();
+    expect((await turns).map(({ status }) => status)).to.deep.equal(["rejected", "fulfilled"]);
+    await behind.close();
+  });
+
   it("has a quarter of the machine's memory, or of the container's", () => {
     make();
     expect(memoryShare()).to.be.within(1024 * kilobyte, 2 ** 50);
