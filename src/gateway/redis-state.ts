@@ -98,8 +98,17 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
     for await (const keys of client.scanStream({ match: `${restKey("")}*` }) as AsyncIterable<string[]>) {
       for (const key of keys) {
         const [text, rests] = await Promise.all([client.get(key), client.pttl(key)]);
-        if (text !== null && rests > 0) hear(key.slice(restKey("").length), { ...(JSON.parse(text) as Exclude<Told, string>), rests });
+        if (text !== null && rests > 0) heed(() => hear(key.slice(restKey("").length), asTold({ ...(JSON.parse(text) as object), rests })));
       }
+    }
+  }
+
+  /** Hear what another told. What is of another program, or of another version of this one, must not end the process. */
+  function heed(told: () => void): void {
+    try {
+      told();
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, "what another instance told is not understood");
     }
   }
 
@@ -120,10 +129,12 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
   client.on("ready", () => void ask(() => client.ping()));
   ears.on("error", () => undefined);
   ears.on("ready", () => void ears.subscribe(topic).catch(() => undefined));
-  ears.on("message", (_topic, message: string) => {
-    const { instance: from, subject, told: what } = JSON.parse(message) as { instance: string; subject: string; told: Told };
-    if (from !== instance) hear(subject, what);
-  });
+  ears.on("message", (_topic, message: string) =>
+    heed(() => {
+      const { instance: from, subject, told: what } = JSON.parse(message) as { instance: string; subject: string; told: unknown };
+      if (from !== instance) hear(subject, asTold(what));
+    }),
+  );
   // A place is kept for as long as its request runs, and found again by a server that lost it.
   const renewal = setInterval(() => void ask(holdPlaces), lease / 3);
 
@@ -172,3 +183,11 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
 const topic = "pictor:health";
 const trialKey = (subject: string) => `pictor:trial:${subject}`;
 const restKey = (subject: string) => `pictor:rest:${subject}`;
+
+/** Throws where it is nothing that instances tell each other. */
+function asTold(what: unknown): Told {
+  if (what === "tried" || what === "well") return what;
+  const { rests, failures, named } = what as Exclude<Told, string>;
+  if (typeof rests !== "number" || typeof failures !== "number") throw new Error("it tells of no rest");
+  return { rests, failures, named };
+}

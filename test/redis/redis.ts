@@ -136,6 +136,21 @@ describe("two instances with one redis", () => {
     await until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === 0));
   });
 
+  it("go on past what they do not understand, and say so", async () => {
+    const client = new Redis(port, { host: "127.0.0.1" });
+    const heard = (subject: string) =>
+      instances.every(({ gateway }) => gateway.routing.health.resting().some((one) => one.subject === subject));
+    instances.forEach(({ log }) => log.splice(0));
+    const rest = { rests: 50, failures: 1, named: false };
+    const told = ["no JSON", "null", { subject: "a" }, { subject: "a", told: { rests: "long" } }, { subject: "whole", told: rest }];
+    for (const one of told) await client.publish("pictor:health", typeof one === "string" ? one : JSON.stringify(one));
+    await until(() => heard("whole"));
+    for (const { log } of instances)
+      expect(log.map(({ msg }) => msg)).to.deep.equal(Array<string>(4).fill("what another instance told is not understood"));
+    client.disconnect();
+    await until(() => !heard("whole"));
+  });
+
   it("let one request of all try what has rested", async () => {
     const areResting = (count: number) => until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === count));
     answer = { status: 503, headers: { "retry-after": "1" } };
