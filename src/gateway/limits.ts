@@ -42,13 +42,13 @@ interface Waiter {
   serve: (lease?: Lease) => void;
 }
 
-/** Milliseconds after which a line is looked at again, where others may have left. */
+/** Milliseconds after which a line is looked at again, where others may have left without a word. */
 const lookAgain = 200;
 
 /** Milliseconds after which a client may try again, at most, where nobody knows it better. */
 const longestAdvice = 60_000;
 
-export function createLimits(state: SharedState): Limits {
+export function createLimits(state: SharedState, { every = lookAgain }: { every?: number } = {}): Limits {
   const running = new Map<string, number>();
   const lines = new Map<string, Set<Waiter>>();
   const durations = new Map<string, number>();
@@ -101,17 +101,42 @@ export function createLimits(state: SharedState): Limits {
   }
 
   const turns = new Map<string, Promise<void>>();
+  const queued = new Set<string>();
+  const alarms = new Map<string, { at: number; timer: NodeJS.Timeout }>();
 
   /** Serve those in a channel's line who can be, in their order; one look after the other, so that none is overtaken. */
   function serveLine(channel: string): void {
+    // A look that has not begun will see all that is new by then.
+    if (queued.has(channel)) return;
+    queued.add(channel);
     const turn = (turns.get(channel) ?? Promise.resolve()).then(async () => {
-      for (const waiter of lines.get(channel) ?? []) {
-        const refused = await serveOne(waiter, channel);
-        if (refused && "full" in refused && refused.full === channel) return;
-        if (refused && "wait" in refused) setTimeout(() => serveLine(channel), refused.wait).unref();
-      }
+      queued.delete(channel);
+      await look(channel);
+      // Places of other instances become free without a word.
+      if (state.standing() !== "own" && waiting(channel) > 0) lookIn(channel, every);
     });
     turns.set(channel, turn);
+  }
+
+  async function look(channel: string): Promise<void> {
+    for (const waiter of lines.get(channel) ?? []) {
+      const refused = await serveOne(waiter, channel);
+      if (refused && "full" in refused && refused.full === channel) return;
+      if (refused && "wait" in refused) lookIn(channel, refused.wait);
+    }
+  }
+
+  /** Look at a line in so many milliseconds, unless that is done sooner: each look is at all who wait, and one alarm is enough for them. */
+  function lookIn(channel: string, milliseconds: number): void {
+    const at = performance.now() + milliseconds;
+    const alarm = alarms.get(channel);
+    if (alarm && alarm.at <= at) return;
+    clearTimeout(alarm?.timer);
+    const ring = () => {
+      alarms.delete(channel);
+      serveLine(channel);
+    };
+    alarms.set(channel, { at, timer: setTimeout(ring, milliseconds).unref() });
   }
 
   async function serveOne(waiter: Waiter, channel: string): Promise<Exclude<Entry, Lease> | undefined> {
@@ -143,8 +168,6 @@ export function createLimits(state: SharedState): Limits {
       return new Promise((resolve) => {
         const leave = () => waiter.serve();
         const late = setTimeout(leave, Math.max(...channels.map(({ limits }) => limits.queueTimeout)));
-        // Places of other instances become free without a word.
-        const look = state.standing() !== "own" ? setInterval(() => channels.forEach(({ name }) => serveLine(name)), lookAgain) : undefined;
         const waiter: Waiter = {
           candidates,
           pictures,
@@ -152,7 +175,6 @@ export function createLimits(state: SharedState): Limits {
           serve: (lease) => {
             waiter.isServed = true;
             clearTimeout(late);
-            clearInterval(look);
             signal.removeEventListener("abort", leave);
             for (const { name } of channels) lines.get(name)?.delete(waiter);
             resolve(lease);
