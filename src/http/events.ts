@@ -88,7 +88,8 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
     events: {
       accepted: () => {
         timer ??= setInterval(() => {
-          if (waiting === 0) inTurn([": still at work\n\n"]).catch(() => undefined);
+          // A slow client may read for long after the last was written.
+          if (waiting === 0 && !res.writableEnded) inTurn([": still at work\n\n"]).catch(() => undefined);
         }, heartbeat);
       },
       show,

@@ -1,7 +1,11 @@
-import { once } from "node:events";
-import type { ServerResponse } from "node:http";
+import { EventEmitter, once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import Koa from "koa";
+import pino from "pino";
+import { answerEvents } from "../../src/http/events.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { httpProvider } from "../helpers/provider.ts";
@@ -156,6 +160,41 @@ describe("http: an answer as events", () => {
     const response = await house.generate(order("large"));
     const { b64_json } = JSON.parse(/^data: (.*)$/m.exec(await response.text())![1]!) as { b64_json: string };
     expect(b64_json === large).to.equal(true);
+  });
+
+  it("leaves an answer alone that is written, and that its client still reads", async () => {
+    let written = "";
+    const client = new EventEmitter();
+    const taken = once(client, "reads");
+    // Nothing is through before the client reads.
+    const socket = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        written += chunk.toString();
+        void taken.then(() => done());
+      },
+    });
+    const beats = 10;
+    const app = new Koa().use(async (ctx) => {
+      ctx.state = { signal: new AbortController().signal };
+      const answer = answerEvents(ctx, { kind: "image_generation", request: { n: 1 }, heartbeat: beats, log: pino({ level: "silent" }) });
+      answer.events.accepted();
+      const shown = { data: { kind: "url", url: "https://a.example/1" } } as const;
+      await answer.finish({ result: { pictures: [shown], errors: [], facts: {} }, changes: [], attempts: [] });
+      await delay(5 * beats);
+      client.emit("reads");
+    });
+    const handle = app.callback();
+    const closed = new Promise((resolve) =>
+      createServer((request, response) => {
+        response.once("close", () => resolve(response.writableFinished));
+        void handle(request, response);
+      }).emit("connection", socket),
+    );
+    socket.push("GET / HTTP/1.1\r\nhost: gateway\r\n\r\n");
+    expect(await closed).to.equal(true);
+    expect(written).to.contain("https://a.example/1");
+    socket.destroy();
   });
 
   it("breaks off when the download of its picture does, for half an event is none", async () => {
