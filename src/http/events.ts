@@ -14,6 +14,8 @@ export interface EventAnswer {
   events: Events;
   /** Send what was not shown yet, and with the last picture what is said of the whole. Resolves with how many pictures there were. */
   finish(generated: Generated): Promise<number>;
+  /** Send the picture that was held back until more could be said with it, where nothing more will be. */
+  release(): Promise<void>;
   /** Tell an error once the head is out. */
   fail(error: GatewayError): Promise<void>;
 }
@@ -36,7 +38,12 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
   let waiting = 0;
   let made = 0;
   let held: Shown | undefined;
-  res.once("close", () => clearInterval(timer));
+  // Not the request's signal: what was made is written also where the request is cut.
+  const gone = new AbortController();
+  res.once("close", () => {
+    clearInterval(timer);
+    gone.abort();
+  });
 
   /** Write one event after the other, each as the client takes it. */
   const inTurn = (pieces: readonly Piece[]): Promise<void> => {
@@ -56,7 +63,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
     try {
       for await (const chunk of write(pieces)) {
         if (res.destroyed) throw new Error("the connection is closed");
-        if (!res.write(chunk)) await once(res, "drain", { signal: state.signal });
+        if (!res.write(chunk)) await once(res, "drain", { signal: gone.signal });
       }
     } catch (error) {
       // Half an event cannot be taken back; only a broken connection tells that it is not whole.
@@ -98,6 +105,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
       const { pictures, facts } = generated.result;
       const rest = [...(held ? [held] : []), ...pictures.map((picture): Shown => ({ picture, facts }))];
       const final = rest.pop();
+      held = undefined;
       for (const shown of rest) await completed(shown);
       // What was known before the head went out stands in the headers.
       const { channel, attempts } = state;
@@ -108,6 +116,12 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
       await (final ? completed(final, tail) : inTurn(eventOf(`${kind}.failed`, tail)));
       res.end();
       return made + pictures.length;
+    },
+    release: async () => {
+      const last = held;
+      held = undefined;
+      // One that still arrives breaks off with its request.
+      if (last && last.picture.data.kind !== "stream") await completed(last);
     },
     fail: async (error) => {
       await inTurn(eventOf("error", error.toJSON()));

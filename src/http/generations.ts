@@ -61,6 +61,10 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     if (state.events) made = await state.events.finish(generated);
     else await send(ctx, generated, log);
     count(made, generated.changes, entry, state, gateway);
+  } catch (error) {
+    // A picture that is there has to be paid for: it goes out before the error does, and while the spool has it.
+    await state.events?.release().catch(() => undefined);
+    throw error;
   } finally {
     await spool.close();
   }

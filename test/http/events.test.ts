@@ -6,6 +6,7 @@ import { expect } from "chai";
 import Koa from "koa";
 import pino from "pino";
 import { answerEvents } from "../../src/http/events.ts";
+import { createLife } from "../../src/http/life.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { httpProvider } from "../helpers/provider.ts";
@@ -145,6 +146,38 @@ describe("http: an answer as events", () => {
         [0, 0],
         [1, 1],
       ]);
+    } finally {
+      await gateway.close();
+      await behind.close();
+    }
+  });
+
+  it("holds a finished picture whole, and then the error, where the request is cut behind it", async () => {
+    const behind = await httpProvider((request, response) => {
+      request.resume();
+      // What comes behind the picture shows that it is here.
+      tell(response, { ...picture, b64_json: large.slice(0, 8_000_000) }, sketch);
+    });
+    const life = createLife();
+    const gateway = await gatewayWith({ "twice.yaml": twice }, { TWICE_BASE_URL: behind.url }, { life });
+    try {
+      const response = await fetch(`${gateway.url}/v1/images/generations`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${gateway.key}`, "content-type": "application/json" },
+        body: JSON.stringify(order("wait")),
+      });
+      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+      const parts = [(await reader.read()).value ?? ""];
+      life.cut();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+      const events = parts.join("").split("\n\n").filter(Boolean);
+      expect(events.map((event) => /^event: (.*)$/m.exec(event)?.[1])).to.deep.equal([
+        "image_generation.partial_image",
+        "image_generation.completed",
+        "error",
+      ]);
+      expect(events[1]!.includes(large.slice(0, 8_000_000))).to.equal(true);
+      expect(events[2]).to.contain("shutting_down");
     } finally {
       await gateway.close();
       await behind.close();
