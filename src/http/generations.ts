@@ -50,7 +50,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       routing: gateway.routing,
       timeout: table.timeout,
       client: state.client,
-      pinned: pinnedOf(ctx, entry, state),
+      pinned: pinnedOf(ctx, entry, operationOf(request), state),
       standIns: standInsOf(entry, forModel, table.models, state),
       attempted: (attempt) => note(ctx, attempt, gateway),
       events: state.events?.events,
@@ -70,17 +70,17 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   }
 }
 
-/** The channel that the client chose. Throws where the key does not allow that, or the channel does not serve the model. */
-function pinnedOf(ctx: Context, { id, routes }: ModelEntry, { client }: RequestState): string | undefined {
+/** The channel that the client chose. Throws where the key does not allow that, or the channel cannot do this with the model. */
+function pinnedOf(ctx: Context, { id, routes }: ModelEntry, operation: OperationName, { client }: RequestState): string | undefined {
   const name = ctx.get("x-pictor-channel").trim();
   if (name === "") return undefined;
   if (!client?.mayPin)
     throw new GatewayError("channel_not_allowed", "this key may not choose the channel; leave the header x-pictor-channel out");
-  const names = routes.map(({ channel }) => channel.name);
+  const names = routes.filter(({ operations }) => operations.has(operation)).map(({ channel }) => channel.name);
   if (!names.includes(name))
     throw new GatewayError(
       "invalid_value",
-      `x-pictor-channel: ${JSON.stringify(name.slice(0, 80))} does not serve ${id}; these do: ${names.join(", ")}`,
+      `x-pictor-channel: ${JSON.stringify(name.slice(0, 80))} does not ${operation} with ${id}; these do: ${names.join(", ")}`,
       { param: "x-pictor-channel" },
     );
   return name;

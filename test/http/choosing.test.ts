@@ -5,7 +5,7 @@ import { createClientKeys, hashOf } from "../../src/http/client-keys.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { loadFiles } from "../helpers/channels.ts";
 import { httpProvider, type Provider } from "../helpers/provider.ts";
-import { errorOf } from "./setup.ts";
+import { errorOf, png } from "./setup.ts";
 
 const channel = (model: string, priority: number) => `extends: openai-images
 base_url: \${env.BASE}
@@ -23,7 +23,7 @@ describe("http: which channel and model serve a request", () => {
     bad = await httpProvider((_request, response) => response.writeHead(503).end("{}"));
     const files = {
       "first.yaml": channel("dall-e-2: {}", 0),
-      "second.yaml": channel("dall-e-2: {}", 1),
+      "second.yaml": `${channel("dall-e-2: {}", 1)}edit: null\n`,
       "down.yaml": channel("dall-e-3: {}", 0),
     };
     const loaded = await loadFiles(files, { FIRST_BASE_URL: good.url, SECOND_BASE_URL: good.url, DOWN_BASE_URL: bad.url, BASE: good.url });
@@ -58,9 +58,12 @@ describe("http: which channel and model serve a request", () => {
     await errorOf(await ask("bound", {}, { "x-pictor-channel": "second" }), 403, "channel_not_allowed");
   });
 
-  it("is none where the channel does not serve the model, and those that do are told", async () => {
+  it("is none where the channel cannot do this with the model, and those that can are told", async () => {
     const { message } = await errorOf(await ask("free", {}, { "x-pictor-channel": "down" }), 400, "invalid_value", "x-pictor-channel");
-    expect(message).to.equal('x-pictor-channel: "down" does not serve dall-e-2; these do: first, second');
+    expect(message).to.equal('x-pictor-channel: "down" does not generate with dall-e-2; these do: first, second');
+    const edit = await ask("free", { image: `data:image/png;base64,${png.toString("base64")}` }, { "x-pictor-channel": "second" });
+    const { message: ofEdits } = await errorOf(edit, 400, "invalid_value", "x-pictor-channel");
+    expect(ofEdits).to.equal('x-pictor-channel: "second" does not edit with dall-e-2; these do: first');
   });
 
   it("is another model where the operator says so, the schema takes the request and the key allows it; and it is told", async () => {
