@@ -127,7 +127,8 @@ export async function errorOf(response: Response, status: number, code: string, 
 
 /** Wait until something holds; the test fails with it when it never does. */
 export async function until(holds: () => boolean | Promise<boolean>, what = String(holds)): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
+  // A process takes seconds to start where the machine is busy.
+  for (let tries = 0; tries < 2000; tries += 1) {
     if (await holds()) return;
     await delay(5);
   }
