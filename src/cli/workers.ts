@@ -92,7 +92,10 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
   const serving = await serve(env, isFirst ? say : () => undefined, metricsOfAll);
   process.on("message", (message: Message) => {
     if (message.pictor === "reload") void serving.reload();
-    if (message.pictor === "metrics are") asked.get(message.id)?.(message.text);
+    if (message.pictor === "metrics are") {
+      asked.get(message.id)?.(message.text);
+      asked.delete(message.id);
+    }
     if (message.pictor === "close") void end(message.patient);
   });
   const end = async (patient: boolean) => {
