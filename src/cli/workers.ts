@@ -1,5 +1,6 @@
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Environment } from "../channels/settings.ts";
 import { serve } from "./serve.ts";
@@ -28,7 +29,7 @@ const pause = { first: 500, longest: 30_000 };
  */
 export async function startWorkers(count: number, say: (line: string) => void): Promise<Workers | number> {
   const metrics = new AggregatorRegistry();
-  let closing = false;
+  const closing = new AbortController();
   let wait = pause.first;
   const start = (isFirst = false) => {
     const worker = cluster.fork(isFirst ? { PICTOR_FIRST_WORKER: "on" } : {});
@@ -44,9 +45,13 @@ export async function startWorkers(count: number, say: (line: string) => void): 
         );
     });
     worker.once("exit", (code, signal) => {
-      if (closing || (isFirst && !served)) return;
+      if (closing.signal.aborted || (isFirst && !served)) return;
       say(`worker ${worker.process.pid} ended (${signal || code}); another one takes its place`);
-      setTimeout(() => closing || start(), served ? 0 : wait).unref();
+      // Where no other is left, nothing else keeps this process until then.
+      void delay(served ? 0 : wait, undefined, { signal: closing.signal }).then(
+        () => start(),
+        () => undefined,
+      );
       if (!served) wait = Math.min(2 * wait, pause.longest);
     });
     return worker;
@@ -59,7 +64,7 @@ export async function startWorkers(count: number, say: (line: string) => void): 
   return {
     reload: () => all().forEach((worker) => tell(worker, { pictor: "reload" })),
     close: async (how) => {
-      closing = true;
+      closing.abort();
       const ended = all().map((worker) => once(worker, "exit"));
       for (const worker of all()) tell(worker, { pictor: "close", ...how });
       await Promise.all(ended);

@@ -1,7 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import { freePort } from "../helpers/port.ts";
 import { metric, until } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
 
@@ -13,18 +15,23 @@ describe("pictor serve --workers", function () {
   it("serves with several processes, replaces one that dies, reloads and ends all of them", () =>
     inFolder(async (start, folder) => {
       const channels = await channelsWith(folder);
-      const gateway = start({ ...channels, PICTOR_API_KEYS: "sk-one" }, workers);
+      // One of its own would be another when all processes have ended and come again.
+      const PORT = String(await freePort());
+      const gateway = start({ ...channels, PORT, PICTOR_API_KEYS: "sk-one" }, workers);
       const url = await urlOf(gateway);
       expect(gateway.said().match(/pictor listens on/g)).to.have.length(1);
       /** Who has answered so far, by the log. */
       const pids = () => new Set([...gateway.logged().matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid)));
-      /** On a connection of its own, so that another process may take it. */
-      const ask = () =>
-        new Promise<boolean>((resolve) => {
-          get(`${url}/livez`, { agent: false }, (response) => resolve(response.resume().statusCode === 200)).once("error", () =>
-            resolve(false),
-          );
+      /** On a connection of its own, so that another process may take it; not too often, since processes start slowly on a busy machine. */
+      const ask = async () => {
+        await delay(25);
+        return new Promise<boolean>((resolve) => {
+          // A process that is killed takes what it was handed with it.
+          get(`${url}/livez`, { agent: false, signal: AbortSignal.timeout(1000) }, (response) =>
+            resolve(response.resume().statusCode === 200),
+          ).once("error", () => resolve(false));
         });
+      };
       await until(async () => (await ask()) && pids().size === 2);
       // Metrics are those of all, whoever is asked.
       const counted = await metric(url, 'pictor_requests_total{path="/livez",model="",status="200"}');
@@ -35,6 +42,14 @@ describe("pictor serve --workers", function () {
       process.kill(victim!, "SIGKILL");
       await until(() => gateway.said().includes(`worker ${victim} ended (SIGKILL); another one takes its place`));
       await until(async () => (await ask()) && pids().size === 3);
+
+      // The first process hears of both ends at once, and has no process left.
+      const both = [...pids()].filter((pid) => pid !== victim);
+      gateway.child.kill("SIGSTOP");
+      for (const pid of both) process.kill(pid, "SIGKILL");
+      await delay(50);
+      gateway.child.kill("SIGCONT");
+      await until(async () => (await ask()) && pids().size === 5);
 
       await writeFile(join(folder, "gateway.yaml"), "kes: []\n");
       gateway.child.kill("SIGHUP");
