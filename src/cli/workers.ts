@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Environment } from "../channels/settings.ts";
-import { serve } from "./serve.ts";
+import { serve, type Serving } from "./serve.ts";
 
 /** Several processes on one port. */
 export interface Workers {
@@ -94,23 +94,26 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
         process.send?.({ pictor: "metrics", id: questions } satisfies Message);
       });
   };
-  const serving = await serve(env, isFirst ? say : () => undefined, metricsOfAll);
+  const starting = serve(env, isFirst ? say : () => undefined, metricsOfAll);
+  // What is said before it serves is done when it does; that it cannot is heard below.
+  const serves = (then: (serving: Serving) => void) => void starting.then(then, () => undefined);
   process.on("message", (message: Message) => {
-    if (message.pictor === "reload") void serving.reload();
+    if (message.pictor === "reload") serves(({ reload }) => void reload());
     if (message.pictor === "metrics are") {
       asked.get(message.id)?.(message.text);
       asked.delete(message.id);
     }
-    if (message.pictor === "close") void end(message.patient);
+    if (message.pictor === "close") serves((serving) => void end(serving, message.patient));
   });
-  const end = async (patient: boolean) => {
+  const end = async (serving: Serving, patient: boolean) => {
     await serving.close({ patient });
     // A last call to a provider, to cancel a task, keeps the process until it is made; it is not waited for without end.
     cluster.worker?.disconnect();
     setTimeout(() => process.exit(), lastCalls).unref();
   };
+  const serving = await starting;
   // A terminal's interrupt goes to all processes at once, and the first one tells the others.
   process.on("SIGINT", () => undefined);
-  process.once("SIGTERM", () => void end(true));
+  process.once("SIGTERM", () => void end(serving, true));
   process.send?.({ pictor: "ready" } satisfies Message);
 }

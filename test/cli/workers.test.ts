@@ -1,5 +1,7 @@
-import { writeFile } from "node:fs/promises";
-import { get } from "node:http";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer, get, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
@@ -58,6 +60,44 @@ describe("pictor serve --workers", function () {
       gateway.child.kill("SIGTERM");
       expect(await gateway.ended).to.equal(0);
       for (const pid of pids()) expect(() => process.kill(pid, 0)).to.throw("ESRCH");
+    }));
+
+  it("ends processes that are still starting, too", () =>
+    inFolder(async (start, folder) => {
+      // A plugin that lets its process start when it is answered.
+      const asked: ServerResponse[] = [];
+      const gate = createServer((_, response) => void asked.push(response)).listen(0, "127.0.0.1");
+      await once(gate, "listening");
+      try {
+        const plugins = join(folder, "plugins");
+        await mkdir(plugins);
+        const shape = 'name: "slow", summary: "", schema: { type: "object" }, examples: [], handles: [], create: () => undefined';
+        const wait = `await fetch("http://127.0.0.1:${(gate.address() as AddressInfo).port}");`;
+        await writeFile(join(plugins, "slow.js"), `${wait}\nexport default { ${shape} };\n`);
+        const gateway = start({ ...(await channelsWith(folder)), PICTOR_PLUGINS: plugins, PICTOR_API_KEYS: "sk-one" }, workers);
+        const letGo = (response: ServerResponse) => response.writeHead(200, { connection: "close" }).end();
+        const next = async () => {
+          for (let tries = 0; asked.length === 0 && tries < 1000; tries += 1) await delay(20);
+          return asked.shift()!;
+        };
+        letGo(await next());
+        const url = await urlOf(gateway);
+        const second = await next();
+        gateway.child.kill("SIGTERM");
+        // The first has ended when nobody listens.
+        await until(async () => {
+          await delay(25);
+          return fetch(`${url}/livez`).then(
+            async (response) => !(await response.text()),
+            () => true,
+          );
+        });
+        letGo(second);
+        expect(await gateway.ended).to.equal(0);
+      } finally {
+        gate.closeAllConnections();
+        gate.close();
+      }
     }));
 
   it("tells what is wrong once, and ends", () =>
