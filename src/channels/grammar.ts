@@ -149,7 +149,7 @@ const overridable = (plugins: ReadonlyMap<string, Plugin>): Record<string, Schem
   limits: closed({
     timeout: {
       ...duration,
-      description: "The longest an attempt may take, without the downloads of pictures that are made; 10m when omitted.",
+      description: "The longest an attempt may take, without downloading and converting the pictures that are made; 10m when omitted.",
     },
     connect: { ...duration, description: "The longest to reach the provider; 10s when omitted." },
     first_byte: { ...duration, description: "The longest until an answer begins; as long as the attempt when omitted." },

@@ -67,8 +67,11 @@ export interface Route {
   limits: Limits;
   /** What of the model's operations the channel offers. */
   operations: ReadonlySet<OperationName>;
-  /** The pipeline around the call to the provider, for one attempt with one key. `events` is there where the client wants a stream. */
-  run(ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events): Promise<void>;
+  /**
+   * The pipeline around the calls to the provider, for one attempt with one key. The calls end with `inTime`, and all of it with the
+   * context's signal. `events` is there where the client wants a stream.
+   */
+  run(ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core, events?: Events): Promise<void>;
   /** Every request up to the submission, after judging what nothing uses; nothing is sent, and names stand for what answers would give. */
@@ -132,10 +135,10 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     return prepared;
   };
   const core =
-    (key: Key | undefined, progress: Progress): Core =>
+    (key: Key | undefined, progress: Progress, signal: AbortSignal): Core =>
     async (ctx, events) => {
       const operation = operationFor(ctx);
-      const exchange = around(ctx, key, events);
+      const exchange = around({ ...ctx, signal }, key, events);
       const prepared = await prepare(ctx, exchange, await operation.begin(exchange));
       progress.submitted = true;
       ctx.result = await operation.run(prepared, exchange);
@@ -152,8 +155,8 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     unsafe: retry.unsafe ?? false,
     timeout: milliseconds(limits.timeout ?? "10m"),
     limits: limitsOf(parts.ownLimits),
-    run: (ctx: PluginContext, key: Key | undefined, progress: Progress, events?: Events) =>
-      compose(pipeline, core(key, progress))(ctx, events),
+    run: (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events) =>
+      compose(pipeline, core(key, progress, inTime))(ctx, events),
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
       const exchange = around(ctx, key, events);

@@ -39,12 +39,13 @@ export async function attempt(
   progress: Progress,
 ): Promise<{ result: Result; changes: Change[] }> {
   const changes: Change[] = [];
-  const { signal, stop, clear } = deadline(
-    around.signal,
+  const { signal, stop } = deadline(around.signal);
+  // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded or converted.
+  const { signal: inTime, clear } = deadline(
+    signal,
     route.timeout,
     () => new ProviderFailure("timeout", "the provider did not finish in time"),
   );
-  let downloads: AbortController | undefined;
   let shown = 0;
   const { events } = around;
   const counted: Events | undefined = events?.show && {
@@ -73,9 +74,6 @@ export async function attempt(
       if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
     },
     fetchPicture: async (url) => {
-      // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded.
-      downloads ??= new AbortController();
-      const signal = AbortSignal.any([around.signal, downloads.signal]);
       await around.spool.room(passingRoom, signal);
       const trusted = (target: URL) => route.channel.trusted(target);
       return { kind: "stream", ...(await around.fetchPicture(url, { signal, trusted })) };
@@ -87,7 +85,7 @@ export async function attempt(
     log: around.log,
   };
   try {
-    await route.run(ctx, key, progress, counted);
+    await route.run(ctx, key, progress, inTime, counted);
     judgeCount(ctx, ctx.result.pictures.length + shown, route.partial);
     const { pictures } = ctx.result;
     const rest = ctx.result.rest?.then((whole) => {
@@ -104,9 +102,9 @@ export async function attempt(
     void Promise.resolve(ctx.result.rest).then(clear, clear);
     return { result: ctx.result, changes };
   } catch (error) {
-    // Downloads that were begun for an answer that will not come are ended.
+    // Calls and downloads that were begun for an answer that will not come are ended.
+    clear();
     stop(error);
-    downloads?.abort(error);
     throw error;
   }
 }

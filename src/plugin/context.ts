@@ -96,7 +96,7 @@ export interface PluginContext {
   spool: Pick<SpoolScope, "take" | "room">;
   /** Whether `result.rest` may be: one picture was asked for, and who answers can wait for what the provider says behind it. */
   readonly early?: boolean;
-  /** Aborts when the client hangs up or the time is over. Everything that waits or calls takes it. */
+  /** Aborts when the client hangs up, the request's time is over or the attempt fails. Everything that waits or calls takes it. */
   readonly signal: AbortSignal;
   readonly log: Logger;
 }

@@ -50,13 +50,13 @@ describe("an attempt", () => {
   });
 
   it("has the time that its channel gives it, also where that is more than a timer can count", async () => {
-    const wait = (ctx: PluginContext) =>
+    const wait = (ctx: PluginContext, _key: unknown, _progress: unknown, inTime: AbortSignal) =>
       new Promise<void>((resolve, reject) => {
         ctx.result.pictures.push(picture);
         const timer = setTimeout(resolve, 100);
-        ctx.signal.addEventListener("abort", () => {
+        inTime.addEventListener("abort", () => {
           clearTimeout(timer);
-          reject(ctx.signal.reason as Error);
+          reject(inTime.reason as Error);
         });
       });
     expect(await failureOf(ask([route("a", wait, { timeout: 20 })]).answer)).to.include({ code: "upstream_timeout", status: 504 });

@@ -1,6 +1,8 @@
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import { createRouting } from "../../src/gateway/routing.ts";
+import { pixelWork } from "../../src/picture/pixels.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
@@ -120,7 +122,7 @@ describe("a picture that is made", () => {
           response.end(JSON.stringify({ data: [{ url: `http://${host}/${(JSON.parse(body) as { prompt: string }).prompt}.png` }] })),
         );
     });
-    const file = channel(0, "", "400ms").replace("models:", "plugins: [response-format, fan-out]\nmodels:");
+    const file = channel(0, "", "400ms").replace("models:", "plugins: [output-format, response-format, fan-out]\nmodels:");
     gateway = await gatewayWith({ "a.yaml": file }, { BASE: provider.url });
   });
 
@@ -131,11 +133,22 @@ describe("a picture that is made", () => {
     await provider.close();
   });
 
-  const order = (prompt: string, n: number) => draw(gateway, { model: "dall-e-2", prompt, n, response_format: "b64_json" });
+  const order = (prompt: string, n: number, more = {}) =>
+    draw(gateway, { model: "dall-e-2", prompt, n, response_format: "b64_json", ...more });
 
   it("is downloaded, though the time of its attempt ends meanwhile", async () => {
     const { status, json } = await order("slow", 1);
     expect([status, json.data]).to.deep.equal([200, [{ b64_json: png.toString("base64") }]]);
+  });
+
+  it("is converted, though another call of its request took all the time there was", async () => {
+    const over = delay(600);
+    const others = Array.from({ length: 3 }, () => pixelWork.take(1, new AbortController().signal, () => over));
+    const { status, json } = await order("quick", 2, { output_format: "jpeg" });
+    expect(status).to.equal(200);
+    const [picture] = json.data as { b64_json: string }[];
+    expect(Buffer.from(picture!.b64_json, "base64").subarray(0, 3).toString("hex")).to.equal("ffd8ff");
+    await Promise.all(others);
   });
 
   it("is downloaded, though another call of its request took all the time there was", async () => {

@@ -10,7 +10,7 @@ import type { PluginContext } from "../../src/plugin/context.ts";
 
 export const picture = { data: { kind: "url" as const, url: "https://a.example/1" } };
 
-type Run = (ctx: PluginContext, key: Key | undefined, progress: Progress) => Promise<void> | void;
+type Run = (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal) => Promise<void> | void;
 const unlimited = { all: {}, perKey: {} };
 
 type More = Partial<Omit<Route, "channel">> & { channel?: Partial<Route["channel"]> };
@@ -34,7 +34,7 @@ export function route(name: string, run: Run, { channel, ...more }: More = {}): 
     unsafe: false,
     timeout: 1000,
     limits: unlimited,
-    run: async (ctx: PluginContext, key: Key | undefined, progress: Progress) => run(ctx, key, progress),
+    run: async (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal) => run(ctx, key, progress, inTime),
     ...more,
   } as unknown as Route;
 }
