@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { freePort } from "../test/helpers/port.ts";
 import { bytesOf, waiting, type Case, type Model, type Traffic } from "./cases.ts";
 import { contentOf } from "./measure.ts";
 import type { Peer } from "./peers.ts";
-import { freePort, listening, pinned, run, type Running } from "./processes.ts";
+import { listening, pinned, run, type Running } from "./processes.ts";
 import { pictureOf, put, scratch, type Tools } from "./tools.ts";
 
 /** The provider, and what it gives. */

@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort, listening, pinned, run, type Running } from "./processes.ts";
+import { freePort } from "../test/helpers/port.ts";
+import { listening, pinned, run, type Running } from "./processes.ts";
 import { profiling } from "./profile.ts";
 import { channels, put, scratch, type Tools } from "./tools.ts";
 
