@@ -41,11 +41,10 @@ export async function attempt(
   const changes: Change[] = [];
   const { signal, stop } = deadline(around.signal);
   // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded or converted.
-  const { signal: inTime, clear } = deadline(
-    signal,
-    route.timeout,
-    () => new ProviderFailure("timeout", "the provider did not finish in time"),
-  );
+  const { signal: inTime, clear } = deadline(signal, {
+    milliseconds: route.timeout,
+    late: () => new ProviderFailure("timeout", "the provider did not finish in time"),
+  });
   let shown = 0;
   const { events } = around;
   const counted: Events | undefined = events?.show && {

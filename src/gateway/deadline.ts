@@ -10,13 +10,13 @@ export interface Deadline {
   clear: () => void;
 }
 
-/** Let something end with `signal`, or after so many milliseconds, where it has a time, with an error of its own. */
-export function deadline(signal: AbortSignal, milliseconds?: number, late?: () => Error): Deadline {
+/** Let something end with `signal`, or, where it has a time, after so many milliseconds with an error of its own. */
+export function deadline(signal: AbortSignal, time?: { milliseconds: number; late: () => Error }): Deadline {
   const own = new AbortController();
   const follow = () => own.abort(signal.reason);
   if (signal.aborted) follow();
   signal.addEventListener("abort", follow, { once: true });
-  const timer = milliseconds === undefined ? undefined : setTimeout(() => own.abort(late?.()), Math.min(milliseconds, longestTimer));
+  const timer = time && setTimeout(() => own.abort(time.late()), Math.min(time.milliseconds, longestTimer));
   const clear = () => clearTimeout(timer);
   const stop = (reason: unknown) => {
     clear();

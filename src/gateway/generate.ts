@@ -55,7 +55,7 @@ export interface Generated {
  */
 export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
   const leave = around.client && (await around.routing.limits.enterClient(around.client, input.n));
-  const own = around.timeout === undefined ? undefined : deadline(around.signal, around.timeout, tooLate);
+  const own = around.timeout === undefined ? undefined : deadline(around.signal, { milliseconds: around.timeout, late: tooLate });
   const over = () => {
     own?.clear();
     leave?.();
