@@ -5,7 +5,7 @@ import { createInflate } from "node:zlib";
 const samples: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
 /** The passes of an interlaced PNG: where each begins and how far it steps, across and down. */
-const passes = [
+export const passes = [
   [0, 0, 8, 8],
   [4, 0, 8, 8],
   [0, 4, 4, 8],

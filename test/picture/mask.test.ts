@@ -4,6 +4,7 @@ import sharp, { type Sharp } from "sharp";
 import { InputImage } from "../../src/picture/input.ts";
 import { judgeImage } from "../../src/picture/judge.ts";
 import { convertMask, shrink } from "../../src/picture/mask.ts";
+import { passes } from "../../src/picture/png-lies.ts";
 import { pngChunk } from "../../src/picture/png.ts";
 
 /** Every transparency there is, once. */
@@ -19,17 +20,6 @@ function withAlpha(): Sharp {
 }
 
 const colourTypes = { grey: 0, rgb: 2, palette: 3, "grey+alpha": 4, rgba: 6 };
-
-/** The passes of an interlaced PNG: where each begins and how far it steps, across and down. */
-const passes = [
-  [0, 0, 8, 8],
-  [4, 0, 8, 8],
-  [0, 4, 4, 8],
-  [2, 0, 4, 4],
-  [0, 2, 2, 4],
-  [1, 0, 2, 2],
-  [0, 1, 1, 2],
-] as const;
 
 type Chunk = [type: string, data: number[]];
 
