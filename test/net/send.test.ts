@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { expect } from "chai";
 import { ProviderFailure } from "../../src/errors.ts";
 import { readBody, send } from "../../src/net/send.ts";
@@ -25,6 +26,20 @@ describe("send", () => {
     } finally {
       await provider.close();
     }
+  });
+
+  it("lets others have their turn while a large body comes fast", async () => {
+    const body = Readable.from(Array.from({ length: 8 }, () => Buffer.alloc(64 * 1024)));
+    let turns = 0;
+    let over = false;
+    const other = () => {
+      turns += 1;
+      if (!over) setImmediate(other);
+    };
+    setImmediate(other);
+    await readBody({ status: 200, headers: {}, body }, 1024 * 1024, signal());
+    over = true;
+    expect(turns).to.be.at.least(4);
   });
 
   it("knows that nothing was sent when the other side speaks no TLS, or a header cannot be said", async () => {
