@@ -3,6 +3,7 @@ import { base64Length, base64Of, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { Change, Result } from "../plugin/context.ts";
 import { withRest } from "../plugin/merge.ts";
+import type { Put } from "./write.ts";
 
 /** An answer's body in pieces: JSON text, some of it only known when its turn comes, and pictures that are written as base64 then. */
 export type Piece = string | LocalData | (() => Promise<string>);
@@ -10,13 +11,13 @@ export type Piece = string | LocalData | (() => Promise<string>);
 /** The answer to a client, ready to be written. `length` in bytes, where it is known beforehand. */
 export interface AnswerBody {
   length?: number;
-  chunks: () => AsyncGenerator<string | Buffer>;
+  writeTo: (put: Put) => Promise<void>;
 }
 
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */
 export function answerBody({ result, changes }: Generated): AnswerBody {
   const pieces = result.rest ? arriving(result, result.rest, changes) : complete(result, changes);
-  return { length: lengthOf(pieces), chunks: () => write(pieces) };
+  return { length: lengthOf(pieces), writeTo: (put) => write(pieces, put) };
 }
 
 function complete(result: Result, changes: Change[]): Piece[] {
@@ -76,10 +77,11 @@ function lengthOf(pieces: readonly Piece[]): number | undefined {
   return total;
 }
 
-export async function* write(pieces: readonly Piece[]): AsyncGenerator<string | Buffer> {
+/** Hand pieces on in their order, a picture chunk by chunk as it is read. Rejects with what reading or putting rejects with. */
+export async function write(pieces: readonly Piece[], put: Put): Promise<void> {
   for (const piece of pieces) {
-    if (typeof piece === "string") yield piece;
-    else if (typeof piece === "function") yield await piece();
-    else for await (const chunk of base64Of(piece)) yield chunk;
+    if (typeof piece === "string") await put(piece);
+    else if (typeof piece === "function") await put(await piece());
+    else for await (const chunk of base64Of(piece)) await put(chunk);
   }
 }

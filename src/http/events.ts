@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import type { GatewayError } from "../errors.ts";
@@ -7,6 +6,7 @@ import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import { members, metadataOf, seconds, write, type Piece } from "./answer.ts";
 import type { RequestState } from "./gateway.ts";
+import { putInto, type Put } from "./write.ts";
 
 /** An answer as server-sent events. Its head goes out with the first of them, or with the first sign of life. */
 export interface EventAnswer {
@@ -45,6 +45,12 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
     gone.abort();
   });
 
+  const whole = putInto(res, gone.signal);
+  const put: Put = (chunk) => {
+    if (res.destroyed) throw new Error("the connection is closed");
+    return whole(chunk);
+  };
+
   /** Write one event after the other, each as the client takes it. */
   const inTurn = (pieces: readonly Piece[]): Promise<void> => {
     waiting += 1;
@@ -61,10 +67,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
       ctx.flushHeaders();
     }
     try {
-      for await (const chunk of write(pieces)) {
-        if (res.destroyed) throw new Error("the connection is closed");
-        if (!res.write(chunk)) await once(res, "drain", { signal: gone.signal });
-      }
+      await write(pieces, put);
     } catch (error) {
       // Half an event cannot be taken back; only a broken connection tells that it is not whole.
       if (!state.signal.aborted && !res.destroyed) {

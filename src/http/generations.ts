@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { finished } from "node:stream/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
@@ -14,6 +13,7 @@ import type { Gateway, RequestState } from "./gateway.ts";
 import { modelFor } from "./models.ts";
 import { originOf } from "./pictures.ts";
 import { readRequest, usualLimits } from "./request.ts";
+import { putInto } from "./write.ts";
 
 /** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
 export async function generations(ctx: Context, gateway: Gateway, operation: OperationName): Promise<void> {
@@ -126,13 +126,13 @@ function count(
 /** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
 async function send(ctx: Context, generated: Generated, log: Logger): Promise<void> {
   const state = ctx.state as RequestState;
-  const { length, chunks } = answerBody(generated);
+  const { length, writeTo } = answerBody(generated);
   ctx.status = 200;
   ctx.type = "application/json";
   if (generated.result.pictures.every(({ data }) => data.kind === "url")) {
     // An answer without pictures in it is one short text, for which a pipeline would cost more than writing it.
     let text = "";
-    for await (const piece of chunks()) text += String(piece);
+    await writeTo((piece) => void (text += String(piece)));
     ctx.body = text;
     return;
   }
@@ -140,7 +140,7 @@ async function send(ctx: Context, generated: Generated, log: Logger): Promise<vo
   ctx.respond = false;
   try {
     // By hand: a pipe between them would cost as much again as the copying.
-    for await (const chunk of chunks()) if (!ctx.res.write(chunk)) await once(ctx.res, "drain", { signal: state.signal });
+    await writeTo(putInto(ctx.res, state.signal));
   } catch (error) {
     if (!state.signal.aborted) {
       state.failed = 502;

@@ -1,0 +1,22 @@
+import type { ServerResponse } from "node:http";
+
+/** Takes a piece of an answer; a promise says when there is room for the next. */
+export type Put = (chunk: string | Buffer) => Promise<void> | undefined;
+
+/**
+ * Writes to an answer no faster than its client reads. Waiting rejects with the signal's reason once it aborts, or with the answer's error.
+ * One listener serves all waits of an answer: one for each wait cost more than all the rest of writing a large picture.
+ */
+export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
+  let waiting: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
+  answer.on("drain", () => waiting?.resolve());
+  answer.on("error", (error) => waiting?.reject(error));
+  signal.addEventListener("abort", () => waiting?.reject(signal.reason), { once: true });
+  return (chunk) => {
+    if (answer.write(chunk)) return undefined;
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      waiting = { resolve, reject };
+    });
+  };
+}
