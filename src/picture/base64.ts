@@ -1,4 +1,4 @@
-import { sniffBytes } from "./sniff.ts";
+import { sniff, sniffBytes } from "./sniff.ts";
 
 /** Base64 characters decoded or encoded at a time: a multiple of four, small enough to keep the event loop and the string heap light. */
 const slice = 1024 * 1024;
@@ -94,9 +94,17 @@ export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGene
   }
 }
 
-/** What the beginning of a text would be in bytes if it were base64, with or without the prefix of a data URI. */
+/**
+ * What the beginning of a text would be in bytes if it were base64, with or without the prefix of a data URI: as many as `sniff` needs to
+ * tell all it can. Most pictures say their size at once, and decoding all that is here is a fifth of a small picture's garbage.
+ */
 export function guessHead(text: Buffer): Buffer {
-  return Buffer.from(text.toString("latin1", prefixOf(text).length), "base64").subarray(0, sniffBytes);
+  const from = prefixOf(text).length;
+  const first = Buffer.from(text.toString("latin1", from, from + 1024), "base64");
+  const seen = sniff(first);
+  // Of an AVIF the first size is not always the picture's own.
+  if (!seen || (seen.width !== undefined && seen.mediaType !== "image/avif")) return first;
+  return Buffer.from(text.toString("latin1", from), "base64").subarray(0, sniffBytes);
 }
 
 /** The beginning of a data URI whose content is base64; empty for everything else. */
