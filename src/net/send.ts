@@ -22,8 +22,9 @@ export interface IncomingAnswer {
 }
 
 // Sockets last used are used first, so that idle ones grow old and close: before common servers close them at five seconds,
-// since a request on a socket that closes meanwhile fails, and may not be sent again.
-const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000 } as const;
+// since a request on a socket that closes meanwhile fails, and may not be sent again. Node stops reading a socket for every 16 KB that
+// wait to be taken and begins again, which is two system calls a chunk; this many may wait.
+const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000, readableHighWaterMark: 256 * 1024 } as const;
 
 // For addresses that a provider's answer named: public ones only, judged when the socket connects.
 const guards = { http: new RequestFilteringHttpAgent(), https: new RequestFilteringHttpsAgent() };

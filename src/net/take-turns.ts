@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 
 /** Bytes that a body may bring before others have their turn. */
-const most = 128 * 1024;
+const most = 256 * 1024;
 
 /**
  * Told of each chunk of one body, it says when to wait for everybody else. A fast connection is otherwise read 32 times, with all that is
