@@ -28,9 +28,9 @@ export interface Channel {
   /** Proves a key with a call that costs nothing, where the channel has one. */
   verify?: Verify;
   /** Whether an address may see the key. */
-  mayCarryKey(url: URL): boolean;
+  mayCarryKey: (url: URL) => boolean;
   /** Whether a picture's URL may be at a private address. */
-  trusted(url: URL): boolean;
+  trusted: (url: URL) => boolean;
   /** Why it is off; undefined while it is on. */
   off?: string;
   models: readonly string[];
@@ -114,13 +114,18 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     connect: limits.connect === undefined ? undefined : milliseconds(limits.connect),
     firstByte: limits.first_byte === undefined ? undefined : milliseconds(limits.first_byte),
   };
+  const { baseUrl, authorize, mayCarryKey, trusted } = channel;
+  const { wait } = parts;
   const around = (ctx: PluginContext, key: Key | undefined, events?: Events): Exchange => ({
-    ...channel,
     ctx,
+    baseUrl,
     variables,
     key,
-    wait: parts.wait,
+    authorize,
+    mayCarryKey,
+    trusted,
     patience,
+    wait,
     events,
   });
   const operationFor = ({ operation }: PluginContext): Operation => {

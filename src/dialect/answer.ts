@@ -56,14 +56,16 @@ export async function readAnswer(incoming: IncomingAnswer, around: Exchange, ear
   }
 }
 
-async function readWhole({ body, ...head }: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
-  const type = head.headers["content-type"] ?? "";
-  const arrived = arrivedBody(body, sniffBytes);
-  if (arrived) return { ...head, ...(await parse(arrived, type)) };
-  const chunks = bodyOf({ body, ...head }, answerLimit, around.ctx.signal);
+async function readWhole(incoming: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
+  const { status, headers } = incoming;
+  const type = headers["content-type"] ?? "";
+  const answerOf = ({ body, picture }: Content): Answer => (picture ? { status, headers, body, picture } : { status, headers, body });
+  const arrived = arrivedBody(incoming.body, sniffBytes);
+  if (arrived) return answerOf(await parse(arrived, type));
+  const chunks = bodyOf(incoming, answerLimit, around.ctx.signal);
   const beginning = await readHead(chunks);
-  if (beginning.length < sniffBytes) return { ...head, ...(await parse(beginning, type)) };
-  return { ...head, ...(await receive(beginning, chunks, type, around, early && ((part) => early({ ...head, ...part })))) };
+  if (beginning.length < sniffBytes) return answerOf(await parse(beginning, type));
+  return answerOf(await receive(beginning, chunks, type, around, early && ((part) => early(answerOf(part)))));
 }
 
 /** The data of one event of an answer that is a stream: JSON parsed, text as it is. */

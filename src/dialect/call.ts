@@ -17,7 +17,7 @@ import type { Authorizer, Key } from "../net/auth/authorizer.ts";
 import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net/body.ts";
 import type { OutgoingRequest, Patience } from "../net/send.ts";
 import type { Events } from "../plugin/compose.ts";
-import type { PluginContext } from "../plugin/context.ts";
+import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
 import { readSize } from "../size.ts";
 import { unfit } from "./failure.ts";
 
@@ -40,6 +40,8 @@ export interface Exchange {
   ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
   baseUrl: string;
   variables: Record<string, unknown>;
+  /** What `variablesOf` gave. */
+  scope?: Variables;
   key: Key | undefined;
   authorize: Authorizer | undefined;
   /** Whether this address may see the key. */
@@ -155,10 +157,16 @@ async function encode(
   return { headers: { "content-type": "application/json" }, body: await encodeJson(value) };
 }
 
-/** What templates see of a request. `size` is worked out anew: a plugin may have changed the request's. */
-export function variablesOf({ ctx, variables, baseUrl, key }: Exchange): Variables {
-  const size = ctx.request.size === undefined ? {} : (readSize(ctx.request.size) ?? { text: ctx.request.size });
-  return { request: ctx.request, size, model: ctx.model, variables, base_url: baseUrl.replace(/\/$/, ""), key };
+/** What templates see of a request; it stays as the plugins left it for all of its calls. */
+export function variablesOf(exchange: Exchange): Variables {
+  const { ctx, variables, baseUrl, key } = exchange;
+  const { request, model } = ctx;
+  exchange.scope ??= { request, size: sizeIn(request), model, variables, base_url: baseUrl.replace(/\/$/, ""), key };
+  return exchange.scope;
+}
+
+function sizeIn({ size }: UnifiedRequest): object {
+  return size === undefined ? {} : (readSize(size) ?? { text: size });
 }
 
 function tellMapped({ ctx }: Exchange, name: string, from: unknown, to: unknown): void {

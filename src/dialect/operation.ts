@@ -122,6 +122,7 @@ export function compileOperation(
   };
 
   const judge = (answer: Answer, around: Exchange): void => {
+    if (errors.length === 0) return;
     const variables = { ...variablesOf(around), ...answer };
     const rule = errors.find((candidate) => candidate.matches(variables));
     if (rule) throw rule.failure(variables, usualOf(answer));
@@ -138,8 +139,8 @@ export function compileOperation(
 
   const finish = async (submission: Answer, around: Exchange, bodies: Record<string, unknown>): Promise<Result> => {
     const base = { ...variablesOf(around), before: bodies, submitted: submission.body, submission };
-    const tellProvider = () => void stop(cancel, around, { ...base, ...submission });
-    around.ctx.signal.addEventListener("abort", tellProvider, { once: true });
+    const tellProvider = cancel && (() => void stop(cancel, around, { ...base, ...submission }));
+    if (tellProvider) around.ctx.signal.addEventListener("abort", tellProvider, { once: true });
     try {
       const last = poll ? await poll(submission, around, { ...base, ...submission }) : submission;
       const form = forms.find(({ applies }) => applies({ ...base, ...last }));
@@ -147,7 +148,7 @@ export function compileOperation(
       const answer = form.from ? good(await again(form.from, around, { ...base, ...last }), around) : last;
       return form.extract({ ...base, ...answer }, answer);
     } finally {
-      around.ctx.signal.removeEventListener("abort", tellProvider);
+      if (tellProvider) around.ctx.signal.removeEventListener("abort", tellProvider);
     }
   };
 
@@ -244,8 +245,7 @@ async function again(from: ReturnType<typeof compileCall>, around: Exchange, var
 }
 
 /** Tell the provider that nobody waits for its task. Nobody waits for the answer either. */
-async function stop(cancel: ReturnType<typeof compileCall> | undefined, around: Exchange, variables: Variables): Promise<void> {
-  if (!cancel) return;
+async function stop(cancel: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<void> {
   try {
     const { request } = await cancel(around, variables);
     await exchange(request, { ...around, ctx: { ...around.ctx, signal: AbortSignal.timeout(cancelTime) } });

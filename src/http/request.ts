@@ -78,9 +78,8 @@ export async function readFields(
 const abilities: Record<OperationName, string> = { generate: "make pictures from a prompt alone", edit: "edit pictures" };
 
 function judgeOperation({ id, routes }: Asked, wanted: OperationName, byImage: boolean): void {
-  const able = new Set(routes.flatMap(({ operations }) => [...operations]));
-  if (able.has(wanted)) return;
-  const can = [...able].map((name) => `${name} (${abilities[name]})`).join(", ");
+  if (routes.some(({ operations }) => operations.has(wanted))) return;
+  const can = [...new Set(routes.flatMap(({ operations }) => [...operations]))].map((name) => `${name} (${abilities[name]})`).join(", ");
   throw new GatewayError("invalid_value", `${id} cannot ${abilities[wanted]}; what it can: ${can}`, {
     param: byImage || wanted === "generate" ? "image" : "model",
   });
