@@ -54,7 +54,7 @@ function observe(gateway: Gateway) {
     const leave = gateway.life?.enter(hangUp);
     ctx.res.once("close", () => {
       leave?.();
-      hangUp.abort(hungUp);
+      if (!ctx.res.writableFinished) hangUp.abort(hungUp);
       gateway.metrics.inFlight.dec();
       const status = state.failed ?? (ctx.res.writableFinished ? ctx.status : 499);
       const seconds = (performance.now() - began) / 1000;
