@@ -116,7 +116,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   };
   const { baseUrl, authorize, mayCarryKey, trusted } = channel;
   const { wait } = parts;
-  const around = (ctx: PluginContext, key: Key | undefined, events?: Events): Exchange => ({
+  const around = (ctx: Exchange["ctx"], key: Key | undefined, events?: Events): Exchange => ({
     ctx,
     baseUrl,
     variables,
@@ -143,7 +143,8 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     (key: Key | undefined, progress: Progress, signal: AbortSignal): Core =>
     async (ctx, events) => {
       const operation = operationFor(ctx);
-      const exchange = around({ ...ctx, signal }, key, events);
+      const { request, model, change, spool, early, log } = ctx;
+      const exchange = around({ request, model, change, spool, early, log, signal }, key, events);
       const prepared = await prepare(ctx, exchange, await operation.begin(exchange));
       progress.submitted = true;
       ctx.result = await operation.run(prepared, exchange);

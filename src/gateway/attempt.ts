@@ -8,7 +8,7 @@ import { clone } from "../plugin/clone.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
 import { withRest } from "../plugin/merge.ts";
 import { operationOf, type Change, type Kept, type PluginContext, type Result, type UnifiedRequest } from "../plugin/context.ts";
-import { deadline } from "./deadline.ts";
+import { deadline, type Deadline } from "./deadline.ts";
 
 /** What an attempt needs of the process it runs in. */
 export interface AttemptSurroundings {
@@ -39,12 +39,14 @@ export async function attempt(
   progress: Progress,
 ): Promise<{ result: Result; changes: Change[] }> {
   const changes: Change[] = [];
-  const { signal, stop } = deadline(around.signal);
   // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded or converted.
-  const { signal: inTime, clear } = deadline(signal, {
+  const calls = deadline(around.signal, {
     milliseconds: route.timeout,
     late: () => new ProviderFailure("timeout", "the provider did not finish in time"),
   });
+  // Made when somebody asks for it: most attempts have nothing to end but the calls, and a signal is dear.
+  let all: Deadline | undefined;
+  const signalOfAll = () => (all ??= deadline(around.signal)).signal;
   let shown = 0;
   const { events } = around;
   const counted: Events | undefined = events?.show && {
@@ -73,6 +75,7 @@ export async function attempt(
       if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
     },
     fetchPicture: async (url) => {
+      const signal = signalOfAll();
       await around.spool.room(passingRoom, signal);
       const trusted = (target: URL) => route.channel.trusted(target);
       return { kind: "stream", ...(await around.fetchPicture(url, { signal, trusted })) };
@@ -80,11 +83,13 @@ export async function attempt(
     store: { save: (chunks, life) => around.save(chunks, life), reachable: around.reachable },
     spool: around.spool,
     early: around.early === true && input.n === 1,
-    signal,
+    get signal() {
+      return signalOfAll();
+    },
     log: around.log,
   };
   try {
-    await route.run(ctx, key, progress, inTime, counted);
+    await route.run(ctx, key, progress, calls.signal, counted);
     judgeCount(ctx, ctx.result.pictures.length + shown, route.partial);
     const { pictures } = ctx.result;
     const rest = ctx.result.rest?.then((whole) => {
@@ -97,13 +102,14 @@ export async function attempt(
       // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
       ctx.result = withRest(ctx.result, await rest);
     }
-    // The time of the attempt is that of the provider's whole answer.
-    void Promise.resolve(ctx.result.rest).then(clear, clear);
+    // Until the provider's whole answer is here.
+    if (ctx.result.rest) void ctx.result.rest.then(calls.leave, calls.leave);
+    else calls.leave();
     return { result: ctx.result, changes };
   } catch (error) {
     // Calls and downloads that were begun for an answer that will not come are ended.
-    clear();
-    stop(error);
+    calls.stop(error);
+    all?.stop(error);
     throw error;
   }
 }

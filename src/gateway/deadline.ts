@@ -8,6 +8,8 @@ export interface Deadline {
   stop: (reason: unknown) => void;
   /** The time does not count any more. */
   clear: () => void;
+  /** Nor does the other: what it was for is over. */
+  leave: () => void;
 }
 
 /** Let something end with `signal`, or, where it has a time, after so many milliseconds with an error of its own. */
@@ -18,10 +20,13 @@ export function deadline(signal: AbortSignal, time?: { milliseconds: number; lat
   signal.addEventListener("abort", follow, { once: true });
   const timer = time && setTimeout(() => own.abort(time.late()), Math.min(time.milliseconds, longestTimer));
   const clear = () => clearTimeout(timer);
-  const stop = (reason: unknown) => {
+  const leave = () => {
     clear();
     signal.removeEventListener("abort", follow);
+  };
+  const stop = (reason: unknown) => {
+    leave();
     own.abort(reason);
   };
-  return { signal: own.signal, stop, clear };
+  return { signal: own.signal, stop, clear, leave };
 }

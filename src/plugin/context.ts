@@ -87,7 +87,7 @@ export interface PluginContext {
   };
   readonly channel: { readonly name: string };
   /** Record what was done to the client's wish: `change("style", { what: "dropped" })`, `change("size", { from: "16:9", to: "1792x1008" })`. */
-  change(field: string, change: { what?: string; from?: unknown; to?: unknown }): void;
+  change: (field: string, change: { what?: string; from?: unknown; to?: unknown }) => void;
   /** Fetch a picture's URL through the guard. The first bytes have arrived and are an image's when it resolves. */
   fetchPicture(url: string): Promise<Extract<PictureData, { kind: "stream" }> & { mediaType: string }>;
   /** Keep a picture and give it a URL of our own; `life` in seconds. `reachable` says whether a provider can fetch it there. */
