@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../test/helpers/port.ts";
@@ -31,9 +31,16 @@ interface Start {
 
 const here = fileURLToPath(new URL("./", import.meta.url));
 const main = fileURLToPath(new URL("../src/main.js", import.meta.url));
+/** The flags that `npm start` gives to Node. */
+const flags = startCommand().filter((word) => word.startsWith("--"));
 /** Every Node process can be asked for the stalls of its event loop. */
 const node = [process.execPath, "--import", join(here, "probe.js")];
 const authorization = { authorization: "Bearer sk-bench" };
+
+function startCommand(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(here, "../../package.json"), "utf8")) as { scripts: { start: string } };
+  return scripts.start.split(" ");
+}
 
 /** Where a peer keeps what it stores, and writes its stalls. */
 export function folderOf(name: PeerName): string {
@@ -69,7 +76,7 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
     case "pictor":
     case "pictor-2-workers":
       return begun(
-        start([...node, ...(profile ? profiling(folder) : []), main, "serve", ...(name === "pictor" ? [] : ["--workers", "2"])], {
+        start([...node, ...flags, ...(profile ? profiling(folder) : []), main, "serve", ...(name === "pictor" ? [] : ["--workers", "2"])], {
           PORT: String(port),
           PICTOR_API_KEYS: "sk-bench",
           PICTOR_CHANNELS: channels,
