@@ -1,3 +1,4 @@
+import { on } from "node:events";
 import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
@@ -22,9 +23,8 @@ export interface IncomingAnswer {
 }
 
 // Sockets last used are used first, so that idle ones grow old and close: before common servers close them at five seconds,
-// since a request on a socket that closes meanwhile fails, and may not be sent again. Node stops reading a socket for every 16 KB that
-// wait to be taken and begins again, which is two system calls a chunk; this many may wait.
-const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000, readableHighWaterMark: 256 * 1024 } as const;
+// since a request on a socket that closes meanwhile fails, and may not be sent again.
+const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000 } as const;
 
 // For addresses that a provider's answer named: public ones only, judged when the socket connects.
 const guards = { http: new RequestFilteringHttpAgent(), https: new RequestFilteringHttpsAgent() };
@@ -114,6 +114,8 @@ export async function send(
     });
     // The client's own stream would only pass each chunk on once more. It listens to the signal until it is told of the end.
     for (const end of ["end", "close"]) response.once(end, () => stream.destroy());
+    // While somebody waits for it to be readable, a stream's data does not flow.
+    response.removeAllListeners("readable");
     return { status: response.statusCode, headers: plainHeaders(response.headers), body: response };
   } catch (error) {
     const cause: unknown = signal.aborted ? signal.reason : error;
@@ -137,32 +139,39 @@ function failureOf(cause: unknown, connected: boolean): ProviderFailure {
   return connected ? cause : new ProviderFailure(cause.kind, cause.message, { ...cause.details, notAccepted: true });
 }
 
+// A stream's own iterator stops the socket for every chunk, and puts together what came meanwhile, which copies it. Chunks that may wait.
+const inFlow = { close: ["end", "close"], highWaterMark: 4, lowWaterMark: 1 };
+
 /**
  * A body as it arrives, at most `limit` bytes. Throws `ProviderFailure("bad_response")` for one that is cut or too large, or the
  * signal's reason.
  */
 export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const { body } = answer;
   let length = 0;
   const othersTurn = takeTurns();
   const tooLarge = () => new ProviderFailure("bad_response", `the provider's answer is larger than ${limit} bytes`);
   if (Number(answer.headers["content-length"]) > limit) {
-    answer.body.destroy();
+    body.destroy();
     throw tooLarge();
   }
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    // What ended before anybody listened tells nobody of it.
+    const chunks = body.closed || body.readableEnded ? [] : (on(body, "data", inFlow) as AsyncIterable<[Buffer]>);
+    for await (const [chunk] of chunks) {
       length += chunk.length;
       if (length > limit) throw tooLarge();
       yield chunk;
       await othersTurn(chunk);
     }
+    if (!body.readableEnded) throw new Error("the body ended too early");
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ProviderFailure) throw error;
     throw new ProviderFailure("bad_response", "the provider's answer was cut", { cause: error });
   } finally {
     // The client listens to the signal until then, and a task is polled many times with one signal.
-    answer.body.destroy();
+    body.destroy();
   }
 }
 
