@@ -43,8 +43,8 @@ export async function serve(
 ): Promise<Serving> {
   // Bytes outside the heap, as pictures are, count for when V8 collects it, against a limit made of the heap alone. After a quiet time
   // that limit is a third more than the heap, and stays so while the heap is flat: the same 30 MB were collected ten times a second,
-  // for two thirds of the CPU. This is four heaps, as V8 has it in a process that was never quiet. Flags are read at each collection.
-  setFlagsFromString("--heap-growing-percent=300");
+  // for two thirds of the CPU. This is three heaps; V8 has up to four in a process that was never quiet. Flags are read at each collection.
+  setFlagsFromString("--heap-growing-percent=200");
   const settings = readSettings(env);
   const plugins = await loadPlugins(settings.pluginFolders);
   const log = pino({ level: settings.logLevel });
