@@ -1,8 +1,8 @@
 import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
 import fc from "fast-check";
-import { decodeBase64, decodeHead, encodeBase64, readBase64 } from "../../src/picture/base64.ts";
-import { sniffBytes } from "../../src/picture/sniff.ts";
+import { decodeBase64, decodeHead, encodeBase64, guessHead, readBase64 } from "../../src/picture/base64.ts";
+import { sniff, sniffBytes } from "../../src/picture/sniff.ts";
 
 async function* from(chunks: Iterable<Uint8Array>): AsyncGenerator<Buffer> {
   for (const chunk of chunks) yield Promise.resolve(Buffer.from(chunk));
@@ -121,5 +121,22 @@ describe("base64", () => {
     const begun = performance.now();
     expect(readBase64(text)).to.deep.include({ ascii: text });
     expect(performance.now() - begun).to.be.below(500);
+  });
+});
+
+describe("the head of a picture in base64", () => {
+  const segment = (marker: number, content: Buffer) => Buffer.concat([Buffer.from([0xff, marker, 0, content.length + 2]), content]);
+  const frame = segment(0xc0, Buffer.from([8, 0x02, 0x00, 0x03, 0x00, 1, 1, 0x11, 0]));
+
+  it("is no longer than it takes to tell the size", () => {
+    const early = Buffer.concat([Buffer.from([0xff, 0xd8]), frame, Buffer.alloc(4000)]);
+    expect(guessHead(Buffer.from(early.toString("base64"))).length).to.be.below(1024);
+  });
+
+  it("reaches as far as the size stands", () => {
+    const previews = Array.from({ length: 20 }, () => segment(0xe1, Buffer.alloc(200)));
+    const late = Buffer.concat([Buffer.from([0xff, 0xd8]), ...previews, frame, Buffer.alloc(100)]);
+    const seen = sniff(guessHead(Buffer.from(`data:image/jpeg;base64,${late.toString("base64")}`)));
+    expect(seen).to.deep.equal({ mediaType: "image/jpeg", width: 768, height: 512 });
   });
 });
