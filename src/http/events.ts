@@ -6,7 +6,7 @@ import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import { members, metadataOf, seconds, write, type Piece } from "./answer.ts";
 import type { RequestState } from "./gateway.ts";
-import { putInto, type Put } from "./write.ts";
+import { putInto } from "./write.ts";
 
 /** An answer as server-sent events. Its head goes out with the first of them, or with the first sign of life. */
 export interface EventAnswer {
@@ -45,11 +45,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
     gone.abort();
   });
 
-  const whole = putInto(res, gone.signal);
-  const put: Put = (chunk) => {
-    if (res.destroyed) throw new Error("the connection is closed");
-    return whole(chunk);
-  };
+  const put = putInto(res, gone.signal);
 
   /** Write one event after the other, each as the client takes it. */
   const inTurn = (pieces: readonly Piece[]): Promise<void> => {

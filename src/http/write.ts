@@ -13,6 +13,7 @@ export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
   answer.on("error", (error) => waiting?.reject(error));
   signal.addEventListener("abort", () => waiting?.reject(signal.reason), { once: true });
   return (chunk) => {
+    // One that is closed takes nothing either, and its signal has aborted, or is about to.
     if (answer.write(chunk)) return undefined;
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
