@@ -43,8 +43,13 @@ interface ErrorDetails {
   status?: number;
   /** Seconds until a new try makes sense; sent as `retry-after`. */
   retryAfter?: number;
+  /** Whether the same request may succeed soon; the status decides where it is absent. */
+  retry?: boolean;
   cause?: unknown;
 }
+
+/** Statuses after which the same request may soon succeed. */
+const passing = new Set([429, 502, 503, 504]);
 
 /** An error a client is told. The message says what was wrong and what would be right, and names no host and no key. */
 export class GatewayError extends Error {
@@ -52,6 +57,8 @@ export class GatewayError extends Error {
   readonly status: number;
   readonly param: string | null;
   readonly retryAfter: number | undefined;
+  /** Whether the same request may succeed soon, provided that nothing was ordered for this one. */
+  readonly retry: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -60,6 +67,7 @@ export class GatewayError extends Error {
     this.status = details.status ?? errorStatus[code];
     this.param = details.param ?? null;
     this.retryAfter = details.retryAfter;
+    this.retry = details.retry ?? passing.has(this.status);
   }
 
   get type(): string {
@@ -140,6 +148,7 @@ export function clientError(failure: ProviderFailure): GatewayError {
     case "auth":
     case "quota":
       return new GatewayError("upstream_error", "the provider refused the gateway's own account; the operator has been told", {
+        retry: false,
         cause: failure,
       });
     case "rate_limit":

@@ -22,14 +22,14 @@ export interface GatewayFile {
   off: readonly { name: string; reason: string }[];
   /** The models that may stand in for a model. */
   fallback: Readonly<Record<string, readonly string[]>>;
-  routing: Pick<TableOptions, "sharing" | "timeout">;
+  routing: Omit<TableOptions, "fallback">;
   server: ServerLimits;
 }
 
 interface Written {
   keys?: WrittenKey[];
   fallback?: Record<string, string[]>;
-  routing?: { sharing?: Sharing; timeout?: string };
+  routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string };
   server?: Record<"headers_timeout" | "body_timeout" | "body_idle", string | undefined> & { connections?: number };
 }
 
@@ -54,7 +54,7 @@ export async function readGatewayFile(
   env: Environment,
   { named = false, models }: { named?: boolean; models?: readonly string[] } = {},
 ): Promise<GatewayFile> {
-  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: {}, server: {} };
+  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {} };
   const isThere = await access(file).then(
     () => true,
     () => false,
@@ -84,7 +84,7 @@ function compile(located: Located, env: Environment, models: readonly string[] |
   return {
     ...clientsOf(keys, located, env, problems),
     fallback,
-    routing: { ...routing, timeout: timeOf(routing.timeout) },
+    routing: routingOf(routing),
     server: limitsOf(server),
   };
 }
@@ -170,6 +170,15 @@ function judgeFallback(
     if (!models.includes(model)) tell(["fallback", model], model, "key");
     for (const [index, other] of others.entries()) if (!models.includes(other)) tell(["fallback", model, index], other, "value");
   }
+}
+
+function routingOf({
+  sharing,
+  timeout,
+  answer_within = "280s",
+  repeat_within = "15s",
+}: NonNullable<Written["routing"]>): GatewayFile["routing"] {
+  return { sharing, timeout: timeOf(timeout), answerWithin: timeOf(answer_within), repeatWithin: timeOf(repeat_within) };
 }
 
 function timeOf(text: string | undefined): number | undefined {

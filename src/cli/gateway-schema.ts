@@ -59,6 +59,16 @@ export const gatewayFileSchema = closed({
         ...duration,
         description: "The longest that a request may take, over all attempts and waits; as long as these may when omitted.",
       },
+      answer_within: {
+        ...duration,
+        description:
+          "The longest that a client waits for an answer that is no stream; `280s` when omitted, since many clients and proxies give up at 300. A request that takes longer is answered with 504 and goes on: `GET /v1/requests/{id}` gives its picture once it is there.",
+      },
+      repeat_within: {
+        ...duration,
+        description:
+          "For how long the outcome of a request that may have been paid for is given again to a client that repeats it, without a new order; `15s` when omitted. A new `Idempotency-Key` orders at once.",
+      },
     },
     { description: "How requests find their channel." },
   ),

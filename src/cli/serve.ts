@@ -97,7 +97,7 @@ export async function serve(
     });
     const handle = app.callback();
     const server = await startServer((request, response) => void handle(request, response), { ...settings, ...first.file.server });
-    closing.push(() => server.close(settings.shutdownSeconds * 1000, life.cut));
+    closing.push(() => server.close(settings.shutdownSeconds * 1000, life.cut, life.idle));
     // Only now is the port known where any would do.
     refuseOwnAddress(first.table.channels, { ...settings, port: server.port });
     const watcher = watchPaths([settings.channels, settings.config.file], first.files, () => void inForce.reload());

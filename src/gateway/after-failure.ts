@@ -26,3 +26,10 @@ export function afterFailure(error: unknown, { submitted, accepted, shown }: Pro
 function afterProof(kind: ProviderFailure["kind"], status: number | undefined): Next {
   return (kind === "failed" || kind === "timeout") && status === undefined ? "next_channel" : "next_key";
 }
+
+/** Whether a picture may have been made, and may have to be paid for, in an attempt that failed. */
+export function mayCost(error: unknown, { submitted, accepted, shown }: Progress): boolean {
+  if (!submitted) return false;
+  if (accepted || shown || !(error instanceof ProviderFailure)) return true;
+  return !error.details.notAccepted && error.kind !== "invalid_request" && error.kind !== "refused";
+}

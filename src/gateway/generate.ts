@@ -3,7 +3,7 @@ import type { Progress, Route } from "../channels/route.ts";
 import { GatewayError, ProviderFailure } from "../errors.ts";
 import { freeze } from "../plugin/clone.ts";
 import { operationOf, type Change, type Result, type UnifiedRequest } from "../plugin/context.ts";
-import { afterFailure, type Next } from "./after-failure.ts";
+import { afterFailure, mayCost, type Next } from "./after-failure.ts";
 import { attempt, type AttemptSurroundings } from "./attempt.ts";
 import type { Candidate } from "./candidate.ts";
 import { order } from "./choose.ts";
@@ -41,6 +41,8 @@ export interface Attempt {
   /** `ok`, the class of the failure, `unfit` where the channel cannot send the request, `client_gone`, `shutting_down` or `error`. */
   outcome: string;
   seconds: number;
+  /** Whether a picture was made, or may have been: the same request once more could be paid for twice. */
+  mayCost: boolean;
 }
 
 export interface Generated {
@@ -151,7 +153,7 @@ async function tried(candidate: Candidate, input: UnifiedRequest, around: Surrou
   const began = health.began(candidate);
   const progress: Progress = { submitted: false, accepted: false };
   const ended = (outcome: string, error?: unknown) => {
-    const tried = { route, outcome, seconds: (now() - began) / 1000 };
+    const tried = { route, outcome, seconds: (now() - began) / 1000, mayCost: error === undefined || mayCost(error, progress) };
     attempts.push(tried);
     around.attempted(tried);
     return health.ended(candidate, began, error);

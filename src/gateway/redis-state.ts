@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { messageOf } from "../errors.ts";
 import type { Told } from "./health.ts";
-import { createLimiters, createMemoryState, takeFrom, type SharedState } from "./shared-state.ts";
+import { createLimiters, createMemoryState, createReceivers, takeFrom, type SharedState } from "./shared-state.ts";
 
 /** Milliseconds that an answer may take; who waits for it is a client. */
 const patience = 250;
@@ -53,6 +53,7 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
   );
   const held = new Map<string, string>();
   const told = new Map<string, { until: number; told: Exclude<Told, string> }>();
+  const receivers = createReceivers();
   let hear: (subject: string, told: Told) => void = () => undefined;
   let quietUntil = 0;
   let isAlone = true;
@@ -128,9 +129,14 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
   client.on("error", lost);
   client.on("ready", () => void ask(() => client.ping()));
   ears.on("error", () => undefined);
-  ears.on("ready", () => void ears.subscribe(topic).catch(() => undefined));
-  ears.on("message", (_topic, message: string) =>
+  ears.on("ready", () => void ears.subscribe(topic, notesTopic).catch(() => undefined));
+  ears.on("message", (heardOn, message: string) =>
     heed(() => {
+      if (heardOn === notesTopic) {
+        const { instance: from, topic: about, note } = JSON.parse(message) as { instance: string; topic: string; note: unknown };
+        if (from !== instance) receivers.receive(about, note);
+        return;
+      }
       const { instance: from, subject, told: what } = JSON.parse(message) as { instance: string; subject: string; told: unknown };
       if (from !== instance) hear(subject, asTold(what));
     }),
@@ -170,6 +176,8 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
     listen: (listener) => {
       hear = listener;
     },
+    share: (about, note) => void ask(() => client.publish(notesTopic, JSON.stringify({ instance, topic: about, note }))),
+    onShared: receivers.add,
     standing: () => (isAlone ? "alone" : "shared"),
     close: () => {
       clearInterval(renewal);
@@ -181,6 +189,7 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
 }
 
 const topic = "pictor:health";
+const notesTopic = "pictor:notes";
 const trialKey = (subject: string) => `pictor:trial:${subject}`;
 const restKey = (subject: string) => `pictor:rest:${subject}`;
 

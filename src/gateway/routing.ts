@@ -1,6 +1,8 @@
 import { createHealth, type Health } from "./health.ts";
 import { createLimits, type Limits } from "./limits.ts";
+import { createLateAnswers, type LateAnswers } from "./late.ts";
 import { createMemoryState, type SharedState } from "./shared-state.ts";
+import { createUncertainOutcomes, type UncertainOutcomes } from "./uncertain.ts";
 
 /** What requests know of each other: it outlives the tables, and is one for the whole process. */
 export interface Routing {
@@ -8,6 +10,10 @@ export interface Routing {
   limits: Limits;
   /** What other instances count and know too. */
   state: SharedState;
+  /** Outcomes that may have been paid for. */
+  uncertain: UncertainOutcomes;
+  /** What came after its request had been answered. */
+  late: LateAnswers;
   /** From 0 to below 1. */
   random: () => number;
   /** Which of a channel's keys comes first this time; they take turns. */
@@ -35,6 +41,8 @@ export function createRouting({ now = Date.now, random = Math.random, state = cr
     health,
     limits: createLimits(state),
     state,
+    uncertain: createUncertainOutcomes(state),
+    late: createLateAnswers(state),
     random,
     now,
     turn: (channel) => {

@@ -15,6 +15,10 @@ export interface SharedState {
   tell(subject: string, told: Told): void;
   /** Be told what the others learn. */
   listen(hear: (subject: string, told: Told) => void): void;
+  /** Give a note on some topic to the other processes and instances, as far as they can be reached. It must survive JSON. */
+  share(topic: string, note: unknown): void;
+  /** Receive what others share on a topic. */
+  onShared(topic: string, receive: (note: unknown) => void): void;
   /** Whether it is one process's own, shared, or should be shared and cannot be for now. */
   standing: () => "own" | "shared" | "alone";
   close(): Promise<void>;
@@ -50,6 +54,15 @@ export async function takeFrom(limiter: RateLimiterAbstract, subject: string, pi
   }
 }
 
+/** Receivers of notes by topic. */
+export function createReceivers() {
+  const receivers = new Map<string, (note: unknown) => void>();
+  return {
+    add: (topic: string, receive: (note: unknown) => void) => void receivers.set(topic, receive),
+    receive: (topic: string, note: unknown) => receivers.get(topic)?.(note),
+  };
+}
+
 /** One limiter for each limit. */
 export function createLimiters<T>(make: (perMinute: number) => T): (perMinute: number) => T {
   const limiters = new Map<number, T>();
@@ -60,8 +73,16 @@ export function createLimiters<T>(make: (perMinute: number) => T): (perMinute: n
   };
 }
 
-/** The state of one process by itself. `minute` is in seconds, for tests that cannot wait. */
-export function createMemoryState({ minute = 60 }: { minute?: number } = {}): SharedState {
+/** A way to the other processes of this machine; each gets what the others send. */
+export interface Siblings {
+  send(message: { topic: string; note: unknown }): void;
+  listen(receive: (message: { topic: string; note: unknown }) => void): void;
+}
+
+/** The state of one process, which shares notes alone with its siblings. `minute` is in seconds, for tests that cannot wait. */
+export function createMemoryState({ minute = 60, siblings }: { minute?: number; siblings?: Siblings } = {}): SharedState {
+  const receivers = createReceivers();
+  siblings?.listen(({ topic, note }) => receivers.receive(topic, note));
   const places = createPlaces();
   const limiterOf = createLimiters((perMinute) => new RateLimiterMemory({ points: perMinute, duration: minute }));
   return {
@@ -73,6 +94,8 @@ export function createMemoryState({ minute = 60 }: { minute?: number } = {}): Sh
     claim: () => Promise.resolve(true),
     tell: () => undefined,
     listen: () => undefined,
+    share: (topic, note) => siblings?.send({ topic, note }),
+    onShared: receivers.add,
     standing: () => "own",
     close: () => Promise.resolve(),
   };

@@ -19,19 +19,25 @@ export interface Table {
   models: ReadonlyMap<string, ModelEntry>;
   /** Milliseconds of a whole request, over all attempts and waits; without bound when absent. */
   timeout?: number;
+  /** Milliseconds until a request is answered that is still under way, unless it is a stream; without bound when absent. */
+  answerWithin?: number;
+  /** Milliseconds for which an outcome that may have been paid for is given again instead of a new order; 0 when absent. */
+  repeatWithin?: number;
 }
 
 /** What the operator says of all channels together. */
 export interface TableOptions {
   sharing?: Sharing;
   timeout?: number;
+  answerWithin?: number;
+  repeatWithin?: number;
   /** The models that may stand in for a model. */
   fallback?: Readonly<Record<string, readonly string[]>>;
 }
 
 export function createTable(
   { channels, routes }: { channels: readonly Channel[]; routes: readonly Route[] },
-  { sharing = "weight", timeout, fallback = {} }: TableOptions = {},
+  { sharing = "weight", fallback = {}, ...times }: TableOptions = {},
 ): Table {
   const models = new Map<string, ModelEntry>();
   // The sort is stable: within a priority the order is that of the files.
@@ -41,5 +47,5 @@ export function createTable(
     const standIns = Object.hasOwn(fallback, id) ? (fallback[id] ?? []) : [];
     models.set(id, { id, schema: route.schema, routes: [...(entry?.routes ?? []), route], sharing, fallback: standIns });
   }
-  return { channels, models, timeout };
+  return { channels, models, ...times };
 }

@@ -10,6 +10,7 @@ import { Stalled } from "./meter.ts";
 import { listModels, showModel } from "./models.ts";
 import { openapi } from "./openapi.ts";
 import { storedPicture } from "./pictures.ts";
+import { showRequest } from "./requests.ts";
 import { measureChannels, metricsPage, ready } from "./status.ts";
 
 /** The gateway's HTTP interface. */
@@ -18,6 +19,7 @@ export function createApp(gateway: Gateway): Koa {
   router.post("/v1/images/generations", (ctx) => generations(ctx, gateway, "generate"));
   for (const path of ["/v1/images/edits", "/v1/edits"]) router.post(path, (ctx) => generations(ctx, gateway, "edit"));
   router.post("/v1/images/variations", variations);
+  router.get("/v1/requests/:id", (ctx) => showRequest(ctx, gateway));
   router.get("/v1/models", (ctx) => listModels(ctx, gateway));
   router.get("/v1/models/*id", (ctx) => showModel(ctx, gateway));
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
@@ -51,10 +53,13 @@ function observe(gateway: Gateway) {
     ctx.state = state;
     ctx.set("x-request-id", state.id);
     gateway.metrics.inFlight.inc();
-    const leave = gateway.life?.enter(hangUp);
+    state.leave = gateway.life?.enter(hangUp);
     ctx.res.once("close", () => {
-      leave?.();
-      if (!ctx.res.writableFinished) hangUp.abort(hungUp);
+      // A request that goes on behind its answer is ended by the process alone.
+      if (!state.late) {
+        state.leave?.();
+        if (!ctx.res.writableFinished) hangUp.abort(hungUp);
+      }
       gateway.metrics.inFlight.dec();
       const status = state.failed ?? (ctx.res.writableFinished ? ctx.status : 499);
       const seconds = (performance.now() - began) / 1000;
@@ -78,6 +83,7 @@ function observe(gateway: Gateway) {
           model: state.model,
           channel,
           attempts,
+          repeats: state.repeats,
         },
         "request",
       );
@@ -109,16 +115,27 @@ function errors(gateway: Gateway) {
       if (error instanceof Stalled) ctx.set("connection", "close");
       ctx.status = known.status;
       ctx.body = known.toJSON();
-      if (known.retryAfter !== undefined) ctx.set("retry-after", String(known.retryAfter));
+      adviseOnRetry(ctx, known);
     }
   };
+}
+
+/**
+ * Tell clients whether to send the request again. Those of the OpenAI SDKs repeat every 5xx unless this header says no, and after an order
+ * that may have been carried out each repeat would be paid for again.
+ */
+function adviseOnRetry(ctx: Context, { status, retry, retryAfter }: GatewayError): void {
+  const { mayCost = false } = ctx.state as RequestState;
+  if (mayCost || status === 429 || status >= 500) ctx.set("x-should-retry", String(retry && !mayCost));
+  if (mayCost) return;
+  if (retryAfter !== undefined || retry) ctx.set("retry-after", String(retryAfter ?? 1));
 }
 
 /** Codes from 500 on that are no trouble of the operator's. */
 const expected = new Set(["api_not_implemented", "shutting_down"]);
 
 function allowOrigins(origins: readonly string[]): Koa.Middleware {
-  const exposed = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes", "retry-after"];
+  const exposed = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes", "retry-after", "x-should-retry"];
   return cors({
     origin: (ctx) => (origins.includes("*") ? "*" : (origins.find((origin) => origin === ctx.get("origin")) ?? "")),
     exposeHeaders: exposed,

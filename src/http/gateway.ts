@@ -53,6 +53,14 @@ export interface RequestState {
   attempts?: string;
   /** Set where the client wants a stream. */
   events?: EventAnswer;
+  /** Set where a picture was ordered, or may have been: the same request once more could be paid for twice. */
+  mayCost?: boolean;
+  /** The id of the request that this one repeats, whose outcome it was given. */
+  repeats?: string;
+  /** Set where the work goes on though the request has been answered. */
+  late?: boolean;
+  /** Counts the request out of those that are under way. */
+  leave?: () => void;
   /** The status that tells what became of an answer that had begun when it failed. */
   failed?: number;
 }

@@ -3,16 +3,21 @@ import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
+import type { AttemptSurroundings } from "../gateway/attempt.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
+import type { SpoolScope } from "../picture/spool.ts";
 import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
 import { answerBody } from "./answer.ts";
 import { changesHeader } from "./changes.ts";
 import { answerEvents } from "./events.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
+import { finishLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
 import { originOf } from "./pictures.ts";
-import { readRequest, usualLimits } from "./request.ts";
+import { repeatsOf } from "./repeats.ts";
+import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
 import { putInto } from "./write.ts";
 
 /** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
@@ -20,10 +25,11 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   const state = ctx.state as RequestState;
   const table = gateway.table();
   const log = gateway.log.child({ request: state.id });
-  const { heartbeat = 10_000 } = gateway;
   const spool = gateway.spool.scope();
+  const close = () => spool.close();
+  let late: Promise<void> | undefined;
   try {
-    const { entry, request, streams, forModel } = await readRequest(ctx.req, {
+    const read = await readRequest(ctx.req, {
       operation,
       find: (model) => {
         const entry = modelFor(ctx, table, model);
@@ -34,40 +40,85 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       spool,
       signal: state.signal,
     });
-    const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
-    if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, log });
-    const generated = await generate(entry, request, {
-      fetchPicture: gateway.fetchPicture,
-      save: async (chunks, life) => {
-        const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
-        return { url: `${originOf(ctx, gateway)}/images/${id}`, mediaType, bytes };
-      },
-      reachable: gateway.publicUrl !== undefined,
-      spool,
-      early: !state.events,
-      log,
-      signal: state.signal,
-      routing: gateway.routing,
-      timeout: table.timeout,
-      client: state.client,
-      pinned: pinnedOf(ctx, entry, operationOf(request), state),
-      standIns: standInsOf(entry, forModel, table.models, state),
-      attempted: (attempt) => note(ctx, attempt, gateway),
-      events: state.events?.events,
-    });
-    const changes = changesHeader(generated.changes);
-    if (changes) ctx.set("x-pictor-changes", changes);
-    let made = generated.result.pictures.length;
-    if (state.events) made = await state.events.finish(generated);
-    else await send(ctx, generated, log);
-    count(made, generated.changes, entry, state, gateway);
+    const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim() };
+    const fingerprint = () => fingerprintOf(read.request, asked);
+    const repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
+    await repeats.refuse();
+    try {
+      const { work, save } = order(ctx, gateway, read, { table, spool, log });
+      const generated = state.events ? await work : await inTime(work, table.answerWithin);
+      if (generated) await answer(ctx, gateway, read.entry, { generated, log });
+      else {
+        state.late = state.mayCost = true;
+        late = finishLate(ctx, gateway, { work, save, log });
+        throw new GatewayError(
+          "upstream_timeout",
+          `the picture is not ready yet and is still being made; GET /v1/requests/${state.id} gives it once it is there`,
+        );
+      }
+    } catch (error) {
+      await repeats.remember(error);
+      throw error;
+    }
   } catch (error) {
     // A picture that is there has to be paid for: it goes out before the error does, and while the spool has it.
     await state.events?.release().catch(() => undefined);
     throw error;
   } finally {
-    await spool.close();
+    if (late) void late.finally(close).finally(state.leave);
+    else await close();
   }
+}
+
+/** Begin what was asked for. */
+function order(
+  ctx: Context,
+  gateway: Gateway,
+  { entry, request, streams, forModel }: ReadRequest,
+  { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
+): { work: Promise<Generated>; save: AttemptSurroundings["save"] } {
+  const state = ctx.state as RequestState;
+  const { heartbeat = 10_000 } = gateway;
+  const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
+  if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, log });
+  const origin = originOf(ctx, gateway);
+  const save: AttemptSurroundings["save"] = async (chunks, life) => {
+    const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
+    return { url: `${origin}/images/${id}`, mediaType, bytes };
+  };
+  const work = generate(entry, request, {
+    fetchPicture: gateway.fetchPicture,
+    save,
+    reachable: gateway.publicUrl !== undefined,
+    spool,
+    early: !state.events,
+    log,
+    signal: state.signal,
+    routing: gateway.routing,
+    timeout: table.timeout,
+    client: state.client,
+    pinned: pinnedOf(ctx, entry, operationOf(request), state),
+    standIns: standInsOf(entry, forModel, table.models, state),
+    attempted: (attempt) => note(ctx, attempt, gateway),
+    events: state.events?.events,
+  });
+  return { work, save };
+}
+
+/** Answer with what was made. */
+async function answer(
+  ctx: Context,
+  gateway: Gateway,
+  entry: ModelEntry,
+  { generated, log }: { generated: Generated; log: Logger },
+): Promise<void> {
+  const state = ctx.state as RequestState;
+  const changes = changesHeader(generated.changes);
+  if (changes) ctx.set("x-pictor-changes", changes);
+  let made = generated.result.pictures.length;
+  if (state.events) made = await state.events.finish(generated);
+  else await send(ctx, generated, log);
+  count(made, generated.changes, entry, state, gateway);
 }
 
 /** The channel that the client chose. Throws where the key does not allow that, or the channel cannot do this with the model. */
@@ -100,10 +151,12 @@ function standInsOf(
 }
 
 /** Tell of an attempt: to the client in headers, to the operator in the log and the metrics. */
-function note(ctx: Context, { route, outcome, seconds }: Attempt, { metrics }: Gateway): void {
+function note(ctx: Context, attempt: Attempt, { metrics }: Gateway): void {
   const state = ctx.state as RequestState;
+  const { route, outcome, seconds } = attempt;
   const channel = route.channel.name;
   state.channel = channel;
+  state.mayCost ||= attempt.mayCost;
   state.attempts = [state.attempts, `${channel} ${outcome}`].filter(Boolean).join(", ");
   ctx.set({ "x-pictor-channel": channel, "x-pictor-attempts": state.attempts });
   metrics.attempts.inc({ channel, model: route.model.id, outcome });

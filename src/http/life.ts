@@ -9,10 +9,13 @@ export interface Life {
   cut: () => void;
   /** Count a request in; what it gives counts it out. */
   enter: (request: AbortController) => () => void;
+  /** Resolves once no request is under way, also none that goes on behind its answer. */
+  idle: () => Promise<void>;
 }
 
 export function createLife(): Life {
   const requests = new Set<AbortController>();
+  const waiting: (() => void)[] = [];
   let state: "up" | "ending" | "cut" = "up";
   const stop = (request: AbortController) =>
     request.abort(new GatewayError("shutting_down", "the gateway is shutting down; send the request again", { retryAfter: 1 }));
@@ -28,7 +31,11 @@ export function createLife(): Life {
     enter: (request) => {
       requests.add(request);
       if (state === "cut") stop(request);
-      return () => requests.delete(request);
+      return () => {
+        requests.delete(request);
+        if (requests.size === 0) for (const resolve of waiting.splice(0)) resolve();
+      };
     },
+    idle: () => (requests.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }

@@ -43,6 +43,7 @@ export function describe(table: Table, server: string): Json {
         Images: images,
         Error: error,
         Model: model,
+        Request: lateRequest,
       },
     },
   };
@@ -117,6 +118,15 @@ function paths(request: Json): Json {
         },
       },
     },
+    "/v1/requests/{id}": {
+      get: {
+        operationId: "showRequest",
+        summary: "Show what came of a request that was answered with a 504 before its picture was ready.",
+        tags: ["images"],
+        parameters: [id],
+        responses: { 200: { description: "The request.", content: json(ref("Request")) }, ...failures(401, 404) },
+      },
+    },
     "/images/{id}": {
       get: {
         operationId: "getPicture",
@@ -155,6 +165,7 @@ const answerHeaders: Json = Object.fromEntries(
     "x-pictor-channel": "The channel that answered.",
     "x-pictor-attempts": "The channels that were tried, and how each ended.",
     "x-pictor-changes": "What the gateway did to the request, where it did anything.",
+    "x-should-retry": "Of an error: whether the same request may be sent again at once. OpenAI's SDKs obey it.",
   }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
 );
 
@@ -224,6 +235,19 @@ const error: Json = {
         code: { type: ["string", "null"], examples: Object.keys(errorStatus) },
       },
     },
+  },
+};
+
+const lateRequest: Json = {
+  type: "object",
+  properties: {
+    id: { type: "string", description: "The `x-request-id` of its answer." },
+    object: { const: "request" },
+    status: { enum: ["in_progress", "completed", "failed"] },
+    model: { type: "string" },
+    created_at: { type: "integer", description: "Unix seconds." },
+    result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },
+    error: { type: "object", description: "What it failed with, as in any error." },
   },
 };
 

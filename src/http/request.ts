@@ -32,7 +32,8 @@ interface Around {
   signal: AbortSignal;
 }
 
-interface ReadRequest {
+/** A request for pictures, read and judged. */
+export interface ReadRequest {
   entry: ModelEntry;
   request: UnifiedRequest;
   /** Whether the client wants the answer as events. */

@@ -22,9 +22,9 @@ export interface Listening {
   limit: (limits: ServerLimits) => void;
   /**
    * Stop accepting and let requests under way finish for so many milliseconds; then `cut` is to end them. Connections without one,
-   * which nothing else would end, are closed.
+   * which nothing else would end, are closed. `idle` resolves once no work goes on behind an answer; it is awaited as long.
    */
-  close: (grace: number, cut: () => void) => Promise<void>;
+  close: (grace: number, cut: () => void, idle?: () => Promise<void>) => Promise<void>;
 }
 
 interface ServerOptions extends ServerLimits {
@@ -102,13 +102,19 @@ function drainable(server: Server): Listening["close"] {
     response.once("close", () => running.delete(response));
     last(response);
   });
-  return async (grace, cut) => {
+  return async (grace, cut, idle = () => Promise.resolve()) => {
     closing = true;
+    const began = performance.now();
     const closed = once(server, "close");
     server.close();
     running.forEach(last);
     const timers = [setTimeout(cut, grace), setTimeout(() => server.closeAllConnections(), grace + lastWords)];
     while (running.size > 0) await Promise.all([...running].map((response) => once(response, "close")));
+    // Waited for no longer than for the rest, whatever it does.
+    await new Promise<void>((resolve) => {
+      timers.push(setTimeout(resolve, Math.max(0, grace + lastWords - (performance.now() - began))));
+      void idle().then(resolve);
+    });
     timers.forEach(clearTimeout);
     server.closeAllConnections();
     await closed;

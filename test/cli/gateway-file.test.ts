@@ -23,7 +23,8 @@ describe("gateway.yaml", () => {
   }
 
   it("need not be there, unless it is named", async () => {
-    const nothing = { clients: [], off: [], fallback: {}, routing: {}, server: {} };
+    const routing = { sharing: undefined, timeout: undefined, answerWithin: 280_000, repeatWithin: 15_000 };
+    const nothing = { clients: [], off: [], fallback: {}, routing, server: {} };
     const file = join(folder, "other.yaml");
     expect(await readGatewayFile(file, {})).to.deep.equal(nothing);
     expect(await read("# nothing yet\n")).to.deep.equal(nothing);
@@ -36,7 +37,7 @@ describe("gateway.yaml", () => {
     const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, ["gpt-image-1", "gpt-image-2"]);
     expect(clients.map(({ client }) => client.name)).to.deep.equal(["mobile-app", "studio"]);
     expect(fallback).to.deep.equal({ "gpt-image-2": ["gpt-image-1"] });
-    expect(routing).to.deep.equal({ sharing: "least_in_flight", timeout: 720_000 });
+    expect(routing).to.deep.equal({ sharing: "least_in_flight", timeout: 720_000, answerWithin: 280_000, repeatWithin: 15_000 });
     expect(server).to.deep.equal({ headersTimeout: 10_000, bodyTimeout: undefined, bodyIdle: undefined, connections: 10_000 });
   });
 

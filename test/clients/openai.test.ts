@@ -212,11 +212,11 @@ describe("client: openai", () => {
     expect({ code, type }).to.deep.equal({ code: "rate_limit_exceeded", type: "rate_limit_error" });
   });
 
-  it("tries again by itself after a failure of the provider", async () => {
+  it("tries again by itself after a failure that made nothing", async () => {
     const patient = client.withOptions({ maxRetries: 1 });
     const exchange = { expect: { post: "/images/generations" } };
     house.mock.play([
-      { ...exchange, reply: { status: 500, json: { error: { message: "out of order" } } } },
+      { ...exchange, reply: { status: 425, json: { error: { message: "too early" } } } },
       { ...exchange, reply: { json: { created: 1, data: [{ url: "https://pictures.example/1.png", revised_prompt: "a fluffy cat" }] } } },
     ]);
     const { data } = await patient.images.generate({ model: "dall-e-3", prompt: "a cat", response_format: "url" });

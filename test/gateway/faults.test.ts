@@ -113,13 +113,16 @@ describe("a provider that fails", () => {
   }
 
   for (const fault of faults) {
-    const { name, told, retryAfter, proof } = fault;
+    const { name, told, proof, hopeless } = fault;
     const [status, code] = told;
+    const retry = proof && !hopeless;
+    const retryAfter = retry ? String(fault.retryAfter ?? 1) : null;
 
     it(`with ${name}: alone it is ${status} ${code}`, async () => {
       const answer = await meet(fault, aloneOf(fault));
       expect([answer.status, answer.code]).to.deep.equal(told);
-      expect(answer.headers.get("retry-after")).to.equal(retryAfter === undefined ? null : String(retryAfter));
+      expect(answer.headers.get("x-should-retry")).to.equal(status < 429 ? null : String(retry));
+      expect(answer.headers.get("retry-after")).to.equal(retryAfter);
       expect(answer.text).not.to.match(/127\.0\.0\.1|nobody/);
     });
 

@@ -10,6 +10,8 @@ export interface Fault {
   /** What the client is told where there is no other channel. */
   told: readonly [status: number, code: string];
   retryAfter?: number;
+  /** Set where nothing was made and a repeat is of no use: the operator has to act. */
+  hopeless?: true;
   /** Whether it is certain that nothing was made. Only then is another channel asked. */
   proof: boolean;
   /** How often it is called; it has two keys. */
@@ -61,7 +63,8 @@ const harmless = { proof: true, calls: 2 };
 const doubtful = { proof: false, calls: 1 };
 
 const statuses: Fault[] = [
-  ...[401, 402, 403, 404, 405, 425].map((status) => ({ name: String(status), talk: answer(status), told: failed, ...harmless })),
+  ...[401, 402, 403].map((status) => ({ name: String(status), talk: answer(status), told: failed, hopeless: true as const, ...harmless })),
+  ...[404, 405, 425].map((status) => ({ name: String(status), talk: answer(status), told: failed, ...harmless })),
   { name: "429", talk: answer(429), told: limited, retryAfter: 1, ...harmless },
   { name: "429 with retry-after", talk: answer(429, "{}", "retry-after: 7\r\n"), told: limited, retryAfter: 7, ...harmless },
   { name: "503", talk: answer(503), told: busy, retryAfter: 5, ...harmless },

@@ -1,0 +1,56 @@
+// Keeps what came after its request had been answered, until its client fetches it.
+import type { SharedState } from "./shared-state.ts";
+
+/** A request that went on after it was answered with a 504. */
+export interface LateAnswer {
+  /** The request's id. */
+  id: string;
+  /** The name of the client whose request it is. */
+  client: string;
+  model: string;
+  /** Unix seconds. */
+  createdAt: number;
+  status: "in_progress" | "completed" | "failed";
+  /** The answer's body, its pictures as URLs. */
+  result?: object;
+  /** The body of the error that it ended with. */
+  error?: object;
+}
+
+export interface LateAnswers {
+  /** The request of this id, if it is this client's. */
+  find(id: string, client: string): LateAnswer | undefined;
+  /** Keep it as it is now, here and in the other processes and instances, in place of what was kept of it. */
+  put(answer: LateAnswer): void;
+}
+
+/** Answers that are kept at most; the oldest is forgotten first. */
+const mostAnswers = 10_000;
+
+/** Seconds after which nothing is kept: by then a stored picture is gone too, unless the operator keeps pictures longer than a day. */
+const longestLife = 86_400;
+
+export function createLateAnswers(state: Pick<SharedState, "share" | "onShared">, now: () => number = Date.now): LateAnswers {
+  const answers = new Map<string, LateAnswer>();
+  const isOver = ({ createdAt }: LateAnswer) => now() / 1000 - createdAt > longestLife;
+
+  function keep(answer: LateAnswer): void {
+    answers.set(answer.id, answer);
+    for (const [id, other] of answers) {
+      if (answers.size <= mostAnswers && !isOver(other)) break;
+      answers.delete(id);
+    }
+  }
+
+  state.onShared("late", (answer) => keep(answer as LateAnswer));
+  return {
+    find: (id, client) => {
+      const answer = answers.get(id);
+      return answer?.client === client && !isOver(answer) ? answer : undefined;
+    },
+    put: (answer) => {
+      keep(answer);
+      state.share("late", answer);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+// Remembers outcomes that may have been paid for, so that a client that repeats its request gets the outcome again and not a second order.
+import type { SharedState } from "./shared-state.ts";
+
+/** How a request ended that may have been paid for. */
+export interface UncertainOutcome {
+  /** The client's name. */
+  client: string;
+  /** What the request was, as a hash. */
+  fingerprint: string;
+  /** The key that the client gave this request, where it gave one. */
+  idempotencyKey?: string;
+  /** The request's id. */
+  request: string;
+  /** What its client was told. */
+  error: { code: string; status: number; message: string; param: string | null };
+}
+
+/** One that is remembered, with the milliseconds since it was. */
+export type Remembered = UncertainOutcome & { age: number };
+
+export interface UncertainOutcomes {
+  /**
+   * The outcome of the same request of the same client, if there was one within so many milliseconds. `fingerprint` is only worked out
+   * where this client has had any. A request with an idempotency key of its own is a new one.
+   */
+  find(
+    wanted: { client: string; idempotencyKey?: string; within: number },
+    fingerprint: () => Promise<string>,
+  ): Promise<Remembered | undefined>;
+  /** Remember one, here and in the other processes and instances. */
+  add(outcome: UncertainOutcome): void;
+}
+
+/** Outcomes that are kept at most; the oldest is forgotten first. */
+const mostOutcomes = 10_000;
+
+export function createUncertainOutcomes(
+  state: Pick<SharedState, "share" | "onShared">,
+  // A clock that is set back would make a second into an hour.
+  now: () => number = () => performance.now(),
+): UncertainOutcomes {
+  const outcomes = new Map<string, UncertainOutcome & { ended: number }>();
+  const lastOf = new Map<string, number>();
+  const nameOf = (client: string, fingerprint: string) => JSON.stringify([client, fingerprint]);
+
+  function keep(outcome: UncertainOutcome): void {
+    const name = nameOf(outcome.client, outcome.fingerprint);
+    // Taken out first, so that the order of the map is that of time.
+    outcomes.delete(name);
+    outcomes.set(name, { ...outcome, ended: now() });
+    lastOf.set(outcome.client, now());
+    const [oldest] = outcomes.keys();
+    if (outcomes.size > mostOutcomes && oldest !== undefined) outcomes.delete(oldest);
+  }
+
+  state.onShared("uncertain", (outcome) => keep(outcome as UncertainOutcome));
+  return {
+    find: async ({ client, idempotencyKey, within }, fingerprint) => {
+      if (now() - (lastOf.get(client) ?? -Infinity) >= within) return undefined;
+      const outcome = outcomes.get(nameOf(client, await fingerprint()));
+      const age = outcome ? now() - outcome.ended : Infinity;
+      if (!outcome || age >= within || (idempotencyKey !== undefined && outcome.idempotencyKey !== idempotencyKey)) return undefined;
+      return { ...outcome, age };
+    },
+    add: (outcome) => {
+      keep(outcome);
+      state.share("uncertain", outcome);
+    },
+  };
+}

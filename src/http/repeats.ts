@@ -1,0 +1,41 @@
+// Gives a client that repeats its request the outcome that may have been paid for, in place of a second order.
+import type { Context } from "koa";
+import { GatewayError } from "../errors.ts";
+import type { UncertainOutcomes } from "../gateway/uncertain.ts";
+import type { RequestState } from "./gateway.ts";
+
+interface Repeats {
+  /** Throws the outcome of the same request, if the client had one a moment ago that may have been paid for. */
+  refuse(): Promise<void>;
+  /** Remember how this request ended, where something may have been ordered for it. */
+  remember(error: unknown): Promise<void>;
+}
+
+/** `within` is in milliseconds; with 0 nothing is remembered. `fingerprint` reads the request's images, so it is asked for only where it counts. */
+export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: number, fingerprint: () => Promise<string>): Repeats {
+  const state = ctx.state as RequestState;
+  const client = state.client?.name ?? "";
+  const idempotencyKey = ctx.get("idempotency-key").trim() || undefined;
+  return {
+    refuse: async () => {
+      const before = await uncertain.find({ client, idempotencyKey, within }, fingerprint);
+      if (!before) return;
+      const { error, request, age } = before;
+      state.mayCost = true;
+      state.repeats = request;
+      throw new GatewayError(
+        "upstream_error",
+        `${error.message}; so ended the same request ${Math.round(age / 1000)} s ago (${request}), which may have been paid for: to order again, send a new Idempotency-Key`,
+        { providerCode: error.code, status: error.status, param: error.param },
+      );
+    },
+    remember: async (error) => {
+      // A client that has gone was told nothing.
+      const isGone = state.signal.aborted && !(state.signal.reason instanceof GatewayError);
+      if (!state.mayCost || within === 0 || isGone) return;
+      const { code, status, message, param } = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error");
+      const outcome = { client, idempotencyKey, request: state.id, error: { code, status, message, param } };
+      uncertain.add({ ...outcome, fingerprint: await fingerprint() });
+    },
+  };
+}

@@ -1,0 +1,120 @@
+// Clients with their default retries before providers that fail: how often is one picture ordered?
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createOpenAI } from "@ai-sdk/openai";
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { DallEAPIWrapper } from "@langchain/openai";
+import { generateImage, type ImageModel } from "ai";
+import { expect } from "chai";
+import OpenAI from "openai";
+import { solidPng } from "../../src/picture/png.ts";
+import { openStore } from "../../src/picture/store.ts";
+import type { TestGateway } from "../../src/testing/gateway.ts";
+import { gatewayWith } from "../helpers/channels.ts";
+import { httpProvider, type Provider } from "../helpers/provider.ts";
+
+const b64_json = solidPng(256, 256).toString("base64");
+
+const status =
+  (code: number, headers: Record<string, string> = {}) =>
+  (response: ServerResponse) =>
+    response.writeHead(code, { "content-type": "application/json", ...headers }).end('{"error":{"message":"out of order"}}');
+const saying = (json: unknown) => (response: ServerResponse) =>
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(json));
+
+/** What the provider does with an order, and how many orders one call of a client comes to. */
+const rows: Record<string, { answer: (response: ServerResponse) => unknown; orders: number; format?: "url" }> = {
+  // A picture may have been made: it is ordered once.
+  "500": { answer: status(500), orders: 1 },
+  "502": { answer: status(502), orders: 1 },
+  "504": { answer: status(504), orders: 1 },
+  "520": { answer: status(520), orders: 1 },
+  "524": { answer: status(524), orders: 1 },
+  "200 without pictures": { answer: saying({ data: [] }), orders: 1 },
+  "an answer that is cut": {
+    answer: (response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": "1000" }).write('{"data":[');
+      setTimeout(() => response.destroy(), 20);
+    },
+    orders: 1,
+  },
+  "a reset": { answer: (response) => response.socket?.resetAndDestroy(), orders: 1 },
+  "a provider that hangs": { answer: () => undefined, orders: 1 },
+  "a disk of ours that is full": { answer: saying({ data: [{ b64_json }] }), orders: 1, format: "url" },
+  // Nothing was made, and the client is told to try again: once, and two retries.
+  "503": { answer: status(503, { "retry-after": "1" }), orders: 3 },
+  "529": { answer: status(529, { "retry-after": "1" }), orders: 3 },
+};
+
+type Draw = (gateway: TestGateway, model: string, format: "url" | "b64_json") => Promise<unknown>;
+
+const withAi =
+  (modelOf: (gateway: TestGateway, id: string) => ImageModel): Draw =>
+  (gateway, model) =>
+    generateImage({ model: modelOf(gateway, model), prompt: "a cat" });
+
+/** Each as its documentation has it, with no setting but where the gateway is. */
+const clients: Record<string, Draw> = {
+  openai: ({ url, key }, model, response_format) =>
+    new OpenAI({ baseURL: `${url}/v1`, apiKey: key }).images.generate({ model, prompt: "a cat", response_format }),
+  "@ai-sdk/openai": withAi(({ url, key }, id) => createOpenAI({ baseURL: `${url}/v1`, apiKey: key }).image(id)),
+  "@ai-sdk/openai-compatible": withAi(({ url, key }, id) =>
+    createOpenAICompatible({ name: "pictor", baseURL: `${url}/v1`, apiKey: key }).imageModel(id),
+  ),
+  LangChain: ({ url, key }, model, dallEResponseFormat) =>
+    new DallEAPIWrapper({ baseUrl: `${url}/v1`, apiKey: key, model, dallEResponseFormat }).invoke("a cat"),
+};
+
+const modelOf = (row: string, client: string) => `${row} ${client}`.replaceAll(/[^a-z0-9]+/gi, "-");
+
+describe("clients with their default retries", () => {
+  const orders = new Map<string, number>();
+  let provider: Provider;
+  let gateway: TestGateway;
+  let data: string;
+
+  before(async () => {
+    provider = await httpProvider((request, response) => {
+      const [, model = ""] = String(request.url).split("/");
+      orders.set(model, (orders.get(model) ?? 0) + 1);
+      const row = Object.keys(rows).find((name) => Object.keys(clients).some((client) => modelOf(name, client) === model));
+      request.resume().once("end", () => rows[row ?? ""]?.answer(response));
+    });
+    const channels = Object.keys(rows).flatMap((row) => Object.keys(clients).map((client) => modelOf(row, client)));
+    const files = channels.map((model) => [
+      `${model}.yaml`,
+      `extends: openai-images
+base_url: ${provider.url}/${model}
+limits: { timeout: 1s }
+models: { ${model}: { schema: demo } }
+`,
+    ]);
+    data = await mkdtemp(join(tmpdir(), "pictor-full-"));
+    const store = await openStore({ folder: data, life: 3600 });
+    // Nothing can be written below a file.
+    await rm(data, { recursive: true });
+    await writeFile(data, "");
+    gateway = await gatewayWith(Object.fromEntries(files) as Record<string, string>, {}, { store });
+    const table = gateway.gateway.table();
+    gateway.gateway.table = () => ({ ...table, answerWithin: 280_000, repeatWithin: 15_000 });
+    // All at once: most of the time is the clients' pauses.
+    await Promise.all(
+      Object.entries(rows).flatMap(([row, { format = "b64_json" as const }]) =>
+        Object.entries(clients).map(([client, draw]) => draw(gateway, modelOf(row, client), format).catch(() => undefined)),
+      ),
+    );
+  });
+  after(async () => {
+    await gateway.close();
+    await provider.close();
+    await rm(data, { force: true });
+  });
+
+  for (const client of Object.keys(clients))
+    for (const [row, { orders: expected }] of Object.entries(rows))
+      it(`${client} before ${row}: ${expected === 1 ? "one order" : `${expected} orders, since nothing was made`}`, () => {
+        expect(orders.get(modelOf(row, client))).to.equal(expected);
+      });
+});

@@ -1,0 +1,102 @@
+// Requests that are answered before their picture is there.
+import type { ServerResponse } from "node:http";
+import { expect } from "chai";
+import type { Table } from "../../src/gateway/table.ts";
+import { createClientKeys } from "../../src/http/client-keys.ts";
+import { createLife } from "../../src/http/life.ts";
+import { errorOf, png, reply, startHouse, until, type House } from "./setup.ts";
+
+interface Shown {
+  id: string;
+  object: string;
+  status: string;
+  model: string;
+  created_at: number;
+  result?: { created: number; data: { url: string }[] };
+  error?: { code: string };
+}
+
+describe("a request that takes longer than a client waits", () => {
+  let house: House;
+  let waiting: ServerResponse[] = [];
+  const life = createLife();
+  before(async () => {
+    house = await startHouse((_call, response) => void waiting.push(response), { life });
+    const table = house.gateway.table();
+    house.gateway.table = (): Table => ({ ...table, answerWithin: 50, repeatWithin: 60_000 });
+    house.gateway.keys = createClientKeys([house.key, "sk-other"]);
+  });
+  after(() => house.close());
+  beforeEach(() => {
+    waiting = [];
+    house.reset();
+  });
+
+  const show = (id: string | null, key = house.key) =>
+    fetch(`${house.url}/v1/requests/${id}`, { headers: { authorization: `Bearer ${key}` } });
+  const shown = async (id: string | null) => (await (await show(id)).json()) as Shown;
+
+  /** A request that has been answered with a 504. */
+  async function slow(body: object): Promise<string> {
+    const response = await house.generate({ model: "demo", ...body });
+    const id = String(response.headers.get("x-request-id"));
+    const { message } = await errorOf(response, 504, "upstream_timeout");
+    expect(message).to.contain(`GET /v1/requests/${id}`);
+    expect(response.headers.get("x-should-retry")).to.equal("false");
+    return id;
+  }
+
+  it("is answered with a 504, goes on, and its picture is stored and fetched by the request's id", async () => {
+    const id = await slow({ prompt: "slow 1" });
+    const before = await show(id);
+    expect(before.headers.get("retry-after")).to.equal("5");
+    expect(before.headers.get("cache-control")).to.equal("no-store");
+    expect(await before.json()).to.include({ id, object: "request", status: "in_progress", model: "demo" });
+    for (const response of waiting) reply(response, { created: 7, data: [{ b64_json: png.toString("base64") }] });
+    await until(async () => (await shown(id)).status === "completed");
+    const { result } = await shown(id);
+    expect(result?.created).to.equal(7);
+    const [picture] = result?.data ?? [];
+    expect(picture?.url).to.match(/^http:\/\/127\.0\.0\.1:\d+\/images\//);
+    expect(Buffer.from(await (await fetch(String(picture?.url))).arrayBuffer()).equals(png)).to.equal(true);
+    expect(waiting.length).to.equal(1);
+  });
+
+  it("has its picture stored where the provider gave a URL", async () => {
+    const id = await slow({ prompt: "slow 2", response_format: "url" });
+    for (const response of waiting) reply(response, { created: 7, data: [{ url: `${house.provider.url}/cat.png` }] });
+    await until(async () => (await shown(id)).status === "completed");
+    const [picture] = (await shown(id)).result?.data ?? [];
+    expect(picture?.url).to.match(new RegExp(`^${house.url}/images/`));
+  });
+
+  it("tells its client how it failed, and no other client that it is there", async () => {
+    const id = await slow({ prompt: "slow 3" });
+    await errorOf(await show(id, "sk-other"), 404, "not_found");
+    for (const response of waiting) reply(response, { error: { message: "out of order" } }, 500);
+    await until(async () => (await shown(id)).status === "failed");
+    expect((await shown(id)).error).to.include({ code: "upstream_error", message: "out of order" });
+    await errorOf(await show("req_none"), 404, "not_found");
+  });
+
+  it("is not ordered again by a client that repeats it", async () => {
+    const id = await slow({ prompt: "slow 4" });
+    const { message } = await errorOf(await house.generate({ model: "demo", prompt: "slow 4" }), 504, "upstream_timeout");
+    expect(message).to.contain(`GET /v1/requests/${id}`);
+    expect(waiting.length).to.equal(1);
+    for (const response of waiting) reply(response, { data: [{ url: `${house.provider.url}/cat.png` }] });
+    await until(async () => (await shown(id)).status === "completed");
+  });
+
+  it("counts as under way until it has ended, and ends with the process", async () => {
+    const id = await slow({ prompt: "slow 5" });
+    let idle = false;
+    const ended = life.idle().then(() => (idle = true));
+    await house.generate({ model: "nothing" });
+    expect(idle).to.equal(false);
+    life.cut();
+    await ended;
+    expect(house.gateway.routing.late.find(id, "key-1")?.error).to.include({ code: "shutting_down" });
+    await until(() => waiting.every(({ closed }) => closed));
+  });
+});
