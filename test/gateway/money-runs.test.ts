@@ -118,13 +118,16 @@ describe("ten thousand runs over failures, channels and keys", () => {
           const routes = routesOf(channels, seen, pass);
           for (let request = 0; request < requests; request += 1) {
             seen.length = 0;
-            const made = await ask(routes, { routing }).answer.then(
+            const { answer, attempts } = ask(routes, { routing });
+            const made = await answer.then(
               () => true,
               () => false,
             );
             const last = seen.at(-1);
             for (const behaviour of seen.slice(0, -1)) expect(behaviour.mayBePaid || behaviour.isFinal, behaviour.name).to.not.equal(true);
             expect(made).to.equal(last === good);
+            // What the client's retries go by.
+            expect(attempts.map(({ mayCost }) => mayCost)).to.deep.equal(seen.map(({ mayBePaid }) => mayBePaid));
             pass(3000);
           }
           for (const { channel } of routes) expect(routing.limits.inFlight(channel.name)).to.equal(0);
