@@ -6,7 +6,7 @@ import { explain } from "./cli/explain.ts";
 import { mock } from "./cli/mock.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
 import { serve } from "./cli/serve.ts";
-import { status } from "./cli/status.ts";
+import { status, type StatusOptions } from "./cli/status.ts";
 import { fieldsOf } from "./cli/fields.ts";
 import { verify } from "./cli/verify.ts";
 import { lastCalls, serveAsWorker, startWorkers } from "./cli/workers.ts";
@@ -112,9 +112,10 @@ program
   .command("status")
   .description("show what a running gateway says of its channels")
   .option("--url <url>", "where it listens", "http://127.0.0.1:8080")
+  .option("--clear <channel>", "lift the cool-downs of a channel first; needs PICTOR_ADMIN_KEY")
   .option("--json", "for machines")
-  .action(async (options: { url: string; json?: boolean }) => {
-    process.exitCode = await status(options.url, options, print);
+  .action(async (options: StatusOptions & { url: string }) => {
+    process.exitCode = await status(options.url, options, process.env, print);
   });
 
 program

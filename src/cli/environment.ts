@@ -8,6 +8,8 @@ export const environmentNames = {
   PORT: "Port to listen on.",
   HOST: "Address to listen on.",
   PICTOR_API_KEYS: "The clients' keys, separated by commas; one is made and printed when there are none.",
+  PICTOR_ADMIN_KEY: "The operator's own key, for the details of `/readyz` and for `/admin`; nobody has them while it is not set.",
+  PICTOR_START: "`strict` refuses to start where any file is wrong; `lenient` serves what is right.",
   PICTOR_CHANNELS: "Folder of the channel files.",
   PICTOR_PLUGINS: "Folder of plugins beside those that ship, `*.js`.",
   PICTOR_PUBLIC_URL: "Where URLs of stored pictures begin; the request's own host when absent.",
@@ -30,6 +32,7 @@ export const environmentNames = {
 export const environmentDefaults = {
   PORT: "8080",
   HOST: "127.0.0.1",
+  PICTOR_START: "lenient",
   PICTOR_DATA: ".pictor",
   PICTOR_PICTURE_LIFE: "86400",
   PICTOR_MAX_BODY: String(usualLimits.body),
@@ -52,6 +55,9 @@ export interface ProcessSettings {
   port: number;
   host: string;
   apiKeys: string[];
+  adminKey: string | undefined;
+  /** Whether any wrong file keeps the gateway from starting. */
+  strict: boolean;
   channels: string;
   pluginFolders: string[];
   publicUrl: string | undefined;
@@ -97,6 +103,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const logLevel = value("LOG_LEVEL");
   if (!["trace", "debug", "info", "warn", "error", "fatal", "silent"].includes(logLevel))
     throw new Error(`LOG_LEVEL is ${logLevel}; it must be debug, info, warn, error or silent`);
+  const start = value("PICTOR_START").toLowerCase();
+  if (!["strict", "lenient"].includes(start)) throw new Error(`PICTOR_START is ${start}; it must be strict or lenient`);
+  const apiKeys = list("PICTOR_API_KEYS");
+  const adminKey = given("PICTOR_ADMIN_KEY");
+  if (adminKey !== undefined && (/\s/.test(adminKey) || apiKeys.includes(adminKey)))
+    throw new Error("PICTOR_ADMIN_KEY must be one word, and none of PICTOR_API_KEYS: a client would be the operator");
   const plugins = given("PICTOR_PLUGINS");
   const channels = given("PICTOR_CHANNELS");
   const redis = given("REDIS_URL");
@@ -106,7 +118,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return {
     port: number("PORT", 0, 65535),
     host: value("HOST"),
-    apiKeys: list("PICTOR_API_KEYS"),
+    apiKeys,
+    adminKey,
+    strict: start === "strict",
     channels: resolve(channels ?? shippedChannels),
     pluginFolders: [shippedPlugins, ...(plugins ? [resolve(plugins)] : [])],
     publicUrl,

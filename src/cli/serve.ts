@@ -68,7 +68,6 @@ export async function serve(
       (before) => buildInForce(parts, server.port, before),
       (reload) => {
         metrics.reloads.inc({ outcome: reload.ok ? "ok" : "failed" });
-        metrics.configOk.set(reload.ok ? 1 : 0);
         if (reload.ok) {
           const { file, table } = inForce.current();
           server.limit(file.server);
@@ -82,7 +81,8 @@ export async function serve(
       table: () => inForce.current().table,
       keys: { find: (key) => inForce.current().keys.find(key) },
       life,
-      reloaded: inForce.last,
+      config: () => ({ reload: inForce.last(), broken: [] }),
+      adminKey: settings.adminKey,
       routing: createRouting({ state }),
       store,
       spool,

@@ -1,45 +1,96 @@
-import got from "got";
+// `pictor status`: what a running gateway says of itself, and the operator's remedy for a cool-down.
+import got, { type Response } from "got";
 import type { ChannelState } from "../gateway/states.ts";
 import { colours } from "./colours.ts";
 
 interface Ready {
   status: string;
+  config?: string;
+  since?: string;
+  reload?: { problems: string[] };
   channels: ChannelState[];
 }
 
-/** `pictor status`: what a running gateway says of itself and its channels. Returns the exit code. Throws where none answers. */
-export async function status(url: string, { json }: { json?: boolean }, say: (line: string) => void): Promise<number> {
-  const answer = await readyOf(url);
+export interface StatusOptions {
+  json?: boolean;
+  /** A channel whose cool-downs are to be lifted first. */
+  clear?: string;
+}
+
+/**
+ * `pictor status`: what a running gateway says of itself and its channels; with the operator's key also the reasons. Returns the exit code. Throws an
+ * Error where no gateway answers, or where it refuses to lift cool-downs.
+ */
+export async function status(
+  url: string,
+  { json, clear }: StatusOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  say: (line: string) => void,
+): Promise<number> {
+  const key = env.PICTOR_ADMIN_KEY?.trim();
+  if (clear !== undefined) await clearChannel(url, clear, key);
+  const answer = await readyOf(url, key);
   if (json) say(JSON.stringify(answer, null, 2));
   else {
+    if (clear !== undefined) say(`the cool-downs of ${clear} are lifted`);
     say(answer.status === "ready" ? colours.green("ready") : colours.red(answer.status));
+    if (answer.config === "degraded") say(colours.red(`some files are wrong since ${answer.since}, and not in force`));
+    for (const line of answer.reload?.problems ?? []) say(`  ${line}`);
     for (const channel of answer.channels) say(lineOf(channel));
+    if (!key) say(colours.dim("set PICTOR_ADMIN_KEY, here and where the gateway runs, to be told the reasons"));
   }
   return answer.status === "ready" ? 0 : 1;
 }
 
-const shown = { on: colours.green("on "), off: colours.dim("off"), resting: colours.red("resting") };
+const shown = { on: colours.green("on "), off: colours.dim("off"), resting: colours.red("resting"), broken: colours.red("broken") };
 
-function lineOf({ name, state, reason, resting = [] }: ChannelState): string {
+function lineOf({ name, state, reason, file, resting = [] }: ChannelState): string {
   const rests = resting.map(({ what, seconds }) => `${what} rests for ${seconds} s`);
-  const told = [...(reason === undefined ? [] : [reason]), ...rests].join(", ");
-  return `${shown[state]} ${name}${told === "" ? "" : `: ${told}`}`;
+  const told = [
+    ...(reason === undefined ? [] : [reason]),
+    ...(file ? ["its file is broken, and its last good version serves"] : []),
+    ...rests,
+  ];
+  return `${shown[state]} ${name}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
 
-async function readyOf(url: string): Promise<Ready> {
-  const text = await got(`${url.replace(/\/$/, "")}/readyz`, {
+/** The answer to a call; undefined where there is none. */
+async function call(
+  url: string,
+  path: string,
+  key: string | undefined,
+  method: "GET" | "POST" = "GET",
+): Promise<Response<string> | undefined> {
+  return got(`${url.replace(/\/$/, "")}${path}`, {
+    method,
+    headers: key ? { authorization: `Bearer ${key}` } : {},
     throwHttpErrors: false,
     retry: { limit: 0 },
     followRedirect: false,
     timeout: { request: 5000 },
-  })
-    .text()
-    .catch(() => "");
+  }).catch(() => undefined);
+}
+
+function parsed<T>(answer: Response<string> | undefined): Partial<T> {
   try {
-    const answer = JSON.parse(text) as Partial<Ready>;
-    if (answer.status !== undefined && answer.channels) return { status: answer.status, channels: answer.channels };
+    return (JSON.parse(answer?.body ?? "") ?? {}) as Partial<T>;
   } catch {
-    // Something else than a gateway answered, or nothing; both are told below.
+    // Something else than a gateway answered, or nothing; the caller says so.
+    return {};
   }
-  throw new Error(`no gateway answers at ${url}; name it with --url`);
+}
+
+const nobody = (url: string) => new Error(`no gateway answers at ${url}; name it with --url`);
+
+async function clearChannel(url: string, name: string, key: string | undefined): Promise<void> {
+  if (!key) throw new Error("--clear needs the operator's key; set PICTOR_ADMIN_KEY to what the gateway has");
+  const answer = await call(url, `/admin/channels/${encodeURIComponent(name)}/clear`, key, "POST");
+  const { cleared, error } = parsed<{ cleared: boolean; error: { message: string } }>(answer);
+  if (!cleared) throw error ? new Error(error.message) : nobody(url);
+}
+
+async function readyOf(url: string, key: string | undefined): Promise<Ready> {
+  const answer = parsed<Ready>(await call(url, "/readyz", key));
+  if (answer.status === undefined || !answer.channels) throw nobody(url);
+  return { ...answer, status: answer.status, channels: answer.channels };
 }

@@ -1,3 +1,4 @@
+// When a channel, a key or a model is better left alone for a while.
 import type { CoolDown } from "../channels/limits.ts";
 import { ProviderFailure } from "../errors.ts";
 import type { Candidate, Subjects } from "./candidate.ts";
@@ -34,6 +35,8 @@ export interface Health {
   /** What another instance learnt. */
   hear(subject: string, told: Told): void;
   resting(): Resting[];
+  /** Forget every failure and lift every cool-down of a channel, its models and its keys, here and elsewhere. */
+  clear(channel: string): void;
 }
 
 interface State {
@@ -49,6 +52,12 @@ interface State {
 
 /** Milliseconds after which another may try, where the first has not come back. */
 const tryTime = 60_000;
+
+/**
+ * Milliseconds for which a time that a provider named is believed. Ended by one failed try, a longer wait would gain little; believed, a single
+ * answer could take a channel out of service for weeks.
+ */
+const longestNamed = 600_000;
 
 /** A key that is turned away is turned away each time, until somebody mends it; one that asked too much soon may again. */
 const rests: Record<"refused" | "limited", CoolDown> = {
@@ -96,7 +105,7 @@ export function createHealth(
     if (!isStale) state.failures += 1;
     const growth = atOnce ? state.failures - 1 : state.failures - coolDown.after;
     const own = isStale || growth < 0 ? 0 : Math.min(coolDown.first * 2 ** growth, coolDown.max);
-    const until = time + (wait ?? own);
+    const until = time + (wait === undefined ? own : Math.min(wait, longestNamed));
     if (until <= Math.max(state.until, time)) return undefined;
     Object.assign(state, { since: time, until, named: wait !== undefined });
     tell(subject, { rests: until - time, failures: state.failures, named: state.named });
@@ -150,10 +159,17 @@ export function createHealth(
       else if (told === "tried") {
         if (state) state.tried = now();
       } else {
-        const until = now() + told.rests;
+        const until = now() + (told.named ? Math.min(told.rests, longestNamed) : told.rests);
         if (state && state.until > until) return;
         const failures = Math.max(told.failures, state?.failures ?? 0);
         states.set(subject, { failures, last: now(), since: now(), until, named: told.named });
+      }
+    },
+    clear: (channel) => {
+      for (const [subject, { since }] of states) {
+        if (subject !== channel && !subject.startsWith(`${channel}/`) && !subject.startsWith(`${channel}#`)) continue;
+        states.delete(subject);
+        if (since) tell(subject, "well");
       }
     },
     resting: () => {

@@ -1,9 +1,13 @@
-import { ConfigError, messageOf } from "../errors.ts";
+// Something in force that is replaced as a whole, or stays.
+import { ConfigError, messageOf, type Problem } from "../errors.ts";
 
 /** How a reload ended. */
 export interface Reload {
+  /** Whether everything that was read is in force. */
   ok: boolean;
   at: Date;
+  /** Since when something has been wrong without a break; absent where nothing is. */
+  since?: Date;
   /** What was wrong, each as `file:line:column: message` where it has a place; empty where it went well. */
   problems: readonly string[];
 }
@@ -11,16 +15,28 @@ export interface Reload {
 /** Something that is in force until something whole can take its place. */
 export interface Reloadable<T> {
   current: () => T;
-  /** How the last reload ended; absent before the first. */
+  /** How the last reload ended; before the first, what was wrong with what it began with, if anything was. */
   last: () => Reload | undefined;
   /** Build anew and put it in force, or keep what is there. Calls follow one another; those that come while one waits share it. */
   reload: () => Promise<Reload>;
 }
 
-/** `build` is given what is in force, and throws where what it read cannot be; `tell` hears how every reload ended. */
-export function createReloadable<T>(first: T, build: (current: T) => Promise<T>, tell: (reload: Reload) => void): Reloadable<T> {
+/**
+ * `build` is given what is in force, and throws where what it read cannot be; `tell` hears how every reload ended. `wrongWith` says what is
+ * wrong with something that can be in force all the same.
+ */
+export function createReloadable<T>(
+  first: T,
+  build: (current: T) => Promise<T>,
+  tell: (reload: Reload) => void,
+  wrongWith: (value: T) => readonly Problem[] = () => [],
+): Reloadable<T> {
   let current = first;
-  let last: Reload | undefined;
+  const outcome = (problems: readonly string[], before?: Reload): Reload => {
+    const at = new Date();
+    return { ok: problems.length === 0, at, problems, ...(problems.length > 0 && { since: before?.since ?? at }) };
+  };
+  let last = wrongWith(first).length > 0 ? outcome(linesOf(wrongWith(first))) : undefined;
   let running: Promise<unknown> = Promise.resolve();
   let waiting: Promise<Reload> | undefined;
 
@@ -28,13 +44,14 @@ export function createReloadable<T>(first: T, build: (current: T) => Promise<T>,
     const problems = await build(current).then(
       (next) => {
         current = next;
-        return [];
+        return linesOf(wrongWith(next));
       },
       (error: unknown) => problemsOf(error),
     );
-    last = { ok: problems.length === 0, at: new Date(), problems };
-    tell(last);
-    return last;
+    const ended = outcome(problems, last);
+    last = ended;
+    tell(ended);
+    return ended;
   }
 
   return {
@@ -52,6 +69,9 @@ export function createReloadable<T>(first: T, build: (current: T) => Promise<T>,
 }
 
 function problemsOf(error: unknown): string[] {
-  if (!(error instanceof ConfigError)) return [messageOf(error)];
-  return error.problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
+  return error instanceof ConfigError ? linesOf(error.problems) : [messageOf(error)];
+}
+
+function linesOf(problems: readonly Problem[]): string[] {
+  return problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
 }

@@ -18,7 +18,7 @@ export interface Routing {
   random: () => number;
   /** Which of a channel's keys comes first this time; they take turns. */
   turn: (channel: string) => number;
-  /** Milliseconds of the clock. */
+  /** Milliseconds of a clock that never goes back, whatever becomes of the time of day. */
   now: () => number;
 }
 
@@ -28,8 +28,10 @@ interface Parts {
   state: SharedState;
 }
 
+const monotonic = () => performance.now();
+
 /** Clock and chance are real when omitted, and the state is this process's own. */
-export function createRouting({ now = Date.now, random = Math.random, state = createMemoryState() }: Partial<Parts> = {}): Routing {
+export function createRouting({ now = monotonic, random = Math.random, state = createMemoryState() }: Partial<Parts> = {}): Routing {
   const turns = new Map<string, number>();
   const health = createHealth(
     now,

@@ -3,12 +3,14 @@ import cors from "@koa/cors";
 import Router from "@koa/router";
 import Koa, { type Context, type Next } from "koa";
 import { GatewayError } from "../errors.ts";
+import { bearerOf } from "./client-keys.ts";
 import { docs, docsAsset } from "./docs.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { Stalled } from "./meter.ts";
 import { listModels, showModel } from "./models.ts";
 import { openapi } from "./openapi.ts";
+import { clearChannel, requireOperator } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
 import { measureChannels, metricsPage, ready } from "./status.ts";
@@ -27,6 +29,7 @@ export function createApp(gateway: Gateway): Koa {
   router.get("/readyz", (ctx) => ready(ctx, gateway));
   router.get("/metrics", (ctx) => metricsPage(ctx, gateway));
   router.get("/openapi.json", (ctx) => openapi(ctx, gateway));
+  router.post("/admin/channels/:name/clear", (ctx) => clearChannel(ctx, gateway));
   router.get("/docs", docs);
   router.get("/docs/:name", docsAsset);
 
@@ -149,8 +152,9 @@ const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$
 
 function authenticate(gateway: Gateway) {
   return async function authenticate(ctx: Context, next: Next): Promise<void> {
-    if (!open.test(ctx.path)) {
-      const key = /^bearer +(\S+) *$/i.exec(ctx.get("authorization"))?.[1];
+    if (ctx.path.startsWith("/admin/")) requireOperator(ctx, gateway);
+    else if (!open.test(ctx.path)) {
+      const key = bearerOf(ctx.get("authorization"));
       const client = key === undefined ? undefined : gateway.keys.find(key);
       if (client === undefined) {
         throw new GatewayError(

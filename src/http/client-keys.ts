@@ -15,6 +15,11 @@ export interface ClientKeys {
 
 export const hashOf = (key: string) => digest("sha256", key, "buffer");
 
+/** The key of an `authorization` header; undefined where it holds none. */
+export function bearerOf(header: string): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(header)?.[1];
+}
+
 /** Keys that stand alone belong to clients who may do everything. */
 export function createClientKeys(keys: readonly string[], clients: readonly KeyedClient[] = []): ClientKeys {
   const known = [...clients, ...keys.map((key, index) => ({ client: unlimitedClient(`key-${index + 1}`), hash: hashOf(key) }))];

@@ -21,8 +21,12 @@ export interface Gateway {
   keys: ClientKeys;
   /** Whether the process is about to end. */
   life?: Life;
-  /** How the last reload of the operator's files ended. */
-  reloaded?: () => Reload | undefined;
+  /** How the operator's files stand; all is well when absent. */
+  config?: () => ConfigState;
+  /** The operator's own key; nobody is the operator when absent. */
+  adminKey?: string;
+  /** Tell the other processes that a channel's cool-downs were lifted. */
+  cleared?: (channel: string) => void;
   store: PictureStore;
   spool: Spool;
   fetchPicture: PictureFetcher;
@@ -40,6 +44,14 @@ export interface Gateway {
   corsOrigins?: readonly string[];
   /** Milliseconds between two signs of life of a stream; 10 seconds when absent. */
   heartbeat?: number;
+}
+
+/** How the operator's files stand. */
+export interface ConfigState {
+  /** How they were read last; absent where they are as they were at the start, and right. */
+  reload?: Reload;
+  /** The channels whose files are broken; `serves` where the last good version is still in force. */
+  broken: readonly { channel: string; serves: boolean }[];
 }
 
 /** What is known of a request once it is parsed, for the log, the metrics and the headers. */

@@ -9,10 +9,11 @@ export interface Metrics {
   inFlight: Gauge;
   attempts: Counter<"channel" | "model" | "outcome">;
   attemptSeconds: Histogram<"channel" | "model">;
-  alone: Gauge;
+  redisUp: Gauge;
   channelInFlight: Gauge<"channel">;
   channelWaiting: Gauge<"channel">;
-  resting: Gauge<"channel" | "what">;
+  coolDown: Gauge<"channel" | "what">;
+  channelsBroken: Gauge;
   pictures: Counter<"channel" | "model">;
   changes: Counter<"channel" | "model" | "field">;
   sentBytes: Counter<"path">;
@@ -31,13 +32,6 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
   const registry = new Registry();
   const registers = [registry];
   if (ofProcess) collectDefaultMetrics({ register: registry });
-  const configOk = new Gauge({
-    name: "pictor_config_ok",
-    help: "Whether the operator's files, as they are now, are in force.",
-    aggregator: "min",
-    registers,
-  });
-  configOk.set(1);
   const metrics: Metrics = {
     registry,
     measure: () => undefined,
@@ -69,10 +63,10 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       registers,
     }),
     // The first of those that are measured: the others are read after it.
-    alone: new Gauge({
-      name: "pictor_alone",
-      help: "1 while the shared state should be reached and cannot be.",
-      aggregator: "max",
+    redisUp: new Gauge({
+      name: "pictor_redis_up",
+      help: "1 while Redis is reached, 0 while it cannot be; there is no value without REDIS_URL.",
+      aggregator: "min",
       registers,
       collect: () => metrics.measure(),
     }),
@@ -83,9 +77,9 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       labelNames: ["channel"],
       registers,
     }),
-    resting: new Gauge({
-      name: "pictor_resting_seconds",
-      help: "Seconds for which a channel, a key or a model of it is left alone after failures.",
+    coolDown: new Gauge({
+      name: "pictor_cooldown_seconds",
+      help: "Seconds until a channel, a key or a model of it is asked again after failures.",
       aggregator: "max",
       labelNames: ["channel", "what"],
       registers,
@@ -103,12 +97,23 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       registers,
     }),
     reloads: new Counter({
-      name: "pictor_reload_total",
+      name: "pictor_reloads_total",
       help: "Reloads of the operator's files, by how they ended.",
       labelNames: ["outcome"],
       registers,
     }),
-    configOk,
+    configOk: new Gauge({
+      name: "pictor_config_ok",
+      help: "Whether the operator's files, as they are now, are in force.",
+      aggregator: "min",
+      registers,
+    }),
+    channelsBroken: new Gauge({
+      name: "pictor_channels_broken",
+      help: "Channels whose files are wrong: off, or in force as their last good version says.",
+      aggregator: "max",
+      registers,
+    }),
     sentBytes: new Counter({ name: "pictor_sent_bytes_total", help: "Bytes of answers sent.", labelNames: ["path"], registers }),
   };
   return metrics;

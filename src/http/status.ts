@@ -1,19 +1,29 @@
+// How the gateway stands: readiness for balancers, details for the operator, numbers for Prometheus.
 import type { Context } from "koa";
 import { channelStates } from "../gateway/states.ts";
 import type { Gateway } from "./gateway.ts";
+import { isOperator } from "./operator.ts";
 
-/** GET /readyz: whether any model can be served, and the state of each channel. */
+/**
+ * GET /readyz: whether any model can be served, and whether the operator's files are all in force. Anybody may read that; the lines of the
+ * files, and reasons that may name secrets' places, are for the operator alone.
+ */
 export function ready(ctx: Context, gateway: Gateway): void {
   const table = gateway.table();
   const status = gateway.life?.ending ? "shutting down" : table.models.size > 0 ? "ready" : "no channel is on";
-  const reloaded = gateway.reloaded?.();
   ctx.status = status === "ready" ? 200 : 503;
   const shared = gateway.routing.state.standing();
+  const { reload, broken = [] } = gateway.config?.() ?? {};
+  const channels = channelStates(table, gateway.routing, broken);
+  const isOwn = isOperator(ctx, gateway);
+  ctx.set("cache-control", "no-store");
   ctx.body = {
     status,
     // What could not be loaded does not stop what is there from serving.
-    ...(reloaded && { reload: reloaded }),
-    channels: channelStates(table, gateway.routing),
+    config: reload?.ok === false ? "degraded" : "ok",
+    ...(reload?.since && { since: reload.since }),
+    ...(isOwn && reload && { reload }),
+    channels: isOwn ? channels : channels.map(({ name, state }) => ({ name, state })),
     ...(shared !== "own" && { shared_state: shared }),
   };
 }
@@ -28,14 +38,19 @@ export async function metricsPage(ctx: Context, gateway: Gateway): Promise<void>
 /** How the channels stand at the moment, for the metrics. */
 export function measureChannels(gateway: Gateway): void {
   const { routing, metrics } = gateway;
-  metrics.resting.reset();
-  metrics.alone.set(Number(routing.state.standing() === "alone"));
+  const { reload, broken = [] } = gateway.config?.() ?? {};
+  metrics.configOk.set(Number(reload?.ok ?? true));
+  metrics.channelsBroken.set(broken.length);
+  const shared = routing.state.standing();
+  if (shared === "own") metrics.redisUp.remove();
+  else metrics.redisUp.set(Number(shared === "shared"));
+  metrics.coolDown.reset();
   metrics.channelInFlight.reset();
   metrics.channelWaiting.reset();
   for (const { name, state, resting = [] } of channelStates(gateway.table(), routing)) {
     if (state === "off") continue;
     metrics.channelWaiting.set({ channel: name }, routing.limits.waiting(name));
     metrics.channelInFlight.set({ channel: name }, routing.limits.inFlight(name));
-    for (const { what, seconds } of resting) metrics.resting.set({ channel: name, what }, seconds);
+    for (const { what, seconds } of resting) metrics.coolDown.set({ channel: name, what }, seconds);
   }
 }

@@ -27,13 +27,16 @@ interface Ready {
   channels: { name: string; state: string }[];
 }
 
-const readyOf = async (url: string) => (await (await fetch(`${url}/readyz`)).json()) as Ready;
+const readyOf = async (url: string) =>
+  (await (await fetch(`${url}/readyz`, { headers: { authorization: "Bearer sk-operator" } })).json()) as Ready;
+
+const keys = { PICTOR_API_KEYS: "sk-one", PICTOR_ADMIN_KEY: "sk-operator" };
 
 /** Serve in this process with a folder of channels of its own. */
 function whileServing(files: Record<string, string>, run: (serving: Serving, folder: string) => Promise<void>, env = {}): Promise<void> {
   return inFolder(async (_, folder) => {
     const channels = await channelsWith(folder, files);
-    const all = { PORT: "0", LOG_LEVEL: "silent", PICTOR_API_KEYS: "sk-one", PICTOR_DATA: join(folder, "data"), ...channels, ...env };
+    const all = { PORT: "0", LOG_LEVEL: "silent", ...keys, PICTOR_DATA: join(folder, "data"), ...channels, ...env };
     const serving = await serve(all, () => undefined);
     try {
       await run(serving, folder);
@@ -66,8 +69,8 @@ describe("reloading while serving", () => {
         await until(async () => (await names()).length === 1);
         expect((await readyOf(url)).reload).to.include({ ok: true });
         expect(await metric(url, "pictor_config_ok")).to.equal(1);
-        expect(await metric(url, 'pictor_reload_total{outcome="failed"}')).to.be.at.least(1);
-        expect(await metric(url, 'pictor_reload_total{outcome="ok"}')).to.be.at.least(2);
+        expect(await metric(url, 'pictor_reloads_total{outcome="failed"}')).to.be.at.least(1);
+        expect(await metric(url, 'pictor_reloads_total{outcome="ok"}')).to.be.at.least(2);
       },
       env,
     ));
@@ -105,7 +108,7 @@ describe("reloading while serving", () => {
       };
       await release("..1", acme);
       await symlink(join("..data", "acme.yaml"), join(channels, "acme.yaml"));
-      const said = { PORT: "0", LOG_LEVEL: "silent", PICTOR_API_KEYS: "sk-one", PICTOR_DATA: folder, PICTOR_CHANNELS: channels, ...env };
+      const said = { PORT: "0", LOG_LEVEL: "silent", ...keys, PICTOR_DATA: folder, PICTOR_CHANNELS: channels, ...env };
       const serving = await serve(said, () => undefined);
       try {
         await release("..2", `${acme}enabled: false\n`);

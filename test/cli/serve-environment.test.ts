@@ -30,6 +30,8 @@ describe("pictor serve: the environment", () => {
       PORT: "0",
       HOST: "::",
       PICTOR_API_KEYS: " a, b,,",
+      PICTOR_ADMIN_KEY: " o ",
+      PICTOR_START: "strict",
       PICTOR_CHANNELS: "/c",
       PICTOR_PLUGINS: "/p",
       PICTOR_PUBLIC_URL: "https://images.example/x//",
@@ -53,6 +55,8 @@ describe("pictor serve: the environment", () => {
       port: 0,
       host: "::",
       apiKeys: ["a", "b"],
+      adminKey: "o",
+      strict: true,
       channels: "/c",
       pluginFolders: [],
       publicUrl: "https://images.example/x",
@@ -81,6 +85,7 @@ describe("pictor serve: the environment", () => {
     ["PICTOR_TRUST_PROXY", "maybe", "on or off"],
     ["PICTOR_DEMO", "yes", "on or off"],
     ["PICTOR_SHUTDOWN_SECONDS", "-1", "from 0"],
+    ["PICTOR_START", "gently", "strict or lenient"],
     ["LOG_LEVEL", "loud", "debug, info, warn, error or silent"],
   ] as const) {
     it(`refuses ${name}=${value}, and says what would be right`, () =>
@@ -89,6 +94,14 @@ describe("pictor serve: the environment", () => {
         .with.property("message")
         .that.includes(right));
   }
+
+  it("refuses an operator's key that a client has, or that no header can carry, without showing it", () => {
+    for (const PICTOR_ADMIN_KEY of ["sk-two", "sk two"])
+      expect(() => readSettings({ PICTOR_API_KEYS: "sk-one,sk-two", PICTOR_ADMIN_KEY }))
+        .to.throw("PICTOR_ADMIN_KEY must be one word, and none of PICTOR_API_KEYS")
+        .with.property("message")
+        .that.does.not.include(PICTOR_ADMIN_KEY);
+  });
 
   it("has a sentence for every variable, and defaults only for those", () => {
     for (const text of Object.values(environmentNames)) expect(text).to.match(/\.$/);

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { status } from "../../src/cli/status.ts";
+import { status, type StatusOptions } from "../../src/cli/status.ts";
 import { ProviderFailure } from "../../src/errors.ts";
 import { candidatesOf } from "../../src/gateway/candidate.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
@@ -11,13 +11,17 @@ import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { channel, load } from "../channels/mistakes.ts";
 import { inProcess, pictor } from "./commands.ts";
 
-const run = (url: string, json = false) => inProcess((say) => status(url, { json }, say));
+const adminKey = "sk-operator";
+
+/** Run with the operator's key, as it stands in the environment. */
+const run = (url: string, options: StatusOptions = {}, env: Record<string, string> = { PICTOR_ADMIN_KEY: `${adminKey}\n` }) =>
+  inProcess((say) => status(url, options, env, say));
 
 describe("pictor status", () => {
   /** A gateway with one channel that is off, and one that is on where it has a key. */
   async function startWith(env: Record<string, string>): Promise<TestGateway> {
     const table = createTable(await load({ "off.yaml": channel.replace("X_API_KEY", "ACME_KEY"), "on.yaml": channel }, env));
-    return startGateway({ table: () => table });
+    return startGateway({ table: () => table, adminKey });
   }
 
   it("says which channels of a running gateway are on, and why others are off", async () => {
@@ -25,14 +29,19 @@ describe("pictor status", () => {
     try {
       const out = "ready\noff off: ACME_KEY or OFF_API_KEY is not set\non  on\n";
       expect(await run(`${gateway.url}/`)).to.deep.equal({ code: 0, out, err: "" });
-      expect(JSON.parse((await run(gateway.url, true)).out)).to.deep.equal({
+      expect(JSON.parse((await run(gateway.url, { json: true })).out)).to.deep.equal({
         status: "ready",
+        config: "ok",
         channels: [
           { name: "off", state: "off", reason: "ACME_KEY or OFF_API_KEY is not set" },
           { name: "on", state: "on" },
         ],
       });
-      expect(await pictor(["status", "--url", gateway.url], { CI: "true" })).to.deep.equal({ code: 0, out, err: "" });
+      expect(await pictor(["status", "--url", gateway.url], { CI: "true", PICTOR_ADMIN_KEY: adminKey })).to.deep.equal({
+        code: 0,
+        out,
+        err: "",
+      });
     } finally {
       await gateway.close();
     }
@@ -40,7 +49,7 @@ describe("pictor status", () => {
 
   it("says what rests, and for how long", async () => {
     const table = createTable(await load({ "on.yaml": channel }, { X_API_KEY: "k" }));
-    const gateway = await startGateway({ table: () => table, routing: createRouting({ now: () => 0 }) });
+    const gateway = await startGateway({ table: () => table, routing: createRouting({ now: () => 1 }), adminKey });
     try {
       const { health } = gateway.gateway.routing;
       const [candidate] = candidatesOf([...table.models.values()][0]!.routes[0]!);
@@ -54,8 +63,48 @@ describe("pictor status", () => {
         "ready\nresting on: channel rests for 7 s, key 1 rests for 7 s, key 1 for m rests for 7 s\n",
       );
       const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-      expect(metrics).to.contain('pictor_resting_seconds{channel="on",what="key 1 for m"} 7\n');
+      expect(metrics).to.contain('pictor_cooldown_seconds{channel="on",what="key 1 for m"} 7\n');
       expect(metrics).to.contain('pictor_channel_in_flight{channel="on"} 0\n');
+      expect(metrics).not.to.match(/^pictor_redis_up /m);
+
+      expect(await run(gateway.url, { clear: "no" })).to.deep.equal({ code: 1, out: "", err: "there is no channel no (known: on)" });
+      expect((await run(gateway.url, { clear: "on" })).out).to.equal("the cool-downs of on are lifted\nready\non  on\n");
+      expect(await (await fetch(`${gateway.url}/metrics`)).text()).not.to.contain("pictor_cooldown_seconds{");
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("tells names and states without the operator's key, and neither reasons nor cool-downs", async () => {
+    const gateway = await startWith({ X_API_KEY: "k" });
+    try {
+      const said = "ready\noff off\non  on\nset PICTOR_ADMIN_KEY, here and where the gateway runs, to be told the reasons\n";
+      expect((await run(gateway.url, {}, {})).out).to.equal(said);
+      expect((await run(gateway.url, {}, { PICTOR_ADMIN_KEY: gateway.key })).out).to.not.include("ACME_KEY");
+      const body = await (await fetch(`${gateway.url}/readyz`)).json();
+      const channels = [
+        { name: "off", state: "off" },
+        { name: "on", state: "on" },
+      ];
+      expect(body).to.deep.equal({ status: "ready", config: "ok", channels });
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("lifts cool-downs for the operator alone, and says what is missing", async () => {
+    const gateway = await startWith({ X_API_KEY: "k" });
+    try {
+      const clear = (env: Record<string, string>, url = gateway.url) => run(url, { clear: "on" }, env);
+      expect((await clear({})).err).to.equal("--clear needs the operator's key; set PICTOR_ADMIN_KEY to what the gateway has");
+      expect((await clear({ PICTOR_ADMIN_KEY: gateway.key })).err).to.equal(
+        "this is for the operator; send the header Authorization: Bearer <PICTOR_ADMIN_KEY>",
+      );
+      gateway.gateway.adminKey = undefined;
+      expect((await clear({ PICTOR_ADMIN_KEY: adminKey })).err).to.equal(
+        "this gateway has no operator's key; set PICTOR_ADMIN_KEY where it runs",
+      );
+      expect((await clear({ PICTOR_ADMIN_KEY: adminKey }, "http://127.0.0.1:1")).err).to.match(/^no gateway answers/);
     } finally {
       await gateway.close();
     }

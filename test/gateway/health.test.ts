@@ -3,6 +3,7 @@ import type { Route } from "../../src/channels/route.ts";
 import { GatewayError, ProviderFailure, type FailureClass } from "../../src/errors.ts";
 import { candidatesOf, type Candidate } from "../../src/gateway/candidate.ts";
 import { createHealth, type Health, type Told } from "../../src/gateway/health.ts";
+import { createRouting } from "../../src/gateway/routing.ts";
 
 const coolDown = { after: 3, first: 5000, max: 60_000 };
 
@@ -131,6 +132,45 @@ describe("a channel's health", () => {
     expect([state(), left()]).to.deep.equal(["held", 7000]);
   });
 
+  for (const [kind, status] of [
+    ["failed", 500],
+    ["failed", 404],
+    ["timeout", 504],
+    ["bad_response", 200],
+    ["overloaded", 503],
+    ["rate_limit", 429],
+    ["auth", 401],
+    ["quota", 402],
+  ] as const)
+    it(`is not lost for weeks by one ${status} (${kind}) whose retry-after names them`, () => {
+      const { attempt, left } = started();
+      attempt(failed(kind, { status, retryAfter: 2_505_600 }));
+      expect(left()).to.equal(600_000);
+    });
+
+  it("is not lost for weeks by what another instance tells", () => {
+    const { health, left } = started();
+    health.hear("acme", { rests: 2_505_600_000, failures: 1, named: true });
+    expect(left()).to.equal(600_000);
+  });
+
+  it("comes back at once, here and elsewhere, when the operator clears the channel, and no other's does", () => {
+    const { health, attempt, second, state, told } = started();
+    attempt(failed("auth", { status: 401 }), second);
+    attempt(failed("failed", { status: 404, notAccepted: true, retryAfter: 5 }));
+    attempt(failed("failed", { status: 500, retryAfter: 2_505_600 }));
+    health.hear("acme-2", { rests: 5000, failures: 1, named: true });
+    told.length = 0;
+    health.clear("acme");
+    expect([state(), state(second)]).to.deep.equal(["well", "well"]);
+    expect(health.resting().map(({ subject }) => subject)).to.deep.equal(["acme-2"]);
+    expect(told.map(([subject, what]) => [subject.replace(/#.*/, "#"), what])).to.deep.equal([
+      ["acme#", "well"],
+      ["acme/m", "well"],
+      ["acme", "well"],
+    ]);
+  });
+
   it("does not grow with requests that were under way when its rest began, nor end with them", () => {
     const { health, first, left, state, pass } = started();
     const began = Array.from({ length: 20 }, () => health.began(first));
@@ -139,6 +179,21 @@ describe("a channel's health", () => {
     expect(left()).to.equal(5000);
     health.ended(first, began[0]!);
     expect(state()).to.equal("resting");
+  });
+});
+
+describe("the clock of cool-downs", () => {
+  it("does not go back with the time of day", () => {
+    const { health, now } = createRouting();
+    const [candidate] = candidates() as [Candidate];
+    health.ended(candidate, health.began(candidate), failed("overloaded", { status: 503, retryAfter: 5 }));
+    const timeOfDay = Date.now;
+    Date.now = () => timeOfDay() - 3_600_000;
+    try {
+      expect(health.standing(candidate).until - now()).to.be.within(4000, 5000);
+    } finally {
+      Date.now = timeOfDay;
+    }
   });
 });
 

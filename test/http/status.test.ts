@@ -11,7 +11,7 @@ describe("http: health", () => {
       expect(await (await fetch(`${house.url}/livez`)).json()).to.deep.equal({ status: "ok" });
       const ready = await fetch(`${house.url}/readyz`);
       expect(ready.status).to.equal(200);
-      expect(await ready.json()).to.deep.equal({ status: "ready", channels: [{ name: "acme", state: "on" }] });
+      expect(await ready.json()).to.deep.equal({ status: "ready", config: "ok", channels: [{ name: "acme", state: "on" }] });
     } finally {
       await house.close();
     }
@@ -20,10 +20,10 @@ describe("http: health", () => {
   it("is alive but not ready when no channel is on, and says why without a secret", async () => {
     const acme = 'extends: openai-images\nbase_url: http://127.0.0.1:9/v1\nkeys: ["${env.ACME_SECRET}"]\nmodels: { demo: {} }\n';
     const off = "extends: openai-images\nenabled: false\nbase_url: http://127.0.0.1:9/v1\nmodels: { demo: {} }\n";
-    const gateway = await gatewayWith({ "acme.yaml": acme, "off.yaml": off });
+    const gateway = await gatewayWith({ "acme.yaml": acme, "off.yaml": off }, {}, { adminKey: "sk-operator" });
     try {
       expect((await fetch(`${gateway.url}/livez`)).status).to.equal(200);
-      const ready = await fetch(`${gateway.url}/readyz`);
+      const ready = await fetch(`${gateway.url}/readyz`, { headers: { authorization: "Bearer sk-operator" } });
       expect(ready.status).to.equal(503);
       const { channels, status } = (await ready.json()) as { status: string; channels: { name: string; reason: string }[] };
       expect(status).to.equal("no channel is on");

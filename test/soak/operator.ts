@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Provider } from "./provider.ts";
 
+/** What the gateway of the soak takes for its operator's key. */
+export const operatorKey = "sk-soak-operator";
+
 /** A channel of the soak. `restSeconds` is how long it is left alone after failures. */
 export function channelFile(url: string, weight: number, restSeconds: number): string {
   return `description: A channel of the soak test.
@@ -70,7 +73,7 @@ async function noticed(url: string, written: number, isGood: boolean): Promise<s
   let ready: Ready | undefined;
   for (let tries = 0; tries < 300; tries += 1) {
     await delay(100);
-    const response = await fetch(`${url}/readyz`);
+    const response = await fetch(`${url}/readyz`, { headers: { authorization: `Bearer ${operatorKey}` } });
     ready = (await response.json()) as Ready;
     if (response.status !== 200) return `not ready: ${ready.status}`;
     const { reload } = ready;

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { channelsWith, inFolder, urlOf } from "../cli/serve-process.ts";
 import { runLoad } from "./clients.ts";
 import { valueOf, type Sample } from "./memory.ts";
-import { channelFile, dieAndComeBack, editFiles, type Deaths } from "./operator.ts";
+import { channelFile, dieAndComeBack, editFiles, operatorKey, type Deaths } from "./operator.ts";
 import type { Order } from "./orders.ts";
 import { startPictures, startProvider } from "./provider.ts";
 import { problemsOf, summary, type Seen } from "./report.ts";
@@ -59,6 +59,7 @@ async function soak(pace: Pace, stop: AbortController): Promise<string[]> {
   const files = { "steady.yaml": channelFile(steady.url, 1, restSeconds), "shaky.yaml": channelFile(shaky.url, 1, restSeconds) };
   const settings = {
     PICTOR_API_KEYS: key,
+    PICTOR_ADMIN_KEY: operatorKey,
     SOAK_KEY_A: "soak-key-a",
     SOAK_KEY_B: "soak-key-b",
     LOG_LEVEL: "warn",

@@ -1,0 +1,36 @@
+// What only the operator may ask for, with PICTOR_ADMIN_KEY.
+import { timingSafeEqual } from "node:crypto";
+import type { Context } from "koa";
+import { GatewayError } from "../errors.ts";
+import { didYouMean } from "../schema/suggest.ts";
+import { bearerOf, hashOf } from "./client-keys.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** Whether the request carries the operator's key. Takes the same time for every key. */
+export function isOperator(ctx: Context, { adminKey }: Gateway): boolean {
+  const key = bearerOf(ctx.get("authorization"));
+  return adminKey !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(adminKey));
+}
+
+/** Throws a `GatewayError` unless the request is the operator's. */
+export function requireOperator(ctx: Context, gateway: Gateway): void {
+  if (isOperator(ctx, gateway)) return;
+  throw new GatewayError(
+    "invalid_api_key",
+    gateway.adminKey === undefined
+      ? "this gateway has no operator's key; set PICTOR_ADMIN_KEY where it runs"
+      : "this is for the operator; send the header Authorization: Bearer <PICTOR_ADMIN_KEY>",
+  );
+}
+
+/** POST /admin/channels/{name}/clear: lift the cool-downs of a channel, its models and its keys, in every process. */
+export function clearChannel(ctx: Context, gateway: Gateway): void {
+  const { name = "" } = ctx.params as { name?: string };
+  const names = gateway.table().channels.map((channel) => channel.name);
+  if (!names.includes(name))
+    throw new GatewayError("not_found", `there is no channel ${name.slice(0, 200)} (${didYouMean(name.slice(0, 200), names)})`);
+  gateway.routing.health.clear(name);
+  gateway.cleared?.(name);
+  gateway.log.info({ channel: name }, "cool-downs lifted by the operator");
+  ctx.body = { channel: name, cleared: true };
+}
