@@ -1,6 +1,6 @@
+// Loads the channels, with the demo provider behind its channel while that one is on.
 import { loadChannels, type Loaded } from "../channels/load.ts";
 import type { Environment } from "../channels/settings.ts";
-import { startDemoProvider } from "../demo/server.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { ProcessSettings } from "./environment.ts";
 
@@ -11,21 +11,31 @@ export interface Loader {
   close: () => Promise<void>;
 }
 
-/** The demo model is served while no other is, or where the operator wants it beside them. */
+/** The demo model is served while no other is, or where the operator wants it beside them; its provider runs only then. */
 export async function createLoader(
   { channels: folder, demo }: ProcessSettings,
   plugins: ReadonlyMap<string, Plugin>,
   env: Environment,
 ): Promise<Loader> {
   if (env.DEMO_BASE_URL) return { load: () => loadChannels({ folder, plugins, env }), close: () => Promise.resolve() };
-  const provider = await startDemoProvider();
+  const { startDemoProvider } = await import("../demo/server.ts");
+  let provider: Awaited<ReturnType<typeof startDemoProvider>> | undefined;
+  const close = async () => {
+    const before = provider;
+    provider = undefined;
+    await before?.close();
+  };
   return {
     load: async () => {
+      provider ??= await startDemoProvider();
       const loaded = await loadChannels({ folder, plugins, env: { ...env, DEMO_BASE_URL: provider.url } });
       const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");
-      return demo || others.length === 0 ? loaded : { ...loaded, routes: others, channels: loaded.channels.map(withoutDemo) };
+      if (demo || others.length === 0) return loaded;
+      // Pictures that are being drawn are finished; nobody waits for them here.
+      void close();
+      return { ...loaded, routes: others, channels: loaded.channels.map(withoutDemo) };
     },
-    close: () => provider.close(),
+    close,
   };
 }
 

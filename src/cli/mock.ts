@@ -1,6 +1,5 @@
 import { loadChannels } from "../channels/load.ts";
 import { prefixOf } from "../channels/settings.ts";
-import { startDemoProvider } from "../demo/server.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { startProvider } from "../testing/provider.ts";
@@ -25,9 +24,11 @@ export async function mock(
         tests.map(({ channel }) => channel.name),
       )})`,
     );
-  const provider = await (name === "demo" ? startDemoProvider(port) : startProvider(own, port)).catch((error: unknown) => {
-    throw (error as NodeJS.ErrnoException).code === "EADDRINUSE" ? new Error(`port ${port} is taken; choose another with --port`) : error;
-  });
+  const provider = await (name === "demo" ? (await import("../demo/server.ts")).startDemoProvider(port) : startProvider(own, port)).catch(
+    (error: unknown) => {
+      throw (error as NodeJS.ErrnoException).code === "EADDRINUSE" ? new Error(`port ${port} is taken; choose another with --port`) : error;
+    },
+  );
   const variable = `${prefixOf(name)}_BASE_URL`;
   say(
     json

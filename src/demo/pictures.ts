@@ -1,3 +1,4 @@
+// Reads the pictures that the demo edits.
 import type { IncomingMessage } from "node:http";
 import busboy from "@fastify/busboy";
 import { readPicture } from "./retouch.ts";

@@ -1,3 +1,4 @@
+// Edits pictures for the demo.
 import type { Readable } from "node:stream";
 import { loadSharp } from "../picture/pixels.ts";
 import { draw, encode, type Drawing } from "./draw.ts";

@@ -1,11 +1,9 @@
+// A provider on loopback that draws, so that the first picture needs no account.
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Drawing, draw } from "./draw.ts";
-import { readPictures } from "./pictures.ts";
-import { retouch } from "./retouch.ts";
-import { sketch } from "./sketch.ts";
+import type { Drawing } from "./draw.ts";
 
 interface Order {
   prompt: string;
@@ -32,6 +30,11 @@ interface Answer {
   status: number;
   body: object;
 }
+
+type Make = (drawing: Drawing) => Promise<Buffer>;
+
+/** The library for pixels takes its time to load, and a demo that nobody asks needs none. */
+const drawIt: Make = async (drawing) => (await import("./draw.ts")).draw(drawing);
 
 type Queue = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
@@ -105,6 +108,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, queue:
 
 /** A form with the order as JSON in `order`, and pictures to begin with in `picture` and `mask`, which is white where it may change. */
 async function answerForm(request: IncomingMessage, response: ServerResponse, queue: Queue): Promise<Answer | undefined> {
+  const { readPictures } = await import("./pictures.ts");
+  const { retouch } = await import("./retouch.ts");
   const { texts, pictures } = await readPictures(request);
   const order = parseObject(texts.get("order") ?? "");
   if (!order) return problem(400, "order must be a JSON object");
@@ -113,14 +118,19 @@ async function answerForm(request: IncomingMessage, response: ServerResponse, qu
   return judged(order, response, queue, (drawing) => retouch(drawing, found, mask));
 }
 
-async function judged(order: Record<string, unknown>, response: ServerResponse, queue: Queue, make = draw): Promise<Answer | undefined> {
+async function judged(
+  order: Record<string, unknown>,
+  response: ServerResponse,
+  queue: Queue,
+  make: Make = drawIt,
+): Promise<Answer | undefined> {
   const wrong = findWrongField(order);
   if (wrong) return { status: 422, body: wrong };
   return fulfil(order as unknown as Order, response, queue, make);
 }
 
 /** Resolves with nothing where the pictures are out already, as events. */
-async function fulfil(order: Order, response: ServerResponse, queue: Queue, make: typeof draw): Promise<Answer | undefined> {
+async function fulfil(order: Order, response: ServerResponse, queue: Queue, make: Make): Promise<Answer | undefined> {
   const { stream, sketches = 0 } = order;
   const { prompt, width, height, count = 1, format = "png", quality, watermark, background, seed = randomInt(2 ** 32) } = order;
   if (/\bforbidden\b/i.test(prompt))
@@ -136,6 +146,7 @@ async function fulfil(order: Order, response: ServerResponse, queue: Queue, make
     if (!stream) pictures.push(picture);
     else {
       for (let step = 0; step < sketches; step += 1) {
+        const { sketch } = await import("./sketch.ts");
         const unfinished = await queue(() => sketch(bytes, step));
         tell(response, "sketch", { base64: unfinished.toString("base64"), step, format, width, height });
       }

@@ -1,3 +1,4 @@
+// Makes the unfinished pictures that the demo shows in a stream.
 import sharp from "sharp";
 
 /** A finished picture as it looked on the way: in coarse squares, finer with each step. Keeps size and format. */
