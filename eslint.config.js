@@ -4,7 +4,6 @@ import tseslint from "typescript-eslint";
 const floors = [
   "errors",
   "size",
-  "size-rules",
   "schema",
   "picture",
   "expression",
@@ -52,7 +51,7 @@ export default tseslint.config(
       "max-lines": ["error", { max: 100, skipBlankLines: true, skipComments: true }],
       ...restrict(
         floors
-          .filter((floor) => !["errors", "size", "size-rules", "picture", "plugin"].includes(floor))
+          .filter((floor) => !["errors", "size", "picture", "plugin"].includes(floor))
           .flatMap((floor) => [`**/src/${floor}.ts`, `**/src/${floor}/**`]),
         "A plugin imports the plugin floor, picture, size and errors, and libraries of its own trade.",
       ),

@@ -4,7 +4,7 @@ import type { Picture } from "../src/picture/picture.ts";
 import { sniff } from "../src/picture/sniff.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
-import { ratioOf, readSize, type Size } from "../src/size.ts";
+import { ratioOf, readSize, type Size } from "../src/size/parse.ts";
 
 export default definePlugin({
   name: "inspect",

@@ -1,7 +1,8 @@
 import { GatewayError } from "../src/errors.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
-import { fitRules, labelOf, nearestSize, toPixels, type SizeRules } from "../src/size-rules.ts";
-import { readSize, type Size } from "../src/size.ts";
+import { fits, labelOf, nearestSize, toPixels, type Offer } from "../src/size/fit.ts";
+import { readSize, type Size } from "../src/size/parse.ts";
+import { brokenRule, describeSizes, sizeRuleSchemas } from "../src/size/rules.ts";
 
 const pixelText = { type: "string", pattern: "^[1-9][0-9]*x[1-9][0-9]*$" } as const;
 
@@ -18,12 +19,7 @@ export default definePlugin({
         description: "What becomes of a size, read first: `16:9(4K)` to `3840x2160`, or to a label of the provider's own.",
       },
       sizes: { type: "array", items: pixelText, minItems: 1, description: "The only pixel sizes that the provider takes." },
-      multiple_of: { type: "integer", minimum: 1, description: "Both sides are multiples of this." },
-      min: { type: "integer", minimum: 1, description: "The shortest side, in pixels." },
-      max: { type: "integer", minimum: 1, description: "The longest side, in pixels." },
-      max_ratio: { type: "number", minimum: 1, description: "The longer side divided by the shorter, at most." },
-      min_pixels: { type: "integer", minimum: 1, description: "Width times height, at least." },
-      max_pixels: { type: "integer", minimum: 1, description: "Width times height, at most." },
+      ...sizeRuleSchemas,
       tiers: {
         type: "object",
         additionalProperties: { type: "integer", minimum: 1 },
@@ -47,7 +43,7 @@ export default definePlugin({
   },
   examples: [
     { table: { "16:9(4K)": "3840x2160" } },
-    { multiple_of: 32, min: 256, max: 1440, otherwise: "reject" },
+    { multiple_of: 32, min_side: 256, max_side: 1440, otherwise: "reject" },
     { sizes: ["1024x1024", "768x1344"], auto: "drop", otherwise: "nearest" },
     { tiers: { "1K": 1048576, "2K": 4194304 }, tier: "1K", multiple_of: 16 },
     { ratios: ["1:1", "16:9"], tiers: { "1K": 1048576, "2K": 4194304 }, otherwise: "nearest" },
@@ -64,17 +60,11 @@ export default definePlugin({
       const label = ratios && labelOf(size, { ratios, tiers: budgets, tier }, otherwise === "nearest");
       if (label) return label.text;
       const wanted = ratios ? undefined : toPixels(size, rules, budgets.get(size.tier ?? tier ?? ""));
-      if (wanted && fitRules(wanted, rules) === undefined) return wanted.text;
+      if (wanted && fits(wanted, rules)) return wanted.text;
       const nearest = otherwise === "nearest" ? nearestSize(wanted ?? size, rules) : undefined;
       if (nearest) return nearest.text;
       if (otherwise === "keep") return size.text;
-      throw new GatewayError(
-        "invalid_value",
-        `size ${size.text} is not taken here; ${offer(rules, [...rows.keys(), ...(ratios ?? [])], wanted)}`,
-        {
-          param: "size",
-        },
-      );
+      throw refused(size, wanted, [...rows.keys(), ...(ratios ?? [])], rules);
     }
 
     return async function sizeMap(ctx, next) {
@@ -91,9 +81,13 @@ export default definePlugin({
   },
 });
 
-/** What the client could have had. */
-function offer(rules: SizeRules, labels: string[], wanted: Size | undefined): string {
-  const listed = [...labels, ...(rules.sizes ?? [])];
-  const reason = wanted && !rules.sizes ? fitRules(wanted, rules) : undefined;
-  return [reason, listed.length > 0 ? `these are: ${listed.join(", ")}` : undefined].filter(Boolean).join("; ") || "give it as WxH";
+/** Says what the client could have had. `wanted` is the size in pixels, where it has any. */
+function refused(size: Size, wanted: Size | undefined, labels: string[], { sizes, ...rules }: Offer): GatewayError {
+  const listed = [...labels, ...(sizes ?? [])];
+  const only = sizes !== undefined || (listed.length > 0 && Object.keys(rules).length === 0);
+  const allowed = describeSizes({ one_of: listed.length > 0 ? listed : undefined, pixels: only ? undefined : rules });
+  const reason = wanted && !sizes ? brokenRule(wanted, rules) : undefined;
+  return new GatewayError("invalid_value", `size must be ${allowed} on this channel; ${size.text} is not${reason ? `: ${reason}` : ""}`, {
+    param: "size",
+  });
 }

@@ -1,6 +1,7 @@
 import type { Route } from "../channels/route.ts";
 import type { CompiledModel, ModelSchema } from "../schema/models.ts";
-import { describeSizes, type SizeRule } from "../schema/x-size.ts";
+import type { SizeRule } from "../schema/x-size.ts";
+import { describeSizes } from "../size/rules.ts";
 
 /** The page of models: which channels serve each, and what it takes. */
 export function modelsPage(schemas: readonly CompiledModel[], routes: readonly Route[]): string {

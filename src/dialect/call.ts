@@ -18,7 +18,7 @@ import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net
 import type { OutgoingRequest, Patience } from "../net/send.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
-import { readSize } from "../size.ts";
+import { readSize } from "../size/parse.ts";
 import { unfit } from "./failure.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import type { CompiledModel, ModelSchema } from "../schema/models.ts";
-import { parseSize } from "../size.ts";
+import { parseSize } from "../size/parse.ts";
 import type { ClientBody } from "./body.ts";
 import type { Inputs } from "./input-images.ts";
 

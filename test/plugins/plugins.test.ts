@@ -189,7 +189,7 @@ describe("size-map", () => {
     (await run("size-map", { auto: "keep", otherwise: "reject", ...options }, { size }, () => ({}))).sent[0]?.size;
 
   it("sends a size that nothing fits as it is where it is told to", async () => {
-    expect(await map({ max: 100, otherwise: "keep" }, "200x200")).to.equal("200x200");
+    expect(await map({ max_side: 100, otherwise: "keep" }, "200x200")).to.equal("200x200");
     expect(await map({ otherwise: "keep" }, "16:9")).to.equal("16:9");
   });
 
@@ -203,11 +203,19 @@ describe("size-map", () => {
   });
 
   for (const [options, size, message] of [
-    [{ max: 100 }, "200x200", "size 200x200 is not taken here; no side is over 100"],
-    [{ table: { "1:1": "8x8" }, max: 100 }, "200x200", "size 200x200 is not taken here; no side is over 100; these are: 1:1"],
-    [{}, "2K", "size 2K is not taken here; give it as WxH"],
-    [{ otherwise: "nearest", multiple_of: 8 }, "2K", "size 2K is not taken here; give it as WxH"],
-    [{ sizes: ["8x8"], otherwise: "nearest", min: 9 }, "9x9", "size 9x9 is not taken here; these are: 8x8"],
+    [
+      { max_side: 100 },
+      "200x200",
+      "size must be WxH with each side of at most 100 on this channel; 200x200 is not: width 200 is more than 100",
+    ],
+    [
+      { table: { "1:1": "8x8" }, max_side: 100 },
+      "200x200",
+      "size must be one of 1:1, or WxH with each side of at most 100 on this channel; 200x200 is not: width 200 is more than 100",
+    ],
+    [{}, "2K", "size must be WxH on this channel; 2K is not"],
+    [{ otherwise: "nearest", multiple_of: 8 }, "2K", "size must be WxH with both sides multiples of 8 on this channel; 2K is not"],
+    [{ sizes: ["8x8"], otherwise: "nearest", min_side: 9 }, "9x9", "size must be one of 8x8 on this channel; 9x9 is not"],
   ] as const) {
     it(`says what could be had: ${message}`, async () =>
       expect(await failureOf(map(options, size))).to.include({ message, code: "invalid_value", param: "size" }));

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { createAjv } from "../../src/schema/ajv.ts";
-import { type SizeRule, describeSizes } from "../../src/schema/x-size.ts";
+import type { SizeRule } from "../../src/schema/x-size.ts";
+import { describeSizes } from "../../src/size/rules.ts";
 
 const sizes = (rule: SizeRule) => createAjv().compile({ type: "string", "x-size": rule });
 

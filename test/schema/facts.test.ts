@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { readSize } from "../../src/size.ts";
+import { readSize } from "../../src/size/parse.ts";
 import { accepted, refused, shippedModel, shippedSchema } from "./shipped.ts";
 
 const ratios = ["1:1", "4:3", "3:2", "2:3", "16:9", "9:16"];

@@ -1,4 +1,5 @@
-import { GatewayError } from "./errors.ts";
+// Reads a size as clients write it.
+import { GatewayError } from "../errors.ts";
 
 /** A client's `size`, parsed. `text` is its canonical spelling: `1024x768`, `16:9`, `2K`, `16:9(4K)` or `auto`. */
 export interface Size {

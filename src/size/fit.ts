@@ -1,42 +1,22 @@
-import { pixelSize, ratioOf, readSize, type Size } from "./size.ts";
+// Finds the size of a provider that comes nearest to the one asked for.
+import { brokenRule, type SizeRules } from "./rules.ts";
+import { pixelSize, ratioOf, readSize, type Size } from "./parse.ts";
 
-/** What pixel sizes a provider takes. Every part is optional. */
-export interface SizeRules {
+/** What a provider takes: pixel sizes of a list, or any that keeps the rules. */
+export interface Offer extends SizeRules {
   sizes?: readonly string[];
-  multiple_of?: number;
-  min?: number;
-  max?: number;
-  max_ratio?: number;
-  min_pixels?: number;
-  max_pixels?: number;
 }
 
-/** Why a pixel size does not fit, as a sentence that says what would; undefined where it fits. */
-export function fitRules(size: Size, rules: SizeRules): string | undefined {
-  const { width = 0, height = 0 } = size;
-  const {
-    multiple_of: grid = 1,
-    min = 1,
-    max = Infinity,
-    max_ratio: ratio = Infinity,
-    min_pixels: least = 0,
-    max_pixels: most = Infinity,
-  } = rules;
-  if (rules.sizes && !rules.sizes.includes(size.text)) return `it is one of ${rules.sizes.join(", ")}`;
-  if (width % grid || height % grid) return `both sides are multiples of ${grid}`;
-  if (Math.min(width, height) < min) return `no side is below ${min}`;
-  if (Math.max(width, height) > max) return `no side is over ${max}`;
-  if (Math.max(width, height) / Math.min(width, height) > ratio) return `the longer side is at most ${ratio} times the shorter`;
-  if (width * height < least) return `width times height is at least ${least}`;
-  if (width * height > most) return `width times height is at most ${most}`;
-  return undefined;
+/** Whether a pixel size can be sent. */
+export function fits(size: Size, { sizes, ...rules }: Offer): boolean {
+  return (sizes?.includes(size.text) ?? true) && brokenRule(size, rules) === undefined;
 }
 
 /** The nearest size that fits: of a list by ratio, then by area; else scaled into the bounds and put on the grid. */
-export function nearestSize(size: Size, rules: SizeRules): Size | undefined {
+export function nearestSize(size: Size, rules: Offer): Size | undefined {
   const ratio = size.width && size.height ? size.width / size.height : ratioOf(size.ratio ?? "1:1");
   if (rules.sizes) return nearestOf(rules.sizes, rules, ratio, (size.width ?? 0) * (size.height ?? 0));
-  const { multiple_of: grid = 1, min = 1, max = Infinity, min_pixels: least = 0, max_pixels: most = Infinity } = rules;
+  const { multiple_of: grid = 1, min_side: min = 1, max_side: max = Infinity, min_pixels: least = 0, max_pixels: most = Infinity } = rules;
   if (!size.width || !size.height) return undefined;
   const area = size.width * size.height;
   const shrink = Math.min(1, max / Math.max(size.width, size.height), Math.sqrt(most / area));
@@ -45,17 +25,17 @@ export function nearestSize(size: Size, rules: SizeRules): Size | undefined {
   for (const round of [Math.round, Math.floor, Math.ceil]) {
     const side = (length: number) => Math.max(grid, round((length * scale) / grid) * grid);
     const candidate = pixelSize(side(size.width), side(size.height));
-    if (fitRules(candidate, rules) === undefined) return candidate;
+    if (fits(candidate, rules)) return candidate;
   }
   return undefined;
 }
 
-function nearestOf(sizes: readonly string[], rules: SizeRules, ratio: number, area: number): Size | undefined {
+function nearestOf(sizes: readonly string[], rules: Offer, ratio: number, area: number): Size | undefined {
   const distance = ({ width = 1, height = 1 }: Size) =>
     Math.abs(Math.log(width / height / ratio)) + Math.abs(Math.log((width * height) / (area || width * height))) / 1000;
   return sizes
     .map((text) => readSize(text))
-    .filter((candidate): candidate is Size => candidate !== undefined && fitRules(candidate, rules) === undefined)
+    .filter((candidate): candidate is Size => candidate !== undefined && fits(candidate, rules))
     .sort((a, b) => distance(a) - distance(b))[0];
 }
 
@@ -87,10 +67,9 @@ function nearestTier({ width, height }: Size, tiers: ReadonlyMap<string, number>
 }
 
 /** A ratio in a tier's pixels, on the grid; pixel sizes stay as they are. */
-export function toPixels(size: Size, rules: SizeRules, budget: number | undefined): Size | undefined {
+export function toPixels(size: Size, { multiple_of: grid = 1 }: SizeRules, budget: number | undefined): Size | undefined {
   if (size.width) return size;
   if (budget === undefined) return undefined;
-  const grid = rules.multiple_of ?? 1;
   const ratio = ratioOf(size.ratio ?? "1:1");
   const side = (pixels: number) => Math.max(grid, Math.round(pixels / grid) * grid);
   return pixelSize(side(Math.sqrt(budget * ratio)), side(Math.sqrt(budget / ratio)));
