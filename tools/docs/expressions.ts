@@ -1,3 +1,4 @@
+// Examples of expressions.
 /** Functions of our own by their signature, and what they do. */
 export const ownFunctions: Record<string, string> = {
   "rx(string, string): bool": "Whether a pattern (RE2: no lookaround, no backreference) is found in a text.",

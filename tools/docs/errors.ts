@@ -1,4 +1,5 @@
-import type { ErrorCode } from "../errors.ts";
+// How to solve each error, for docs/errors.md.
+import type { ErrorCode } from "../../src/errors.ts";
 
 /** What each code means to a client, and how it is solved. */
 export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> = {

@@ -1,7 +1,8 @@
-import type { Route } from "../channels/route.ts";
-import type { CompiledModel, ModelSchema } from "../schema/models.ts";
-import type { SizeRule } from "../schema/x-size.ts";
-import { describeSizes } from "../size/rules.ts";
+// The page of models.
+import type { Route } from "../../src/channels/route.ts";
+import type { CompiledModel, ModelSchema } from "../../src/schema/models.ts";
+import type { SizeRule } from "../../src/schema/x-size.ts";
+import { describeSizes } from "../../src/size/rules.ts";
 
 /** The page of models: which channels serve each, and what it takes. */
 export function modelsPage(schemas: readonly CompiledModel[], routes: readonly Route[]): string {

@@ -1,25 +1,26 @@
+// Writes what the documentation repeats of the code; `npm run docs` runs it.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "prettier";
-import { readFiles } from "../channels/files.ts";
-import { channelFileSchema } from "../channels/grammar.ts";
-import { loadChannels } from "../channels/load.ts";
-import { createProblems } from "../channels/problems.ts";
-import { compileSchemas } from "../channels/schemas.ts";
-import { errorStatus, type ErrorCode } from "../errors.ts";
-import { channelNames, settingNames, testNames, type Names } from "../expression/names.ts";
-import type { Plugin } from "../plugin/define.ts";
-import type { OptionsSchema } from "../plugin/options.ts";
-import { loadPlugins, shippedPlugins } from "../plugin/load.ts";
-import { directiveHelp } from "../expression/directives.ts";
-import { channelsPage } from "./docs-channels.ts";
-import { errorTexts } from "./docs-errors.ts";
-import { gatewayPage } from "./docs-gateway.ts";
-import { examples, ownFunctions } from "./docs-expressions.ts";
-import { modelsPage } from "./docs-models.ts";
-import { table } from "./docs-table.ts";
-import { environmentDefaults, environmentNames, shippedChannels } from "./environment.ts";
+import { readFiles } from "../../src/channels/files.ts";
+import { channelFileSchema } from "../../src/channels/grammar.ts";
+import { loadChannels } from "../../src/channels/load.ts";
+import { createProblems } from "../../src/channels/problems.ts";
+import { compileSchemas } from "../../src/channels/schemas.ts";
+import { errorStatus, type ErrorCode } from "../../src/errors.ts";
+import { channelNames, settingNames, testNames, type Names } from "../../src/expression/names.ts";
+import type { Plugin } from "../../src/plugin/define.ts";
+import type { OptionsSchema } from "../../src/plugin/options.ts";
+import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { directiveHelp } from "../../src/expression/directives.ts";
+import { channelsPage } from "./channels.ts";
+import { errorTexts } from "./errors.ts";
+import { gatewayPage } from "./gateway.ts";
+import { examples, ownFunctions } from "./expressions.ts";
+import { modelsPage } from "./models.ts";
+import { table } from "./table.ts";
+import { environmentDefaults, environmentNames, shippedChannels } from "../../src/cli/environment.ts";
 
 /** Where the project is, seen from the built file. */
 const root = fileURLToPath(new URL("../../../", import.meta.url));

@@ -1,5 +1,6 @@
-import { reference, rowsOf } from "./docs-channels.ts";
-import { gatewayFileSchema } from "./gateway-schema.ts";
+// The reference of gateway.yaml.
+import { reference, rowsOf } from "./channels.ts";
+import { gatewayFileSchema } from "../../src/cli/gateway-schema.ts";
 
 /** An operator's file with every part of it; a test loads it. */
 const example = `keys:

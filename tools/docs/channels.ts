@@ -1,6 +1,7 @@
-import { directiveHelp } from "../expression/directives.ts";
-import { authSchema } from "../net/auth/spec.ts";
-import { table } from "./docs-table.ts";
+// The reference of channel files.
+import { directiveHelp } from "../../src/expression/directives.ts";
+import { authSchema } from "../../src/net/auth/spec.ts";
+import { table } from "./table.ts";
 
 interface Schema {
   type?: string | string[];
