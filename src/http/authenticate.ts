@@ -1,0 +1,32 @@
+// Lets in those who have a key, to whatever is not open to all.
+import type { Context, Next } from "koa";
+import { GatewayError } from "../errors.ts";
+import { bearerOf } from "./client-keys.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import { requireOperator } from "./operator.ts";
+
+const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$/;
+
+/** Finds the client by its key. Throws a 401 where there is none. */
+export function authenticate(gateway: Gateway) {
+  return async function authenticate(ctx: Context, next: Next): Promise<void> {
+    if (ctx.path.startsWith("/admin/")) requireOperator(ctx, gateway);
+    else if (!open.test(ctx.path)) {
+      const key = bearerOf(ctx.get("authorization"));
+      const client = key === undefined ? undefined : gateway.keys.find(key);
+      if (client === undefined) {
+        throw new GatewayError(
+          "invalid_api_key",
+          key === undefined ? "no API key; send the header Authorization: Bearer <key>" : "the API key is not one of this gateway's",
+        );
+      }
+      if (client.expires !== undefined && client.expires <= Date.now())
+        throw new GatewayError(
+          "invalid_api_key",
+          `the API key expired at ${new Date(client.expires).toISOString()}; ask the operator for a new one`,
+        );
+      (ctx.state as RequestState).client = client;
+    }
+    await next();
+  };
+}

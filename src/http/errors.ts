@@ -1,0 +1,47 @@
+// Turns what was thrown into an answer.
+import type { Context, Next } from "koa";
+import { GatewayError } from "../errors.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import { Stalled } from "./meter.ts";
+
+/** The only place that makes an answer of an error. */
+export function errors(gateway: Gateway) {
+  return async function errors(ctx: Context, next: Next): Promise<void> {
+    try {
+      await next();
+    } catch (error) {
+      const state = ctx.state as RequestState;
+      const { signal, id, events } = state;
+      const { headersSent, destroyed } = ctx.res;
+      const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
+      // Nobody is there to be answered, or half an answer is out already: then only a broken connection tells that it is not whole.
+      if ((signal.aborted && !cut) || destroyed || (headersSent && !events)) return void ctx.res.destroy();
+      const known = cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
+      if (known.status >= 500 && !expected.has(known.code)) gateway.log.error({ request: id, err: error }, "request failed");
+      if (headersSent) {
+        state.failed = known.status;
+        return events?.fail(known);
+      }
+      ctx.respond = true;
+      ctx.remove("content-length");
+      if (error instanceof Stalled) ctx.set("connection", "close");
+      ctx.status = known.status;
+      ctx.body = known.toJSON();
+      adviseOnRetry(ctx, known);
+    }
+  };
+}
+
+/**
+ * Tell clients whether to send the request again. Those of the OpenAI SDKs repeat every 5xx unless this header says no, and after an order
+ * that may have been carried out each repeat would be paid for again.
+ */
+function adviseOnRetry(ctx: Context, { status, retry, retryAfter }: GatewayError): void {
+  const { mayCost = false } = ctx.state as RequestState;
+  if (mayCost || status === 429 || status >= 500) ctx.set("x-should-retry", String(retry && !mayCost));
+  if (mayCost) return;
+  if (retryAfter !== undefined || retry) ctx.set("retry-after", String(retryAfter ?? 1));
+}
+
+/** Codes from 500 on that are no trouble of the operator's. */
+const expected = new Set(["api_not_implemented", "shutting_down"]);
