@@ -146,7 +146,7 @@ function expressionsPage(fields: readonly string[]): string {
   const places = [settingNames, request, answer, image, errors, testNames];
   const functions = places.flatMap(({ place, functions: own = {} }) => Object.keys(own).map((signature) => [signature, place] as const));
   for (const [signature] of functions)
-    if (!(signature in ownFunctions)) throw new Error(`src/cli/docs-expressions.ts does not say what ${signature} does`);
+    if (!(signature in ownFunctions)) throw new Error(`tools/docs/expressions.ts does not say what ${signature} does`);
   const where = new Map(functions);
   return [
     note,
