@@ -1,5 +1,5 @@
 import type { ErrorObject } from "ajv";
-import type { Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import type { Located, Problems } from "./problems.ts";
 import { isWrittenOut } from "./settings.ts";

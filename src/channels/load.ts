@@ -1,5 +1,4 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { CallSpec, Exchange } from "../dialect/call.ts";
@@ -8,12 +7,14 @@ import { wait as realWait } from "../dialect/operation.ts";
 import { ConfigError, shownPath } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { testNames } from "../expression/names.ts";
-import { compileTemplate, type Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
+import { compileTemplate } from "../expression/template.ts";
 import { createAuthorizer } from "../net/auth/authorizer.ts";
 import { readBody, send, type OutgoingRequest } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
+import { documentsOf } from "./documents.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
@@ -197,24 +198,6 @@ function without(value: unknown, [key, ...below]: string[]): unknown {
   if (!isPlainObject(value) || key === undefined || !(key in value)) return value;
   const { [key]: part, ...rest } = value;
   return below.length > 0 && isPlainObject(part) ? { ...rest, [key]: without(part, below) } : rest;
-}
-
-/** Reads a JSON file below the folder of the channels. */
-function documentsOf(folder: string): (name: string) => unknown {
-  return (name) => {
-    let text: string;
-    try {
-      text = readFileSync(join(folder, name), "utf8");
-    } catch (error) {
-      const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
-      throw new Error(gone ? `there is no file ${name} beside the channels` : `${name} cannot be read`, { cause: error });
-    }
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (cause) {
-      throw new Error(`${name} is not JSON`, { cause });
-    }
-  };
 }
 
 /** The schema of a model. One that is there and broken has been told already. */

@@ -3,7 +3,7 @@ import type { RuleSpec } from "../dialect/failure.ts";
 import { compileOperation, type Operation, type OperationSpec } from "../dialect/operation.ts";
 import { messageOf } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
-import type { Path, Report } from "../expression/template.ts";
+import type { Path, Report } from "../expression/rendering.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
 
 /** What of an operation is `generate`'s where an edit has none of its own. The request is always its own. */

@@ -1,6 +1,6 @@
 import { LineCounter } from "yaml";
 import type { Problem } from "../errors.ts";
-import type { Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
 
 /** A text file of the operator, with what is needed to point into it. */
 export interface Source {

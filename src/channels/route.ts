@@ -3,7 +3,7 @@ import { milliseconds } from "../dialect/duration.ts";
 import type { Operation, Prepared } from "../dialect/operation.ts";
 import { judgeUnused } from "../dialect/unused.ts";
 import { messageOf } from "../errors.ts";
-import type { Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";

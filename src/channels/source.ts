@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node, type Range, type YAMLError } from "yaml";
 import { isPlainObject } from "../expression/cel.ts";
-import type { Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
 import { keyOf, sourceOf, type Located, type Place, type Problems, type Source } from "./problems.ts";
 
 /** Parse a YAML or JSON file whose top is a map. What is wrong goes to `problems`, and nothing is returned. */

@@ -3,7 +3,7 @@ import { compileCall, type CallSpec, type Exchange } from "../dialect/call.ts";
 import { compileRule, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "../dialect/failure.ts";
 import { ProviderFailure } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
-import type { Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
 import { secretsOf, type Key } from "../net/auth/key.ts";
 
 /** Ask the provider for something free with a key. Resolves with its failure, or undefined for a key that works. */

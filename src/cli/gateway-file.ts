@@ -5,7 +5,7 @@ import { createResolver, isWrittenOut, type Environment } from "../channels/sett
 import { readSource } from "../channels/source.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import { ConfigError, shownPath } from "../errors.ts";
-import type { Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
 import { allowsOnly, type Client } from "../gateway/client.ts";
 import type { Sharing } from "../gateway/choose.ts";
 import type { TableOptions } from "../gateway/table.ts";

@@ -1,6 +1,8 @@
 import { type Variables } from "../expression/cel.ts";
 import { itemNames } from "../expression/directives.ts";
-import { compileCondition, compileTemplate, type Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
+import { compileTemplate } from "../expression/template.ts";
+import { compileCondition } from "../expression/text.ts";
 import { compileCall, type CallSpec } from "./call.ts";
 
 /** A call before the submission: made if `when` holds, and once for each of a list, with a list of bodies. */

@@ -1,18 +1,11 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { messageOf, ProviderFailure } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
-import { textOf } from "../expression/directives.ts";
+import { laidOver } from "../expression/directives.ts";
+import type { Path, Rendering, Report, Template, TemplateOptions } from "../expression/rendering.ts";
+import { compileTemplate, compileUrl } from "../expression/template.ts";
+import { textOf } from "../expression/text.ts";
 import type { Names } from "../expression/names.ts";
-import {
-  compileTemplate,
-  compileUrl,
-  laidOver,
-  type Path,
-  type Rendering,
-  type Report,
-  type Template,
-  type TemplateOptions,
-} from "../expression/template.ts";
 import type { Authorizer, Key } from "../net/auth/authorizer.ts";
 import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net/body.ts";
 import type { OutgoingRequest, Patience } from "../net/send.ts";

@@ -1,6 +1,8 @@
 import { GatewayError, ProviderFailure, type FailureClass, type Then } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
-import { compileCondition, compileTemplate, type Path, type Template, type TemplateOptions } from "../expression/template.ts";
+import type { Path, Template, TemplateOptions } from "../expression/rendering.ts";
+import { compileTemplate } from "../expression/template.ts";
+import { compileCondition } from "../expression/text.ts";
 import type { Answer } from "./answer.ts";
 
 /** One rule of a channel's `errors`: what an answer that matches it means. */

@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
-import { type Path, type Report, type TemplateOptions } from "../expression/template.ts";
+import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import { secretsOf } from "../net/auth/key.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import type { Result } from "../plugin/context.ts";

@@ -1,7 +1,8 @@
 import { ProviderFailure, type FailureClass } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
-import { compileTemplate, type Path, type Report, type TemplateOptions } from "../expression/template.ts";
+import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
+import { compileTemplate } from "../expression/template.ts";
 import { milliseconds } from "./duration.ts";
 import { exchange, type Answer } from "./answer.ts";
 import { compileCall, type CallSpec, type Exchange } from "./call.ts";

@@ -1,7 +1,8 @@
 import { clientError, ProviderFailure } from "../errors.ts";
 import { isPlainObject, missing, MissingValue, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
-import { compileTemplate, compileUrl, type Path, type Report, type Template, type TemplateOptions } from "../expression/template.ts";
+import type { Path, Report, Template, TemplateOptions } from "../expression/rendering.ts";
+import { compileTemplate, compileUrl } from "../expression/template.ts";
 import { readBase64 } from "../picture/base64.ts";
 import { headOf, type LocalData } from "../picture/convert.ts";
 import { LongText } from "../picture/lift.ts";

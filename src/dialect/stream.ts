@@ -1,6 +1,7 @@
 import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
-import { compileTemplate, type Path } from "../expression/template.ts";
+import type { Path } from "../expression/rendering.ts";
+import { compileTemplate } from "../expression/template.ts";
 import { bodyOf, type IncomingAnswer } from "../net/send.ts";
 import { readEvents } from "../net/sse.ts";
 import { passingRoom } from "../picture/spool.ts";

@@ -1,6 +1,9 @@
+// The directives of templates: `$map`, `$when` and their like.
 import { InputImage } from "../picture/input.ts";
-import { ExpressionFailure, isPlainObject, missing } from "./cel.ts";
-import type { Compile, Path, Template, TemplateOptions } from "./template.ts";
+import { isPlainObject, missing } from "./cel.ts";
+import { didYouMean } from "../schema/suggest.ts";
+import { nothing, type Compile, type Path, type Template, type TemplateOptions } from "./rendering.ts";
+import { compileTest, textOf } from "./text.ts";
 
 /** A file of a form: bytes with a name and a media type. */
 export class FilePart {
@@ -20,8 +23,6 @@ type Directive = (value: Record<string, unknown>, path: Path, options: TemplateO
 /** What an expression knows beside the rest where something is made for each element of a list. */
 export const itemNames = { item: { about: "One element of the list." }, index: { about: "Its place, from 0." } };
 
-const nothing: Template = () => missing;
-
 /** The directives that stand for a whole object: what they do, for the reference. */
 export const directiveHelp: Record<string, string> = {
   $map: "A table from a value to another: `{ $map: ${request.quality}, to: { hd: high }, else: medium }`.",
@@ -36,6 +37,10 @@ export const directiveHelp: Record<string, string> = {
 };
 
 export const directives: Record<string, Directive> = {
+  $map: compileMap,
+  $when: compileWhen,
+  $merge: compileMerge,
+
   $each: (value, path, options, compile) => {
     const names = {
       ...options.names,
@@ -110,16 +115,70 @@ function jsonText(value: unknown): string {
   });
 }
 
-/** A value put into a text: a text as it is, an image as its URL, everything else as JSON. Throws `ExpressionFailure` for an image without one. */
-export function textOf(value: unknown): string {
-  if (!(value instanceof InputImage)) return typeof value === "string" ? value : JSON.stringify(value);
-  if (value.url !== undefined) return value.url;
-  throw new ExpressionFailure(`request.${value.field}`, "an image is no part of a text; it stands alone, or in $file");
-}
-
 function reach(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, step) => (isPlainObject(inner) ? inner[step] : Array.isArray(inner) ? (inner as unknown[])[Number(step)] : undefined),
     value,
   );
+}
+
+/** `$when`: the rest of this object, if the condition holds. */
+function compileWhen(value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile): Template {
+  const { $when, ...rest } = value;
+  const { holds, uses } = compileTest($when, [...path, "$when"], options);
+  const body = compile(rest, path, options);
+  return (rendering) => {
+    if (!holds(rendering.variables)) return missing;
+    // That the object is there is what the provider is told of these fields.
+    for (const name of uses) rendering.used.add(name);
+    return body(rendering);
+  };
+}
+
+/** `$map`: a table from the subject's value to another; `else` for values that it does not list. */
+function compileMap(value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile): Template {
+  const unknown = Object.keys(value).find((key) => !["$map", "to", "else"].includes(key));
+  if (unknown !== undefined)
+    options.report([...path, unknown], `unknown key ${unknown} beside $map (${didYouMean(unknown, ["to", "else"])})`);
+  if (!isPlainObject(value.to)) {
+    options.report(path, "$map needs its table: to: { value: result }");
+    return nothing;
+  }
+  const subject = compile(value.$map, [...path, "$map"], { ...options, required: false });
+  const table = new Map(Object.entries(value.to).map(([key, item]) => [key, compile(item, [...path, "to", key], options)]));
+  const otherwise = "else" in value ? compile(value.else, [...path, "else"], options) : undefined;
+  return (rendering) => {
+    const used = new Set<string>();
+    const from = subject({ ...rendering, used });
+    const key = typeof from === "object" && from !== null ? JSON.stringify(from) : String(from);
+    const row = from === missing ? undefined : table.get(key);
+    if (!row && (from === missing || !otherwise)) return missing;
+    for (const name of used) rendering.used.add(name);
+    if (row) return row(rendering);
+    const to = otherwise?.(rendering);
+    for (const name of used) rendering.mapped(name, from, to);
+    return to;
+  };
+}
+
+/** Objects laid over one another, key by key; a null deletes, what is no object adds nothing. */
+export function laidOver(layers: readonly unknown[]): Record<string, unknown> {
+  const merged = new Map<string, unknown>();
+  for (const layer of layers) {
+    for (const [key, item] of isPlainObject(layer) ? Object.entries(layer) : []) {
+      if (item === null) merged.delete(key);
+      else merged.set(key, item);
+    }
+  }
+  return Object.fromEntries(merged);
+}
+
+/** `$merge`: objects laid over one another, key by key; a null deletes. */
+function compileMerge(value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile): Template {
+  if (!Array.isArray(value.$merge) || Object.keys(value).length > 1) {
+    options.report(path, "$merge stands alone and takes a list: $merge: [${request}, { model: x }]");
+    return nothing;
+  }
+  const layers = value.$merge.map((layer: unknown, index) => compile(layer, [...path, "$merge", index], options));
+  return (rendering) => laidOver(layers.map((layer) => layer(rendering)));
 }

@@ -2,7 +2,9 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { compileExpression, ExpressionError, ExpressionFailure, missing, MissingValue } from "../../src/expression/cel.ts";
 import { channelNames, settingNames, testNames, type Names } from "../../src/expression/names.ts";
-import { compileCondition, compileTemplate, compileUrl, type TemplateOptions } from "../../src/expression/template.ts";
+import type { TemplateOptions } from "../../src/expression/rendering.ts";
+import { compileTemplate, compileUrl } from "../../src/expression/template.ts";
+import { compileCondition } from "../../src/expression/text.ts";
 import { LongText } from "../../src/picture/lift.ts";
 
 const names: Names = {

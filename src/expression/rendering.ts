@@ -1,0 +1,36 @@
+// The types of compiled values of a YAML file, and of what rendering them needs.
+import { missing, type Expression, type Variables } from "./cel.ts";
+import type { Names } from "./names.ts";
+
+export type Path = readonly (string | number)[];
+
+/** Where the mistakes of a file are collected. `offset` counts characters within the text at `path`. */
+export type Report = (path: Path, message: string, offset?: number) => void;
+
+/** What rendering tells beside the value: which fields went into it, and where a table fell back to `else`. */
+export interface Rendering {
+  variables: Variables;
+  used: Set<string>;
+  mapped(field: string, from: unknown, to: unknown): void;
+}
+
+/** A compiled value of a YAML file. Returns `missing` where its key is to be left out. */
+export type Template = (rendering: Rendering) => unknown;
+
+export interface TemplateOptions {
+  names: Names;
+  report: Report;
+  /** In what is sent a missing value removes its key; in what came back (`required`) it is an error that names it. */
+  required?: boolean;
+  /** Texts put in between are made safe with this, for URLs. */
+  encode?: (text: string, expression: Expression, alone: boolean) => string;
+  /** Collects what the expressions read, whether they are rendered or not. */
+  uses?: Set<string>;
+  /** Read a JSON file beside the channel files; reports what is wrong itself. */
+  readDocument?: (name: string, path: Path) => unknown;
+}
+
+export type Compile = (value: unknown, path: Path, options: TemplateOptions) => Template;
+
+/** The template that leaves its key out. */
+export const nothing: Template = () => missing;
