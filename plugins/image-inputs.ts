@@ -90,7 +90,7 @@ async function fetched(ctx: PluginContext, image: InputImage, index: number, lim
   const known = arrived.get(image);
   if (known) return known;
   try {
-    const arriving = await ctx.fetchPicture(data.url);
+    const arriving = await ctx.fetchPicture(data.url, "client");
     const kept = await ctx.spool.take(chunksOf(arriving), limit);
     const judged = await judgeImage(kept, { field, index }, { bytes: limit, pixels: 100_000_000 });
     arrived.set(image, judged);

@@ -59,7 +59,7 @@ function isAsked({ width, height, ratio }: Size, madeWidth: number, madeHeight: 
 async function look(ctx: PluginContext, picture: Picture, fetch: boolean): Promise<Picture> {
   if (picture.data.kind !== "url") return { ...picture, ...sniff(headOf(picture.data)) };
   if (!fetch || picture.data.own) return picture;
-  const { head, stream } = await ctx.fetchPicture(picture.data.url);
+  const { head, stream } = await ctx.fetchPicture(picture.data.url, "provider");
   stream.destroy();
   return { ...picture, ...sniff(head) };
 }

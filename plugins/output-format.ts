@@ -88,7 +88,7 @@ export default definePlugin({
           if (!ours || ctx.signal.aborted || otherwise === "fail" || how.metadata === "drop") throw error;
           return undefined;
         };
-        const source = data.kind === "url" ? await ctx.fetchPicture(data.url).catch(excuse) : data;
+        const source = data.kind === "url" ? await ctx.fetchPicture(data.url, "provider").catch(excuse) : data;
         const made = source && (await transcode(source, wish, ctx).catch(excuse));
         if (data.kind === "url" && source?.kind === "stream") source.stream.destroy();
         const { mediaType } = made ?? (source && sniff(headOf(source))) ?? picture;

@@ -51,7 +51,7 @@ export default definePlugin({
 
 async function keep(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
   const { data } = picture;
-  const source = data.kind === "url" ? await ctx.fetchPicture(data.url) : data;
+  const source = data.kind === "url" ? await ctx.fetchPicture(data.url, "provider") : data;
   try {
     const { url, mediaType } = await ctx.store.save(chunksOf(source), life);
     return { ...picture, mediaType, data: { kind: "url", url, own: true } };

@@ -37,6 +37,6 @@ async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefi
 
 async function asBytes(ctx: PluginContext, picture: Picture): Promise<Picture> {
   if (picture.data.kind !== "url") return picture;
-  const { mediaType, ...data } = await ctx.fetchPicture(picture.data.url);
+  const { mediaType, ...data } = await ctx.fetchPicture(picture.data.url, "provider");
   return { ...picture, mediaType, data };
 }

@@ -232,7 +232,16 @@ function channelParts(plugins: ReadonlyMap<string, Plugin>): Record<string, Sche
     auth: authSchema,
     key_hosts: { type: "array", items: { type: "string" }, description: "Other hosts that may see the key: `*.example.com`." },
     verify: call("A call that costs nothing and proves the key, for `pictor verify`."),
-    trusted_hosts: { type: "array", items: { type: "string" }, description: "Other hosts whose pictures may be at private addresses." },
+    trusted_hosts: {
+      type: "array",
+      items: {
+        type: "string",
+        title: "a host; write pictures.lan, pictures.lan:9000, *.pictures.lan or pictures.lan:*",
+        pattern: "^(\\*\\.)?([a-zA-Z0-9_.-]+|\\[[0-9a-fA-F:.]+\\])(:([0-9]+|\\*))?$",
+      },
+      description:
+        "Other hosts that this provider's answers may name at private addresses: `pictures.lan` on the standard ports, `pictures.lan:9000`, or `pictures.lan:*`. URLs of clients are never at private ones.",
+    },
     cool_down: closed({
       after: { type: "integer", minimum: 1, description: "Failures in a row after which it is left alone for a while; 3 when omitted." },
       first: { ...duration, description: "For how long at first; 5s when omitted. Each time it is doubled." },

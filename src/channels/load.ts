@@ -18,6 +18,7 @@ import { documentsOf } from "./documents.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
+import { hostsOf, safely } from "./hosts.ts";
 import { channelLimits, coolDownOf, ownLimits, type CoolDownSpec, type LimitsSpec } from "./limits.ts";
 import { createProblems, lineOf, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
@@ -247,25 +248,11 @@ function compileTests(located: Located, channel: Channel, problems: Problems): C
   return (variables) => template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
 }
 
-/** The channel's own origin and these hosts; `*.example.com` is any below it. */
-function hostsOf(baseUrl: string, hosts: readonly string[]): (url: URL) => boolean {
-  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
-  return (url) =>
-    url.origin === origin ||
-    hosts.some((pattern) => (pattern.startsWith("*.") ? url.hostname.endsWith(pattern.slice(1)) : url.hostname === pattern));
-}
-
 function verifyOf(located: Located, variables: Record<string, unknown>, problems: Problems): Verify | undefined {
   const { verify, errors = [] } = located.value as { verify?: CallSpec; errors?: RuleSpec[] };
   const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
   const compiled = verify && compileVerify(verify, errors, Object.keys((located.value.variables as object | undefined) ?? {}), report);
   return compiled && ((key, around) => compiled(key, { ...around, variables }));
-}
-
-/** The key goes in the clear, or to another port, only where the channel's own address does. */
-function safely(isKnown: (url: URL) => boolean, baseUrl: string): (url: URL) => boolean {
-  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
-  return (url) => isKnown(url) && (url.origin === origin || (url.protocol === "https:" && url.port === ""));
 }
 
 /** Fetch a token from an address of the operator's file. */

@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import http from "node:http";
-import https from "node:https";
 import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import got, { type Request, type Response } from "got";
-import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
-import { messageOf, ProviderFailure } from "../errors.ts";
+import { ProviderFailure } from "../errors.ts";
 import { headFirst, sniff } from "../picture/sniff.ts";
+import { createAgents, notPublicCode } from "./agents.ts";
 import { takeTurns } from "./take-turns.ts";
 
 /** A picture on its way. `head` holds its first bytes, known to be an image; `stream`, to be read or destroyed, yields the rest. */
@@ -23,7 +21,8 @@ export interface FetchedPicture {
 /**
  * Fetches a picture from a URL somebody else chose. Rejects with a ProviderFailure: `bad_response` for what will not get better
  * (also an address that is not public), `failed` and `timeout` for what three tries did not mend; or with the signal's reason.
- * A failure after the head destroys the stream with the same errors. `trusted` says which URLs may be at private addresses.
+ * A failure after the head destroys the stream with the same errors. `trusted` says which URLs may be at private addresses: those of a
+ * provider's answer, never a client's. It is asked anew at each redirect, and not once a stranger has had a say in where that leads.
  */
 export type PictureFetcher = (url: string, options: { signal: AbortSignal; trusted?: (url: URL) => boolean }) => Promise<FetchedPicture>;
 
@@ -35,19 +34,20 @@ interface FetcherOptions {
   maxRedirects?: number;
   /** The pause before the second try; it doubles. */
   retryDelayMs?: number;
-  /** Must answer later, as `dns.lookup` does: of an answer that comes at once Node misses the errors. */
   lookup?: LookupFunction;
+  /** What counts as public although its address is not: the pictures of tests. */
+  isWeb?: (url: URL) => boolean;
 }
 
 const maxTries = 3;
 
 /** Makes a fetcher with connections of its own. */
 export function createPictureFetcher(options: FetcherOptions = {}): PictureFetcher {
-  const { maxBytes = 64 * 1024 * 1024, timeoutMs = 60_000, maxRedirects = 3, retryDelayMs = 500, lookup } = options;
+  const { maxBytes = 64 * 1024 * 1024, timeoutMs = 60_000, maxRedirects = 3, retryDelayMs = 500, lookup, isWeb = () => false } = options;
   // Idle connections to hosts of strangers are closed after a while; the guard looks at the address of each new one.
-  const agentOptions = { keepAlive: true, timeout: timeoutMs, ...(lookup && { lookup }) };
-  const guarded = { http: new RequestFilteringHttpAgent(agentOptions), https: new RequestFilteringHttpsAgent(agentOptions) };
-  const ordinary = { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
+  const agentOptions = { keepAlive: true, timeout: timeoutMs, lookup };
+  const guarded = createAgents({ ...agentOptions, guarded: true });
+  const ordinary = createAgents(agentOptions);
   const client = got.extend({
     followRedirect: false,
     retry: { limit: 0 },
@@ -77,8 +77,10 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
     /** One GET. Redirects are followed by hand, so that every hop is judged by the same rules. */
     async function send(): Promise<{ request: Request; response: Response }> {
       let target = judged(url);
+      let isTrusted = true;
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
-        const request = client.stream(target, { agent: trusted(target) ? ordinary : guarded, signal: job.signal });
+        isTrusted &&= trusted(target);
+        const request = client.stream(target, { agent: isTrusted || isWeb(target) ? ordinary : guarded, signal: job.signal });
         request.on("error", () => undefined); // Whoever waits is told; nobody waiting must not end the process.
         const [response] = (await wait(request, once(request, "response"))) as [Response];
         const { location } = response.headers;
@@ -213,12 +215,12 @@ async function* restOf(chunks: AsyncIterable<Buffer>, delivered: number, digest:
   if (left > 0) throw changed();
 }
 
-/** Our own failures come back wrapped from the client; the guard's refusal has no code to know it by, only its sentence. */
+/** Our own failures come back wrapped from the client. */
 function failureOf(error: unknown): ProviderFailure {
   if (error instanceof ProviderFailure) return error;
   const { cause, code } = error as { cause?: unknown; code?: string };
   if (cause instanceof ProviderFailure) return cause;
-  if (messageOf(error).includes("is not allowed. Because")) {
+  if (code === notPublicCode) {
     return new ProviderFailure("bad_response", "the picture's URL points to an address that is not public; only public ones are fetched", {
       cause: error,
     });

@@ -4,8 +4,8 @@ import https from "node:https";
 import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import got, { type Response } from "got";
-import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ProviderFailure } from "../errors.ts";
+import { createAgents, isProxied } from "./agents.ts";
 import type { StreamBody } from "./body.ts";
 import { takeTurns } from "./take-turns.ts";
 
@@ -27,10 +27,11 @@ export interface IncomingAnswer {
 const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000 } as const;
 
 // For addresses that a provider's answer named: public ones only, judged when the socket connects.
-const guards = { http: new RequestFilteringHttpAgent(), https: new RequestFilteringHttpsAgent() };
+const guards = createAgents({ guarded: true });
+const hasTunnels = isProxied();
 
 const client = got.extend({
-  agent: { http: new http.Agent(sockets), https: new https.Agent(sockets) },
+  agent: createAgents(sockets),
   // Of the forty options that the client makes for every request, nearly all are for TLS and unset, and each layer below copies them.
   request: (url, { method, headers, agent }) => (url.protocol === "https:" ? https : http).request(url, { method, headers, agent }),
   // Every retry is the gateway's own decision, and a redirect of a POST has crashed this version of got.
@@ -80,14 +81,20 @@ export async function send(
       stream.once("response", resolve);
       stream.once("request", (request: http.ClientRequest) => {
         request.once("finish", sent);
-        request.once("socket", (socket) => {
-          connected = !socket.connecting;
-          if (connected) return;
-          // Most calls go out on a connection that stands, and the client's own timeouts would cost each of them a tenth more.
-          const late = setTimeout(() => {
+        const giveUpLater = () =>
+          setTimeout(() => {
             reject(new ProviderFailure("timeout", "the provider could not be reached in time"));
             stream.destroy();
           }, connect);
+        // A tunnel's socket is there when the connection stands.
+        const tunnelLate = hasTunnels ? giveUpLater() : undefined;
+        if (hasTunnels) request.once("close", () => clearTimeout(tunnelLate));
+        request.once("socket", (socket) => {
+          clearTimeout(tunnelLate);
+          connected = !socket.connecting;
+          if (connected) return;
+          // Most calls go out on a connection that stands, and the client's own timeouts would cost each of them a tenth more.
+          const late = giveUpLater();
           socket.once("close", () => clearTimeout(late));
           socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => {
             connected = true;

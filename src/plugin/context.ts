@@ -88,8 +88,11 @@ export interface PluginContext {
   readonly channel: { readonly name: string };
   /** Record what was done to the client's wish: `change("style", { what: "dropped" })`, `change("size", { from: "16:9", to: "1792x1008" })`. */
   change: (field: string, change: { what?: string; from?: unknown; to?: unknown }) => void;
-  /** Fetch a picture's URL through the guard. The first bytes have arrived and are an image's when it resolves. */
-  fetchPicture(url: string): Promise<Extract<PictureData, { kind: "stream" }> & { mediaType: string }>;
+  /**
+   * Fetch a picture's URL through the guard. The first bytes have arrived and are an image's when it resolves. Only a URL `from` the
+   * provider may lead to the private addresses that its channel trusts: a client's leads to public ones, or it would read what is not its own.
+   */
+  fetchPicture(url: string, from: "client" | "provider"): Promise<Extract<PictureData, { kind: "stream" }> & { mediaType: string }>;
   /** Keep a picture and give it a URL of our own; `life` in seconds. `reachable` says whether a provider can fetch it there. */
   store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>; reachable?: boolean };
   /** Holds bytes for as long as the request lives, in memory or in a file, within what the process may use. */

@@ -22,8 +22,11 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** Start a gateway on loopback. Everything but the table may be left out. */
-export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gateway>): Promise<TestGateway> {
+/** Start a gateway on loopback. Everything but the table may be left out; `isWeb` says which private addresses clients may name all the same. */
+export async function startGateway({
+  isWeb,
+  ...parts
+}: Pick<Gateway, "table"> & Partial<Gateway> & { isWeb?: (url: URL) => boolean }): Promise<TestGateway> {
   const key = "sk-test";
   const data = await mkdtemp(join(tmpdir(), "pictor-test-"));
   const store = await openStore({ folder: data, life: 3600 });
@@ -33,7 +36,7 @@ export async function startGateway(parts: Pick<Gateway, "table"> & Partial<Gatew
     keys: createClientKeys([key]),
     store,
     spool,
-    fetchPicture: createPictureFetcher({ retryDelayMs: 1 }),
+    fetchPicture: createPictureFetcher({ retryDelayMs: 1, isWeb }),
     log: pino({ level: "silent" }),
     metrics: createMetrics(),
     ...parts,

@@ -44,7 +44,7 @@ export async function runChannelTests(
   const mock = await startMock();
   const env = await testEnvironment(folder, mock.url);
   let table: Table = { channels: [], models: new Map() };
-  const gateway = await startGateway({ table: () => table, publicUrl: "https://pictor.test" });
+  const gateway = await startGateway({ table: () => table, publicUrl: "https://pictor.test", isWeb: ({ origin }) => origin === mock.url });
   try {
     const loaded = await loadChannels({ folder, plugins, env, only, readSecret: (path) => `file:${path}`, wait: noWait });
     const outcomes: TestOutcome[] = [];

@@ -104,6 +104,13 @@ describe("a channel's settings", () => {
     expect(urls.filter((text) => settings.trusted(new URL(text)))).to.deep.equal([urls[0], urls[2], urls[3]]);
   });
 
+  it("trust a named host on its standard ports, or on the port that stands beside it", async () => {
+    const settings = await settingsOf(`${channel}trusted_hosts: [a.lan, "B.lan:9000", "*.c.lan:*", "[fd00::1]:81"]\n`, { X_API_KEY: "k" });
+    const yes = ["http://a.lan", "https://a.lan", "http://b.lan:9000", "https://x.c.lan:1", "http://x.c.lan", "http://[fd00::1]:81"];
+    const no = ["http://a.lan:81", "https://a.lan:80", "http://b.lan", "http://c.lan:1", "http://[fd00::1]"];
+    expect([...yes, ...no].filter((text) => settings.trusted(new URL(text)))).to.deep.equal(yes);
+  });
+
   it("cannot be changed once they are loaded", async () => {
     const { channels, routes } = await load({ "x.yaml": channel }, { X_API_KEY: "k" });
     expect(channels[0]).to.be.frozen;

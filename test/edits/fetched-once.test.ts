@@ -8,7 +8,6 @@ import { httpProvider, type Provider } from "../helpers/provider.ts";
 
 const image = solidPng(8, 8);
 
-/** A channel whose own origin has the pictures too, so that it may fetch them from here. */
 const channel = (name: string, rest: string) => `extends: openai-images
 base_url: \${env.ADDRESS}/${name}
 models: { demo: {} }
@@ -44,7 +43,11 @@ describe("images that a client gives by URL", () => {
       "first.yaml": channel("first", "keys: ['${env.ONE}', '${env.TWO}']\nplugins: [image-inputs]\n"),
       "second.yaml": channel("second", "keys: ['${env.THREE}']\npriority: 1\nplugins: [image-inputs: { mask: white }]\n"),
     };
-    gateway = await gatewayWith(files, { ADDRESS: provider.url, ONE: "one", TWO: "two", THREE: "three" });
+    gateway = await gatewayWith(
+      files,
+      { ADDRESS: provider.url, ONE: "one", TWO: "two", THREE: "three" },
+      { isWeb: ({ origin }) => origin === provider.url },
+    );
   });
   after(async () => {
     await gateway.close();

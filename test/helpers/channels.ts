@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { loadChannels, type Loaded } from "../../src/channels/load.ts";
 import { createTable } from "../../src/gateway/table.ts";
-import type { Gateway } from "../../src/http/gateway.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 
@@ -32,7 +31,7 @@ export async function loadFiles(files: Record<string, string>, env: Record<strin
 export async function gatewayWith(
   files: Record<string, string>,
   env: Record<string, string> = {},
-  parts: Partial<Gateway> = {},
+  parts: Partial<Parameters<typeof startGateway>[0]> = {},
 ): Promise<TestGateway> {
   const table = createTable(await loadFiles(files, env));
   return startGateway({ table: () => table, ...parts });

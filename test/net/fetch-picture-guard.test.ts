@@ -30,6 +30,18 @@ describe("picture fetcher, the guard", () => {
       "[fe80::1]",
       "[64:ff9b::7f00:1]",
       "[2002:7f00:1::]",
+      "[::7f00:1]",
+      "[64:ff9b:1::7f00:1]",
+      "[2001:0:7f00:1::]",
+      "[2001:db8::1]",
+      "[ff02::1]",
+      "0.1.2.3",
+      "198.18.0.1",
+      "224.0.0.1",
+      "255.255.255.255",
+      "168.63.129.16",
+      "100.100.100.200",
+      "[fd00:ec2::254]",
     );
     for (const host of literals) {
       it(`refuses ${host}`, async () => {
@@ -62,6 +74,20 @@ describe("picture fetcher, the guard", () => {
         (await failure(fetchPicture(`http://pictures.test:${server.port}/`, { lookup: answering([outside, inside]) }))).message,
       ).to.contain("not public");
       expect(server.asked).to.equal(0);
+    });
+
+    it("refuses a name of which only one address is private", async () => {
+      server.serve(whole(small));
+      const lookup = answering([outside, inside]);
+      expect((await failure(fetchPicture(`http://pictures.test:${server.port}/`, { lookup }))).message).to.contain("not public");
+    });
+
+    it("does not trust a host once a stranger's redirect has led there", async () => {
+      server.serve(status(302, { location: "/stranger" }), status(302, { location: "/trusted" }), whole(small));
+      const rule = { trusted: (url: URL) => url.pathname !== "/stranger" };
+      const isWeb = (url: URL) => url.pathname === "/stranger";
+      expect((await failure(fetchPicture(`${server.origin}/trusted`, { isWeb }, rule))).message).to.contain("not public");
+      expect(server.asked).to.equal(2);
     });
 
     it("refuses a name that was public when first asked", async () => {

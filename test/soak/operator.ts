@@ -12,7 +12,7 @@ export function channelFile(url: string, weight: number, restSeconds: number): s
 extends: openai-images
 base_url: ${url}
 keys: ["\${env.SOAK_KEY_A}", "\${env.SOAK_KEY_B}"]
-trusted_hosts: [127.0.0.1]
+trusted_hosts: ["127.0.0.1:*"]
 weight: ${weight}
 cool_down: { after: 3, first: ${restSeconds}s, max: ${restSeconds}s }
 models:
