@@ -56,19 +56,19 @@ async function readFolder(
   const names = entries
     .filter((name) => ending.test(name) && !name.startsWith(".") && (only?.includes(name.replace(ending, "")) ?? true))
     .sort();
-  const texts = await Promise.all(
-    names.map((name) => readFile(join(folder, name), "utf8").catch((error: unknown) => new Error(messageOf(error)))),
+  const contents = await Promise.all(
+    names.map((name) => readFile(join(folder, name)).catch((error: unknown) => new Error(messageOf(error)))),
   );
   const files = new Map<string, ReadFile>();
-  for (const [index, text] of texts.entries()) {
+  for (const [index, bytes] of contents.entries()) {
     const file = shownPath(join(folder, String(names[index])));
     const name = basename(file).replace(ending, "");
     const before = files.get(name);
     if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);
-    if (text instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${text.message}`);
+    if (bytes instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${bytes.message}`);
     // A reload shares the process with requests, which get their turn between two files.
     await setImmediate();
-    files.set(name, { name, file, below: [], located: text instanceof Error ? undefined : readSource(file, text, problems) });
+    files.set(name, { name, file, below: [], located: bytes instanceof Error ? undefined : readSource(file, bytes, problems) });
   }
   return files;
 }

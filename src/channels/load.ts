@@ -14,8 +14,8 @@ import { readBody, send, type OutgoingRequest } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { documentsOf } from "./documents.ts";
 import { complain, stepsOf } from "./complaint.ts";
+import { documentsOf } from "./documents.ts";
 import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
 import { hostsOf, safely } from "./hosts.ts";
@@ -27,6 +27,7 @@ import {
   createResolver,
   forModel,
   judgeKeys,
+  judgePrefixes,
   resolveSettings,
   resolveVariables,
   type Environment,
@@ -89,6 +90,7 @@ export async function loadChannels(options: LoadOptions): Promise<Loaded> {
     schemaOf: new Map(),
   };
   const meant = files.channels.filter(({ name }) => options.only?.includes(name) ?? true);
+  judgePrefixes(meant, problems);
   const tests: ChannelTests[] = [];
   for (const { name, file, located } of meant) {
     await setImmediate();

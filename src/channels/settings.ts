@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
+import { methods } from "../dialect/call.ts";
 import { messageOf } from "../errors.ts";
 import { isPlainObject, missing } from "../expression/cel.ts";
 import { settingNames } from "../expression/names.ts";
 import type { Path } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
-import { keyProblem, type Key } from "../net/auth/key.ts";
+import { keyProblem, unsendable, type Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
+import { addressProblem } from "./address.ts";
+import type { ReadFile } from "./files.ts";
 import { placeOf, type Located, type Problems } from "./problems.ts";
 import { overlay } from "./source.ts";
 
@@ -37,24 +40,29 @@ interface Resolved {
 export type Resolver = (located: Located, path: Path, value: unknown) => Resolved;
 
 export function createResolver({ env, readSecret = readSecretFile }: Surroundings, problems: Problems): Resolver {
-  // An empty variable is one that is not set.
-  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
+  const present = presentIn(env);
   let gone: string[] = [];
+  let quoted: string[] = [];
   const file = (path: string) => {
-    const secret = readSecret(path);
-    if (secret === undefined || secret === "") gone.push(path);
-    return secret ?? "";
+    const secret = trimmed(readSecret(path) ?? "");
+    if (secret === "") gone.push(path);
+    if (isQuoted(secret)) quoted.push(path);
+    return secret;
   };
   const names = { ...settingNames, functions: { "file(string): string": file } };
   return (located, path, value) => {
     const report = (at: Path, message: string, offset?: number) => problems.add(located, at, `${path[0]}: ${withEnv(message)}`, { offset });
     const template = compileTemplate(value, path, { names, report });
     gone = [];
+    const variables = variablesIn(value);
+    quoted = variables.filter((name) => isQuoted(present[name] ?? ""));
     try {
       const resolved = template({ variables: { env: present }, used: new Set(), mapped: () => undefined });
+      for (const name of quoted) problems.add(located, path, `${path[0]}: ${name}: ${inQuotes}`);
       if (resolved !== missing && gone.length === 0) return { value: resolved, wanted: [] };
-      const named = [...JSON.stringify(value).matchAll(/\benv\.(\w+)/g)].map(([, variable]) => String(variable));
-      return { value: undefined, wanted: [...named.filter((variable) => !(variable in present)), ...gone] };
+      // One behind a question mark is not wanted.
+      const optional = [...JSON.stringify(value).matchAll(/\benv\.\?(\w+)/g)].map(([, variable]) => variable);
+      return { value: undefined, wanted: [...variables.filter((name) => !(name in present || optional.includes(name))), ...gone] };
     } catch (error) {
       problems.add(located, path, `${path[0]}: cannot be worked out; ${withoutValues(messageOf(error), present)}`);
       return { value: undefined, wanted: [] };
@@ -62,10 +70,34 @@ export function createResolver({ env, readSecret = readSecretFile }: Surrounding
   };
 }
 
+/** The variables that an expression names. */
+function variablesIn(value: unknown): string[] {
+  const named = [...JSON.stringify(value ?? null).matchAll(/\benv(?:\.\??|\[\\?["'])(\w+)/g)].map(([, variable]) => String(variable));
+  return [...new Set(named)];
+}
+
+/** The environment without the white space around its values, seen or not. A variable of nothing else is one that is not set. */
+export function presentIn(env: Environment): Record<string, string> {
+  const values = Object.entries(env).map(([name, value = ""]) => [name, trimmed(value)] as const);
+  return Object.fromEntries(values.filter(([, value]) => value !== ""));
+}
+
+/** A text without what nobody sees at its ends: line breaks, no-break and zero-width spaces, marks of byte order and direction. */
+export function trimmed(text: string): string {
+  return text.replace(/^[\s\p{Cc}\p{Cf}]+|[\s\p{Cc}\p{Cf}]+$/gu, "");
+}
+
+/** Quotes that a shell would have taken off, and a file of variables or a form of a cloud's does not. */
+function isQuoted(text: string): boolean {
+  return /^(?:"[^]*"|'[^]*'|“[^]*”|‘[^]*’)$/.test(text);
+}
+
+const inQuotes = "it stands in quotes, which would be sent with it; take them out where it is set";
+
 /** A file that is not there is like a variable that is not set; one that cannot be read is a mistake. */
 function readSecretFile(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8").trim();
+    return readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
@@ -90,23 +122,53 @@ export function prefixOf(name: string): string {
   return name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 }
 
+/** Two channels whose names differ in signs alone would have each other's settings. */
+export function judgePrefixes(channels: readonly ReadFile[], problems: Problems): void {
+  const taken = new Map<string, ReadFile>();
+  for (const channel of channels) {
+    const prefix = prefixOf(channel.name);
+    const before = taken.get(prefix);
+    if (before && before.name !== channel.name && channel.located)
+      problems.add(
+        channel.located,
+        [],
+        `the variables of this channel begin with ${prefix}_, and so do those of ${before.file}; rename one`,
+      );
+    taken.set(prefix, before ?? channel);
+  }
+}
+
 /** Resolve `base_url` and `keys`. A secret that is not set switches the channel off; mistakes go to `problems`. */
 export function resolveSettings(name: string, located: Located, env: Environment, resolve: Resolver, problems: Problems): Settings {
   const prefix = prefixOf(name);
+  const present = presentIn(env);
   const { base_url, keys = [], auth = "bearer", enabled } = located.value as unknown as ChannelValue;
   const resolved = keys.map((key, index) => resolveKey(key, ["keys", index], located, resolve));
   const complete = resolved.flatMap(({ key }) => (key === undefined ? [] : [key]));
-  const ownKey = env[`${prefix}_API_KEY`];
-  const ownUrl = env[`${prefix}_BASE_URL`];
+  const ownKey = present[`${prefix}_API_KEY`];
+  const ownUrl = present[`${prefix}_BASE_URL`];
   const url = ownUrl ? { value: ownUrl, wanted: [] } : resolve(located, ["base_url"], base_url);
-  const baseUrl = typeof url.value === "string" ? url.value : "";
-  if (baseUrl && !(/^https?:\/\/[^\s/]/.test(baseUrl) && URL.canParse(baseUrl)))
-    problems.add(located, ["base_url"], `${ownUrl ? `${prefix}_BASE_URL` : "base_url"}: not an address; write https://host/path`);
-  const usable = complete.length === 0 && ownKey ? [ownKey] : complete;
+  const baseUrl = typeof url.value === "string" ? trimmed(url.value) : "";
+  const wrong = baseUrl === "" ? undefined : isQuoted(baseUrl) ? inQuotes : addressProblem(baseUrl, pathsOf(located.value));
+  if (wrong !== undefined) problems.add(located, ["base_url"], `${ownUrl ? `${prefix}_BASE_URL` : "base_url"}: ${wrong}`);
+  const standsIn = complete.length === 0 && ownKey !== undefined;
+  const usable = standsIn ? [ownKey] : complete;
   const shownBy = resolveAuth(auth, located, resolve);
-  const problem = usable.map((key) => keyProblem(shownBy.auth, key)).find((told) => told !== undefined);
-  if (problem !== undefined) problems.add(located, ["keys"], `keys: ${problem}`);
+  judgeSendable();
   return { baseUrl, keys: usable, auth: shownBy.auth, off: whyOff() };
+
+  function judgeSendable(): void {
+    const tell = (told: string | undefined, path: Path, origin = "") =>
+      told === undefined ? undefined : problems.add(located, path, `keys: ${origin}${told}`);
+    if (standsIn) tell(isQuoted(ownKey) ? inQuotes : unsendable(shownBy.auth, ownKey), ["keys"], `${prefix}_API_KEY: `);
+    else
+      for (const [index, { key }] of resolved.entries())
+        if (key !== undefined) tell(unsendable(shownBy.auth, key), ["keys", index], namedBy(keys[index]));
+    tell(
+      usable.map((key) => keyProblem(shownBy.auth, key)).find((told) => told !== undefined),
+      ["keys"],
+    );
+  }
 
   function whyOff(): string | undefined {
     if (enabled === false) return "switched off in its file";
@@ -146,7 +208,23 @@ function resolveKey(key: Key, path: Path, located: Located, resolve: Resolver): 
 }
 
 function asText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? trimmed(value) : JSON.stringify(value);
+}
+
+/** The variables or files that a key is read from, as the beginning of a sentence about it. */
+function namedBy(key: unknown): string {
+  const files = [...JSON.stringify(key).matchAll(/\bfile\(\\?["']([^"'\\]+)/g)].map(([, path]) => String(path));
+  const names = [...variablesIn(key), ...files];
+  return names.length > 0 ? `${names.join(", ")}: ` : "";
+}
+
+/** The paths that the channel's calls put behind its address, as far as they are written out. */
+function pathsOf(value: Record<string, unknown>): string[] {
+  const models = Object.values(isPlainObject(value.models) ? value.models : {});
+  const operations = [value, ...models].flatMap((part) => (isPlainObject(part) ? [part.generate, part.edit] : []));
+  const calls = operations.flatMap((part) => (isPlainObject(part) && isPlainObject(part.request) ? [part.request] : []));
+  const paths = calls.flatMap((call) => methods.map((method) => call[method]));
+  return paths.filter((path): path is string => typeof path === "string" && /^\/[^?#$]*[^/?#$]$/.test(path));
 }
 
 /** A key written into a file ends in a repository. It is told, and hidden wherever the file is shown. */

@@ -1,11 +1,17 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node, type Range, type YAMLError } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, parseDocument, visit, type Document, type Node, type Range, type YAMLError } from "yaml";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
+import { decode } from "./decode.ts";
 import { keyOf, sourceOf, type Located, type Place, type Problems, type Source } from "./problems.ts";
 
 /** Parse a YAML or JSON file whose top is a map. What is wrong goes to `problems`, and nothing is returned. */
-export function readSource(file: string, text: string, problems: Problems): Located | undefined {
+export function readSource(file: string, bytes: Buffer, problems: Problems): Located | undefined {
+  const { text, wrong } = decode(bytes);
   const source = sourceOf(file, text.replace(/^\ufeff/, ""));
+  if (wrong) {
+    problems.addAt(source, wrong.offset, wrong.message);
+    return undefined;
+  }
   const json = file.endsWith(".json") ? readJson(source) : undefined;
   if (json) return json;
   const document = parseDocument(source.text, { version: "1.2", uniqueKeys: true, prettyErrors: false, logLevel: "error" });
@@ -23,7 +29,9 @@ export function readSource(file: string, text: string, problems: Problems): Loca
   const slip = errors.find(({ code }) => !independent.has(code));
   for (const error of errors)
     if (error === slip || independent.has(error.code)) problems.addAt(source, error.pos[0], yamlMessage(error, source.text));
-  if (errors.length > 0) return undefined;
+  const merged = mergeKeysOf(document, source.text);
+  for (const offset of merged) problems.addAt(source, offset, mergeKey);
+  if (errors.length > 0 || merged.length > 0) return undefined;
   try {
     const value: unknown = document.toJS({ maxAliasCount: 50 });
     // An alias inside its own anchor makes a value without end, which this refuses.
@@ -90,6 +98,21 @@ function yamlMessage({ code, message, pos: [offset] }: YAMLError, text: string):
   return line.includes("${") ? `${plain}; a value with \${...} inside { }, [ ] or with ': ' in it must be in quotes` : plain;
 }
 
+const mergeKey =
+  "yaml: merge keys << are not read; a whole value is repeated with an alias, and what channels share is a preset that they name with extends";
+
+/** Where `<<` stands as a key. YAML 1.2 has it no more, and the provider would be sent it as the name it is. */
+function mergeKeysOf(document: Document, text: string): number[] {
+  const found: number[] = [];
+  if (!text.includes("<<")) return found;
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (isScalar(key) && key.value === "<<" && key.type === "PLAIN") found.push(key.range?.[0] ?? 0);
+    },
+  });
+  return found;
+}
+
 function aliasIn(text: string): number {
   return Math.max(0, text.search(/(?<=[\s[{,])\*\S/));
 }
@@ -111,7 +134,7 @@ const quotes: Record<string, typeof unquoted> = {
 
 function placesOf(document: Document, source: Source): Map<string, Place> {
   const places = new Map<string, Place>();
-  const visit = (node: Node, path: Path, key: number): void => {
+  const note = (node: Node, path: Path, key: number): void => {
     const [from, to] = node.range as Range;
     const quote = isScalar(node) ? (quotes[node.type ?? ""] ?? unquoted) : unquoted;
     // An empty value has no place of its own.
@@ -121,16 +144,16 @@ function placesOf(document: Document, source: Source): Map<string, Place> {
     places.set(keyOf(path), { source, key, value: start, end: to, inside });
     // What an alias repeats has its place at the anchor.
     if (isAlias(node)) return;
-    if (isSeq<Node>(node)) node.items.forEach((item, index) => visit(item, [...path, index], item.range?.[0] ?? 0));
+    if (isSeq<Node>(node)) node.items.forEach((item, index) => note(item, [...path, index], item.range?.[0] ?? 0));
     if (isMap<Node, Node | null>(node))
       for (const pair of node.items) {
         const name = [...path, isScalar(pair.key) ? String(pair.key.value) : String(pair.key)];
         const [at, end] = pair.key.range as Range;
-        if (pair.value) visit(pair.value, name, at);
+        if (pair.value) note(pair.value, name, at);
         else places.set(keyOf(name), { source, key: at, value: at, end, inside: () => at });
       }
   };
-  visit(document.contents as Node, [], 0);
+  note(document.contents as Node, [], 0);
   return places;
 }
 

@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { trimmed } from "../channels/settings.ts";
 import { usualLimits, type InputLimits } from "../http/request.ts";
 import { shippedPlugins } from "../plugin/load.ts";
 
@@ -78,13 +79,9 @@ export interface ProcessSettings {
 
 /** Read the settings. Throws an Error that names the variable and what it takes. */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): ProcessSettings {
-  const given = (name: Name) => env[name]?.trim() || undefined;
+  const given = (name: Name) => trimmed(env[name] ?? "") || undefined;
   const value = (name: Defaulted) => given(name) ?? environmentDefaults[name];
-  const list = (name: Name) =>
-    given(name)
-      ?.split(",")
-      .map((item) => item.trim())
-      .filter(Boolean) ?? [];
+  const list = (name: Name) => given(name)?.split(",").map(trimmed).filter(Boolean) ?? [];
   const number = (name: Defaulted, least: number, most: number) => {
     const text = value(name);
     const read = Number(text);

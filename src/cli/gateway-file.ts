@@ -61,11 +61,11 @@ export async function readGatewayFile(
   );
   if (!isThere && !named) return nothing;
   const problems = createProblems();
-  const text = await readFile(file, "utf8").catch(() => {
+  const bytes = await readFile(file).catch(() => {
     throw new Error(`PICTOR_CONFIG is ${file}; there is no such file, or it cannot be read`);
   });
   // A file in which everything is a comment says nothing, and that is no mistake.
-  const located = /^\s*[^#\s]/m.test(text) ? readSource(shownPath(file), text, problems) : undefined;
+  const located = /^\s*[^#\s]/m.test(bytes.toString("utf8")) ? readSource(shownPath(file), bytes, problems) : undefined;
   const read = located && compile(located, env, models, problems);
   const found = problems.list();
   if (found.length > 0) throw new ConfigError(found);

@@ -105,6 +105,9 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   const leads = [...read].some((name) => /^(?:body|headers|submitted|submission|before)\b/.test(name));
   const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
   const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);
+  // An address that is put together from base_url gets its query as a path does.
+  const own = (target: string, { baseUrl }: Exchange) =>
+    address.startsWith("${base_url}") ? target.slice(withoutQuery(baseUrl).length) : target;
   const [kind] = given;
   const body = kind && compileTemplate(spec[kind], [...path, kind], options);
 
@@ -123,7 +126,7 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
       const encoded = kind && content !== missing ? await encode(kind, content) : undefined;
       const request: OutgoingRequest = {
         method: method.toUpperCase() as OutgoingRequest["method"],
-        url: absolute(exchange.baseUrl, plainPath(target, address), strings(laid(query(rendering), over?.query))),
+        url: absolute(exchange.baseUrl, own(plainPath(target, address), exchange), strings(laid(query(rendering), over?.query))),
         headers: {
           accept: over ? "text/event-stream, application/json" : "application/json",
           ...encoded?.headers,
@@ -154,7 +157,7 @@ async function encode(
 export function variablesOf(exchange: Exchange): Variables {
   const { ctx, variables, baseUrl, key } = exchange;
   const { request, model } = ctx;
-  exchange.scope ??= { request, size: sizeIn(request), model, variables, base_url: baseUrl.replace(/\/$/, ""), key };
+  exchange.scope ??= { request, size: sizeIn(request), model, variables, base_url: withoutQuery(baseUrl), key };
   return exchange.scope;
 }
 
@@ -200,9 +203,17 @@ function plainPath(path: string, spec: string): string {
   return path;
 }
 
-/** A path is put behind the base URL; a whole URL stands for itself. */
+/** The address of a channel without its query and the slash at its end: what paths are put behind. */
+export function withoutQuery(baseUrl: string): string {
+  return baseUrl.replace(/\?.*$/s, "").replace(/\/+$/, "");
+}
+
+/** A path is put behind the base URL, whose query follows it, unless the path has such parameters itself; a whole URL stands for itself. */
 export function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
-  const url = new URL(/^https?:\/\//.test(target) ? target : `${baseUrl.replace(/\/$/, "")}/${target.replace(/^\//, "")}`);
+  const whole = /^https?:\/\//.test(target);
+  const url = new URL(whole ? target : `${withoutQuery(baseUrl)}/${target.replace(/^\//, "")}`);
+  if (!whole && baseUrl.includes("?"))
+    for (const [name, value] of new URL(baseUrl).searchParams) if (!url.searchParams.has(name)) url.searchParams.append(name, value);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url.href;
 }

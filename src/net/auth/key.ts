@@ -27,6 +27,33 @@ export function keyProblem(spec: AuthSpec, key: Key): string | undefined {
   return `${Object.keys(spec).join()} needs a key with parts, keys: [{ ${wanted} }], or one text, ${names.join("|")}`;
 }
 
+/**
+ * Where a key holds what cannot be sent, such as a line break or a zero-width space that was copied with it, as a sentence for its
+ * operator; undefined for one that can be sent. Tells no part of the key.
+ */
+export function unsendable(spec: AuthSpec, key: Key): string | undefined {
+  const named = keyParts(spec);
+  const parts = named ? partsOf(spec, key) : { "": textOf(key) };
+  for (const name of named ? [...named, "token"] : [""]) {
+    const wrong = Array.from(parts[name] ?? "").findIndex((sign) => forbidden(spec, name).test(sign));
+    const whole = name === "" ? "" : ` of its ${name}`;
+    if (wrong >= 0) return `character ${wrong + 1}${whole} cannot be sent; set it anew without that`;
+  }
+  return undefined;
+}
+
+/** Headers hold printable ASCII; what is escaped or hashed on its way may hold all that can be seen. */
+function forbidden(spec: AuthSpec, part: string): RegExp {
+  if (part === "private_key") return /[^\t\r\n\x20-\x7e]/;
+  const inHeader =
+    part === "" ? spec === "bearer" || (typeof spec === "object" && "header" in spec) : /^(id|token)$/.test(part) && isSigned(spec);
+  return inHeader ? /[^\x20-\x7e]/ : /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+}
+
+function isSigned(spec: AuthSpec): boolean {
+  return typeof spec === "object" && ("sigv4" in spec || "volcengine" in spec || "tc3" in spec);
+}
+
 /** The key as one text, for the kinds that take it so. */
 export function textOf(key: Key): string {
   return typeof key === "string" ? key : Object.values(key).join(":");
