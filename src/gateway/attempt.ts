@@ -1,3 +1,4 @@
+// Tries a request once, on one route with one key.
 import type { Logger } from "pino";
 import type { Progress, Route } from "../channels/route.ts";
 import { ProviderFailure } from "../errors.ts";
@@ -11,7 +12,7 @@ import { operationOf, type Change, type Kept, type PluginContext, type Result, t
 import { deadline, type Deadline } from "./deadline.ts";
 
 /** What an attempt needs of the process it runs in. */
-export interface AttemptSurroundings {
+export interface AttemptContext {
   fetchPicture: PictureFetcher;
   /** Keep a picture; the URL is for the client who asked. */
   save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
@@ -28,36 +29,57 @@ export interface AttemptSurroundings {
   signal: AbortSignal;
 }
 
+/** What is tried. */
+interface Try {
+  key: Key | undefined;
+  input: UnifiedRequest;
+  /** Says how far the attempt came, also where it fails. */
+  progress: Progress;
+}
+
 /**
- * One try of a request on one route with one key, in a context of its own. `progress` is told how far it came. Throws `ProviderFailure`, a `GatewayError` where the channel cannot send the request, or the signal's reason.
+ * One try of a request on one route with one key, in a context of its own. Throws `ProviderFailure`, a `GatewayError` where the channel cannot
+ * send the request, or the signal's reason.
  */
 export async function attempt(
   route: Route,
-  key: Key | undefined,
-  input: UnifiedRequest,
-  around: AttemptSurroundings,
-  progress: Progress,
+  { key, input, progress }: Try,
+  context: AttemptContext,
 ): Promise<{ result: Result; changes: Change[] }> {
-  const changes: Change[] = [];
   // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded or converted.
-  const calls = deadline(around.signal, {
+  const calls = deadline(context.signal, {
     milliseconds: route.timeout,
     late: () => new ProviderFailure("timeout", "the provider did not finish in time"),
   });
-  // Made when somebody asks for it: most attempts have nothing to end but the calls, and a signal is dear.
+  // Made when it is asked for: most attempts have nothing to end but the calls, and a signal is expensive.
   let all: Deadline | undefined;
-  const signalOfAll = () => (all ??= deadline(around.signal)).signal;
-  let shown = 0;
-  const { events } = around;
-  const counted: Events | undefined = events?.show && {
-    accepted: events.accepted,
-    show: async (picture) => {
-      progress.shown = true;
-      await events.show?.(picture);
-      if (picture.partial === undefined) shown += 1;
-    },
-  };
-  const ctx: PluginContext = {
+  const changes: Change[] = [];
+  const ctx = pluginContext(route, input, context, { changes, signal: () => (all ??= deadline(context.signal)).signal });
+  const events = context.events?.show && counted(context.events, progress);
+  try {
+    await route.run(ctx, key, progress, calls.signal, events);
+    judgeCount(ctx, ctx.result.pictures.length + (events?.shown() ?? 0), route.partial);
+    await settleRest(ctx);
+    // Until the provider's whole answer is here.
+    if (ctx.result.rest) void ctx.result.rest.then(calls.leave, calls.leave);
+    else calls.leave();
+    return { result: ctx.result, changes };
+  } catch (error) {
+    // Calls and downloads that were begun for an answer that will not come are ended.
+    calls.stop(error);
+    all?.stop(error);
+    throw error;
+  }
+}
+
+/** The context of one attempt, as its plugins see it. `signal` makes the signal of all of the attempt. */
+function pluginContext(
+  route: Route,
+  input: UnifiedRequest,
+  context: AttemptContext,
+  { changes, signal }: { changes: Change[]; signal: () => AbortSignal },
+): PluginContext {
+  return {
     input,
     operation: operationOf(input),
     request: clone(input),
@@ -71,47 +93,49 @@ export async function attempt(
         ...(from === undefined ? {} : { from }),
         ...(to === undefined ? {} : { to }),
       };
-      // The calls of a fan-out all tell the same.
-      if (!changes.some((told) => JSON.stringify(told) === JSON.stringify(change))) changes.push(change);
+      // The calls of a fan-out all report the same.
+      if (!changes.some((known) => JSON.stringify(known) === JSON.stringify(change))) changes.push(change);
     },
     fetchPicture: async (url, from) => {
-      const signal = signalOfAll();
-      await around.spool.room(passingRoom, signal);
+      await context.spool.room(passingRoom, signal());
       const trusted = from === "provider" ? (target: URL) => route.channel.trusted(target) : undefined;
-      return { kind: "stream", ...(await around.fetchPicture(url, { signal, trusted })) };
+      return { kind: "stream", ...(await context.fetchPicture(url, { signal: signal(), trusted })) };
     },
-    store: { save: (chunks, life) => around.save(chunks, life), reachable: around.reachable },
-    spool: around.spool,
-    early: around.early === true && input.n === 1,
+    store: { save: (chunks, life) => context.save(chunks, life), reachable: context.reachable },
+    spool: context.spool,
+    early: context.early === true && input.n === 1,
     get signal() {
-      return signalOfAll();
+      return signal();
     },
-    log: around.log,
+    log: context.log,
   };
-  try {
-    await route.run(ctx, key, progress, calls.signal, counted);
-    judgeCount(ctx, ctx.result.pictures.length + shown, route.partial);
-    const { pictures } = ctx.result;
-    const rest = ctx.result.rest?.then((whole) => {
-      // One was asked for, and it has begun before there were others.
-      if (whole.pictures.length > 1) ctx.change("n", { what: "more pictures left out", from: whole.pictures.length, to: 1 });
-      return whole;
-    });
-    if (rest) ctx.result.rest = rest;
-    if (rest && !pictures.some(({ data }) => data.kind === "stream")) {
-      // A step has read the picture: nothing is gained by beginning the answer now, and an error can still be told.
-      ctx.result = withRest(ctx.result, await rest);
-    }
-    // Until the provider's whole answer is here.
-    if (ctx.result.rest) void ctx.result.rest.then(calls.leave, calls.leave);
-    else calls.leave();
-    return { result: ctx.result, changes };
-  } catch (error) {
-    // Calls and downloads that were begun for an answer that will not come are ended.
-    calls.stop(error);
-    all?.stop(error);
-    throw error;
-  }
+}
+
+/** The client's events, with the finished pictures counted. */
+function counted(events: Events, progress: Progress): Events & { shown: () => number } {
+  let shown = 0;
+  return {
+    accepted: events.accepted,
+    show: async (picture) => {
+      progress.shown = true;
+      await events.show?.(picture);
+      if (picture.partial === undefined) shown += 1;
+    },
+    shown: () => shown,
+  };
+}
+
+/** Waits for the rest of an answer that has begun, unless the answer to the client can begin too. */
+async function settleRest(ctx: PluginContext): Promise<void> {
+  const rest = ctx.result.rest?.then((whole) => {
+    // One was asked for, and it has begun before there were others.
+    if (whole.pictures.length > 1) ctx.change("n", { what: "more pictures left out", from: whole.pictures.length, to: 1 });
+    return whole;
+  });
+  if (!rest) return;
+  // Where a step has read the picture nothing is gained by beginning the answer now, and an error can still be reported.
+  if (ctx.result.pictures.some(({ data }) => data.kind === "stream")) ctx.result.rest = rest;
+  else ctx.result = withRest(ctx.result, await rest);
 }
 
 /** Fewer or more pictures than asked for are never passed off as what was asked for. */

@@ -1,10 +1,11 @@
+// Serves a request: tries the ways to serve its model, one after the other, until one answers.
 import { setTimeout } from "node:timers/promises";
 import type { Progress, Route } from "../channels/route.ts";
 import { GatewayError, ProviderFailure } from "../errors.ts";
 import { freeze } from "../plugin/clone.ts";
 import { operationOf, type Change, type Result, type UnifiedRequest } from "../plugin/context.ts";
 import { afterFailure, mayCost, type Next } from "./after-failure.ts";
-import { attempt, type AttemptSurroundings } from "./attempt.ts";
+import { attempt, type AttemptContext } from "./attempt.ts";
 import type { Candidate } from "./candidate.ts";
 import { order } from "./choose.ts";
 import { deadline } from "./deadline.ts";
@@ -14,10 +15,10 @@ import type { Routing } from "./routing.ts";
 import type { ModelEntry } from "./table.ts";
 import { createVerdict, type Verdict } from "./verdict.ts";
 
-/** What the gateway needs of the process it runs in, for one request. */
-export interface Surroundings extends AttemptSurroundings {
+/** What serving one request needs of the process it runs in. */
+export interface GenerateContext extends AttemptContext {
   routing: Routing;
-  /** Told of every attempt as it ends. */
+  /** Called for every attempt as it ends. */
   attempted(attempt: Attempt): void;
   /** Milliseconds of the whole request, over all attempts and waits; without bound when omitted. */
   timeout?: number;
@@ -53,17 +54,17 @@ export interface Generated {
 
 /**
  * Try the ways to serve a model, one after the other, until one answers. Another is tried only where it is certain that nothing was made.
- * Throws what the client is told.
+ * Throws the error that the client gets.
  */
-export async function generate(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
-  const leave = around.client && (await around.routing.limits.enterClient(around.client, input.n));
-  const own = around.timeout === undefined ? undefined : deadline(around.signal, { milliseconds: around.timeout, late: tooLate });
+export async function generate(entry: ModelEntry, input: UnifiedRequest, context: GenerateContext): Promise<Generated> {
+  const leave = context.client && (await context.routing.limits.enterClient(context.client, input.n));
+  const own = context.timeout === undefined ? undefined : deadline(context.signal, { milliseconds: context.timeout, late: tooLate });
   const over = () => {
     own?.clear();
     leave?.();
   };
   try {
-    const generated = await serveAny(entry, input, own ? { ...around, signal: own.signal } : around);
+    const generated = await serveAny(entry, input, own ? { ...context, signal: own.signal } : context);
     whenWhole(generated.result, over);
     return generated;
   } catch (error) {
@@ -83,16 +84,25 @@ function tooLate(): GatewayError {
   return new GatewayError("upstream_timeout", "the request took longer than this gateway lets one take");
 }
 
+/** A model being served: what was asked, and what became of it so far. */
+interface Serving {
+  input: UnifiedRequest;
+  context: GenerateContext;
+  attempts: Attempt[];
+  verdict: Verdict;
+}
+
 /** Serve the model, or one that may stand in for it. */
-async function serveAny(entry: ModelEntry, input: UnifiedRequest, around: Surroundings): Promise<Generated> {
+async function serveAny(entry: ModelEntry, input: UnifiedRequest, context: GenerateContext): Promise<Generated> {
   const attempts: Attempt[] = [];
   const verdict = createVerdict(entry.id);
-  const made = await serve(entry, input, around, attempts, verdict);
+  const made = await serveModel(entry, { input, context, attempts, verdict });
   if (made) return made;
-  // What the client did wrong is told, and not mended with another model.
-  for (const standIn of verdict.isClients() ? [] : (around.standIns ?? [])) {
+  // A mistake of the client is reported, and not mended with another model.
+  for (const standIn of verdict.isClients() ? [] : (context.standIns ?? [])) {
     const other = inputOf(standIn);
-    const served = other && (await serve(standIn.entry, other, around, attempts, createVerdict(standIn.entry.id)));
+    const served =
+      other && (await serveModel(standIn.entry, { input: other, context, attempts, verdict: createVerdict(standIn.entry.id) }));
     if (!served) continue;
     // The same list: what stands behind an answer that has begun may add to it.
     served.changes.unshift({ field: "model", from: entry.id, to: standIn.entry.id });
@@ -111,24 +121,19 @@ function inputOf({ input }: StandIn): UnifiedRequest | undefined {
 }
 
 /** Serve one model. Resolves with nothing where no way is left and no picture can have been made; throws where one may have been. */
-async function serve(
-  entry: ModelEntry,
-  input: UnifiedRequest,
-  around: Surroundings,
-  attempts: Attempt[],
-  verdict: Verdict,
-): Promise<Generated | undefined> {
+async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generated | undefined> {
+  const { input, context, attempts, verdict } = serving;
   freeze(input);
-  const { routing, pinned } = around;
+  const { routing, pinned } = context;
   const able = entry.routes.filter(({ operations }) => operations.has(operationOf(input)));
   const routes = pinned === undefined ? able : able.filter(({ channel }) => channel.name === pinned);
   const { random, turn, limits } = routing;
   let left = order(routes, { random, inFlight: limits.inFlight, sharing: entry.sharing, turn: ({ channel }) => turn(channel.name) });
   for (;;) {
-    const place = await nextPlace(left, input.n, routing, around.signal, verdict);
+    const place = await nextPlace(left, input.n, routing, context.signal, verdict);
     if (!place) return undefined;
     const { candidate } = place;
-    const outcome = await persistently(candidate, input, around, attempts).catch((error: unknown) => {
+    const outcome = await tryCandidate(candidate, serving).catch((error: unknown) => {
       place.leave();
       throw error;
     });
@@ -146,29 +151,29 @@ async function serve(
 /** `retryAfter` in seconds, where the provider named them. */
 type Outcome = { generated: Omit<Generated, "attempts"> } | { error: unknown; next: Next; retryAfter?: number };
 
-/** One attempt, and all that is to be told of it. */
-async function tried(candidate: Candidate, input: UnifiedRequest, around: Surroundings, attempts: Attempt[]): Promise<Outcome> {
+/** One attempt, counted, logged and learnt from. */
+async function attemptOnce(candidate: Candidate, { input, context, attempts }: Serving): Promise<Outcome> {
   const { route, key } = candidate;
-  const { health, now } = around.routing;
+  const { health, now } = context.routing;
   const began = health.began(candidate);
   const progress: Progress = { submitted: false, accepted: false };
   const ended = (outcome: string, error?: unknown) => {
     const tried = { route, outcome, seconds: (now() - began) / 1000, mayCost: error === undefined || mayCost(error, progress) };
     attempts.push(tried);
-    around.attempted(tried);
+    context.attempted(tried);
     return health.ended(candidate, began, error);
   };
   try {
-    const generated = await attempt(route, key, input, around, progress);
+    const generated = await attempt(route, { key, input, progress }, context);
     ended("ok");
     return { generated };
   } catch (error) {
     const next = afterFailure(error, progress, route.unsafe);
-    const rest = ended(outcomeOf(error, next, around.signal), error);
+    const rest = ended(outcomeOf(error, next, context.signal), error);
     if (error instanceof ProviderFailure) {
       const { kind, message, details } = error;
       // The operator's own troubles must not go unheard only because another channel stood in.
-      around.log[kind === "auth" || kind === "quota" ? "error" : "warn"](
+      context.log[kind === "auth" || kind === "quota" ? "error" : "warn"](
         {
           channel: route.channel.name,
           model: route.model.id,
@@ -204,13 +209,13 @@ const repeats = 2;
 const longestWait = 30_000;
 
 /** Attempts with one candidate, until a rule does not say that it is asked again. */
-async function persistently(candidate: Candidate, input: UnifiedRequest, around: Surroundings, attempts: Attempt[]): Promise<Outcome> {
+async function tryCandidate(candidate: Candidate, serving: Serving): Promise<Outcome> {
   for (let times = 0; ; times += 1) {
-    const outcome = await tried(candidate, input, around, attempts);
+    const outcome = await attemptOnce(candidate, serving);
     if ("generated" in outcome || outcome.next !== "same") return outcome;
     const wait = (outcome.retryAfter ?? times + 1) * 1000;
     if (times === repeats || wait > longestWait) return { ...outcome, next: "next_key" };
-    await setTimeout(wait, undefined, { signal: around.signal }).catch(() => around.signal.throwIfAborted());
+    await setTimeout(wait, undefined, { signal: serving.context.signal }).catch(() => serving.context.signal.throwIfAborted());
   }
 }
 

@@ -3,7 +3,7 @@ import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
-import type { AttemptSurroundings } from "../gateway/attempt.ts";
+import type { AttemptContext } from "../gateway/attempt.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
@@ -76,13 +76,13 @@ function order(
   gateway: Gateway,
   { entry, request, streams, forModel }: ReadRequest,
   { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
-): { work: Promise<Generated>; save: AttemptSurroundings["save"] } {
+): { work: Promise<Generated>; save: AttemptContext["save"] } {
   const state = ctx.state as RequestState;
   const { heartbeat = 10_000 } = gateway;
   const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
   if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, log });
   const origin = originOf(ctx, gateway);
-  const save: AttemptSurroundings["save"] = async (chunks, life) => {
+  const save: AttemptContext["save"] = async (chunks, life) => {
     const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
     return { url: `${origin}/images/${id}`, mediaType, bytes };
   };

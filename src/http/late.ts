@@ -2,7 +2,7 @@
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
-import type { AttemptSurroundings } from "../gateway/attempt.ts";
+import type { AttemptContext } from "../gateway/attempt.ts";
 import type { Generated } from "../gateway/generate.ts";
 import type { LateAnswer } from "../gateway/late.ts";
 import { chunksOf, type LocalData } from "../picture/convert.ts";
@@ -24,7 +24,7 @@ export function inTime<T>(work: Promise<T>, milliseconds: number | undefined): P
 }
 
 /** Stores a picture's bytes. */
-type Save = AttemptSurroundings["save"];
+type Save = AttemptContext["save"];
 
 interface Late {
   work: Promise<Generated>;

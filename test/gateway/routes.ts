@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { expect } from "chai";
 import pino from "pino";
 import type { Progress, Route } from "../../src/channels/route.ts";
-import { generate, type Attempt, type Generated, type Surroundings } from "../../src/gateway/generate.ts";
+import { generate, type Attempt, type Generated, type GenerateContext } from "../../src/gateway/generate.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
 import type { ModelEntry } from "../../src/gateway/table.ts";
 import type { Key } from "../../src/net/auth/key.ts";
@@ -102,7 +102,7 @@ const silent = pino({ level: "silent" });
 /** One request for these routes. */
 export function ask(
   routes: Route[],
-  { n = 1, signal = new AbortController().signal, ...more }: { n?: number } & Partial<Surroundings> = {},
+  { n = 1, signal = new AbortController().signal, ...more }: { n?: number } & Partial<GenerateContext> = {},
 ): { answer: Promise<Generated>; attempts: Attempt[] } {
   const attempts: Attempt[] = [];
   const input = { model: "m", prompt: "p", n, style: { deep: { list: [1] } } };
