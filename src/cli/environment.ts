@@ -27,6 +27,11 @@ export const environmentNames = {
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
   PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says.",
   REDIS_URL: "`redis://...` where several instances share limits and rests; each goes on by itself while it cannot be reached.",
+  HTTP_PROXY: "The proxy for providers and pictures at `http://` addresses, such as `http://proxy.example:3128`; lower case is read too.",
+  HTTPS_PROXY: "The same for `https://` addresses.",
+  ALL_PROXY: "The proxy where the one above is not set.",
+  NO_PROXY:
+    "What is reached directly: hosts, `.example.com` for all below it, `host:port`, or `*`, separated by commas. Loopback always is.",
   LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
 } as const;
 
@@ -94,6 +99,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     if (!["on", "off", "true", "false", "1", "0"].includes(text)) throw new Error(`${name} is ${text}; it must be on or off`);
     return ["on", "true", "1"].includes(text);
   };
+  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] as const) {
+    const proxy = env[name.toLowerCase()]?.trim() || given(name);
+    // It may hold a password.
+    if (proxy && !(/^https?:\/\//i.test(proxy) && URL.canParse(proxy)))
+      throw new Error(`${name} must be an address such as http://proxy.example:3128; http:// and https:// proxies are understood`);
+  }
   const publicUrl = given("PICTOR_PUBLIC_URL")?.replace(/\/+$/, "");
   if (publicUrl && !(URL.canParse(publicUrl) && /^https?:/.test(publicUrl)))
     throw new Error(`PICTOR_PUBLIC_URL is ${publicUrl}; it must be an address such as https://images.example.com`);

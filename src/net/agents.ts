@@ -10,6 +10,8 @@ import { isPublic } from "./public-address.ts";
 
 /** The `code` of the error that a connection to an address that is not public fails with. */
 export const notPublicCode = "ENOTPUBLIC";
+/** The `code` where the proxy did not connect. */
+export const proxyCode = "EPROXY";
 
 interface AgentOptions extends http.AgentOptions {
   /** Connect to public addresses only; judged once the name is resolved, also where a proxy makes the connection. */
@@ -83,6 +85,10 @@ function notPublic(): Error {
   return Object.assign(new Error("the address is not public"), { code: notPublicCode });
 }
 
+function proxyFailed(why: string, cause?: Error): Error {
+  return Object.assign(new Error(`the proxy ${why}`, { cause }), { code: proxyCode });
+}
+
 /**
  * The proxy gets the address that was judged, so that it cannot find another behind the name. Of several it gets IPv4 first: it may have no
  * other way out.
@@ -100,8 +106,8 @@ function resolveOne(resolve: LookupFunction, host: string, failed: (error: Error
 function proxyFor(scheme: string, host: string, port: number): URL | undefined {
   if (/^(?:.+\.)?localhost$/i.test(host) || /^127\./.test(host) || host === "::1") return undefined;
   const name = isIPv6(host) ? `[${host}]` : host;
-  const proxy = getProxyForUrl(`${scheme}://${name}:${port}`);
-  return proxy ? new URL(proxy) : undefined;
+  const proxy = getProxyForUrl(`${scheme}://${name}:${port}`).trim();
+  return proxy === "" ? undefined : new URL(proxy);
 }
 
 /** A connection to a host through a proxy. Where the proxy refuses it nothing has reached the host. */
@@ -116,15 +122,17 @@ function tunnel(proxy: URL, host: string, port: number, connected: Connected): v
     headers: { host: path, ...(user !== ":" && { "proxy-authorization": `Basic ${Buffer.from(user).toString("base64")}` }) },
     agent: false,
   });
-  const late = setTimeout(() => request.destroy(new Error("the proxy did not answer in time")), patience);
+  const late = setTimeout(() => request.destroy(proxyFailed("did not answer in time")), patience);
   request.once("close", () => clearTimeout(late));
-  request.once("error", connected);
+  request.once("error", (error: NodeJS.ErrnoException) =>
+    connected(error.code === proxyCode ? error : proxyFailed("cannot be reached", error)),
+  );
   request.once("connect", ({ statusCode = 0 }, socket) => {
     clearTimeout(late);
     if (statusCode >= 200 && statusCode < 300) connected(null, socket);
     else {
       socket.destroy();
-      connected(new Error(`the proxy answered with status ${statusCode}`));
+      connected(proxyFailed(`answered with status ${statusCode}`));
     }
   });
   request.end();

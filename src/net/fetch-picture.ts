@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import got, { type Request, type Response } from "got";
 import { ProviderFailure } from "../errors.ts";
 import { headFirst, sniff } from "../picture/sniff.ts";
-import { createAgents, notPublicCode } from "./agents.ts";
+import { createAgents, notPublicCode, proxyCode } from "./agents.ts";
 import { takeTurns } from "./take-turns.ts";
 
 /** A picture on its way. `head` holds its first bytes, known to be an image; `stream`, to be read or destroyed, yields the rest. */
@@ -225,7 +225,8 @@ function failureOf(error: unknown): ProviderFailure {
       cause: error,
     });
   }
-  return new ProviderFailure("failed", `the picture could not be downloaded (${code})`, { cause: error });
+  const through = code === proxyCode ? "through the proxy" : `(${code})`;
+  return new ProviderFailure("failed", `the picture could not be downloaded ${through}`, { cause: error });
 }
 
 function tooLate(): ProviderFailure {

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import got, { type Response } from "got";
 import { ProviderFailure } from "../errors.ts";
-import { createAgents, isProxied } from "./agents.ts";
+import { createAgents, isProxied, proxyCode } from "./agents.ts";
 import type { StreamBody } from "./body.ts";
 import { takeTurns } from "./take-turns.ts";
 
@@ -141,9 +141,16 @@ function failureOf(cause: unknown, connected: boolean): ProviderFailure {
   if (!(cause instanceof ProviderFailure))
     return connected
       ? new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause })
-      : new ProviderFailure("failed", "the provider could not be reached", { notAccepted: true, cause });
+      : new ProviderFailure("failed", `the provider could not be reached${isOfProxy(cause) ? " through the proxy" : ""}`, {
+          notAccepted: true,
+          cause,
+        });
   // The time that was over may be that of the whole attempt.
   return connected ? cause : new ProviderFailure(cause.kind, cause.message, { ...cause.details, notAccepted: true });
+}
+
+function isOfProxy(cause: unknown): boolean {
+  return (cause as { code?: string }).code === proxyCode;
 }
 
 // A stream's own iterator stops the socket for every chunk, and puts together what came meanwhile, which copies it. Chunks that may wait.

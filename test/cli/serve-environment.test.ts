@@ -75,6 +75,16 @@ describe("pictor serve: the environment", () => {
     });
   });
 
+  for (const name of ["HTTP_PROXY", "https_proxy", "ALL_PROXY"]) {
+    it(`refuses a ${name} that is no HTTP proxy, without its password`, () => {
+      for (const value of ["proxy.example:3128", "socks5://user:pass@proxy.example", "http://"])
+        expect(() => readSettings({ [name]: value })).to.throw(
+          `${name.toUpperCase()} must be an address such as http://proxy.example:3128; http:// and https:// proxies are understood`,
+        );
+      readSettings({ [name]: "http://user:pass@proxy.example" });
+    });
+  }
+
   for (const [name, value, right] of [
     ["PORT", "65536", "a whole number from 0 to 65535"],
     ["PORT", "80.5", "a whole number"],
