@@ -1,19 +1,21 @@
 // Reads the JSON documents that channels send with values put in.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import type { Texts } from "./texts.ts";
 
 /** Reads a JSON file below the folder of the channels. */
-export function documentsOf(folder: string): (name: string) => unknown {
+export function documentsOf(texts: Texts): (name: string) => unknown {
   return (name) => {
-    let text: string;
+    let text: Buffer;
     try {
-      text = readFileSync(join(folder, name), "utf8");
+      text = texts.readNow(name);
     } catch (error) {
       const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
-      throw new Error(gone ? `there is no file ${name} beside the channels` : `${name} cannot be read`, { cause: error });
+      throw new Error(gone ? `there is no file ${name} beside the channels` : `${name} cannot be read: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
     try {
-      return JSON.parse(text) as unknown;
+      return JSON.parse(text.toString("utf8")) as unknown;
     } catch (cause) {
       throw new Error(`${name} is not JSON`, { cause });
     }

@@ -1,10 +1,11 @@
-import { readdir, readFile } from "node:fs/promises";
+// Reads the folder of channels, with the presets and schemas in it.
 import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { messageOf, shownPath } from "../errors.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { sourceOf, type Located, type Problems } from "./problems.ts";
 import { overlay, readSource } from "./source.ts";
+import { textsIn, type Texts } from "./texts.ts";
 
 /** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */
 export interface ReadFile {
@@ -22,15 +23,26 @@ export interface Files {
   schemas: Map<string, ReadFile>;
 }
 
+interface Reading {
+  folder: string;
+  texts: Texts;
+  problems: Problems;
+}
+
 /**
  * Read a folder of channels, or `only` some of them by name, with its `presets` and `models`. What cannot be read or parsed is in
  * `problems`.
  */
-export async function readFiles(folder: string, problems: Problems, only?: readonly string[]): Promise<Files> {
+export async function readFiles(
+  folder: string,
+  problems: Problems,
+  { only, texts = textsIn(folder) }: { only?: readonly string[]; texts?: Texts } = {},
+): Promise<Files> {
+  const reading = { folder, texts, problems };
   const [channels, presets, schemas] = await Promise.all([
-    readFolder(folder, /\.ya?ml$/, problems, { needed: true, only }),
-    readFolder(join(folder, "presets"), /\.ya?ml$/, problems),
-    readFolder(join(folder, "models"), /\.json$/, problems),
+    readFolder(".", /\.ya?ml$/, reading, { needed: true, only }),
+    readFolder("presets", /\.ya?ml$/, reading),
+    readFolder("models", /\.json$/, reading),
   ]);
   return {
     channels: [...channels.values()].map((channel) => ({
@@ -43,32 +55,30 @@ export async function readFiles(folder: string, problems: Problems, only?: reado
 }
 
 async function readFolder(
-  folder: string,
+  below: string,
   ending: RegExp,
-  problems: Problems,
+  { folder, texts, problems }: Reading,
   { needed = false, only }: { needed?: boolean; only?: readonly string[] } = {},
 ): Promise<Map<string, ReadFile>> {
-  const entries = await readdir(folder).catch((error: unknown) => {
+  const entries = await texts.list(below).catch((error: unknown) => {
     if (needed) problems.addAt(sourceOf(shownPath(folder), ""), 0, `the folder of channels cannot be read: ${messageOf(error)}`);
     return [];
   });
   // Editors keep files that begin with a dot beside those they edit.
-  const names = entries
-    .filter((name) => ending.test(name) && !name.startsWith(".") && (only?.includes(name.replace(ending, "")) ?? true))
-    .sort();
-  const contents = await Promise.all(
-    names.map((name) => readFile(join(folder, name)).catch((error: unknown) => new Error(messageOf(error)))),
-  );
+  const isMeant = (name: string) => ending.test(name) && !name.startsWith(".") && (only?.includes(name.replace(ending, "")) ?? true);
+  const names = entries.filter((entry) => isMeant(basename(entry))).sort();
+  const read = await Promise.all(names.map((name) => texts.read(name).catch((error: unknown) => new Error(messageOf(error)))));
   const files = new Map<string, ReadFile>();
-  for (const [index, bytes] of contents.entries()) {
+  for (const [index, text] of read.entries()) {
     const file = shownPath(join(folder, String(names[index])));
     const name = basename(file).replace(ending, "");
     const before = files.get(name);
     if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);
-    if (bytes instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${bytes.message}`);
+    if (text instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${text.message}`);
+    if (before) continue;
     // A reload shares the process with requests, which get their turn between two files.
     await setImmediate();
-    files.set(name, { name, file, below: [], located: bytes instanceof Error ? undefined : readSource(file, bytes, problems) });
+    files.set(name, { name, file, below: [], located: text instanceof Error ? undefined : readSource(file, text, problems) });
   }
   return files;
 }

@@ -1,16 +1,14 @@
+// Loads channel files: checked, compiled, immutable.
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { CallSpec, Exchange } from "../dialect/call.ts";
 import type { RuleSpec } from "../dialect/failure.ts";
 import { wait as realWait } from "../dialect/operation.ts";
-import { ConfigError, shownPath } from "../errors.ts";
+import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
-import { testNames } from "../expression/names.ts";
 import type { Path } from "../expression/rendering.ts";
-import { compileTemplate } from "../expression/template.ts";
 import { createAuthorizer } from "../net/auth/authorizer.ts";
-import { readBody, send, type OutgoingRequest } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -30,10 +28,12 @@ import {
   judgePrefixes,
   resolveSettings,
   resolveVariables,
-  type Environment,
   type Resolver,
   type Surroundings,
 } from "./settings.ts";
+import { compileTests, type RenderTests } from "./tests.ts";
+import { recorded, textsIn, type Texts } from "./texts.ts";
+import { fetchToken } from "./token.ts";
 import { compileVerify, type Verify } from "./verify.ts";
 
 export interface LoadOptions extends Surroundings {
@@ -42,6 +42,8 @@ export interface LoadOptions extends Surroundings {
   plugins: ReadonlyMap<string, Plugin>;
   /** Only these channels, by name; all when omitted. */
   only?: readonly string[];
+  /** Where the files' texts come from; the folder itself when omitted. */
+  texts?: Texts;
   /** How polls wait; tests do not. */
   wait?: Exchange["wait"];
 }
@@ -54,57 +56,81 @@ export interface Loaded {
   tests: ChannelTests[];
 }
 
+/** What a load gives of files of which some are wrong. */
+export interface PartlyLoaded extends Loaded {
+  problems: readonly Problem[];
+  /** The channels that are not there because they, or what they build on, are wrong. */
+  broken: readonly string[];
+  /** Every text that was read, by its name below the folder. */
+  texts: ReadonlyMap<string, Buffer>;
+}
+
 export interface ChannelTests {
   channel: Channel;
   routes: readonly Route[];
   file: string;
   /** The line of the file on which a test begins. */
   lineOf(index: number): number;
-  /** The tests as written, with `${base_url}` and the like put in. */
-  render(variables: { base_url: string; env: Environment }): unknown[];
+  /** Something that is wrong with a part of it, with its place. */
+  problemAt(path: Path, message: string): Problem;
+  render: RenderTests;
 }
 
 /** What all channels of one load share. */
 interface Load extends LoadOptions {
+  texts: Texts;
   schemas: Schemas;
   validate: ValidateFunction;
-  resolve: Resolver;
-  problems: Problems;
   /** The schema of each model so far, and the channel that says so. */
   schemaOf: Map<string, { name: string; channel: string }>;
 }
 
-/**
- * Load a folder of channels: checked as a whole, compiled, immutable.
- * Throws one `ConfigError` with every problem of every file.
- */
+/** Load a folder of channels. Throws one `ConfigError` with every problem of every file. */
 export async function loadChannels(options: LoadOptions): Promise<Loaded> {
+  const { problems, ...loaded } = await loadWhatIsRight(options);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return loaded;
+}
+
+/** Load the channels of a folder that are right, with all that is wrong. A channel is right as a whole, or not there. */
+export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoaded> {
   const problems = createProblems();
-  const files = await readFiles(options.folder, problems, options.only);
+  const read = new Map<string, Buffer>();
+  const texts = recorded(options.texts ?? textsIn(options.folder), read);
+  const files = await readFiles(options.folder, problems, { only: options.only, texts });
   const load: Load = {
     ...options,
+    texts,
     schemas: compileSchemas(files.schemas, problems),
     validate: grammarOf(options.plugins),
-    resolve: createResolver(options, problems),
-    problems,
     schemaOf: new Map(),
   };
   const meant = files.channels.filter(({ name }) => options.only?.includes(name) ?? true);
-  judgePrefixes(meant, problems);
+  const clashes = judgePrefixes(meant);
   const tests: ChannelTests[] = [];
+  const broken: string[] = [];
   for (const { name, file, located } of meant) {
     await setImmediate();
-    if (located) tests.push(...loadChannel(name, file, located, load));
+    const own = createProblems(problems);
+    const clash = clashes.get(name);
+    if (located && clash !== undefined) own.add(located, [], clash);
+    const loaded = located && loadChannel(name, file, located, { ...load, problems: own, resolve: createResolver(options, own) });
+    if (loaded && own.list().length === 0) tests.push(loaded);
+    else broken.push(name);
   }
-  const found = problems.list().filter(({ file }) => options.only === undefined || isBelow(file, meant, load));
-  if (found.length > 0) throw new ConfigError(found);
   return {
     channels: tests.map(({ channel }) => channel),
-    routes: tests.flatMap(({ channel, routes }) =>
-      channel.off === undefined ? routes.filter(({ model }) => !channel.modelsOff.has(model.id)) : [],
-    ),
+    routes: tests.flatMap(routesOf),
     tests,
+    problems: problems.list().filter(({ file }) => options.only === undefined || isBelow(file, meant, load)),
+    broken,
+    texts: read,
   };
+}
+
+/** The routes of a channel that are on. */
+export function routesOf({ channel, routes }: Pick<ChannelTests, "channel" | "routes">): Route[] {
+  return channel.off === undefined ? routes.filter(({ model }) => !channel.modelsOff.has(model.id)) : [];
 }
 
 /** Whether what some channels need is in this file: their own, their presets, their models' schemas. */
@@ -128,11 +154,18 @@ function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction {
   return compiled;
 }
 
-function loadChannel(name: string, file: string, written: Located, load: Load): ChannelTests[] {
+interface ChannelLoad extends Load {
+  resolve: Resolver;
+  /** Those of this channel alone. */
+  problems: Problems;
+}
+
+/** Compile a channel. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
+function loadChannel(name: string, file: string, written: Located, load: ChannelLoad): ChannelTests | undefined {
   const { problems, resolve } = load;
   judgeKeys(written, problems);
   const { located, whole } = checked(withPluginMaps(written), load.validate, problems);
-  if (!located) return [];
+  if (!located) return undefined;
   const settings = resolveSettings(name, located, load.env, resolve, problems);
   const models = Object.keys(located.value.models as object).map((id) => {
     const own = forModel(located, id);
@@ -155,15 +188,24 @@ function loadChannel(name: string, file: string, written: Located, load: Load): 
     trusted: hostsOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
   });
   const wait = load.wait ?? realWait;
+  const lacking: string[] = [];
   const routes = models.flatMap((model) => {
     const schema = schemaFor(model.id, name, located, load);
-    const shared = { channel, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.folder) };
+    // A broken schema has been told in its own file.
+    if (!schema) lacking.push(model.id);
+    const shared = { channel, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.texts) };
     const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: ownLimits(located.value, model.id) }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
-  return [
-    { channel, routes, file, lineOf: (index) => lineOf(located, ["tests", index]), render: compileTests(located, channel, problems) },
-  ];
+  const render = compileTests(located, channel, problems);
+  const problemAt = (path: Path, message: string) => {
+    const single = createProblems();
+    single.add(located, path, message);
+    return single.list()[0] as Problem;
+  };
+  return lacking.length === 0
+    ? { channel, routes, file, lineOf: (index) => lineOf(located, ["tests", index]), problemAt, render }
+    : undefined;
 }
 
 /** `- inspect` and `- inspect:` are `- inspect: {}`, so that all options meet the plugin's schema and get its defaults. */
@@ -204,7 +246,7 @@ function without(value: unknown, [key, ...below]: string[]): unknown {
 }
 
 /** The schema of a model. One that is there and broken has been told already. */
-function schemaFor(id: string, channel: string, located: Located, { schemas, schemaOf, problems }: Load) {
+function schemaFor(id: string, channel: string, located: Located, { schemas, schemaOf, problems }: ChannelLoad) {
   const { schema: named } = (located.value.models as Record<string, { schema?: string } | null>)[id] ?? {};
   const name = named ?? id;
   const tell = (message: string) =>
@@ -219,54 +261,9 @@ function schemaFor(id: string, channel: string, located: Located, { schemas, sch
   return schemas.compiled.get(name);
 }
 
-interface WrittenTest {
-  request?: { model?: unknown };
-  edit?: { model?: unknown };
-  exchange?: { reply: { hang_up?: boolean } }[];
-  answer?: unknown;
-}
-
-function compileTests(located: Located, channel: Channel, problems: Problems): ChannelTests["render"] {
-  const tests = (located.value.tests ?? []) as WrittenTest[];
-  for (const [index, { edit, request = edit ?? {}, exchange = [], answer }] of tests.entries()) {
-    const hangsUp = exchange.some(({ reply }) => reply.hang_up);
-    if (hangsUp === (answer !== undefined))
-      problems.add(
-        located,
-        ["tests", index],
-        `tests: ${hangsUp ? "a client that hangs up gets no answer; take it out" : "answer is missing"}`,
-      );
-    if (typeof request.model === "string" && !channel.models.includes(request.model))
-      problems.add(
-        located,
-        ["tests", index, edit ? "edit" : "request", "model"],
-        `tests: ${request.model} is not a model of this channel (${didYouMean(request.model, channel.models)})`,
-      );
-  }
-  const template = compileTemplate(tests, ["tests"], {
-    names: testNames,
-    report: (path, message, offset) => problems.add(located, path, `tests: ${message}`, { offset }),
-  });
-  return (variables) => template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
-}
-
 function verifyOf(located: Located, variables: Record<string, unknown>, problems: Problems): Verify | undefined {
   const { verify, errors = [] } = located.value as { verify?: CallSpec; errors?: RuleSpec[] };
   const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
   const compiled = verify && compileVerify(verify, errors, Object.keys((located.value.variables as object | undefined) ?? {}), report);
   return compiled && ((key, around) => compiled(key, { ...around, variables }));
 }
-
-/** Fetch a token from an address of the operator's file. */
-async function fetchToken(request: OutgoingRequest, signal: AbortSignal): Promise<{ status: number; body: unknown }> {
-  const incoming = await send(request, signal);
-  const text = (await readBody(incoming, tokenLimit, signal)).toString("utf8");
-  try {
-    return { status: incoming.status, body: JSON.parse(text) as unknown };
-  } catch {
-    return { status: incoming.status, body: text };
-  }
-}
-
-/** Bytes of a token's answer, at most. */
-const tokenLimit = 1024 * 1024;

@@ -1,3 +1,4 @@
+// What is wrong with the operator's files, and where.
 import { LineCounter } from "yaml";
 import type { Problem } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
@@ -39,9 +40,11 @@ export interface Problems {
   list(): Problem[];
 }
 
-export function createProblems(): Problems {
+/** An empty list. What goes into it goes to `whole` too. */
+export function createProblems(whole?: Problems): Problems {
   const found = new Map<string, { source: Source; problem: Omit<Problem, "frame"> }>();
   const addAt = (source: Source, offset: number, message: string) => {
+    whole?.addAt(source, offset, message);
     const { line, col: column } = source.lines.linePos(Math.min(offset, source.text.length));
     // A preset's mistake shows in every channel that extends it; it is told once.
     found.set(`${source.file}:${line}:${column}:${message}`, { source, problem: { file: source.file, line, column, message } });

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { methods } from "../dialect/call.ts";
 import { messageOf } from "../errors.ts";
 import { isPlainObject, missing } from "../expression/cel.ts";
@@ -10,6 +9,7 @@ import type { AuthSpec } from "../net/auth/spec.ts";
 import { addressProblem } from "./address.ts";
 import type { ReadFile } from "./files.ts";
 import { placeOf, type Located, type Problems } from "./problems.ts";
+import { fileLimits, readRegularFileNow } from "./regular-file.ts";
 import { overlay } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -97,7 +97,7 @@ const inQuotes = "it stands in quotes, which would be sent with it; take them ou
 /** A file that is not there is like a variable that is not set; one that cannot be read is a mistake. */
 function readSecretFile(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readRegularFileNow(path, fileLimits.secret).toString("utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
@@ -122,20 +122,18 @@ export function prefixOf(name: string): string {
   return name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 }
 
-/** Two channels whose names differ in signs alone would have each other's settings. */
-export function judgePrefixes(channels: readonly ReadFile[], problems: Problems): void {
+/** Two channels whose names differ in signs alone would have each other's settings: the later ones by name, with what is wrong. */
+export function judgePrefixes(channels: readonly ReadFile[]): ReadonlyMap<string, string> {
+  const clashes = new Map<string, string>();
   const taken = new Map<string, ReadFile>();
   for (const channel of channels) {
     const prefix = prefixOf(channel.name);
     const before = taken.get(prefix);
-    if (before && before.name !== channel.name && channel.located)
-      problems.add(
-        channel.located,
-        [],
-        `the variables of this channel begin with ${prefix}_, and so do those of ${before.file}; rename one`,
-      );
+    if (before && before.name !== channel.name)
+      clashes.set(channel.name, `the variables of this channel begin with ${prefix}_, and so do those of ${before.file}; rename one`);
     taken.set(prefix, before ?? channel);
   }
+  return clashes;
 }
 
 /** Resolve `base_url` and `keys`. A secret that is not set switches the channel off; mistakes go to `problems`. */

@@ -1,10 +1,11 @@
-import { access, readFile } from "node:fs/promises";
+// Reads gateway.yaml.
 import { complain, type FileKind } from "../channels/complaint.ts";
-import { createProblems, type Located, type Problems } from "../channels/problems.ts";
+import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
+import { fileLimits, readRegularFile } from "../channels/regular-file.ts";
 import { createResolver, isWrittenOut, type Environment } from "../channels/settings.ts";
 import { readSource } from "../channels/source.ts";
 import { milliseconds } from "../dialect/duration.ts";
-import { ConfigError, shownPath } from "../errors.ts";
+import { ConfigError, messageOf, shownPath } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
 import { allowsOnly, type Client } from "../gateway/client.ts";
 import type { Sharing } from "../gateway/choose.ts";
@@ -54,18 +55,38 @@ export async function readGatewayFile(
   env: Environment,
   { named = false, models }: { named?: boolean; models?: readonly string[] } = {},
 ): Promise<GatewayFile> {
+  return parseGatewayFile(file, await gatewayText(file, named), env, models);
+}
+
+/**
+ * The text of `gateway.yaml`; undefined where there is none and it is not `named`. Throws an Error where a named one is not there, and a
+ * `ConfigError` where it cannot be read.
+ */
+export async function gatewayText(file: string, named: boolean): Promise<Buffer | undefined> {
+  try {
+    return await readRegularFile(file, fileLimits.yaml);
+  } catch (error) {
+    const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (isGone && !named) return undefined;
+    if (isGone) throw new Error(`PICTOR_CONFIG is ${file}; there is no such file, or it cannot be read`, { cause: error });
+    const problems = createProblems();
+    problems.addAt(sourceOf(shownPath(file), ""), 0, `cannot be read: ${messageOf(error)}`);
+    throw new ConfigError(problems.list());
+  }
+}
+
+/** The same from its text. Throws a `ConfigError` with every problem of it. */
+export function parseGatewayFile(
+  file: string,
+  text: Buffer | undefined,
+  env: Environment,
+  models: readonly string[] | undefined,
+): GatewayFile {
   const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {} };
-  const isThere = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere && !named) return nothing;
+  if (text === undefined) return nothing;
   const problems = createProblems();
-  const bytes = await readFile(file).catch(() => {
-    throw new Error(`PICTOR_CONFIG is ${file}; there is no such file, or it cannot be read`);
-  });
   // A file in which everything is a comment says nothing, and that is no mistake.
-  const located = /^\s*[^#\s]/m.test(bytes.toString("utf8")) ? readSource(shownPath(file), bytes, problems) : undefined;
+  const located = /^\s*[^#\s]/m.test(text.toString("utf8")) ? readSource(shownPath(file), text, problems) : undefined;
   const read = located && compile(located, env, models, problems);
   const found = problems.list();
   if (found.length > 0) throw new ConfigError(found);

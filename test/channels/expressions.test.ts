@@ -113,7 +113,11 @@ describe("mistakes in expressions", () => {
       "prompt: { $document: flows/none.json }",
       "11:28: generate.request.json: there is no file flows/none.json beside the channels",
     ),
-    inPrompt("a document that is a folder", "prompt: { $document: models }", "11:28: generate.request.json: models cannot be read"),
+    inPrompt(
+      "a document that is a folder",
+      "prompt: { $document: models }",
+      "11:28: generate.request.json: models cannot be read: EISDIR: illegal operation on a directory, read",
+    ),
     inPrompt("a document that is not JSON", "prompt: { $document: x.yaml }", "11:28: generate.request.json: x.yaml is not JSON"),
     inPrompt(
       "a document without the place for a value",

@@ -1,0 +1,16 @@
+// Fetches the tokens that some kinds of auth want.
+import { readBody, send, type OutgoingRequest } from "../net/send.ts";
+
+/** Fetch a token from an address of the operator's file. */
+export async function fetchToken(request: OutgoingRequest, signal: AbortSignal): Promise<{ status: number; body: unknown }> {
+  const incoming = await send(request, signal);
+  const text = (await readBody(incoming, tokenLimit, signal)).toString("utf8");
+  try {
+    return { status: incoming.status, body: JSON.parse(text) as unknown };
+  } catch {
+    return { status: incoming.status, body: text };
+  }
+}
+
+/** Bytes of a token's answer, at most. */
+const tokenLimit = 1024 * 1024;
