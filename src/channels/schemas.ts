@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { GatewayError, messageOf } from "../errors.ts";
 import { createModelCompiler, type SchemaError, type CompiledModel, type ModelSchema } from "../schema/models.ts";
 import { stepsOf } from "./complaint.ts";
 import type { ReadFile } from "./files.ts";
@@ -19,13 +19,33 @@ export function compileSchemas(files: ReadonlyMap<string, ReadFile>, problems: P
   for (const { name, located } of files.values()) {
     if (name === "common" || !located) continue;
     try {
-      compiled.set(name, compile(name, located.value));
+      const model = compile(name, located.value);
+      compiled.set(name, model);
+      const refused = plainRefused(model);
+      if (refused !== undefined)
+        problems.add(located, [], `schema of ${name}: it refuses { model, prompt }, the plainest request: ${refused}`);
     } catch (error) {
       const { message, pointer } = error as SchemaError;
       problems.add(located, stepsOf(pointer ?? ""), message);
     }
   }
   return { names, compiled };
+}
+
+/**
+ * Why a model refuses a request of nothing but a name and a prompt; undefined where it takes it. What else it needs, such as an image or
+ * a mask, is its own affair.
+ */
+function plainRefused(model: CompiledModel): string | undefined {
+  try {
+    // What only changes pictures may need no words.
+    const speaks = model.open || model.properties.includes("prompt") || model.operations.includes("generate");
+    model.validate({ model: model.id, ...(speaks && { prompt: "a cat" }) });
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    if (error.code !== "missing_required_parameter") return error.message;
+  }
+  return undefined;
 }
 
 /** Undefined where the common file is broken: then every model's would seem to be. */

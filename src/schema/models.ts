@@ -9,6 +9,9 @@ export interface ModelSchema {
   $ref?: string;
   $defs?: Record<string, unknown>;
   allOf?: ModelSchema[];
+  if?: ModelSchema;
+  then?: ModelSchema;
+  else?: ModelSchema;
   properties?: Record<string, ModelSchema>;
 }
 
@@ -90,7 +93,7 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
 
   function compileNew(id: string, schema: ModelSchema): ValidateFunction {
     try {
-      if (ajv.validateSchema(schema)) return ajv.compile(ownFirst(schema));
+      if (ajv.validateSchema(schema)) return ajv.compile(ownFirst(schema, common));
     } catch (error) {
       const message = messageOf(error);
       throw new SchemaError(`schema of ${id}: ${message}`, pointerIn(message, schema), error);
@@ -105,17 +108,32 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
 }
 
 /**
- * Ajv judges `allOf` before `properties`. Here the model's own, narrower properties come first: so its default wins over the common
- * one, and the client is told "at most 1" at once, not after "at most 10". Without its `$id` a schema may serve several models.
+ * Ajv judges `allOf` before `properties`. Here the model's own, narrower properties come first: so its default wins over the common one,
+ * and the client is told "at most 1" at once, not after "at most 10". One that says no type has the common one's. An `if` comes last,
+ * since beside `unevaluatedProperties` Ajv takes every field for unknown where it does not hold. Without its `$id` a schema may serve
+ * several models.
  */
-function ownFirst(schema: ModelSchema): AnySchemaObject {
-  return { ...schema, $id: undefined, allOf: [{ properties: schema.properties ?? {} }, ...(schema.allOf ?? [])] };
+function ownFirst(schema: ModelSchema, common: ModelSchema): AnySchemaObject {
+  const { if: condition, then, else: otherwise, ...rest } = schema;
+  const [plain, last] =
+    condition === undefined ? [schema, []] : [rest, [{ if: condition, ...(then && { then }), ...(otherwise && { else: otherwise }) }]];
+  const properties = Object.fromEntries(
+    Object.entries(schema.properties ?? {}).map(([name, own]) => [name, typed(own, common.properties?.[name])]),
+  );
+  return { ...plain, properties, $id: undefined, allOf: [{ properties }, ...(schema.allOf ?? []), ...last] };
+}
+
+function typed(own: ModelSchema, common: ModelSchema | undefined): ModelSchema {
+  const says = ["type", "$ref", "anyOf", "oneOf", "allOf"].some((keyword) => typeof own !== "object" || keyword in own);
+  return says || common?.type === undefined ? own : { type: common.type, ...own };
 }
 
 /** Ajv's message names a place in what `ownFirst` made, or else a keyword or value, which is looked for. */
 function pointerIn(message: string, schema: ModelSchema): string | undefined {
   const place = /at (?:path )?"#([^"]*)"/.exec(message)?.[1];
-  if (place !== undefined) return place.replace(/^\/allOf\/(\d+)/, (_, index) => (index === "0" ? "" : `/allOf/${Number(index) - 1}`));
+  const added = new Set(["0", String(1 + (schema.allOf?.length ?? 0))]);
+  if (place !== undefined)
+    return place.replace(/^\/allOf\/(\d+)/, (_, index: string) => (added.has(index) ? "" : `/allOf/${Number(index) - 1}`));
   const named = /"(?:[^"\\]|\\.)*"|(?<=reference )\S+/.exec(message)?.[0];
   return named === undefined ? undefined : find(named.startsWith('"') ? JSON.parse(named) : named, schema, "");
 }

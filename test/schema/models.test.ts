@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { readFile } from "node:fs/promises";
 import { GatewayError } from "../../src/errors.ts";
 import { createAjv } from "../../src/schema/ajv.ts";
 import { type ModelSchema, SchemaError, createModelCompiler } from "../../src/schema/models.ts";
@@ -36,6 +37,29 @@ describe("compiling a model", () => {
     expect(request).to.deep.equal({ anything: { at: ["all"] }, n: 1 });
   });
 
+  it("takes every field of its own and the common ones where the if at its top does not hold", () => {
+    const hd = { properties: { quality: { const: "hd" } }, required: ["quality"] };
+    const then = { properties: { n: { type: "integer", maximum: 1 } } };
+    const { validate } = compile({ ...base, properties: { style: { type: "string" } }, if: hd, then, unevaluatedProperties: false });
+    for (const request of [{ prompt: "a cat" }, { prompt: "a cat", style: "oil", n: 2, quality: "low" }, { quality: "hd", n: 1 }])
+      validate(request);
+    expect(refusalOf(() => validate({ quality: "hd", n: 2 })).message).to.equal("n must be at most 1, not 2");
+    expect(refusalOf(() => validate({ prompt: "a cat", shape: "round" })).code).to.equal("unknown_parameter");
+    const other = compile({ ...base, if: hd, then, else: { required: ["size"] }, unevaluatedProperties: false });
+    expect(refusalOf(() => other.validate({ prompt: "a cat" })).param).to.equal("size");
+  });
+
+  it("takes the common type of a property that says none of its own, as the README's model does", async () => {
+    const readme = await readFile("README.md", "utf8");
+    const [, example = ""] = /```json\n(\{\n {2}"\$id"[^]*?)```/.exec(readme) ?? [];
+    const { validate } = compile(JSON.parse(example) as ModelSchema);
+    const request = { model: "acme-1", prompt: "a cat" };
+    validate(request);
+    expect(request).to.deep.equal({ model: "acme-1", prompt: "a cat", n: 1, size: "1024x1024" });
+    expect(refusalOf(() => validate({ ...request, n: 5 })).message).to.equal("n must be at most 4, not 5");
+    expect(refusalOf(() => validate({ ...request, n: "2" })).code).to.equal("invalid_type");
+  });
+
   it("finds the fields of a direct reference too", () => {
     const { properties } = compile({ type: "object", $ref: "common.json", properties: { extra: { type: "string" } } });
     expect(properties).to.include.members(["prompt", "extra"]);
@@ -51,6 +75,13 @@ describe("compiling a model", () => {
   });
 
   const broken: [what: string, schema: ModelSchema, pointer: string | undefined, message: RegExp][] = [
+    [
+      "a mistake in the then at its top",
+      { ...base, if: { required: ["a"] }, then: { properties: { a: { maxLength: 3 } } } },
+      "/then/properties/a",
+      /strictTypes/,
+    ],
+    ["a then without its if", { ...base, then: {} }, "/then", /if/],
     [
       "a reference to nothing",
       { ...base, properties: { a: { $ref: "nothing.json" } } },
