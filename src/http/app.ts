@@ -1,13 +1,15 @@
 import cors from "@koa/cors";
 import Router from "@koa/router";
-import Koa, { type Context } from "koa";
+import Koa from "koa";
 import { GatewayError } from "../errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { docs, docsAsset } from "./docs.ts";
 import { errors } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { generations } from "./generations.ts";
+import { judgeHead } from "./head.ts";
 import { listModels, showModel } from "./models.ts";
+import { nothingThere } from "./nothing-there.ts";
 import { observe } from "./observe.ts";
 import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
@@ -15,15 +17,22 @@ import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
 import { measureChannels, metricsPage, ready } from "./status.ts";
 
+/** Where clients look for the interface: most below /v1, some beside it, and those of Azure below /openai. */
+const bases = ["/v1", "", "/openai/v1", "/openai"];
+
 /** The gateway's HTTP interface. */
 export function createApp(gateway: Gateway): Koa {
   const router = new Router();
-  router.post("/v1/images/generations", (ctx) => generations(ctx, gateway, "generate"));
-  for (const path of ["/v1/images/edits", "/v1/edits"]) router.post(path, (ctx) => generations(ctx, gateway, "edit"));
-  router.post("/v1/images/variations", variations);
+  for (const base of bases) {
+    router.post(`${base}/images/generations`, (ctx) => generations(ctx, gateway, "generate"));
+    for (const path of ["/images/edits", "/edits"]) router.post(base + path, (ctx) => generations(ctx, gateway, "edit"));
+    router.post(`${base}/images/variations`, variations);
+    router.get(`${base}/models`, (ctx) => listModels(ctx, gateway));
+    router.get(`${base}/models/*id`, (ctx) => showModel(ctx, gateway));
+  }
+  router.post("/openai/deployments/*model/images/generations", (ctx) => generations(ctx, gateway, "generate"));
+  router.post("/openai/deployments/*model/images/edits", (ctx) => generations(ctx, gateway, "edit"));
   router.get("/v1/requests/:id", (ctx) => showRequest(ctx, gateway));
-  router.get("/v1/models", (ctx) => listModels(ctx, gateway));
-  router.get("/v1/models/*id", (ctx) => showModel(ctx, gateway));
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
   router.get("/livez", (ctx) => void (ctx.body = { status: "ok" }));
   router.get("/readyz", (ctx) => ready(ctx, gateway));
@@ -36,7 +45,7 @@ export function createApp(gateway: Gateway): Koa {
   gateway.metrics.measure = () => measureChannels(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;
-  app.use(observe(gateway)).use(errors(gateway));
+  app.use(observe(gateway)).use(errors(gateway)).use(judgeHead);
   if (gateway.corsOrigins) app.use(allowOrigins(gateway.corsOrigins));
   app.use(authenticate(gateway)).use(router.routes()).use(nothingThere(router));
   return app;
@@ -51,16 +60,6 @@ function allowOrigins(origins: readonly string[]): Koa.Middleware {
     maxAge: 600,
     keepHeadersOnError: false,
   });
-}
-
-/** Paths and methods that are not served. */
-function nothingThere(router: Router) {
-  return function nothingThere(ctx: Context): void {
-    const allowed = [...new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods))];
-    if (allowed.length === 0) throw new GatewayError("not_found", `there is nothing at ${ctx.path.slice(0, 200)}`);
-    ctx.set("allow", allowed.join(", "));
-    throw new GatewayError("method_not_allowed", `the method ${ctx.method} is not allowed here; use ${allowed.join(" or ")}`);
-  };
 }
 
 function variations(): never {

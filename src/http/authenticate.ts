@@ -1,18 +1,20 @@
 // Lets in those who have a key, to whatever is not open to all.
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
-import { bearerOf } from "./client-keys.ts";
+import { keyIn } from "./client-keys.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { requireOperator } from "./operator.ts";
 
-const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$/;
+// Routes take paths in either case.
+const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$/i;
 
 /** Finds the client by its key. Throws a 401 where there is none. */
 export function authenticate(gateway: Gateway) {
   return async function authenticate(ctx: Context, next: Next): Promise<void> {
-    if (ctx.path.startsWith("/admin/")) requireOperator(ctx, gateway);
-    else if (!open.test(ctx.path)) {
-      const key = bearerOf(ctx.get("authorization"));
+    if (/^\/admin\//i.test(ctx.path)) requireOperator(ctx, gateway);
+    // What is open is only read; orders for pictures have paths of the same form.
+    else if (ctx.method === "POST" || !open.test(ctx.path)) {
+      const key = keyIn(ctx.req.headers);
       const client = key === undefined ? undefined : gateway.keys.find(key);
       if (client === undefined) {
         throw new GatewayError(

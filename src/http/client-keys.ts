@@ -1,4 +1,6 @@
+// Finds out whose key a request carries.
 import { hash as digest, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import { unlimitedClient, type Client } from "../gateway/client.ts";
 
 /** A client with the SHA-256 of the key that proves who they are. */
@@ -15,9 +17,22 @@ export interface ClientKeys {
 
 export const hashOf = (key: string) => digest("sha256", key, "buffer");
 
-/** The key of an `authorization` header; undefined where it holds none. */
-export function bearerOf(header: string): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(header)?.[1];
+/**
+ * The key that a request carries: in `authorization`, as a bearer token or as the password of Basic, or where that header is not there in
+ * `api-key` or `x-api-key`. Undefined where it carries none.
+ */
+export function keyIn({ authorization, ...headers }: IncomingHttpHeaders): string | undefined {
+  if (authorization === undefined)
+    return [headers["api-key"], headers["x-api-key"]]
+      .flat()
+      .find((key) => key?.trim())
+      ?.trim();
+  const [, basic] = /^basic +([a-z0-9+/]+=*) *$/i.exec(authorization) ?? [];
+  // Some clients put the scheme before a key that has it already.
+  if (basic === undefined) return /^(?:bearer +)+(\S+) *$/i.exec(authorization)?.[1];
+  const [user = "", ...password] = Buffer.from(basic, "base64").toString().split(":");
+  // With `curl -u key:` the key is the user.
+  return password.join(":") || user || undefined;
 }
 
 /** Keys that stand alone belong to clients who may do everything. */

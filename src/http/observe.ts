@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Context, Next } from "koa";
 import type { Gateway, RequestState } from "./gateway.ts";
 
-// Made once: an error's stack is dear, and every request's signal ends with this.
+// Made once: an error's stack is expensive, and every request's signal ends with this.
 const hungUp = new Error("the client hung up");
 
 /** One log line and one count a request, whatever became of it. */
@@ -18,6 +18,7 @@ export function observe(gateway: Gateway) {
     ctx.set("x-request-id", state.id);
     gateway.metrics.inFlight.inc();
     state.leave = gateway.life?.enter(hangUp);
+    const path = shownPath(ctx.req.url ?? "");
     ctx.res.once("close", () => {
       // A request that goes on behind its answer is ended by the process alone.
       if (!state.late) {
@@ -25,33 +26,40 @@ export function observe(gateway: Gateway) {
         if (!ctx.res.writableFinished) hangUp.abort(hungUp);
       }
       gateway.metrics.inFlight.dec();
-      const status = state.failed ?? (ctx.res.writableFinished ? ctx.status : 499);
-      const seconds = (performance.now() - began) / 1000;
-      const bytes = socket.bytesWritten - sentBefore;
-      const path = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
-      const model = state.model ?? "";
-      gateway.metrics.requests.inc({ path, model, status: String(status) });
-      gateway.metrics.seconds.observe({ path, model }, seconds);
-      gateway.metrics.sentBytes.inc({ path }, bytes);
-      const { id, client, channel, attempts } = state;
-      gateway.log.info(
-        {
-          request: id,
-          method: ctx.method,
-          // A stored picture's id is a secret; its beginning is enough to find it by.
-          path: ctx.path.replace(/^(\/images\/.{8}).+/, "$1...").slice(0, 200),
-          status,
-          ms: Math.round(seconds * 1000),
-          bytes,
-          client: client?.name,
-          model: state.model,
-          channel,
-          attempts,
-          repeats: state.repeats,
-        },
-        "request",
-      );
+      tell(gateway, ctx, { path, seconds: (performance.now() - began) / 1000, bytes: socket.bytesWritten - sentBefore });
     });
     await next();
   };
+}
+
+/** What only the request's end knows. */
+interface Ended {
+  path: string;
+  seconds: number;
+  bytes: number;
+}
+
+function tell({ metrics, log }: Gateway, ctx: Context, { path, seconds, bytes }: Ended): void {
+  const state = ctx.state as RequestState;
+  const { id, client, channel, attempts, repeats } = state;
+  const status = state.failed ?? (ctx.res.writableFinished ? ctx.res.statusCode : 499);
+  const route = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
+  const model = state.model ?? "";
+  metrics.requests.inc({ path: route, model, status: String(status) });
+  metrics.seconds.observe({ path: route, model }, seconds);
+  metrics.sentBytes.inc({ path: route }, bytes);
+  const ms = Math.round(seconds * 1000);
+  log.info(
+    { request: id, method: ctx.req.method, path, status, ms, bytes, client: client?.name, model: state.model, channel, attempts, repeats },
+    "request",
+  );
+}
+
+/**
+ * A target as the log shows it: without its query, and of a stored picture's id, which is a secret however its path is written, only the
+ * beginning.
+ */
+function shownPath(target: string): string {
+  const [path = ""] = target.slice(0, 2000).split(/[?#]/);
+  return path.replaceAll(/(images(?:\/|%2f)+[^/]{8})[^/]{4,}/gi, "$1...").slice(0, 200);
 }

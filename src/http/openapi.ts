@@ -2,13 +2,15 @@ import type { Context } from "koa";
 import { errorStatus } from "../errors.ts";
 import type { Table } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
+import { answerHeaders, editForm, events, picture, images, error, lateRequest, model, ref, type Json } from "./openapi-shapes.ts";
 import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
 
-type Json = Record<string, unknown>;
-
 /** GET /openapi.json: made from the very schemas that requests are judged by. */
 export function openapi(ctx: Context, gateway: Gateway): void {
+  // It names the host that the request named, so no cache may give it to those who named another.
+  ctx.set("cache-control", "no-cache");
+  ctx.vary("host, x-forwarded-host, x-forwarded-proto");
   ctx.body = describe(gateway.table(), originOf(ctx, gateway));
 }
 
@@ -159,104 +161,6 @@ function service(operationId: string, summary: string, responses: Json): Json {
   return { get: { operationId, summary, tags: ["service"], security: [], responses: { ...responses, ...failures(405) } } };
 }
 
-const answerHeaders: Json = Object.fromEntries(
-  Object.entries({
-    "x-request-id": "The request's id, for support.",
-    "x-pictor-channel": "The channel that answered.",
-    "x-pictor-attempts": "The channels that were tried, and how each ended.",
-    "x-pictor-changes": "What the gateway did to the request, where it did anything.",
-    "x-should-retry": "Of an error: whether the same request may be sent again at once. OpenAI's SDKs obey it.",
-  }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
-);
-
-const binary: Json = { type: "string", format: "binary" };
-
-/** Texts say everything in words; the model's schema says what they mean. */
-const editForm: Json = {
-  type: "object",
-  required: ["model", "prompt", "image"],
-  properties: {
-    model: { type: "string" },
-    prompt: { type: "string" },
-    image: { type: "array", items: binary, description: "The pictures to start from, each a part named `image` or `image[]`." },
-    mask: { ...binary, description: "Where the first picture may change: its transparent pixels." },
-  },
-  additionalProperties: { type: "string", description: "Any other field of the model." },
-};
-
-const picture: Json = { "image/*": { schema: { type: "string", format: "binary" } } };
-
-const events: Json = {
-  "text/event-stream": {
-    schema: {
-      type: "string",
-      description:
-        "With `stream: true`: events named as the `type` of their data. `image_generation.partial_image` holds an unfinished picture with `partial_image_index`, `image_generation.completed` a finished one, as `b64_json` or `url`, with `created_at`, `size`, `quality`, `background`, `output_format`; the last has `usage` and `metadata`. Where several calls were made for one request, whose events come mixed, `call` counts them from 0. `image_generation.failed` stands in its place where the last picture failed after the others were sent; `error` ends a stream that failed. Comments keep it alive.",
-    },
-  },
-};
-
-const images: Json = {
-  type: "object",
-  required: ["created", "data"],
-  properties: {
-    created: { type: "integer", description: "Unix seconds." },
-    data: {
-      type: "array",
-      items: {
-        type: "object",
-        properties: {
-          url: { type: "string", format: "uri" },
-          b64_json: { type: "string", contentEncoding: "base64" },
-          revised_prompt: { type: "string" },
-        },
-      },
-    },
-    usage: { type: "object", description: "As the provider counts." },
-    size: { type: "string" },
-    quality: { type: "string" },
-    output_format: { type: "string" },
-    background: { type: "string" },
-    metadata: { type: "object", description: "The provider's, and in `pictor.changes` all that the gateway did to the request." },
-  },
-};
-
-const error: Json = {
-  type: "object",
-  required: ["error"],
-  properties: {
-    error: {
-      type: "object",
-      required: ["message", "type", "param", "code"],
-      properties: {
-        message: { type: "string", description: "What was wrong, and what would be right." },
-        type: { type: "string" },
-        param: { type: ["string", "null"], description: "The field that was wrong." },
-        code: { type: ["string", "null"], examples: Object.keys(errorStatus) },
-      },
-    },
-  },
-};
-
-const lateRequest: Json = {
-  type: "object",
-  properties: {
-    id: { type: "string", description: "The `x-request-id` of its answer." },
-    object: { const: "request" },
-    status: { enum: ["in_progress", "completed", "failed"] },
-    model: { type: "string" },
-    created_at: { type: "integer", description: "Unix seconds." },
-    result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },
-    error: { type: "object", description: "What it failed with, as in any error." },
-  },
-};
-
-const model: Json = {
-  type: "object",
-  required: ["id", "object"],
-  properties: { id: { type: "string" }, object: { const: "model" }, created: { type: "integer" }, owned_by: { type: "string" } },
-};
-
 function failures(...statuses: number[]): Json {
   return Object.fromEntries(
     statuses.map((status) => [
@@ -274,10 +178,6 @@ function failures(...statuses: number[]): Json {
 
 function json(schema: Json): Json {
   return { "application/json": { schema } };
-}
-
-function ref(name: string): Json {
-  return { $ref: `#/components/schemas/${name}` };
 }
 
 /** Two ids never get the same name: what a name must not hold is written in hex, and so is the underscore that begins it. */

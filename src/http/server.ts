@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answerMalformed } from "./malformed.ts";
+import { watchAnswers } from "./slow-readers.ts";
 
 /** What a connection may take, times in milliseconds. */
 export interface ServerLimits {
@@ -11,6 +12,8 @@ export interface ServerLimits {
   bodyTimeout?: number;
   /** While a body stands still. */
   bodyIdle?: number;
+  /** While a client takes less than 1 KB a second of an answer that waits for it. */
+  answerIdle?: number;
   /** Connections at once; no limit when absent. */
   connections?: number;
 }
@@ -42,14 +45,18 @@ export async function startServer(
   handle: RequestListener,
   { port, host, checkEvery = 2000, ...limits }: ServerOptions,
 ): Promise<Listening> {
-  const server = createServer({ connectionsCheckingInterval: checkEvery }, handle);
+  // A missing Host and an Expect that nobody knows are refused by the app: Node's own answers say nothing.
+  const server = createServer({ connectionsCheckingInterval: checkEvery, requireHostHeader: false }, handle);
+  server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   // Proxies keep connections for a minute; one that is closed just as it is used again is an error to them.
   server.keepAliveTimeout = 75_000;
   answerMalformed(server);
   const bodies = watchBodies(server, checkEvery);
-  const limit = ({ headersTimeout = 15_000, bodyTimeout = 600_000, bodyIdle = 30_000, connections }: ServerLimits) => {
+  const answers = watchAnswers(server, checkEvery);
+  const limit = ({ headersTimeout = 15_000, bodyTimeout = 600_000, bodyIdle = 30_000, answerIdle = 30_000, connections }: ServerLimits) => {
     Object.assign(server, { headersTimeout, requestTimeout: bodyTimeout, maxConnections: connections });
     bodies.idle = bodyIdle;
+    answers.idle = answerIdle;
   };
   limit(limits);
   const close = drainable(server);

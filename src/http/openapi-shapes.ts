@@ -1,0 +1,119 @@
+// What the interface's answers and forms look like, as JSON Schemas.
+import { errorStatus } from "../errors.ts";
+
+export type Json = Record<string, unknown>;
+
+export const answerHeaders: Json = Object.fromEntries(
+  Object.entries({
+    "x-request-id": "The request's id, for support.",
+    "x-pictor-channel": "The channel that answered.",
+    "x-pictor-attempts": "The channels that were tried, and how each ended.",
+    "x-pictor-changes": "What the gateway did to the request, where it did anything.",
+    "x-should-retry": "Of an error: whether the same request may be sent again at once. OpenAI's SDKs obey it.",
+  }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
+);
+
+const binary: Json = { type: "string", format: "binary" };
+
+/** Texts say everything in words; the model's schema says what they mean. */
+export const editForm: Json = {
+  type: "object",
+  required: ["model", "prompt", "image"],
+  properties: {
+    model: { type: "string" },
+    prompt: { type: "string" },
+    image: { type: "array", items: binary, description: "The pictures to start from, each a part named `image` or `image[]`." },
+    mask: { ...binary, description: "Where the first picture may change: its transparent pixels." },
+  },
+  additionalProperties: { type: "string", description: "Any other field of the model." },
+};
+
+export const picture: Json = { "image/*": { schema: { type: "string", format: "binary" } } };
+
+export const events: Json = {
+  "text/event-stream": {
+    schema: {
+      type: "string",
+      description:
+        "With `stream: true`: events named as the `type` of their data. `image_generation.partial_image` holds an unfinished picture with `partial_image_index`, `image_generation.completed` a finished one, as `b64_json` or `url`, with `created_at`, `size`, `quality`, `background`, `output_format`; the last has `usage` and `metadata`. Where several calls were made for one request, whose events come mixed, `call` counts them from 0. `image_generation.failed` stands in its place where the last picture failed after the others were sent; `error` ends a stream that failed. Comments keep it alive.",
+    },
+  },
+};
+
+export const images: Json = {
+  type: "object",
+  required: ["created", "data"],
+  properties: {
+    created: { type: "integer", description: "Unix seconds." },
+    data: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          url: { type: "string", format: "uri" },
+          b64_json: { type: "string", contentEncoding: "base64" },
+          revised_prompt: { type: "string" },
+        },
+      },
+    },
+    usage: { type: "object", description: "As the provider counts." },
+    size: { type: "string" },
+    quality: { type: "string" },
+    output_format: { type: "string" },
+    background: { type: "string" },
+    metadata: { type: "object", description: "The provider's, and in `pictor.changes` all that the gateway did to the request." },
+  },
+};
+
+export const error: Json = {
+  type: "object",
+  required: ["error"],
+  properties: {
+    error: {
+      type: "object",
+      required: ["message", "type", "param", "code"],
+      properties: {
+        message: { type: "string", description: "What was wrong, and what would be right." },
+        type: { type: "string" },
+        param: { type: ["string", "null"], description: "The field that was wrong." },
+        code: { type: ["string", "null"], examples: Object.keys(errorStatus) },
+      },
+    },
+  },
+};
+
+export const lateRequest: Json = {
+  type: "object",
+  properties: {
+    id: { type: "string", description: "The `x-request-id` of its answer." },
+    object: { const: "request" },
+    status: { enum: ["in_progress", "completed", "failed"] },
+    model: { type: "string" },
+    created_at: { type: "integer", description: "Unix seconds." },
+    result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },
+    error: { type: "object", description: "What it failed with, as in any error." },
+  },
+};
+
+export const model: Json = {
+  type: "object",
+  required: ["id", "object"],
+  properties: {
+    id: { type: "string" },
+    object: { const: "model" },
+    created: { type: "integer", description: "Unix seconds." },
+    owned_by: { type: "string" },
+    operations: { type: "array", items: { enum: ["generate", "edit"] }, description: "What the model can be asked for." },
+    architecture: {
+      type: "object",
+      properties: Object.fromEntries(
+        ["input_modalities", "output_modalities"].map((name) => [name, { type: "array", items: { enum: ["text", "image"] } }]),
+      ),
+    },
+  },
+};
+
+/** A reference to one of the description's schemas. */
+export function ref(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
