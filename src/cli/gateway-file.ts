@@ -29,9 +29,10 @@ export interface GatewayFile {
 
 interface Written {
   keys?: WrittenKey[];
+  default_model?: string;
   fallback?: Record<string, string[]>;
   routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string };
-  server?: Record<"headers_timeout" | "body_timeout" | "body_idle", string | undefined> & { connections?: number };
+  server?: Record<"headers_timeout" | "body_timeout" | "body_idle" | "answer_idle", string | undefined> & { connections?: number };
 }
 
 interface WrittenKey {
@@ -100,12 +101,12 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const { keys = [], fallback = {}, routing = {}, server } = located.value as Written;
-  judgeFallback(located, fallback, models, problems);
+  const { keys = [], default_model, fallback = {}, routing = {}, server } = located.value as Written;
+  judgeModels(located, { default_model, fallback }, models, problems);
   return {
     ...clientsOf(keys, located, env, problems),
     fallback,
-    routing: routingOf(routing),
+    routing: routingOf(routing, default_model),
     server: limitsOf(server),
   };
 }
@@ -178,28 +179,28 @@ function isDay(day: string): boolean {
   return new Date(day).toISOString().startsWith(day);
 }
 
-function judgeFallback(
+function judgeModels(
   located: Located,
-  fallback: Record<string, readonly string[]>,
+  { default_model, fallback }: Required<Pick<Written, "fallback">> & Pick<Written, "default_model">,
   models: readonly string[] | undefined,
   problems: Problems,
 ): void {
   if (!models) return;
   const tell = (path: Path, model: string, at: "key" | "value") =>
-    problems.add(located, path, `fallback: no channel has the model ${model} (${didYouMean(model, models)})`, { at });
+    problems.add(located, path, `${path[0]}: no channel has the model ${model} (${didYouMean(model, models)})`, { at });
+  if (default_model !== undefined && !models.includes(default_model)) tell(["default_model"], default_model, "value");
   for (const [model, others] of Object.entries(fallback)) {
     if (!models.includes(model)) tell(["fallback", model], model, "key");
     for (const [index, other] of others.entries()) if (!models.includes(other)) tell(["fallback", model, index], other, "value");
   }
 }
 
-function routingOf({
-  sharing,
-  timeout,
-  answer_within = "280s",
-  repeat_within = "15s",
-}: NonNullable<Written["routing"]>): GatewayFile["routing"] {
-  return { sharing, timeout: timeOf(timeout), answerWithin: timeOf(answer_within), repeatWithin: timeOf(repeat_within) };
+function routingOf(
+  { sharing, timeout, answer_within = "280s", repeat_within = "15s" }: NonNullable<Written["routing"]>,
+  defaultModel?: string,
+): GatewayFile["routing"] {
+  const [answerWithin, repeatWithin] = [timeOf(answer_within), timeOf(repeat_within)];
+  return { sharing, timeout: timeOf(timeout), answerWithin, repeatWithin, defaultModel };
 }
 
 function timeOf(text: string | undefined): number | undefined {
@@ -211,6 +212,7 @@ function limitsOf(server: Written["server"]): ServerLimits {
     headersTimeout: timeOf(server?.headers_timeout),
     bodyTimeout: timeOf(server?.body_timeout),
     bodyIdle: timeOf(server?.body_idle),
+    answerIdle: timeOf(server?.answer_idle),
     connections: server?.connections,
   };
 }

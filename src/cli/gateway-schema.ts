@@ -43,6 +43,7 @@ export const gatewayFileSchema = closed({
       { required: ["name", "key"] },
     ),
   },
+  default_model: { type: "string", minLength: 1, description: "The model of requests that name none; they are refused when omitted." },
   fallback: {
     type: "object",
     additionalProperties: names("The models that may stand in for this one."),
@@ -80,6 +81,11 @@ export const gatewayFileSchema = closed({
       },
       body_timeout: { ...duration, description: "The longest that a whole request may take to arrive; `10m` when omitted." },
       body_idle: { ...duration, description: "The longest that a body may stand still; `30s` when omitted." },
+      answer_idle: {
+        ...duration,
+        description:
+          "The longest that a client may leave waiting what is there of its answer; it must take 1 KB a second on average over this time. `30s` when omitted.",
+      },
       connections: { ...positive, description: "Connections at once, for each process; no limit when omitted." },
     },
     { description: "What a connection may take." },

@@ -23,6 +23,8 @@ export interface Table {
   answerWithin?: number;
   /** Milliseconds for which an outcome that may have been paid for is given again instead of a new order; 0 when absent. */
   repeatWithin?: number;
+  /** The model of requests that name none; they are refused when absent. */
+  defaultModel?: string;
 }
 
 /** What the operator says of all channels together. */
@@ -31,13 +33,14 @@ export interface TableOptions {
   timeout?: number;
   answerWithin?: number;
   repeatWithin?: number;
+  defaultModel?: string;
   /** The models that may stand in for a model. */
   fallback?: Readonly<Record<string, readonly string[]>>;
 }
 
 export function createTable(
   { channels, routes }: { channels: readonly Channel[]; routes: readonly Route[] },
-  { sharing = "weight", fallback = {}, ...times }: TableOptions = {},
+  { sharing = "weight", fallback = {}, ...settings }: TableOptions = {},
 ): Table {
   const models = new Map<string, ModelEntry>();
   // The sort is stable: within a priority the order is that of the files.
@@ -47,5 +50,5 @@ export function createTable(
     const standIns = Object.hasOwn(fallback, id) ? (fallback[id] ?? []) : [];
     models.set(id, { id, schema: route.schema, routes: [...(entry?.routes ?? []), route], sharing, fallback: standIns });
   }
-  return { channels, models, ...times };
+  return { channels, models, ...settings };
 }

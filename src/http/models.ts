@@ -38,7 +38,15 @@ export function showModel(ctx: RouterContext, gateway: Gateway): void {
   ctx.type = "application/schema+json";
 }
 
-// OpenAI's shape wants a time; a model here has none.
-function shown({ id, routes }: ModelEntry) {
-  return { id, object: "model", created: 0, owned_by: routes[0]?.channel.name };
+/** OpenAI's shape, and what OpenRouter's list says beside it, so that clients can tell what a model is for. */
+function shown({ id, schema, routes }: ModelEntry) {
+  const operations = (["generate", "edit"] as const).filter((name) => routes.some((route) => route.operations.has(name)));
+  return {
+    id,
+    object: "model",
+    created: schema.created,
+    owned_by: routes[0]?.channel.name,
+    operations,
+    architecture: { input_modalities: operations.includes("edit") ? ["text", "image"] : ["text"], output_modalities: ["image"] },
+  };
 }

@@ -5,10 +5,10 @@ import { parseSize } from "../size/parse.ts";
 import type { ClientBody } from "./body.ts";
 import type { Inputs } from "./input-images.ts";
 
-/** The model a body asks for. */
-export function modelOf(body: Record<string, unknown>): string {
-  const { model } = body;
-  if (model === undefined || model === null)
+/** The model a body asks for, or the `usual` one where it names none. */
+export function modelOf(body: Record<string, unknown>, usual?: string): string {
+  const model = body.model === "" ? usual : (body.model ?? usual);
+  if (model === undefined)
     throw new GatewayError("missing_required_parameter", "model is missing; GET /v1/models lists them", { param: "model" });
   if (typeof model !== "string") throw new GatewayError("invalid_type", "model must be a string", { param: "model" });
   return model;
@@ -25,6 +25,8 @@ export function unify({ fields, form }: ClientBody, schema: CompiledModel, input
     given.map(([name, value]) => [name, form ? spoken(value, schema.describe(name)) : value]),
   );
   if (request.n === undefined || request.n === 0) request.n = 1;
+  // None is what there is where nothing is said.
+  if (request.partial_images === 0) delete request.partial_images;
   if (typeof request.size === "string") request.size = parseSize(request.size).text;
   schema.validate(Object.assign(request, inputs));
   if (request.response_format === "base64") request.response_format = "b64_json";

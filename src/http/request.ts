@@ -25,6 +25,8 @@ export const usualLimits: InputLimits = {
 interface Around {
   /** What the path asks for. */
   operation: OperationName;
+  /** The model that is meant where the body names none. */
+  usualModel?: string;
   /** The model of a name; throws where there is none for this client. */
   find: (model: string) => ModelEntry;
   limits: InputLimits;
@@ -49,7 +51,7 @@ export interface ReadRequest {
 export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
   const { operation: path, find, limits, spool, signal } = around;
   const { fields, form } = await readClientBody(message, limits, spool, signal);
-  const entry = find(modelOf(fields));
+  const entry = find(modelOf(fields, around.usualModel));
   const forModel = await readFields({ fields, form }, entry, path, limits, spool);
   const streams = fields.stream === true || (form && /^true$/i.test(String(fields.stream).trim()));
   return { entry, request: forModel(entry), streams, forModel };

@@ -31,6 +31,7 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   formats.default(ajv);
   ajv.addKeyword(sizeKeyword);
   ajv.addKeyword(operationsKeyword);
+  ajv.addKeyword(createdKeyword);
   return ajv;
 }
 
@@ -40,6 +41,9 @@ const operationsKeyword = {
   schemaType: "array",
   metaSchema: { type: "array", minItems: 1, uniqueItems: true, items: { enum: ["generate", "edit"] } },
 } as const;
+
+/** The day a model came out. It judges no request. */
+const createdKeyword = { keyword: "x-created", schemaType: "string", metaSchema: { type: "string", format: "date" } } as const;
 
 /** An operator's pattern meets a client's text, so it must not be able to blow up: RE2, which has no lookaround and no backreference. */
 const regExp = Object.assign(compilePattern, { code: "compilePattern" });

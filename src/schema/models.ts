@@ -27,6 +27,8 @@ export interface CompiledModel {
   properties: string[];
   /** What the model can be asked for, `x-operations`. */
   operations: readonly OperationName[];
+  /** When the model came out, `x-created`, in Unix seconds. */
+  created: number;
   /** What the schema says of a field, the model's own words over the common ones. */
   describe: (field: string) => ModelSchema;
   /** Whether fields that the schema does not name are allowed too. */
@@ -46,6 +48,9 @@ export class SchemaError extends Error {
     this.pointer = pointer;
   }
 }
+
+/** Clients want a date of every model: this one where neither its schema nor the common one has any. */
+const usualDate = "2026-01-01";
 
 /**
  * Validators by the text of their schema and the common one, the latest last: a reload compiles only what is new. How many are kept
@@ -72,6 +77,7 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
       schema,
       properties,
       operations: (schema["x-operations"] as OperationName[] | undefined) ?? ["generate"],
+      created: Date.parse((schema["x-created"] ?? common["x-created"] ?? usualDate) as string) / 1000,
       describe: (field) => ({ ...common.properties?.[field], ...schema.properties?.[field] }),
       open: schema.unevaluatedProperties !== false && schema.additionalProperties !== false,
       bundled: { ...schema, $defs: { ...schema.$defs, common } },

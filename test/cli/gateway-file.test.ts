@@ -23,7 +23,7 @@ describe("gateway.yaml", () => {
   }
 
   it("need not be there, unless it is named", async () => {
-    const routing = { sharing: undefined, timeout: undefined, answerWithin: 280_000, repeatWithin: 15_000 };
+    const routing = { sharing: undefined, timeout: undefined, answerWithin: 280_000, repeatWithin: 15_000, defaultModel: undefined };
     const nothing = { clients: [], off: [], fallback: {}, routing, server: {} };
     const file = join(folder, "other.yaml");
     expect(await readGatewayFile(file, {})).to.deep.equal(nothing);
@@ -37,8 +37,20 @@ describe("gateway.yaml", () => {
     const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, ["gpt-image-1", "gpt-image-2"]);
     expect(clients.map(({ client }) => client.name)).to.deep.equal(["mobile-app", "studio"]);
     expect(fallback).to.deep.equal({ "gpt-image-2": ["gpt-image-1"] });
-    expect(routing).to.deep.equal({ sharing: "least_in_flight", timeout: 720_000, answerWithin: 280_000, repeatWithin: 15_000 });
-    expect(server).to.deep.equal({ headersTimeout: 10_000, bodyTimeout: undefined, bodyIdle: undefined, connections: 10_000 });
+    expect(routing).to.deep.equal({
+      sharing: "least_in_flight",
+      timeout: 720_000,
+      answerWithin: 280_000,
+      repeatWithin: 15_000,
+      defaultModel: "gpt-image-2",
+    });
+    expect(server).to.deep.equal({
+      headersTimeout: 10_000,
+      bodyTimeout: undefined,
+      bodyIdle: undefined,
+      answerIdle: undefined,
+      connections: 10_000,
+    });
   });
 
   it("knows its clients by the hashes of their keys, wherever these are", async () => {
@@ -83,8 +95,17 @@ describe("gateway.yaml", () => {
     });
 
   it("sets what a connection may take", async () => {
-    const { server } = await read("server: { headers_timeout: 5s, body_timeout: 1m, body_idle: 500ms, connections: 7 }\n");
-    expect(server).to.deep.equal({ headersTimeout: 5000, bodyTimeout: 60_000, bodyIdle: 500, connections: 7 });
+    const { server } = await read(
+      "server: { headers_timeout: 5s, body_timeout: 1m, body_idle: 500ms, answer_idle: 20s, connections: 7 }\n",
+    );
+    expect(server).to.deep.equal({ headersTimeout: 5000, bodyTimeout: 60_000, bodyIdle: 500, answerIdle: 20_000, connections: 7 });
+  });
+
+  it("names the model of requests that name none, which a channel must have", async () => {
+    const { routing } = await read("default_model: gpt-image-2\n", {}, ["gpt-image-1", "gpt-image-2"]);
+    expect(routing.defaultModel).to.equal("gpt-image-2");
+    const told = await read("default_model: gpt-image-3\n", {}, ["gpt-image-2"]).catch((error: unknown) => (error as Error).message);
+    expect(told).to.match(/:1:16: default_model: no channel has the model gpt-image-3 \(did you mean gpt-image-2\?\)/);
   });
 
   const wrong: [what: string, text: string, problems: RegExp[]][] = [

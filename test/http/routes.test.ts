@@ -68,7 +68,15 @@ describe("http: what is served", () => {
     const list = (await (await ask("/v1/models")).json()) as { object: string; data: object[] };
     expect(list.object).to.equal("list");
     expect(list.data).to.deep.equal(
-      ["demo", "acme/cat-1", "acme/open"].map((id) => ({ id, object: "model", created: 0, owned_by: "acme" })),
+      ["demo", "acme/cat-1", "acme/open"].map((id) => ({
+        id,
+        object: "model",
+        // dall-e-2's schema says when that came out; the others have the date of the catalogue.
+        created: Date.parse(id === "acme/cat-1" ? "2023-11-01" : "2026-11-22") / 1000,
+        owned_by: "acme",
+        operations: id === "acme/open" ? ["generate"] : ["generate", "edit"],
+        architecture: { input_modalities: id === "acme/open" ? ["text"] : ["text", "image"], output_modalities: ["image"] },
+      })),
     );
   });
 

@@ -14,6 +14,8 @@ const example = `keys:
     expires: 2027-06-30
     may_pin: true
 
+default_model: gpt-image-2 # for requests that name none
+
 fallback: # only where no channel of the model can serve a request, and it is told
   gpt-image-2: [gpt-image-1]
 
