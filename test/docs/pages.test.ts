@@ -19,7 +19,10 @@ function filesOf(page: string): string[] {
 
 describe("the pages", () => {
   it("have channel files in them that are in order", async () => {
-    const files = pages.flatMap((page) => filesOf(page).map((text) => [page, text] as const));
+    // The page about plugins uses one of its own, and has a test of its own.
+    const files = pages
+      .filter((page) => page !== "docs/write-a-plugin.md")
+      .flatMap((page) => filesOf(page).map((text) => [page, text] as const));
     expect(files.map(([page]) => page)).to.include.members(["README.md", "docs/add-a-provider.md"]);
     const named = files.map(([, text], index) => [`page-${index}.yaml`, text.replaceAll("acme-1:", `acme-${index}:`)] as const);
     const { channels } = await loadFiles(Object.fromEntries(named));
