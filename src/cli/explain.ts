@@ -65,9 +65,11 @@ export async function explain(
   if (one) given.image = more.length > 0 ? [one, ...more] : one;
   if (mask !== undefined) given.mask = await fileOf(mask);
   let input: UnifiedRequest;
+  let before: readonly Change[];
   try {
     const asked = { id: model, schema: first.schema, routes: own };
-    input = (await readFields({ fields: given, form: false }, asked, "generate", usualLimits, nothingHeld))(asked);
+    const read = await readFields({ fields: given, form: false }, asked, "generate", usualLimits, nothingHeld);
+    ({ request: input, changes: before } = read(asked));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     say(json ? JSON.stringify({ refused: refusalOf(error), channels: [] }, null, 2) : colours.red(`${error.code}: ${error.message}`));
@@ -76,6 +78,7 @@ export async function explain(
   const steps: Step[] = [];
   for (const route of own.filter(({ operations }) => operations.has(operationOf(input))))
     steps.push(await explainRoute(route, input, stream, off.get(route.channel.name) ?? route.channel.modelsOff.get(model)));
+  for (const { changes } of steps) changes.unshift(...before);
   if (json) say(JSON.stringify({ request: input, channels: steps }, null, 2));
   else for (const line of shown(input, steps)) say(line);
   return steps.some(({ refused }) => refused === undefined) ? 0 : 1;

@@ -28,13 +28,15 @@ export interface GenerateContext extends AttemptContext {
   pinned?: string;
   /** Models that may stand in for the one asked for, in this order, where the operator says so. */
   standIns?: readonly StandIn[];
+  /** What was done to the client's words before. */
+  changes?: readonly Change[];
 }
 
 /** Another model in place of the one asked for. */
 export interface StandIn {
   entry: ModelEntry;
   /** The client's request as this model takes it. Throws a `GatewayError` where it does not. */
-  input: () => UnifiedRequest;
+  input: () => { request: UnifiedRequest; changes: readonly Change[] };
 }
 
 export interface Attempt {
@@ -97,21 +99,25 @@ async function serveAny(entry: ModelEntry, input: UnifiedRequest, context: Gener
   const attempts: Attempt[] = [];
   const verdict = createVerdict(entry.id);
   const made = await serveModel(entry, { input, context, attempts, verdict });
-  if (made) return made;
+  if (made) return changedBefore(made, context.changes);
   // A mistake of the client is reported, and not mended with another model.
   for (const standIn of verdict.isClients() ? [] : (context.standIns ?? [])) {
     const other = inputOf(standIn);
     const served =
-      other && (await serveModel(standIn.entry, { input: other, context, attempts, verdict: createVerdict(standIn.entry.id) }));
+      other && (await serveModel(standIn.entry, { input: other.request, context, attempts, verdict: createVerdict(standIn.entry.id) }));
     if (!served) continue;
-    // The same list: what stands behind an answer that has begun may add to it.
-    served.changes.unshift({ field: "model", from: entry.id, to: standIn.entry.id });
-    return served;
+    return changedBefore(served, [{ field: "model", from: entry.id, to: standIn.entry.id }, ...other.changes]);
   }
   throw verdict.error();
 }
 
-function inputOf({ input }: StandIn): UnifiedRequest | undefined {
+/** The list stays the same one: what stands behind an answer that has begun may add to it. */
+function changedBefore(generated: Generated, before: readonly Change[] = []): Generated {
+  generated.changes.unshift(...before);
+  return generated;
+}
+
+function inputOf({ input }: StandIn): ReturnType<StandIn["input"]> | undefined {
   try {
     return input();
   } catch (error) {

@@ -1,25 +1,26 @@
+// Reads a client's body: a JSON object, or a form.
 import type { IncomingMessage } from "node:http";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { GatewayError } from "../errors.ts";
+import { readParameters } from "../net/part-head.ts";
 import { arrivedBody } from "../net/send.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
 import type { SpoolScope } from "../picture/spool.ts";
-import { readForm, type FormLimits } from "./form.ts";
-import { createMeter, TooLong } from "./meter.ts";
-
-/** A JSON body deeper than this is nobody's request, and would only wear out what walks it. */
-const deepest = 64;
-
-const decoders = { gzip: createGunzip, deflate: createInflate, br: createBrotliDecompress };
+import { bytesOf, encodingOf, type About } from "./bytes.ts";
+import { deepest, isDeep } from "./depth.ts";
+import { mostParts, readForm, type FormLimits } from "./form.ts";
+import { imageFields } from "./image-fields.ts";
+import { beside, TooLong } from "./meter.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** What of a request may be how large, and how long it may keep silent. */
 export interface BodyLimits extends FormLimits {
-  /** Bytes of a JSON body beside its images. */
-  text: number;
+  /** Bytes of the whole body. */
+  body: number;
+  /** Milliseconds that nothing may come. */
+  idle: number;
 }
 
 /** A client's body. Texts of a form say everything in words, also numbers and objects. */
@@ -29,8 +30,9 @@ export interface ClientBody {
 }
 
 /**
- * Read a JSON object or a form. Images are held by the spool: a form's files are `FormFile`, and each long text in `image`, `images`
- * and `mask` of JSON is a `LongText`, one with neither picture nor text where it began as a picture and is none. Throws 400, 413 or 415.
+ * Read a JSON object or a form; a body that begins as a form is one, whatever its content type says. Images are held by the spool: a form's
+ * files are `FormFile`, and each long text in a field for images is a `LongText`, one with neither picture nor text where it began as a
+ * picture and is none. Throws 400, 413 or 415.
  */
 export async function readClientBody(
   request: IncomingMessage,
@@ -38,36 +40,48 @@ export async function readClientBody(
   spool: Pick<SpoolScope, "take">,
   signal: AbortSignal,
 ): Promise<ClientBody> {
-  if (/^\s*multipart\/form-data\b/i.test(request.headers["content-type"] ?? ""))
-    return { fields: Object.fromEntries(await readForm(request, limits, spool)), form: true };
-  judgeType(request.headers["content-type"] ?? "");
-  const fields = object(await readJson(request, limits, spool, signal));
-  for (const [name, value] of Object.entries(fields)) if (!imageFields.has(name) && hasLong(value)) throw tooLong(limits.text);
-  return { fields, form: false };
-}
+  const type = request.headers["content-type"] ?? "";
+  const about: About = { code: "invalid_json" };
+  const formWith = async (boundary: string, chunks: AsyncIterable<Buffer>): Promise<ClientBody> => {
+    const fields = await readForm(chunks, boundary, { limits, spool, signal, about });
+    if (isDeep(fields)) throw tooDeep();
+    return { fields, form: true };
+  };
+  const isForm = /^\s*multipart\/form-data\b/i.test(type);
+  if (isForm) [about.code, about.part] = ["invalid_image_file", "image"];
+  const told = isForm ? readParameters(type)?.parameters.get("boundary") : undefined;
+  if (told) return formWith(told, bytesOf(request, limits, about));
 
-async function readJson(
-  request: IncomingMessage,
-  limits: BodyLimits,
-  spool: Pick<SpoolScope, "take">,
-  signal: AbortSignal,
-): Promise<unknown> {
   // What the socket brought together with the head is parsed before this goes on.
   await Promise.resolve();
   const arrived = encodingOf(request) === "identity" && arrivedBody(request, Math.min(sniffBytes, limits.text, limits.body));
-  if (arrived) return parse(arrived);
-  const chunks = chunksOf(request, limits);
-  const beginning = await readHead(chunks);
-  return beginning.length < sniffBytes ? parse(beginning) : lifted(joined(beginning, chunks), limits, spool, signal);
+  const chunks = arrived ? nothingMore() : bytesOf(request, limits, about);
+  const beginning = arrived || (await readHead(chunks));
+  try {
+    const whole = joined(beginning, chunks);
+    const boundary = firstBoundary(beginning);
+    if (boundary !== undefined) return await formWith(boundary, whole);
+    if (isForm) throw new GatewayError(about.code, "the form has no boundary in its content type", { param: about.part });
+    judgeType(type);
+    const isShort = beginning.length < sniffBytes;
+    const fields = object(isShort ? parse(beginning) : await lifted(beside(whole, limits.text), limits, spool, signal));
+    for (const [name, value] of Object.entries(fields)) if (!imageFields.has(name) && hasLong(value)) throw tooLong(limits.text);
+    return { fields, form: false };
+  } finally {
+    await chunks.return(undefined);
+  }
 }
 
-function encodingOf({ headers }: IncomingMessage): string {
-  return headers["content-encoding"]?.trim().toLowerCase() || "identity";
+/** The boundary of a body that begins as a form does: it is the first line, and a header follows. */
+function firstBoundary(beginning: Buffer): string | undefined {
+  return /^(?:\r\n)?--([^\r\n]{1,200}?)[\t ]*\r\n[\w-]+[\t ]*:/.exec(beginning.toString("latin1", 0, 1024))?.[1];
 }
 
-/** Where long texts are images; anywhere else they are only too long. */
-const imageFields = new Set(["image", "images", "mask"]);
+async function* nothingMore(): AsyncGenerator<Buffer> {
+  // All of the body is in its beginning.
+}
 
+/** Where long texts are not images they are only too long. */
 function hasLong(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return value instanceof LongText || Object.values(value).some(hasLong);
@@ -81,7 +95,11 @@ async function lifted(
 ): Promise<unknown> {
   const keep = keepTexts(spool, body, signal);
   let left = limit;
+  let images = 0;
   const sink: Sink = async (text, soFar) => {
+    // Each is decoded and kept before anybody can tell which model is asked, and how many it takes.
+    if ((images += 1) > mostParts)
+      throw new GatewayError("invalid_value", `the body has more than ${mostParts} images`, { param: "images" });
     const kept = (await keep(text, soFar)) as LongText;
     // What is no picture is a text like others, as long as there is room for all of them.
     if (kept.text?.kind !== "bytes" || kept.text.bytes.length > left) return kept;
@@ -92,6 +110,7 @@ async function lifted(
     return await liftJson(chunks, sink, decoded);
   } catch (error) {
     if (error instanceof RangeError) throw tooDeep();
+    if (error instanceof TooLong) throw tooLong(limit, error);
     throw error instanceof SyntaxError ? new GatewayError("invalid_json", "the body is not valid JSON", { cause: error }) : error;
   }
 }
@@ -111,40 +130,6 @@ function judgeType(header: string): void {
     throw new GatewayError("unsupported_media_type", `the body's content type is ${type.slice(0, 60)}; send application/json`);
   if (!["utf-8", "utf8", "us-ascii"].includes(charset))
     throw new GatewayError("unsupported_media_type", `the body's charset is ${charset.slice(0, 60)}; send utf-8`);
-}
-
-/** The body without compression, as it arrives. */
-async function* chunksOf(request: IncomingMessage, limits: BodyLimits): AsyncGenerator<Buffer> {
-  const encoding = encodingOf(request);
-  const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding as keyof typeof decoders]() : undefined;
-  if (!decoder && encoding !== "identity")
-    throw new GatewayError("unsupported_media_type", "the body's content encoding must be gzip, deflate, br or none");
-  const meter = createMeter(limits);
-  // A pipe does not tell its end that its beginning is gone; and a stream that fails unheard would end the process.
-  request.once("error", (error) => meter.destroy(error));
-  decoder?.on("error", (error) => meter.destroy(error));
-  (decoder ? request.pipe(decoder) : request).pipe(meter);
-  let length = 0;
-  try {
-    for await (const chunk of meter as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > limits.body) throw tooLarge(limits.body);
-      yield chunk;
-    }
-  } catch (error) {
-    if (error instanceof GatewayError) throw error;
-    if (error instanceof TooLong) throw tooLong(limits.text, error);
-    throw new GatewayError("invalid_json", `the body could not be read${decoder ? `; is it ${encoding}?` : ""}`, { cause: error });
-  } finally {
-    // The rest is read away: a client that is still sending would not get to see the answer.
-    request.unpipe().resume();
-    decoder?.destroy();
-    meter.destroy();
-  }
-}
-
-function tooLarge(limit: number, cause?: unknown): GatewayError {
-  return new GatewayError("request_too_large", `the body is larger than the ${limit} bytes that are accepted`, { cause });
 }
 
 function tooLong(limit: number, cause?: unknown): GatewayError {
@@ -171,17 +156,4 @@ function decoded(bytes: Buffer): string {
   } catch (error) {
     throw new GatewayError("invalid_json", "the body is not valid UTF-8", { cause: error });
   }
-}
-
-function isDeep(value: object): boolean {
-  let level: object[] = [value];
-  for (let depth = 0; depth < deepest; depth += 1) {
-    level = level.flatMap((item) => Object.values(item).filter(isNested));
-    if (level.length === 0) return false;
-  }
-  return true;
-}
-
-function isNested(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !(value instanceof LongText);
 }

@@ -2,7 +2,7 @@
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
-import { Stalled } from "./meter.ts";
+import { Stalled } from "./bytes.ts";
 
 /** The only place that makes an answer of an error. */
 export function errors(gateway: Gateway) {

@@ -1,10 +1,16 @@
-import type { IncomingMessage } from "node:http";
-import type { Readable } from "node:stream";
-import busboy from "@fastify/busboy";
+// Reads a client's form: texts by their names, and images into the spool.
 import { GatewayError } from "../errors.ts";
+import { BrokenForm, partsOf, type Part } from "../net/multipart.ts";
+import { inCharset } from "../net/part-head.ts";
+import { joined, keepTexts } from "../picture/arrive.ts";
 import { tooLarge } from "../picture/judge.ts";
+import { liftFrom, liftJson, LongText, type Sink } from "../picture/lift.ts";
+import { readHead, sniff } from "../picture/sniff.ts";
 import type { KeptData, SpoolScope } from "../picture/spool.ts";
-import { Stalled } from "./meter.ts";
+import type { About } from "./bytes.ts";
+import { readNames, shortName } from "./field-names.ts";
+import { imagePlaceOf, type ImagePlace } from "./image-fields.ts";
+import { beside, TooLong } from "./meter.ts";
 
 /** A file of a form, taken whole. */
 export class FormFile {
@@ -16,142 +22,139 @@ export class FormFile {
   }
 }
 
+/** Bytes of all texts, and of one file. */
 export interface FormLimits {
-  /** Bytes of the whole body. */
-  body: number;
-  /** Bytes of one file. */
+  text: number;
   file: number;
-  /** Milliseconds that nothing may come. */
-  idle: number;
 }
 
-/** Bytes of one text, and of a part's headers. */
-const textLimit = 1024 * 1024;
-const headerLimit = 16 * 1024;
-
 /** Parts of one body; no model takes nearly as many images. */
-const partLimit = 128;
+export const mostParts = 128;
+
+interface Around {
+  limits: FormLimits;
+  spool: Pick<SpoolScope, "take">;
+  signal: AbortSignal;
+  /** Told which part is being read. */
+  about: About;
+}
+
+interface Found extends ImagePlace {
+  value: unknown;
+}
 
 /**
  * Read a form while it arrives: texts by name, and images into the spool, in the order of their numbers (`image[1]`) or else as they
- * come. Images of every spelling are in `image`: one, or a list. Throws a 400 or 413 that names the part.
+ * come. Those of `image` and `images` are in `image`: one, or a list. Throws a 400 or 413 that names the part, and what `chunks` throw.
  */
-export async function readForm(
-  request: IncomingMessage,
-  limits: FormLimits,
-  spool: Pick<SpoolScope, "take">,
-): Promise<Map<string, unknown>> {
-  const form = new Map<string, unknown>();
-  const images: { place: number; value: unknown }[] = [];
-  const masks: unknown[] = [];
-  const files: Promise<void>[] = [];
-  let part = "image";
-
-  const keep = (name: string, value: unknown) => {
-    const place = /^images?(?:\[(\d{0,4})\])?$/.exec(name);
-    if (place) images.push({ place: place[1] ? Number(place[1]) : images.length, value });
-    else if (name === "mask" || name === "mask[]") masks.push(value);
-    else if (form.has(name)) throw new GatewayError("invalid_value", `${shown(name)} is there twice; send it once`, { param: shown(name) });
-    else form.set(name, value);
-  };
-  const label = (name: string) => {
-    if (/^mask/.test(name)) return "mask";
-    return /^image/.test(name) ? (images.length > 0 ? `image[${images.length}]` : "image") : shown(name);
-  };
-
-  await new Promise<void>((resolve, reject) => {
-    let received = 0;
-    const refuse = (message: string, cause?: unknown) =>
-      fail(new GatewayError("invalid_image_file", `the form ${message}`, { param: part, cause }));
-    const timer = setTimeout(() => fail(new Stalled("invalid_image_file", part, limits.idle)), limits.idle);
-    let arriving: Readable | undefined;
-    function fail(error: unknown): void {
-      clearTimeout(timer);
-      // What else comes is read away: a client that is still sending would not get to see the answer.
-      request.unpipe().off("data", count).resume();
-      arriving?.destroy(error as Error);
-      // Nothing is left of the files when this is told.
-      void Promise.all(files).then(() => reject(error as Error));
-    }
-    function count(chunk: Buffer): void {
-      timer.refresh();
-      received += chunk.length;
-      if (received > limits.body)
-        fail(new GatewayError("request_too_large", `the body is larger than the ${limits.body} bytes that are accepted`, { param: part }));
-    }
-    const parser = parserOf(request, refuse);
-    if (!parser) return;
-    parser.on("file", (name, stream, fileName) => {
-      part = label(name);
-      const field = part;
-      if (!/^(?:images?(?:\[\d{0,4}\])?|mask(?:\[\])?)$/.test(name)) {
-        stream.resume();
-        fail(new GatewayError("invalid_type", `${field} is a file; only image and mask are`, { param: field }));
-        return;
-      }
-      // Its place is its own from here on, however long it takes to arrive.
-      const slot: { value?: unknown } = {};
-      keep(name, slot);
-      arriving = stream;
-      const taken = taking(stream, fileName).then(
-        (file) => void (slot.value = file),
-        (error: unknown) => fail(tooLarge(error, field)),
-      );
-      files.push(taken);
-    });
-    async function taking(stream: Readable, fileName: string): Promise<FormFile> {
-      return new FormFile(await spool.take(stream, limits.file), fileName);
-    }
-    parser.on("field", (name, value, _nameCut, cut) => {
-      part = label(name);
-      try {
-        if (cut) throw new GatewayError("request_too_large", `${part} is longer than ${textLimit} bytes`, { param: part });
-        keep(name, value);
-      } catch (error) {
-        fail(error);
-      }
-    });
-    parser.on("partsLimit", () => refuse(`has more than ${partLimit} parts`));
-    parser.on("error", (error) => refuse("is broken: a part does not end, or its boundary is not the one of the content type", error));
-    parser.on("finish", () => {
-      clearTimeout(timer);
-      void Promise.all(files).then(() => resolve());
-    });
-    request.once("error", (error) => refuse("broke off", error));
-    request.on("data", count);
-    request.pipe(parser);
-  });
-
-  images.sort((one, other) => one.place - other.place);
-  const found = images.map(({ value }) => settled(value));
-  if (found.length > 0) form.set("image", found.length === 1 ? found[0] : found);
-  if (masks.length > 1) throw new GatewayError("invalid_value", "mask is there twice; send one", { param: "mask" });
-  if (masks.length > 0) form.set("mask", settled(masks[0]));
-  return form;
-}
-
-/** A file that was still arriving when it got its place. */
-function settled(value: unknown): unknown {
-  return typeof value === "string" ? value : (value as { value: unknown }).value;
-}
-
-function parserOf(
-  request: IncomingMessage,
-  refuse: (message: string, cause: unknown) => void,
-): InstanceType<typeof busboy.Busboy> | undefined {
+export async function readForm(chunks: AsyncIterable<Buffer>, boundary: string, around: Around): Promise<Record<string, unknown>> {
+  const { limits, about } = around;
+  const texts: [name: string, text: string][] = [];
+  const images: Found[] = [];
+  let left = limits.text;
+  about.code = "invalid_image_file";
+  about.part = "image";
   try {
-    return new busboy.Busboy({
-      headers: { ...request.headers, "content-type": request.headers["content-type"] ?? "" },
-      limits: { parts: partLimit, fieldNameSize: 200, fieldSize: textLimit, headerSize: headerLimit, headerPairs: 50 },
-      // An image without a file name is one all the same.
-      isPartAFile: (_name, type, fileName) => fileName !== undefined || /^(?:image\/|application\/octet-stream)/.test(type ?? ""),
-    });
+    for await (const part of partsOf(chunks, boundary)) {
+      if (part.number > mostParts) throw refused(about, `has more than ${mostParts} parts`);
+      const place = imagePlaceOf(part.name);
+      const before = images.filter(({ field }) => field === place?.field).length;
+      about.part = place ? `${place.field}${before > 0 ? `[${before}]` : ""}` : shortName(part.name);
+      if (place) images.push({ ...place, index: place.index ?? before, value: await readImage(part, about.part, around) });
+      else {
+        const text = await readText(part, left, limits.text);
+        left -= text.length;
+        texts.push([part.name, text]);
+      }
+    }
   } catch (error) {
-    refuse("has no boundary in its content type", error);
-    return undefined;
+    throw error instanceof BrokenForm ? refused(about, `is broken: ${error.message}`, error) : error;
+  }
+  return Object.fromEntries([...readNames(texts), ...imagesOf(images)]);
+}
+
+function refused({ code, part }: About, message: string, cause?: unknown): GatewayError {
+  return new GatewayError(code, `the form ${message}`, { param: part, cause });
+}
+
+async function readText(part: Part, left: number, limit: number): Promise<string> {
+  const name = shortName(part.name);
+  if (isFile(part)) throw new GatewayError("invalid_type", `${name} is a file; only image and mask are`, { param: name });
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of part.content) {
+    length += piece.length;
+    if (length > left)
+      throw new GatewayError("request_too_large", `the form's texts are longer than the ${limit} bytes that are accepted`, { param: name });
+    pieces.push(piece);
+  }
+  try {
+    return inCharset(Buffer.concat(pieces), part.charset);
+  } catch (error) {
+    throw new GatewayError("invalid_value", `${name} is not in the charset ${shortName(part.charset ?? "utf-8")}; send utf-8`, {
+      param: name,
+      cause: error,
+    });
   }
 }
 
-function shown(name: string): string {
-  return name.length > 60 ? `${name.slice(0, 60)}...` : name;
+/** An image without a file name is one all the same. */
+function isFile({ fileName, type }: Part): boolean {
+  return fileName !== undefined || /^(?:image\/|(?:application|binary)\/octet-stream)/.test(type ?? "");
+}
+
+/** Bytes that tell a picture from a text. */
+const enough = 1024;
+
+/** Texts that say where an image is, or hold it. */
+const textual = /^\s*(?:https?:\/\/|data:|[[{"])/i;
+
+/** What a part gives as an image: a file, told by its bytes, or a text that JSON could have too. Nothing for an empty one. */
+async function readImage(part: Part, field: string, { limits, spool, signal }: Around): Promise<unknown> {
+  const beginning = await readHead(part.content, enough);
+  // A browser sends a file that nobody chose.
+  if (beginning.length === 0 && !part.fileName) return undefined;
+  const whole = joined(beginning, part.content);
+  const start = beginning.toString("latin1", 0, 64);
+  try {
+    if (sniff(beginning) || (isFile(part) && !textual.test(start)))
+      return new FormFile(await spool.take(whole, limits.file), part.fileName ?? "");
+    const keep = keepTexts(spool, limits.file, signal);
+    let lifted = 0;
+    const sink: Sink = async (text, soFar) => {
+      if ((lifted += 1) > mostParts)
+        throw new GatewayError("invalid_value", `${field} has more than ${mostParts} images`, { param: field });
+      return plainText(await keep(text, soFar));
+    };
+    return /^\s*[[{"]/.test(start) ? await liftJson(beside(whole, limits.text), sink) : await sink(whole, (value) => value);
+  } catch (error) {
+    if (error instanceof TooLong)
+      throw new GatewayError("request_too_large", `${field} is larger than the ${limits.text} bytes that are accepted beside images`, {
+        param: field,
+        cause: error,
+      });
+    if (error instanceof SyntaxError || error instanceof RangeError)
+      throw new GatewayError("invalid_image_file", `${field} is neither an image file nor valid JSON`, { param: field, cause: error });
+    throw tooLarge(error, field);
+  }
+}
+
+/** A short text that is no picture's base64 may still be one's address, or say that there is none. */
+function plainText(kept: unknown): unknown {
+  if (!(kept instanceof LongText) || kept.text?.kind !== "bytes" || kept.text.bytes.length > liftFrom) return kept;
+  const text = kept.text.bytes.toString("utf8").trim();
+  return text === "null" ? undefined : text;
+}
+
+/** The images by their fields. Throws a 400 for two masks. */
+function imagesOf(found: readonly Found[]): Map<string, unknown> {
+  const fields = new Map<string, unknown[]>();
+  const given = found.filter(({ value }) => value !== undefined);
+  for (const { field, member, value } of given.sort((one, other) => (one.index ?? 0) - (other.index ?? 0))) {
+    const values = (fields.get(field) ?? []).concat(member === undefined ? value : { [member]: value });
+    fields.set(field, values);
+    if (field.startsWith("mask") && values.length > 1)
+      throw new GatewayError("invalid_value", `${field} is there twice; send one`, { param: field });
+  }
+  return new Map([...fields].map(([field, values]) => [field, values.length === 1 ? values[0] : values]));
 }

@@ -6,7 +6,7 @@ import { generate, type Attempt, type Generated, type StandIn } from "../gateway
 import type { AttemptContext } from "../gateway/attempt.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
 import type { SpoolScope } from "../picture/spool.ts";
-import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
+import { operationOf, type Change } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
 import { answerBody } from "./answer.ts";
 import { changesHeader } from "./changes.ts";
@@ -76,7 +76,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
 function order(
   ctx: Context,
   gateway: Gateway,
-  { entry, request, streams, forModel }: ReadRequest,
+  { entry, request, changes, streams, forModel }: ReadRequest,
   { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
 ): { work: Promise<Generated>; save: AttemptContext["save"] } {
   const state = ctx.state as RequestState;
@@ -101,6 +101,7 @@ function order(
     client: state.client,
     pinned: pinnedOf(ctx, entry, operationOf(request), state),
     standIns: standInsOf(entry, forModel, table.models, state),
+    changes,
     attempted: (attempt) => note(ctx, attempt, gateway),
     events: state.events?.events,
   });
@@ -142,7 +143,7 @@ function pinnedOf(ctx: Context, { id, routes }: ModelEntry, operation: Operation
 /** The models that the operator lets stand in for this one, as far as they are there. */
 function standInsOf(
   { fallback }: ModelEntry,
-  forModel: (entry: ModelEntry) => UnifiedRequest,
+  forModel: ReadRequest["forModel"],
   models: Table["models"],
   { client }: RequestState,
 ): StandIn[] {

@@ -1,3 +1,4 @@
+// Reads and judges the images of a request.
 import { GatewayError } from "../errors.ts";
 import { readBase64 } from "../picture/base64.ts";
 import { chunksOf, sizeOf, type LocalData } from "../picture/convert.ts";
@@ -5,7 +6,9 @@ import { InputImage } from "../picture/input.ts";
 import { judgeImage, judgeMask, tooLarge, type ImageLimits } from "../picture/judge.ts";
 import { LongText } from "../picture/lift.ts";
 import { TooLarge, type SpoolScope } from "../picture/spool.ts";
+import { shortName } from "./field-names.ts";
 import { FormFile } from "./form.ts";
+import { imageMembers, isNothing, type ImageFields } from "./image-fields.ts";
 
 /** The images of a request, judged. */
 export interface Inputs {
@@ -19,49 +22,42 @@ interface Given {
   value: unknown;
 }
 
-/** What a body gives as images, under whichever name, in its order. */
-function givenIn(body: Readonly<Record<string, unknown>>): Given[] {
-  const listed = (name: string) => {
-    const value = body[name];
-    if (Array.isArray(value)) return value.map((one: unknown, index) => ({ field: `${name}[${index}]`, value: one }));
-    return value === undefined || value === null ? [] : [{ field: name, value }];
-  };
-  return [...listed("image"), ...listed("images")].map((given, index) => ({ ...given, index }));
-}
-
-/** Whether a body asks for an edit. */
-export function hasImages(body: Readonly<Record<string, unknown>>): boolean {
-  return givenIn(body).length > 0 || (body.mask !== undefined && body.mask !== null);
-}
-
 /**
- * The images of a body: `image` and `images`, each a file, a URL, a data URI, base64, or an object that holds one of them. Their bytes
- * go into the spool. `most` is how many the model takes. Throws a 400 or 413 that names the image.
+ * The images of a body: each a file, a URL, a data URI, base64, or an object that holds one of them. Their bytes go into the spool. `most` is
+ * how many the model takes. Throws a 400 or 413 that names the image.
  */
-export async function readImages(
-  body: Readonly<Record<string, unknown>>,
-  most: number,
-  limits: ImageLimits,
-  spool: Pick<SpoolScope, "take">,
-): Promise<Inputs> {
-  const given = givenIn(body);
-  const [first] = given;
-  if (!first) throw new GatewayError("missing_required_parameter", "image is missing: the picture to start from", { param: "image" });
-  if (given.length > most) {
-    const param = first.field.replace(/\[0\]$/, "");
-    throw new GatewayError("invalid_value", `${param} has ${given.length} images; this model takes at most ${most}`, { param });
-  }
+export async function readImages(fields: ImageFields, most: number, limits: ImageLimits, spool: Pick<SpoolScope, "take">): Promise<Inputs> {
+  const [first] = fields.images;
+  if (!first) throw missing(fields);
+  // Before anything is made of them: a list may have as many as fit into a body.
+  const count = fields.images.reduce((sum, [, value]) => sum + (Array.isArray(value) ? value.length : 1), 0);
+  if (count > most)
+    throw new GatewayError("invalid_value", `${first[0]} has ${count} images; this model takes at most ${most}`, { param: first[0] });
   const images: InputImage[] = [];
-  for (const one of given) images.push(await imageOf(one, limits, spool));
-  if (body.mask === undefined || body.mask === null) return { images };
-  const mask = await imageOf({ field: "mask", index: 0, value: body.mask }, limits, spool);
+  for (const one of fields.images.flatMap(listed).map((given, index) => ({ ...given, index })))
+    images.push(await imageOf(one, limits, spool));
+  if (fields.mask === undefined) return { images };
+  const mask = await imageOf({ field: "mask", index: 0, value: fields.mask }, limits, spool);
   judgeMask(mask, images[0] as InputImage);
   return { images, mask };
 }
 
+function listed([name, value]: ImageFields["images"][number]): Omit<Given, "index">[] {
+  if (!Array.isArray(value)) return [{ field: name, value }];
+  return value.map((one: unknown, index) => ({ field: `${name}[${index}]`, value: one }));
+}
+
+function missing({ unknown }: ImageFields): GatewayError {
+  const others = unknown.slice(0, 5).map(shortName).join(", ");
+  const hint = others === "" ? "" : `; ${others} ${unknown.length === 1 ? "is" : "are"} not read as one, send it as image`;
+  return new GatewayError("missing_required_parameter", `image is missing: the picture to start from${hint}`, { param: "image" });
+}
+
 async function imageOf({ field, index, value }: Given, limits: ImageLimits, spool: Pick<SpoolScope, "take">): Promise<InputImage> {
-  if (value instanceof FormFile) return judgeImage(value.data, { field, name: value.name, index }, limits);
-  const text = textIn(value, field);
+  if (isNothing(value)) throw new GatewayError("invalid_image_file", `${field} is empty; send an image, or leave it out`, { param: field });
+  const source = sourceIn(value, field);
+  if (source instanceof FormFile) return judgeImage(source.data, { field, name: source.name, index }, limits);
+  const text = typeof source === "string" ? source.trim() : source;
   if (typeof text === "string" && /^https?:\/\//i.test(text)) {
     if (!URL.canParse(text)) throw refused(field);
     return new InputImage({ data: { kind: "url", url: text }, field, name: field === "mask" ? "mask" : "image" });
@@ -78,15 +74,12 @@ async function decodedIn(text: string, field: string, limits: ImageLimits, spool
   return spool.take(chunksOf({ kind: "base64", ascii: found.ascii }), limits.bytes);
 }
 
-/** The names under which clients put an image into an object. */
-const members = ["image_url", "url", "b64_json"];
-
-function textIn(value: unknown, field: string): string | LongText {
-  if (typeof value === "string" || value instanceof LongText) return value;
+function sourceIn(value: unknown, field: string): string | LongText | FormFile {
+  if (typeof value === "string" || value instanceof LongText || value instanceof FormFile) return value;
   const object = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  const name = members.find((member) => object[member] !== undefined && object[member] !== null);
-  if (name !== undefined) return textIn(object[name], `${field}.${name}`);
-  if (object.file_id !== undefined)
+  const name = imageMembers.find((member) => !isNothing(object[member]));
+  if (name !== undefined) return sourceIn(object[name], `${field}.${name}`);
+  if (!isNothing(object.file_id))
     throw new GatewayError("invalid_value", `${field} names a file that was uploaded elsewhere; send the image itself as image_url`, {
       param: `${field}.file_id`,
     });

@@ -1,5 +1,4 @@
-import { Transform } from "node:stream";
-import { GatewayError, type ErrorCode } from "../errors.ts";
+// Bounds the part of a JSON body that is no image.
 import { liftFrom } from "../picture/lift.ts";
 
 const quote = 0x22;
@@ -8,29 +7,13 @@ const backslash = 0x5c;
 /** More of a body than may be is no image. */
 export class TooLong extends Error {}
 
-/** The client keeps silent in the middle of its request. Its connection cannot be used again. */
-export class Stalled extends GatewayError {
-  constructor(code: ErrorCode, part: string | undefined, idle: number) {
-    super(code, `${part ?? "the body"} did not arrive: nothing came for ${idle / 1000} seconds`, { param: part });
-  }
-}
-
-/**
- * Passes JSON on and fails with `TooLong` once more than `text` bytes of it are no long texts, which only images are, or with `Stalled` once
- * nothing has come for `idle` milliseconds.
- */
-export function createMeter({ text, idle }: { text: number; idle: number }): Transform {
+/** Passes JSON on, and throws `TooLong` once more than `text` bytes of it are no long texts, which only images are. */
+export async function* beside(chunks: AsyncIterable<Buffer>, text: number): AsyncGenerator<Buffer> {
   const count = documentCounter();
-  const meter = new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      timer.refresh();
-      if (count(chunk) > text) done(new TooLong());
-      else done(null, chunk);
-    },
-  });
-  const timer = setTimeout(() => meter.destroy(new Stalled("invalid_json", undefined, idle)), idle);
-  meter.once("close", () => clearTimeout(timer));
-  return meter;
+  for await (const chunk of chunks) {
+    if (count(chunk) > text) throw new TooLong();
+    yield chunk;
+  }
 }
 
 /** Counts the bytes of a JSON text beside its long texts, however it is cut. */

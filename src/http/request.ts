@@ -1,13 +1,14 @@
+// Reads a request for pictures: its body, its model, its images.
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { ImageLimits } from "../picture/judge.ts";
 import type { SpoolScope } from "../picture/spool.ts";
-import type { UnifiedRequest } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
 import { readClientBody, type BodyLimits, type ClientBody } from "./body.ts";
-import { hasImages, readImages } from "./input-images.ts";
-import { modelOf, unify } from "./normalise.ts";
+import { imageFieldsOf } from "./image-fields.ts";
+import { readImages } from "./input-images.ts";
+import { modelOf, unify, type Unified } from "./normalise.ts";
 
 /** What clients may send, in bytes, pixels and milliseconds of silence. */
 export interface InputLimits extends ImageLimits, BodyLimits {}
@@ -35,13 +36,12 @@ interface Around {
 }
 
 /** A request for pictures, read and judged. */
-export interface ReadRequest {
+export interface ReadRequest extends Unified {
   entry: ModelEntry;
-  request: UnifiedRequest;
   /** Whether the client wants the answer as events. */
   streams: boolean;
   /** The same as another model takes it. Throws a 400 where it does not. */
-  forModel: (entry: ModelEntry) => UnifiedRequest;
+  forModel: (entry: ModelEntry) => Unified;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function readRequest(message: IncomingMessage, around: Around): Pro
   const entry = find(modelOf(fields, around.usualModel));
   const forModel = await readFields({ fields, form }, entry, path, limits, spool);
   const streams = fields.stream === true || (form && /^true$/i.test(String(fields.stream).trim()));
-  return { entry, request: forModel(entry), streams, forModel };
+  return { entry, ...forModel(entry), streams, forModel };
 }
 
 /** A model, as far as it says what may be asked of it. */
@@ -70,12 +70,13 @@ export async function readFields(
   path: OperationName,
   limits: ImageLimits,
   spool: Pick<SpoolScope, "take">,
-): Promise<(model: Asked) => UnifiedRequest> {
-  const operation = hasImages(fields) ? "edit" : path;
+): Promise<(model: Asked) => Unified> {
+  const given = imageFieldsOf(fields, asked.schema, path);
+  const operation = given.images.length > 0 || given.mask !== undefined ? "edit" : path;
   judgeOperation(asked, operation, operation !== path);
   const most = (asked.schema.describe("images").maxItems as number | undefined) ?? 16;
-  const inputs = operation === "edit" ? await readImages(fields, most, limits, spool) : undefined;
-  return ({ id, schema }) => unify({ fields: { ...fields, model: id }, form }, schema, inputs);
+  const inputs = operation === "edit" ? await readImages(given, most, limits, spool) : undefined;
+  return ({ id, schema }) => unify({ fields: { ...given.rest, model: id }, form }, schema, inputs);
 }
 
 const abilities: Record<OperationName, string> = { generate: "make pictures from a prompt alone", edit: "edit pictures" };

@@ -110,10 +110,10 @@ export async function* headFirst(chunks: AsyncIterable<Buffer>): AsyncGenerator<
   if (held !== undefined) yield Buffer.concat(held);
 }
 
-/** The first chunks as one: `sniffBytes` or more, or all there are. The chunks go on behind them. */
-export async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+/** The first chunks as one: `least` bytes or more, or all there are. The chunks go on behind them. */
+export async function readHead(chunks: AsyncIterator<Buffer>, least = sniffBytes): Promise<Buffer> {
   const held: Buffer[] = [];
-  for (let length = 0; length < sniffBytes;) {
+  for (let length = 0; length < least;) {
     const next = await chunks.next();
     if (next.done) break;
     held.push(next.value);

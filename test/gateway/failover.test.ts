@@ -161,7 +161,7 @@ describe("failing over", () => {
 });
 
 describe("a model that stands in", () => {
-  const input = () => ({ model: "other", prompt: "p", n: 1 });
+  const input = () => ({ request: { model: "other", prompt: "p", n: 1 }, changes: [] });
   const other = { entry: entryOf([good("o")], "other"), input };
 
   it("is asked where no channel of the model can serve it, and is told", async () => {
