@@ -208,10 +208,15 @@ export function withoutQuery(baseUrl: string): string {
   return baseUrl.replace(/\?.*$/s, "").replace(/\/+$/, "");
 }
 
-/** A path is put behind the base URL, whose query follows it, unless the path has such parameters itself; a whole URL stands for itself. */
+/**
+ * A path is put behind the base URL, whose query follows it, unless the path has such parameters itself; a whole URL stands for itself. Throws
+ * `ExpressionFailure` for what is no URL.
+ */
 export function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
   const whole = /^https?:\/\//.test(target);
-  const url = new URL(whole ? target : `${withoutQuery(baseUrl)}/${target.replace(/^\//, "")}`);
+  const text = whole ? target : `${withoutQuery(baseUrl)}/${target.replace(/^\//, "")}`;
+  if (!URL.canParse(text)) throw new ExpressionFailure(target, "it is no URL");
+  const url = new URL(text);
   if (!whole && baseUrl.includes("?"))
     for (const [name, value] of new URL(baseUrl).searchParams) if (!url.searchParams.has(name)) url.searchParams.append(name, value);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);

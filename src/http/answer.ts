@@ -59,10 +59,13 @@ function revised({ revisedPrompt }: Pick<Picture, "revisedPrompt"> = {}): string
   return revisedPrompt === undefined ? "" : `,"revised_prompt":${JSON.stringify(revisedPrompt)}`;
 }
 
-/** Unix seconds. Some providers say milliseconds, a text or nothing. */
+/** No date in milliseconds reaches further: it is the year 5138. */
+const latest = 1e14;
+
+/** Unix seconds. Some providers say milliseconds, a text, nothing or nonsense. */
 export function seconds(created: unknown): number {
   const said = typeof created === "string" && Number.isNaN(Number(created)) ? Date.parse(created) : Number(created);
-  if (!(said > 0)) return Math.floor(Date.now() / 1000);
+  if (!(said > 0 && said < latest)) return Math.floor(Date.now() / 1000);
   return Math.floor(said > 1e11 ? said / 1000 : said);
 }
 

@@ -64,6 +64,20 @@ describe("http: an answer", () => {
     expect(response.headers.has("x-pictor-changes")).to.equal(false);
   });
 
+  for (const created of ["1e400", "1e300", "-5", '"soon"', "{}", "null"])
+    it(`tells the time where the provider's created is ${created}`, async () => {
+      const house = await startHouse((_, response) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(`{"created":${created},"data":[{"url":"http://127.0.0.1:1/cat.png"}]}`);
+      });
+      try {
+        const answer = (await (await house.generate({ model: "demo", prompt: "a cat" })).json()) as Images;
+        expect(answer.created).to.be.closeTo(Date.now() / 1000, 5);
+      } finally {
+        await house.close();
+      }
+    });
+
   for (const [names, sized] of [
     ["cat", true],
     ["sized", true],
