@@ -1,3 +1,4 @@
+// Writes answers no faster than they are read.
 import type { ServerResponse } from "node:http";
 
 /** Takes a piece of an answer; a promise says when there is room for the next. */
@@ -12,7 +13,8 @@ export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
   answer.on("drain", () => waiting?.resolve());
   answer.on("error", (error) => waiting?.reject(error));
   signal.addEventListener("abort", () => waiting?.reject(signal.reason), { once: true });
-  return (chunk) => {
+  const put: Put = (chunk) => {
+    if (typeof chunk !== "string" && chunk.length > largest) return inPieces(chunk, put);
     // One that is closed takes nothing either, and its signal has aborted, or is about to.
     if (answer.write(chunk)) return undefined;
     return new Promise((resolve, reject) => {
@@ -20,4 +22,12 @@ export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
       waiting = { resolve, reject };
     });
   };
+  return put;
+}
+
+/** Bytes at once: only where a piece ends can a slow reader be told from one that does not read. */
+const largest = 65_536;
+
+async function inPieces(chunk: Buffer, put: Put): Promise<void> {
+  for (let at = 0; at < chunk.length; at += largest) await put(chunk.subarray(at, at + largest));
 }

@@ -115,6 +115,76 @@ describe("http: connections that are late", () => {
     }));
 });
 
+describe("http: answers that are not read", () => {
+  const get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+  /** Writes without end, in pieces, and tells when its answer is over. */
+  const endless = (over: () => void): RequestListener => {
+    const chunk = Buffer.alloc(65_536);
+    return (_, response) => {
+      const write = () => {
+        while (!response.destroyed && response.write(chunk));
+      };
+      response.on("drain", write).once("close", over);
+      write();
+    };
+  };
+
+  it("are cut, and their clients with them", async () => {
+    let over = 0;
+    await withServer(
+      endless(() => (over += 1)),
+      { answerIdle: 60 },
+      async (call) => {
+        for (let count = 0; count < 20; count += 1) call(get).pause();
+        await until(() => over === 20);
+      },
+    );
+  });
+
+  it("are cut where they are read by the byte, which would hold them for hours", async () => {
+    let over = false;
+    await withServer(
+      endless(() => (over = true)),
+      { answerIdle: 60 },
+      async (call) => {
+        const socket = call(get).pause();
+        const sip = setInterval(() => void socket.read(1), 5);
+        await until(() => over);
+        clearInterval(sip);
+      },
+    );
+  });
+
+  it("are not cut while they are read slowly, nor while nothing is there to be read", async () => {
+    let over = false;
+    await withServer(
+      endless(() => (over = true)),
+      { answerIdle: 100 },
+      async (call) => {
+        const socket = call(get);
+        let got = 0;
+        socket.on("data", (chunk: Buffer) => {
+          got += chunk.length;
+          socket.pause();
+          setTimeout(() => socket.resume(), 2);
+        });
+        await until(() => got > 10_000_000);
+        expect(over).to.equal(false);
+      },
+    );
+    await withServer(
+      (_, response) => {
+        response.write("a");
+        setTimeout(() => response.end("b"), 200);
+      },
+      { answerIdle: 50 },
+      async (call) => {
+        expect(await text(call(get.replace("host: a", "host: a\r\nconnection: close")))).to.include("b");
+      },
+    );
+  });
+});
+
 describe("http: the end of the process", () => {
   it("is known to balancers before it comes", async () => {
     const life = createLife();
