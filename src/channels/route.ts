@@ -1,6 +1,7 @@
 import type { Exchange } from "../dialect/call.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import type { Operation, Prepared } from "../dialect/operation.ts";
+import type { RehearsedPoll } from "../dialect/rehearse.ts";
 import { judgeUnused } from "../dialect/unused.ts";
 import { messageOf } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
@@ -74,8 +75,11 @@ export interface Route {
   run(ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core, events?: Events): Promise<void>;
-  /** Every request up to the submission, after judging what nothing uses; nothing is sent, and names stand for what answers would give. */
-  rehearse(ctx: PluginContext, key: Key | undefined, events?: Events): Promise<OutgoingRequest[]>;
+  /**
+   * Every request up to the submission, after judging what nothing uses, and the poll that would follow; nothing is sent, and names stand
+   * for what answers would give.
+   */
+  rehearse(ctx: PluginContext, key: Key | undefined, events?: Events): Promise<{ requests: OutgoingRequest[]; poll?: RehearsedPoll }>;
 }
 
 /** What a route is compiled from. */
@@ -166,8 +170,8 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
       const exchange = around(ctx, key, events);
-      const { calls, standIns } = await operationFor(ctx).rehearse(exchange);
-      return [...calls, (await prepare(ctx, exchange, standIns)).request];
+      const { calls, standIns, poll } = await operationFor(ctx).rehearse(exchange);
+      return { requests: [...calls, (await prepare(ctx, exchange, standIns)).request], poll: await poll() };
     },
   });
 }

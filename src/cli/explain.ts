@@ -21,12 +21,21 @@ import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "./colours.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 
+interface Shown {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: unknown;
+}
+
 interface Step {
   channel: string;
   /** Why the channel is off. */
   off?: string;
   changes: Change[];
-  requests: { method: string; url: string; headers: Record<string, string>; body?: unknown }[];
+  requests: Shown[];
+  /** How the provider would be asked for what it makes, and milliseconds before each of the first times. */
+  polls: (Shown & { after: number[] })[];
   refused?: Refusal;
 }
 
@@ -114,7 +123,7 @@ const listening: Events = { accepted: () => undefined, show: () => Promise.resol
 
 async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean, off: string | undefined): Promise<Step> {
   const { channel } = route;
-  const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [] };
+  const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [], polls: [] };
   const ctx: PluginContext = {
     input,
     operation: operationOf(input),
@@ -134,8 +143,10 @@ async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean
   const key = masked(channel.keys[0] ?? (channel.off === undefined ? undefined : "key"));
   try {
     const rehearsed: Core = async (inner, events) => {
-      for (const request of await route.rehearse(inner, key, events))
-        step.requests.push(await readable(await authorized(request, route, key)));
+      const { requests, poll } = await route.rehearse(inner, key, events);
+      const asSent = async (request: OutgoingRequest) => readable(await authorized(request, route, key));
+      for (const request of requests) step.requests.push(await asSent(request));
+      if (poll) step.polls.push({ ...(await asSent(poll.request)), after: poll.after });
     };
     await route.pretend(ctx, rehearsed, stream ? listening : undefined);
   } catch (error) {
@@ -156,14 +167,15 @@ function masked(key: Key | undefined): Key | undefined {
 
 /** A signature or a fetched token over a masked key would tell nothing: it is shown as `***` too. */
 async function authorized(request: OutgoingRequest, { channel }: Route, key: Key | undefined): Promise<OutgoingRequest> {
-  if (key === undefined) return request;
+  // As when it is sent: an upload to a store elsewhere goes without it.
+  if (key === undefined || !channel.mayCarryKey(new URL(request.url))) return request;
   const { auth } = channel;
   const plain = typeof auth === "string" || "header" in auth || "query" in auth || "body" in auth;
   if (plain) return channel.authorize(request, key, new AbortController().signal);
   return { ...request, headers: { ...request.headers, authorization: "***" } };
 }
 
-async function readable({ method, url, headers, body }: OutgoingRequest): Promise<Step["requests"][number]> {
+async function readable({ method, url, headers, body }: OutgoingRequest): Promise<Shown> {
   return {
     method,
     url: url.replaceAll("%2A%2A%2A", "***"),
@@ -186,16 +198,20 @@ async function said(body: Buffer | StreamBody, type = ""): Promise<unknown> {
 
 function shown(input: UnifiedRequest, steps: readonly Step[]): string[] {
   const lines = [colours.bold("the request, as the schema has it:"), indent(input)];
-  for (const { channel, off, changes, requests, refused } of steps) {
+  for (const { channel, off, changes, requests, polls, refused } of steps) {
     lines.push("", colours.bold(`channel ${channel}${off === undefined ? "" : ` (off: ${off})`}`));
     if (changes.length > 0) lines.push(`  changes: ${changesHeader(changes) ?? ""}`);
     if (refused) lines.push(colours.red(`  ${refused.code}: ${refused.message}`));
-    for (const { method, url, headers, body } of requests) {
-      lines.push(`  ${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`));
-      if (body !== undefined) lines.push(typeof body === "string" ? body : indent(body));
-    }
+    for (const request of requests) lines.push(...asLines(request));
+    for (const { after, ...poll } of polls)
+      lines.push(`  then, after ${after.map((wait) => `${wait / 1000} s`).join(", ")} and so on, until it is made:`, ...asLines(poll));
   }
   return lines;
+}
+
+function asLines({ method, url, headers, body }: Shown): string[] {
+  const lines = [`  ${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`)];
+  return body === undefined ? lines : [...lines, typeof body === "string" ? body : indent(body)];
 }
 
 function indent(value: unknown): string {

@@ -4,13 +4,13 @@ import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import { secretsOf } from "../net/auth/key.ts";
-import type { OutgoingRequest } from "../net/send.ts";
 import type { Result } from "../plugin/context.ts";
 import { call, exchange, readAnswer, type Answer, type Early } from "./answer.ts";
 import { compileBefore, type BeforeSpec } from "./before.ts";
 import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
 import { answerCondition, compileRule, hide, tellingFields, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
+import { rehearse, type Rehearsal } from "./rehearse.ts";
 import { compileResult, isPlain, type ResultSpec } from "./result.ts";
 import { compileStream, type StreamSpec } from "./stream.ts";
 
@@ -30,8 +30,8 @@ export interface OperationSpec {
 export interface Operation {
   /** Make the calls before the submission; resolves with their answers' bodies by name. */
   begin(around: Exchange): Promise<Record<string, unknown>>;
-  /** The calls before the submission, rendered and not sent, and stand-ins for their answers: the name of each value in its place. */
-  rehearse(around: Exchange): Promise<{ calls: OutgoingRequest[]; standIns: Record<string, unknown> }>;
+  /** The calls before the submission and after it, rendered and not sent; names stand for what their answers would say. */
+  rehearse(around: Exchange): Promise<Rehearsal>;
   /** Render the submission. Throws a 400 where a value cannot be sent. */
   render(around: Exchange, before: Record<string, unknown>): Promise<Prepared>;
   /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
@@ -97,16 +97,6 @@ export function compileOperation(
       throw error instanceof ProviderFailure ? withoutSecrets(nothingMade(error), hiddenFrom(around)) : error;
     }
   };
-
-  const standIns = standInsOf(JSON.stringify(spec));
-  const rehearse = async (around: Exchange) => ({
-    calls: await Promise.all(
-      before.flatMap(({ call, scopes }) =>
-        scopes({ ...variablesOf(around), before: standIns }).map(async (scope) => (await call(around, scope)).request),
-      ),
-    ),
-    standIns,
-  });
 
   const render = async (around: Exchange, bodies: Record<string, unknown>): Promise<Prepared> => {
     const streamed = over !== undefined && around.events?.show !== undefined;
@@ -195,7 +185,7 @@ export function compileOperation(
 
   return {
     begin,
-    rehearse,
+    rehearse: (around) => rehearse({ spec, path, names: names.answer, before, readDocument }, around),
     render,
     run: (prepared, around) =>
       new Promise((resolve, reject) => {
@@ -208,14 +198,6 @@ export function compileOperation(
         whole.then(resolve, reject);
       }),
   };
-}
-
-/** `{ upload: { id: "(before.upload.id)" } }` for what the templates of a text read of `before`. */
-function standInsOf(text: string): Record<string, unknown> {
-  const bodies = new Map<string, Map<string, string>>();
-  for (const [, call = "", field = ""] of text.matchAll(/\bbefore\.(\w+)\.\??(\w+)/g))
-    bodies.set(call, (bodies.get(call) ?? new Map<string, string>()).set(field, `(before.${call}.${field})`));
-  return Object.fromEntries([...bodies].map(([call, fields]) => [call, Object.fromEntries(fields)]));
 }
 
 function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Parameters<typeof compileResult>[2]) {
