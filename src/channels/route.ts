@@ -109,6 +109,9 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     const steps = path.filter((step) => typeof step === "string");
     problems.add(located, path, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
   };
+  for (const name of ["queue", "queue_timeout"] as const)
+    if (parts.ownLimits?.[name] !== undefined)
+      report(["limits", name], "all models of a channel share its queue; write it in the channel's own limits");
   const operations = compileOperations({ ...parts, channel: located.value, schema, report });
   if (operations.size === 0) return undefined;
   const steps = withResponseFormat(located.value.plugins as Record<string, unknown>[] | undefined, plugins);

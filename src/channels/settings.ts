@@ -153,6 +153,7 @@ export function resolveSettings(name: string, located: Located, env: Environment
   const usable = standsIn ? [ownKey] : complete;
   const shownBy = resolveAuth(auth, located, resolve);
   judgeSendable();
+  judgeTokenUrl(shownBy.auth, located, problems);
   return { baseUrl, keys: usable, auth: shownBy.auth, off: whyOff() };
 
   function judgeSendable(): void {
@@ -174,6 +175,16 @@ export function resolveSettings(name: string, located: Located, env: Environment
     if (keys.length > 0 && usable.length === 0) return `${wanted.join(" or ")} is not set`;
     if (shownBy.wanted.length > 0) return `${shownBy.wanted.join(" or ")} is not set`;
     return baseUrl === "" ? `${url.wanted[0] ?? `${prefix}_BASE_URL`} is not set` : undefined;
+  }
+}
+
+/** Where a token is asked for is known whole only once the environment has filled it in. */
+function judgeTokenUrl(auth: AuthSpec, located: Located, problems: Problems): void {
+  for (const [kind, spec] of Object.entries(typeof auth === "string" ? {} : auth) as [string, { token_url?: unknown }][]) {
+    const url = spec.token_url;
+    if (typeof url !== "string" || url.includes("${")) continue;
+    const wrong = addressProblem(trimmed(url));
+    if (wrong !== undefined) problems.add(located, ["auth", kind, "token_url"], `auth.${kind}.token_url: ${wrong}`);
   }
 }
 

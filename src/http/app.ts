@@ -17,7 +17,7 @@ import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
 import { measureChannels, metricsPage, ready } from "./status.ts";
 
-/** Where clients look for the interface: most below /v1, some beside it, and those of Azure below /openai. */
+/** Where clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
 
 /** The gateway's HTTP interface. */

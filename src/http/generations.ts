@@ -31,7 +31,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   try {
     const read = await readRequest(ctx.req, {
       operation,
-      // An address may name the model, as Azure's do.
+      // An address may name the model, as those below /openai do.
       usualModel: (ctx.params as { model?: string } | undefined)?.model ?? table.defaultModel,
       find: (model) => {
         const entry = modelFor(ctx, table, model);

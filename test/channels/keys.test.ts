@@ -46,6 +46,25 @@ describe("a key that could not be sent as it is set", () => {
     },
   ]);
 
+  eachIsTold([
+    {
+      name: "its header has a name that is none",
+      change: [`[${key}]`, `[${key}]\nauth: { header: "x key" }`],
+      expected: [`channels/x.yaml:3:18: auth.header: "x key" is not a header's name, such as x-key`],
+    },
+    {
+      name: "the word before it is one that no header holds",
+      change: [`[${key}]`, `[${key}]\nauth: { header: x-key, scheme: "Schlüssel" }`],
+      expected: [`channels/x.yaml:3:33: auth.scheme: "Schlüssel" is not a word in ASCII, such as Key`],
+    },
+    {
+      name: "the token is asked for at no address, once the environment has filled it in",
+      change: [`[${key}]`, `[${key}]\nauth: { oauth2: { token_url: "\${env.TOKENS}" } }`],
+      env: { X_API_KEY: "id|secret", TOKENS: "tokens.example.com" },
+      expected: ["channels/x.yaml:3:31: auth.oauth2.token_url: not an address; write https://host/path"],
+    },
+  ]);
+
   it("names the secret's file, and shows nothing of it", async () => {
     const folder = await makeFolder({});
     try {

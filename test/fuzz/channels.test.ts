@@ -3,9 +3,12 @@ import fc from "fast-check";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { loadChannels } from "../../src/channels/load.ts";
+import { createProblems } from "../../src/channels/problems.ts";
+import { readSource } from "../../src/channels/source.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { channelFolder } from "../helpers/channels.ts";
+import { runs } from "./runs.ts";
 
 const plugins = await loadPlugins([shippedPlugins]);
 const sources = await Promise.all(
@@ -98,4 +101,54 @@ describe("any channel file", () => {
       await remove();
     }
   }).timeout(60_000);
+
+  it("is parsed, or refused with a place, within a second, whatever its bytes are", () => {
+    const odd = fc.oneof(
+      fc.constantFrom(
+        "<<: *a",
+        "&a",
+        "*a",
+        "? ",
+        "- ",
+        ": ",
+        "|",
+        ">-",
+        "!!map",
+        "%YAML 1.1",
+        "---",
+        "...",
+        "\t",
+        "\u2028",
+        "\0",
+        "{",
+        "[[[[",
+      ),
+      fc.string({ unit: "binary", maxLength: 8 }),
+    );
+    const cut = fc.tuple(fc.nat(sources.length - 1), fc.nat(300), fc.nat(12)).map(([index, from, length]) => {
+      const lines = sources[index]!.split("\n");
+      return lines.slice(from % lines.length, (from % lines.length) + length).join("\n");
+    });
+    const encodings = fc.constantFrom<BufferEncoding>("utf8", "utf8", "utf8", "utf8", "latin1", "utf16le");
+    fc.assert(
+      fc.property(cut, fc.array(fc.tuple(fc.nat(600), odd), { maxLength: 3 }), encodings, fc.boolean(), (text, edits, encoding, json) => {
+        const edited = edits.reduce(
+          (before, [at, put]) => before.slice(0, at % (before.length + 1)) + put + before.slice(at % (before.length + 1)),
+          text,
+        );
+        const problems = createProblems();
+        const began = performance.now();
+        const located = readSource(json ? "x.json" : "x.yaml", Buffer.from(edited, encoding), problems);
+        expect(performance.now() - began).to.be.below(1000);
+        const told = problems.list();
+        expect(told.length > 0, "what is not read is told").to.equal(located === undefined);
+        for (const { line, column, message } of told) {
+          expect(line).to.be.within(1, edited.split("\n").length + 1);
+          expect(column).to.be.at.least(1);
+          expect(message).not.to.match(/undefined|\[object|TypeError/);
+        }
+      }),
+      { numRuns: runs() },
+    );
+  }).timeout(120_000);
 });

@@ -65,8 +65,11 @@ export const authSchema: Schema = {
     then: { type: "object", maxProperties: 2, propertyNames: { enum: ["header", "scheme"] } },
     else: { type: "object", maxProperties: 1 },
     properties: {
-      header: text("The name of the header that holds the key."),
-      scheme: text("A word before the key in that header."),
+      header: text("The name of the header that holds the key.", {
+        title: "a header's name, such as x-key",
+        pattern: "^(?:\\$\\{.*\\}|[!#$%&'*+.^_`|~0-9A-Za-z-]+)$",
+      }),
+      scheme: text("A word before the key in that header.", { title: "a word in ASCII, such as Key", pattern: "^[ -~]+$" }),
       query: text("The name of the query parameter that holds the key."),
       body: text("The key's place in the JSON body, with dots: `apiKey`, `0.auth.key`. Calls without a JSON body go without it."),
       sigv4: closed(`Signature Version 4. ${twoParts}; temporary keys have a \`token\` too.`, { service, region }, ["service", "region"]),
