@@ -24,14 +24,16 @@ export default definePlugin({
       const asked = ctx.request.response_format;
       await next((picture) => {
         if (asked === "b64_json") return asBytes(ctx, picture);
-        return asked === "url" || picture.cameAsUrl ? asUrl(ctx, picture, life) : picture;
+        const isSecret = picture.data.kind === "url" && picture.data.secret;
+        return asked === "url" || picture.cameAsUrl || isSecret ? asUrl(ctx, picture, life) : picture;
       });
     },
 });
 
 async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
-  if (picture.data.kind === "url") return picture;
-  const kept = await ctx.store.save(chunksOf(picture.data), life);
+  const { data } = picture;
+  if (data.kind === "url" && !data.secret) return picture;
+  const kept = await ctx.store.save(chunksOf(data.kind === "url" ? await ctx.fetchPicture(data.url, "provider") : data), life);
   return { ...picture, mediaType: kept.mediaType, data: { kind: "url", url: kept.url, own: true } };
 }
 

@@ -1,10 +1,11 @@
 import { exchange } from "../dialect/answer.ts";
 import { compileCall, type CallSpec, type Exchange } from "../dialect/call.ts";
-import { compileRule, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "../dialect/failure.ts";
+import { compileRule, usualFailure, usualOf, type RuleSpec } from "../dialect/failure.ts";
+import { secretsIn, withoutSecrets } from "../dialect/secrets.ts";
 import { ProviderFailure } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
 import type { Path } from "../expression/rendering.ts";
-import { secretsOf, type Key } from "../net/auth/key.ts";
+import type { Key } from "../net/auth/key.ts";
 
 /** Ask the provider for something free with a key. Resolves with its failure, or undefined for a key that works. */
 export type Verify = (key: Key | undefined, around: Omit<Exchange, "key" | "variables">) => Promise<ProviderFailure | undefined>;
@@ -21,15 +22,15 @@ export function compileVerify(
   const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
   return async (key, around) => {
     const own: Exchange = { ...around, key };
-    const secrets = secretsOf(key === undefined ? [] : [key]);
+    const told = (failure: ProviderFailure) => withoutSecrets(failure, { secrets: secretsIn(own), prompts: [] });
     try {
       const { request } = await call(own);
       const answer = await exchange(request, own);
       const rule = errors.find((candidate) => candidate.matches({ ...answer }));
       const failure = rule?.failure({ ...answer }, usualOf(answer)) ?? (answer.status < 300 ? undefined : usualFailure(usualOf(answer)));
-      return failure && withoutSecrets(failure, secrets);
+      return failure && told(failure);
     } catch (error) {
-      if (error instanceof ProviderFailure) return withoutSecrets(error, secrets);
+      if (error instanceof ProviderFailure) return told(error);
       throw error;
     }
   };

@@ -40,6 +40,7 @@ export async function exchange(request: OutgoingRequest, around: Exchange): Prom
 export async function call(request: OutgoingRequest, around: Exchange, sent?: () => void): Promise<IncomingAnswer> {
   const url = new URL(request.url);
   const signed = await authorized(request, url, around.authorize, around);
+  for (const secret of signed.secrets ?? []) (around.made ??= new Set()).add(secret);
   const incoming = await send(signed, around.ctx.signal, { guarded: !around.trusted(url), ...around.patience, sent });
   if (incoming.status === 401 && around.key !== undefined) around.authorize?.turnedAway?.(around.key);
   return incoming;

@@ -37,6 +37,8 @@ export interface Exchange {
   scope?: Variables;
   key: Key | undefined;
   authorize: Authorizer | undefined;
+  /** What the authorizer has made of the key so far, such as a token. */
+  made?: Set<string>;
   /** Whether this address may see the key. */
   mayCarryKey: (url: URL) => boolean;
   /** Whether this address may be private. */

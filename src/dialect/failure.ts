@@ -189,28 +189,6 @@ function seconds(value: string | undefined): number | undefined {
   return Number.isFinite(wait) && wait < longestWait ? Math.max(1, Math.ceil(wait)) : undefined;
 }
 
-/** The failure without keys and addresses: what may be shown to a client, and logged. */
-export function withoutSecrets({ kind, message, details }: ProviderFailure, secrets: readonly string[]): ProviderFailure {
-  const shown = (text: string | undefined) => text && shorten(hide(text, secrets));
-  return new ProviderFailure(kind, shorten(hide(message, secrets)), { ...details, param: shown(details.param), code: shown(details.code) });
-}
-
-/** Characters that a secret has at least: what is shorter is a part of many words, which hiding it would hide. */
-const shortestSecret = 4;
-
-/** A provider's text without the secrets, addresses, and what looks like somebody's key. */
-export function hide(text: string, secrets: readonly string[]): string {
-  return secrets
-    .filter((secret) => secret.length >= shortestSecret)
-    .reduce((hidden, secret) => hidden.replaceAll(secret, "***"), text)
-    .replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)")
-    .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***");
-}
-
-function shorten(text: string): string {
-  return text.length > 500 ? `${text.slice(0, 500)}...` : text;
-}
-
 /** A template that cannot work with what the client sent is the client's to mend. */
 export function unfit(error: Error): GatewayError {
   const field = /request\.(\w+)/.exec(error.message)?.[1] ?? (error.message.includes("size.") ? "size" : null);

@@ -3,15 +3,15 @@ import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
-import { secretsOf } from "../net/auth/key.ts";
 import type { Result } from "../plugin/context.ts";
 import { call, exchange, readAnswer, type Answer, type Early } from "./answer.ts";
 import { compileBefore, type BeforeSpec } from "./before.ts";
 import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
-import { answerCondition, compileRule, hide, tellingFields, usualFailure, usualOf, withoutSecrets, type RuleSpec } from "./failure.ts";
+import { answerCondition, compileRule, tellingFields, usualFailure, usualOf, type RuleSpec } from "./failure.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
 import { compileResult, isPlain, type ResultSpec } from "./result.ts";
+import { hide, hiddenFrom, masked, withoutSecrets } from "./secrets.ts";
 import { compileStream, type StreamSpec } from "./stream.ts";
 
 export interface OperationSpec {
@@ -153,15 +153,20 @@ export function compileOperation(
       if (saysError(event.body)) throw failedInside(usualFailure(usualOf(event)));
     };
     const scope = { ...variablesOf(around), before: bodies };
-    return listen(incoming, { ctx: around.ctx, show: around.events.show, scope, judge: tellsFailure });
+    const { show } = around.events;
+    const showMasked: typeof show = ({ picture, facts, ...shown }) => {
+      const told = masked({ pictures: [picture], facts }, around);
+      return show({ ...shown, picture: told.pictures[0] ?? picture, facts: told.facts });
+    };
+    return listen(incoming, { ctx: around.ctx, show: showMasked, scope, judge: tellsFailure });
   };
 
   const order = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
     try {
-      const result = await submitted(prepared, around, early);
+      const result = masked(await submitted(prepared, around, early), around);
       if (result.errors.length === 0) return result;
-      const secrets = hiddenFrom(around);
-      for (const told of result.errors) Object.assign(told, { message: hide(told.message, secrets), code: hide(told.code, secrets) });
+      const hidden = hiddenFrom(around);
+      for (const told of result.errors) Object.assign(told, { message: hide(told.message, hidden), code: hide(told.code, hidden) });
       return result;
     } catch (error) {
       throw error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(around)) : error;
@@ -191,7 +196,7 @@ export function compileOperation(
       new Promise((resolve, reject) => {
         const early: Early = (answer) => {
           const result = begun(answer, around, prepared.before);
-          if (result) resolve({ ...result, rest: whole });
+          if (result) resolve({ ...masked(result, around), rest: whole });
           return result !== undefined;
         };
         const whole = order(prepared, around, plain && around.ctx.early ? early : undefined);
@@ -239,12 +244,6 @@ async function stop(cancel: ReturnType<typeof compileCall>, around: Exchange, va
 /** What fails once a submission was accepted is no proof that nothing was made, whatever its class: no other is asked. */
 function accepted(error: unknown): never {
   throw error instanceof ProviderFailure ? withoutProof(error) : error;
-}
-
-/** What a provider's own messages must not show: the key, and the provider's address, which is nobody's business. */
-function hiddenFrom({ key, baseUrl }: Exchange): string[] {
-  const { host, hostname } = new URL(baseUrl);
-  return [...secretsOf(key === undefined ? [] : [key]), host, hostname];
 }
 
 /** What fails before the submission has ordered nothing; what the client did wrong would be wrong elsewhere too. */

@@ -7,6 +7,7 @@ import { milliseconds } from "./duration.ts";
 import { exchange, type Answer } from "./answer.ts";
 import { compileCall, type CallSpec, type Exchange } from "./call.ts";
 import { answerCondition, failureOf, saidBy, usualFailure, usualOf, type Rule } from "./failure.ts";
+import { hiddenFrom, hide } from "./secrets.ts";
 
 /** How often to ask: `2s`, or growing: `{ first: 500ms, grow: 1.5, max: 5s }`. */
 export type Pace = string | { first?: string; grow?: number; max?: string };
@@ -78,7 +79,10 @@ export function compilePoll(
       }
       if (outcome === undefined && !unknown.has(said ?? "")) {
         unknown.add(said ?? "");
-        around.ctx.log.warn({ state: said ?? null }, "the provider tells a state that the channel does not list; it is waited on");
+        around.ctx.log.warn(
+          { state: said === undefined ? null : hide(said, hiddenFrom(around)) },
+          "the provider tells a state that the channel does not list; it is waited on",
+        );
       }
     }
   };

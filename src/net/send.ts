@@ -14,6 +14,8 @@ export interface OutgoingRequest {
   url: string;
   headers: Record<string, string>;
   body?: Buffer | StreamBody;
+  /** What it shows of the key that is not the key itself, such as a token or a signature: nobody else is to see it. */
+  secrets?: string[];
 }
 
 export interface IncomingAnswer {

@@ -16,8 +16,8 @@ export interface Picture {
 }
 
 export type PictureData =
-  /** `own` is a URL of our own store, which is never fetched. */
-  | { kind: "url"; url: string; own?: true }
+  /** `own` is a URL of our own store, which is never fetched; one that is `secret` shows the channel's key, and no client gets it. */
+  | { kind: "url"; url: string; own?: true; secret?: true }
   | { kind: "base64"; ascii: Buffer }
   | { kind: "bytes"; bytes: Buffer }
   /** Raw image bytes on disk, `size` of them; the file goes away with its request. `head` holds the first of them. */

@@ -51,20 +51,17 @@ function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken }: { no
   if ("volcengine" in spec) return (request, key) => signVolcengine(request, spec.volcengine, pair(key), now());
   if ("tc3" in spec) return (request, key) => signTc3(request, spec.tc3, pair(key), now());
   if ("jwt" in spec)
-    return async (request, key) =>
-      withHeader(request, "authorization", worded(spec.jwt.scheme ?? "Bearer", await signJwt(spec.jwt, pair(key), now())));
+    return async (request, key) => withToken(request, spec.jwt.scheme ?? "Bearer", await signJwt(spec.jwt, pair(key), now()));
 
   const tokens = createTokenStore(fetchToken, now);
   const ask = async (key: Key) =>
     "oauth2" in spec
       ? clientCredentials(spec.oauth2, pair(key).id, pair(key).secret)
       : serviceAccount(spec.google_service_account, pair(key), now());
-  const withToken: Show = async (request, key, signal) => {
-    const token = await tokens.get(JSON.stringify(key), () => ask(key), signal);
-    return withHeader(request, "authorization", `Bearer ${token}`);
-  };
-  withToken.turnedAway = (key) => tokens.forget(JSON.stringify(key));
-  return withToken;
+  const show: Show = async (request, key, signal) =>
+    withToken(request, "Bearer", await tokens.get(JSON.stringify(key), () => ask(key), signal));
+  show.turnedAway = (key) => tokens.forget(JSON.stringify(key));
+  return show;
 }
 
 function worded(word: string | undefined, text: string): string {
@@ -73,6 +70,10 @@ function worded(word: string | undefined, text: string): string {
 
 function withHeader(request: OutgoingRequest, name: string, value: string): OutgoingRequest {
   return { ...request, headers: { ...request.headers, [name.toLowerCase()]: value } };
+}
+
+function withToken(request: OutgoingRequest, scheme: string, token: string): OutgoingRequest {
+  return { ...withHeader(request, "authorization", worded(scheme, token)), secrets: [token] };
 }
 
 function withParameter(request: OutgoingRequest, name: string, value: string): OutgoingRequest {

@@ -68,7 +68,12 @@ export function secretsOf(keys: readonly Key[]): string[] {
     if (typeof key !== "string") return [...Object.values(key), textOf(key)];
     return [key, ...Object.values(readDocument(key) ?? key.split("|")).filter((piece) => piece.length >= 8)];
   });
-  const sent = texts.flatMap((text) => [text, Buffer.from(text).toString("base64"), new URLSearchParams([["", text]]).toString().slice(1)]);
+  const sent = texts.flatMap((text) => [
+    text,
+    Buffer.from(text).toString("base64"),
+    new URLSearchParams([["", text]]).toString().slice(1),
+    encodeURIComponent(text),
+  ]);
   // An empty part is everywhere, and hides nothing.
   return [...new Set(sent)].filter((text) => text !== "").sort((a, b) => b.length - a.length);
 }

@@ -118,6 +118,7 @@ function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingR
   return {
     ...request,
     url: url.href,
+    secrets: [signature],
     headers: {
       ...request.headers,
       ...Object.fromEntries(headers),

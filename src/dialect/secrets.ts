@@ -1,0 +1,100 @@
+// Hides keys, tokens, signatures, addresses and prompts in all that a provider said before anybody else hears it.
+import { ProviderFailure } from "../errors.ts";
+import { isPlainObject } from "../expression/cel.ts";
+import { secretsOf } from "../net/auth/key.ts";
+import type { Result } from "../plugin/context.ts";
+import type { Exchange } from "./call.ts";
+
+/** What nobody is shown of an exchange. */
+export interface Hidden {
+  /** Longer ones first, since one may begin another. */
+  secrets: readonly string[];
+  prompts: readonly string[];
+}
+
+/** Characters that a secret has at least: what is shorter is a part of many words, which hiding it would hide. */
+const shortestSecret = 4;
+/** Characters of a prompt that is looked for, at least; and of its beginning, by which one is known that was cut. */
+const shortestPrompt = 8;
+const beginning = 24;
+
+/** The key of an exchange, and all that was made of it so far. */
+export function secretsIn({ key, made = new Set() }: Pick<Exchange, "key" | "made">): string[] {
+  if (key === undefined) return [];
+  return [...made, ...secretsOf([key])].filter((secret) => secret.length >= shortestSecret).sort((a, b) => b.length - a.length);
+}
+
+/** What a provider's own messages must not show: the secrets, its address, which is nobody's business, and what the client had drawn. */
+export function hiddenFrom(around: Pick<Exchange, "key" | "made" | "baseUrl" | "ctx">): Hidden {
+  const { host, hostname } = new URL(around.baseUrl);
+  const { prompt, negative_prompt: negative } = around.ctx.request;
+  const prompts = [prompt, negative].filter((text) => typeof text === "string" && text.length >= shortestPrompt) as string[];
+  return { secrets: [...secretsIn(around), host, hostname], prompts: prompts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]) };
+}
+
+/** The failure without secrets, addresses and prompts: what may be shown to a client, and logged. */
+export function withoutSecrets({ kind, message, details }: ProviderFailure, hidden: Hidden): ProviderFailure {
+  const shown = (text: string | undefined) => text && shorten(hide(text, hidden));
+  return new ProviderFailure(kind, shorten(hide(message, hidden)), { ...details, param: shown(details.param), code: shown(details.code) });
+}
+
+/** A provider's text without the secrets, addresses, prompts, pictures, and what looks like somebody's key or token. */
+export function hide(text: string, { secrets, prompts }: Hidden): string {
+  return maskedText(prompts.reduce(withoutPrompt, text), secrets)
+    .replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)")
+    .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***")
+    .replace(/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, "***")
+    .replace(/(?:[\w+/-]{76}\s+)+[\w+/-]*={0,2}|[\w+/-]{76,}={0,2}/g, (run) => (new Set(run).size > 16 ? "(base64)" : run));
+}
+
+/** A text without a prompt that it repeats, whole or up to where it was cut. */
+function withoutPrompt(text: string, prompt: string): string {
+  const [start, mark] = [prompt.slice(0, beginning), "(the prompt)"];
+  for (let at = text.indexOf(start); at !== -1; at = text.indexOf(start, at + mark.length)) {
+    let length = start.length;
+    while (length < prompt.length && text[at + length] === prompt[length]) length += 1;
+    text = text.slice(0, at) + mark + text.slice(at + length);
+  }
+  return text;
+}
+
+function maskedText(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
+}
+
+/**
+ * What a provider said of its pictures, without the secrets of the exchange. Only texts are searched, and no picture; one whose URL holds a
+ * secret keeps it, marked, since it is needed to get the picture.
+ */
+export function masked<T extends Partial<Pick<Result, "pictures" | "facts" | "metadata">>>(said: T, around: Exchange): T {
+  const secrets = secretsIn(around);
+  if (secrets.length === 0) return said;
+  const hold = (text: string) => secrets.some((secret) => text.includes(secret));
+  const one = (value: unknown): unknown => {
+    if (typeof value === "string") return hold(value) ? maskedText(value, secrets) : value;
+    if (Array.isArray(value)) return value.map(one);
+    return isPlainObject(value)
+      ? Object.fromEntries(Object.entries(value).map(([name, part]) => [maskedText(name, secrets), one(part)]))
+      : value;
+  };
+  const { pictures, facts, metadata } = said;
+  return {
+    ...said,
+    ...(pictures && {
+      pictures: pictures.map((picture) => {
+        const { data, revisedPrompt } = picture;
+        return {
+          ...picture,
+          ...(revisedPrompt !== undefined && { revisedPrompt: maskedText(revisedPrompt, secrets) }),
+          ...(data.kind === "url" && hold(data.url) && { data: { ...data, secret: true } }),
+        };
+      }),
+    }),
+    ...(facts && { facts: one(facts) }),
+    ...(metadata && { metadata: one(metadata) }),
+  };
+}
+
+function shorten(text: string): string {
+  return text.length > 500 ? `${text.slice(0, 500)}...` : text;
+}
