@@ -48,7 +48,7 @@ describe("any key and address of the environment", () => {
         expect(sent.pathname).to.match(/\/images$/);
         expect(sent.origin).to.equal(new URL(settings.baseUrl).origin);
         for (const text of settings.keys as readonly string[]) {
-          expect(text).to.be.a("string").and.not.equal("").and.to.equal(text.trim());
+          expect(text).to.equal(text.trim()).and.not.equal("");
           if (shown === "bearer" || (typeof shown === "object" && "header" in shown)) validateHeaderValue("x-key", text);
         }
       }),
