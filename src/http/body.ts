@@ -8,10 +8,10 @@ import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { bytesOf, encodingOf, type About } from "./bytes.ts";
-import { deepest, isDeep } from "./depth.ts";
 import { mostParts, readForm, type FormLimits } from "./form.ts";
 import { imageFields } from "./image-fields.ts";
 import { beside, TooLong } from "./meter.ts";
+import { shapeProblem } from "./shape.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -44,7 +44,7 @@ export async function readClientBody(
   const about: About = { code: "invalid_json" };
   const formWith = async (boundary: string, chunks: AsyncIterable<Buffer>): Promise<ClientBody> => {
     const fields = await readForm(chunks, boundary, { limits, spool, signal, about });
-    if (isDeep(fields)) throw tooDeep();
+    judgeShape(fields);
     return { fields, form: true };
   };
   const isForm = /^\s*multipart\/form-data\b/i.test(type);
@@ -109,7 +109,7 @@ async function lifted(
   try {
     return await liftJson(chunks, sink, decoded);
   } catch (error) {
-    if (error instanceof RangeError) throw tooDeep();
+    if (error instanceof RangeError) throw new GatewayError("invalid_json", "the body is nested too deep", { cause: error });
     if (error instanceof TooLong) throw tooLong(limit, error);
     throw error instanceof SyntaxError ? new GatewayError("invalid_json", "the body is not valid JSON", { cause: error }) : error;
   }
@@ -118,8 +118,16 @@ async function lifted(
 function object(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof LongText)
     throw new GatewayError("invalid_json", "the body must be a JSON object");
-  if (isDeep(value)) throw tooDeep();
+  judgeShape(value);
   return value as Record<string, unknown>;
+}
+
+/** Fields of one request; no model has nearly as many. */
+const mostFields = 200;
+
+function judgeShape(fields: object): void {
+  const problem = Object.keys(fields).length > mostFields ? `has more than ${mostFields} fields` : shapeProblem(fields);
+  if (problem !== undefined) throw new GatewayError("invalid_json", `the body ${problem}`);
 }
 
 /** No type at all is taken for JSON. */
@@ -134,10 +142,6 @@ function judgeType(header: string): void {
 
 function tooLong(limit: number, cause?: unknown): GatewayError {
   return new GatewayError("request_too_large", `the body is larger than the ${limit} bytes that are accepted beside images`, { cause });
-}
-
-function tooDeep(): GatewayError {
-  return new GatewayError("invalid_json", `the body is nested deeper than ${deepest} levels`);
 }
 
 function parse(bytes: Buffer): unknown {

@@ -4,8 +4,8 @@ import type { Change, UnifiedRequest } from "../plugin/context.ts";
 import type { CompiledModel, ModelSchema } from "../schema/models.ts";
 import { parseSize } from "../size/parse.ts";
 import type { ClientBody } from "./body.ts";
-import { deepest, isDeep } from "./depth.ts";
 import type { Inputs } from "./input-images.ts";
+import { shapeProblem } from "./shape.ts";
 
 /** The model a body asks for, or the `usual` one where it names none. */
 export function modelOf(body: Record<string, unknown>, usual?: string): string {
@@ -85,6 +85,7 @@ function parsed(text: string, name: string): unknown {
   } catch {
     return undefined;
   }
-  if (isDeep(value)) throw new GatewayError("invalid_value", `${name} is nested deeper than ${deepest} levels`, { param: name });
+  const problem = shapeProblem(value);
+  if (problem !== undefined) throw new GatewayError("invalid_value", `${name} ${problem}`, { param: name });
   return value;
 }

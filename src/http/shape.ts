@@ -1,0 +1,25 @@
+// Bounds how deep and how wide a client's JSON may be, so that everything behind it may walk it.
+import { LongText } from "../picture/lift.ts";
+
+/** Levels, and values on all of them: more is nobody's request, and would only wear out what walks it. */
+const deepest = 64;
+const mostValues = 10_000;
+
+/** What is wrong with the shape of a value, as the end of a sentence; undefined where nothing is. */
+export function shapeProblem(value: object): string | undefined {
+  let level: object[] = [value];
+  let count = 0;
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth === deepest) return `is nested deeper than ${deepest} levels`;
+    const below: object[] = [];
+    for (const item of level) {
+      for (const inner of Object.values(item) as unknown[]) {
+        count += 1;
+        if (count > mostValues) return `has more than ${mostValues} values`;
+        if (typeof inner === "object" && inner !== null && !(inner instanceof LongText)) below.push(inner);
+      }
+    }
+    level = below;
+  }
+  return undefined;
+}
