@@ -15,23 +15,31 @@ const quietTime = 1000;
 /** Milliseconds after which the place of an instance that died is free. */
 const leaseTime = 30_000;
 
-const enterScript = `
+/** Milliseconds without an answer after which the connection counts as dead. */
+const deadTime = 5000;
+
+// Each instance tells how many places it has itself, so that what was told late or twice is put right by what is told next. Of its own
+// numbers the newest holds, in whatever order they arrive, and none of them keeps it from a place. With a limit it asks for one more.
+const placesScript = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local others, newest = 0, 0
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local count, till, told = string.match(all[i + 1], '(%d+):(%d+):(%d+)')
+  if all[i] == ARGV[2] then newest = tonumber(told)
+  elseif tonumber(till) <= now then redis.call('HDEL', KEYS[1], all[i])
+  else others = others + count end
+end
+if tonumber(ARGV[3]) < newest then return 1 end
+if ARGV[5] and others + ARGV[4] > tonumber(ARGV[5]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[4] .. ':' .. (now + ARGV[1]) .. ':' .. ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1`;
 
 const claimScript = `
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
 return 0`;
-
-const holdScript = `
-local time = redis.call('TIME')
-redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
 
 /**
  * What several instances count and know together, in Redis. Each counts for itself too: while the server does not answer, every instance
@@ -43,7 +51,7 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
   const client = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: patience,
+    socketTimeout: deadTime,
     connectTimeout: 2000,
     retryStrategy: (times) => Math.min(times * 100, 2000),
   });
@@ -51,8 +59,11 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
   const limiterOf = createLimiters(
     (points) => new RateLimiterRedis({ storeClient: client, points, duration: 60, keyPrefix: "pictor:minute" }),
   );
-  const held = new Map<string, string>();
-  const told = new Map<string, { until: number; told: Exclude<Told, string> }>();
+  /** This instance's own places by subject; none is remembered until the server knows it. */
+  const held = new Map<string, number>();
+  let told = 0;
+  let late = 0;
+  const rests = new Map<string, { until: number; told: Exclude<Told, string> }>();
   const receivers = createReceivers();
   let hear: (subject: string, told: Told) => void = () => undefined;
   let quietUntil = 0;
@@ -67,17 +78,38 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
     log.warn({ reason: messageOf(error) }, "the shared state cannot be reached; this instance goes on by itself");
   }
 
-  /** The server's answer; nothing where it gives none. */
-  async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
-    if (client.status !== "ready" || performance.now() < quietUntil) return undefined;
+  /**
+   * The server's answer; nothing where it gives none in time. A command that was sent is carried out all the same, and `afterwards` gets
+   * its late answer, to undo it. Until then no other is sent: it would only stand behind.
+   */
+  async function ask<T>(question: () => Promise<T>, afterwards: (answer: T) => void = () => undefined): Promise<T | undefined> {
+    if (client.status !== "ready" || late > 0 || performance.now() < quietUntil) return undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const outOfTime = new Promise<"late">((resolve) => (timer = setTimeout(resolve, patience, "late")));
+    const asked = question().then((answer) => ({ answer }));
     try {
-      const answer = await question();
-      found();
-      return answer;
+      const first = await Promise.race([asked, outOfTime]);
+      if (first !== "late") {
+        found();
+        return first.answer;
+      }
     } catch (error) {
       lost(error);
       return undefined;
+    } finally {
+      clearTimeout(timer);
     }
+    late += 1;
+    lost(new Error("the server does not answer in time"));
+    void asked
+      .finally(() => (late -= 1))
+      .then(({ answer }) => {
+        quietUntil = 0;
+        found();
+        afterwards(answer);
+      })
+      .catch(lost);
+    return undefined;
   }
 
   function found(): void {
@@ -90,10 +122,10 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
 
   /** What this instance knows is told to the others, and what they know is learnt. */
   async function tellAll(): Promise<void> {
-    for (const [subject, { until, told: rest }] of told) {
-      const rests = until - Date.now();
-      if (rests > 0) await publish(subject, { ...rest, rests });
-      else told.delete(subject);
+    for (const [subject, { until, told: rest }] of rests) {
+      const left = until - Date.now();
+      if (left > 0) await publish(subject, { ...rest, rests: left });
+      else rests.delete(subject);
     }
     await holdPlaces();
     for await (const keys of client.scanStream({ match: `${restKey("")}*` }) as AsyncIterable<string[]>) {
@@ -122,12 +154,24 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
     await client.publish(topic, message);
   }
 
+  /** Tell the server of this instance's places, with a limit only if all instances have no more; resolves with whether that is so. */
+  async function tellPlaces(subject: string, limit?: number): Promise<boolean> {
+    const count = held.get(subject) ?? 0;
+    const most = limit === undefined ? [] : [limit];
+    const answer = await client.eval(placesScript, 1, `pictor:held:${subject}`, lease, instance, (told += 1), count, ...most);
+    if (count === 0 && held.get(subject) === 0) held.delete(subject);
+    return answer !== 0;
+  }
+
   async function holdPlaces(): Promise<void> {
-    await Promise.all([...held].map(([member, key]) => client.eval(holdScript, 1, key, lease, member)));
+    await Promise.all([...held.keys()].map((subject) => tellPlaces(subject)));
   }
 
   client.on("error", lost);
-  client.on("ready", () => void ask(() => client.ping()));
+  client.on("ready", () => {
+    quietUntil = 0;
+    void ask(() => client.ping());
+  });
   ears.on("error", () => undefined);
   ears.on("ready", () => void ears.subscribe(topic, notesTopic).catch(() => undefined));
   ears.on("message", (heardOn, message: string) =>
@@ -148,29 +192,40 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
     enter: async (subject, limit) => {
       const place = await own.enter(subject, limit);
       if (!place) return undefined;
-      const key = `pictor:places:${subject}`;
-      const member = randomUUID();
-      if ((await ask(() => client.eval(enterScript, 1, key, limit, lease, member))) === 0) {
+      const add = (places: number) => held.set(subject, (held.get(subject) ?? 0) + places);
+      add(1);
+      const leave = () => {
         place();
-        return undefined;
-      }
-      held.set(member, key);
-      return () => {
-        place();
-        held.delete(member);
-        void ask(() => client.zrem(key, member));
+        add(-1);
+        void ask(() => tellPlaces(subject));
       };
+      if ((await ask(() => tellPlaces(subject, limit))) !== false) return leave;
+      // What was asked meanwhile has counted this place.
+      leave();
+      return undefined;
     },
-    take: async (subject, pictures, perMinute) =>
-      (await ask(() => takeFrom(limiterOf(perMinute), subject, pictures))) ?? own.take(subject, pictures, perMinute),
+    take: async (subject, pictures, perMinute) => {
+      const limiter = limiterOf(perMinute);
+      let refused = false;
+      const afterwards = (wait: number) => {
+        if (wait === 0 && refused) void ask(() => limiter.reward(subject, Math.min(pictures, perMinute)));
+      };
+      const wait = (await ask(() => takeFrom(limiter, subject, pictures), afterwards)) ?? (await own.take(subject, pictures, perMinute));
+      refused = wait > 0;
+      return wait;
+    },
     giveBack: async (subject, pictures, perMinute) => {
       if (!(await ask(() => limiterOf(perMinute).reward(subject, Math.min(pictures, perMinute)))))
         await own.giveBack(subject, pictures, perMinute);
     },
-    claim: async (subject, milliseconds) => (await ask(() => client.eval(claimScript, 1, trialKey(subject), instance, milliseconds))) !== 0,
+    claim: async (subject, milliseconds) => {
+      const claimed = () => client.eval(claimScript, 1, trialKey(subject), instance, milliseconds);
+      // One that is granted late keeps all others from trying, for a trial that is long over.
+      return (await ask(claimed, (answer) => void (answer === 1 && ask(() => client.del(trialKey(subject)))))) !== 0;
+    },
     tell: (subject, what) => {
-      if (what === "well") told.delete(subject);
-      else if (what !== "tried") told.set(subject, { until: Date.now() + what.rests, told: what });
+      if (what === "well") rests.delete(subject);
+      else if (what !== "tried") rests.set(subject, { until: Date.now() + what.rests, told: what });
       void ask(() => publish(subject, what));
     },
     listen: (listener) => {

@@ -190,7 +190,10 @@ describe("two instances with one redis", () => {
     await standing("shared");
     // The places of requests that still run are found again.
     const client = new Redis(port, { host: "127.0.0.1" });
-    await until(async () => (await client.zcard("pictor:places:places")) === 4);
+    await until(async () => {
+      const places = await client.hvals("pictor:held:places");
+      return places.reduce((sum, text) => sum + Number.parseInt(text, 10), 0) === 4;
+    });
     client.disconnect();
     expect(await release()).to.deep.equal([200, 200]);
     expect((await Promise.all(more)).map(({ status }) => status)).to.deep.equal([200, 200]);
@@ -199,6 +202,19 @@ describe("two instances with one redis", () => {
         "the shared state cannot be reached; this instance goes on by itself",
         "the shared state is there",
       ]);
+  });
+
+  it("have all their places again as soon as one that hung is back, whatever was asked meanwhile", async () => {
+    const client = new Redis(port, { host: "127.0.0.1" });
+    const places = async () => (await client.hvals("pictor:held:places")).map((text) => Number.parseInt(text, 10));
+    redis.kill("SIGSTOP");
+    expect((await Promise.all([ask(0, "dall-e-2"), ask(0, "dall-e-2")])).map(({ status }) => status)).to.deep.equal([200, 200]);
+    redis.kill("SIGCONT");
+    await standing("shared");
+    await until(async () => (await places()).every((count) => count === 0));
+    const release = await begin(1, 1);
+    expect(await release()).to.deep.equal([200, 200]);
+    client.disconnect();
   });
 
   it("go on by themselves when it hangs", async () => {
