@@ -26,7 +26,12 @@ export function observe(gateway: Gateway) {
         if (!ctx.res.writableFinished) hangUp.abort(hungUp);
       }
       gateway.metrics.inFlight.dec();
-      tell(gateway, ctx, { path, seconds: (performance.now() - began) / 1000, bytes: socket.bytesWritten - sentBefore });
+      try {
+        tell(gateway, ctx, { path, seconds: (performance.now() - began) / 1000, bytes: socket.bytesWritten - sentBefore });
+      } catch (error) {
+        // Nothing catches what a listener throws, and it would end every other request with the process.
+        gateway.log.error({ request: state.id, err: error }, "the request could not be told of");
+      }
     });
     await next();
   };

@@ -94,6 +94,20 @@ describe("http: the access log", () => {
     expect(text).to.include(data[0]!.url.slice(-32, -24));
   });
 
+  it("does not end the process where a request cannot be told of", async () => {
+    const broken = await startHouse();
+    broken.gateway.metrics.seconds.observe = () => {
+      throw new Error("no such label");
+    };
+    try {
+      expect((await fetch(`${broken.url}/livez`)).status).to.equal(200);
+      await until(() => broken.log.some(({ msg }) => msg === "the request could not be told of"));
+      expect((await fetch(`${broken.url}/livez`)).status).to.equal(200);
+    } finally {
+      await broken.close();
+    }
+  });
+
   it("has the stack of what nobody expected, and the client gets a plain 500", async () => {
     const broken = await startHouse(undefined, {
       store: { ...house.gateway.store, find: () => Promise.reject(new Error("the disk is on fire")) },
