@@ -11,7 +11,7 @@ import { FormFile } from "../http/form.ts";
 import { readFields, usualLimits } from "../http/request.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { StreamBody } from "../net/body.ts";
-import { readParts } from "../net/parts.ts";
+import { partsOf } from "../net/parts.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import { clone } from "../plugin/clone.ts";
 import { emptyResult, type Core, type Events } from "../plugin/compose.ts";
@@ -190,7 +190,7 @@ async function said(body: Buffer | StreamBody, type = ""): Promise<unknown> {
   const bytes = Buffer.isBuffer(body) ? body : await buffer(body.chunks());
   if (type.includes("json")) return JSON.parse(bytes.toString("utf8"));
   if (!type.startsWith("multipart/")) return bytes.toString("utf8");
-  return (await readParts(bytes, type)).map(({ name, fileName, type, content }) => ({
+  return (await partsOf(bytes, type)).map(({ name, fileName, type, content }) => ({
     name,
     ...(fileName === undefined ? { value: content.toString("utf8") } : { file: fileName, type, bytes: content.length }),
   }));

@@ -1,15 +1,21 @@
+// Makes a provider's call and reads its answer, by its shape and within bounds.
+import { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
+import { setImmediate } from "node:timers/promises";
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import { readParts } from "../net/parts.ts";
 import { arrivedBody, bodyOf, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
-import { joined, keepTexts, readAway, type Taker } from "../picture/arrive.ts";
-import type { LocalData } from "../picture/convert.ts";
+import { readEvents, TooManyLines } from "../net/sse.ts";
+import { arrivingBytes, joined, keepTexts, readAway, type Taker } from "../picture/arrive.ts";
+import { chunksOf, type LocalData } from "../picture/convert.ts";
+import { judgeJson, TooMuchJson } from "../picture/json-gauge.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { passingRoom } from "../picture/spool.ts";
 import { readHead, sniff, sniffBytes } from "../picture/sniff.ts";
+import { answerLimit, errorLimit, eventLimit, isBomb, jsonBounds, mostPictures, wordsLimit } from "./bounds.ts";
 import type { Exchange } from "./call.ts";
 
 /** A provider's whole answer, as expressions see it. */
@@ -28,12 +34,9 @@ export interface Answer {
  */
 export type Early = (answer: Answer) => boolean;
 
-/** A provider's answer, in bytes, at most. */
-export const answerLimit = 256 * 1024 * 1024;
-
 /** Send one call of a channel and read the whole answer. */
 export async function exchange(request: OutgoingRequest, around: Exchange): Promise<Answer> {
-  return readAnswer(await call(request, around), around);
+  return readAnswer(await open(await call(request, around), around), around);
 }
 
 /** Send one call of a channel; `sent` is told when the whole of it is out. The key goes with it only where it may. */
@@ -46,47 +49,148 @@ export async function call(request: OutgoingRequest, around: Exchange, sent?: ()
   return incoming;
 }
 
-/** Read a whole answer; of one whose status is an error's, what can be had. */
-export async function readAnswer(incoming: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
+/** An answer of which enough is here to see what it is: what it looks like counts, not what it is called. */
+export interface Opened {
+  status: number;
+  headers: Record<string, string>;
+  /** Whether it is server-sent events. */
+  isEvents: boolean;
+  beginning: Buffer;
+  /** What comes behind the beginning; absent where that is all. */
+  rest?: AsyncGenerator<Buffer>;
+}
+
+/** Wait until it can be seen what an answer is. */
+export async function open(incoming: IncomingAnswer, { ctx }: Exchange): Promise<Opened> {
+  const { status, headers } = incoming;
+  const arrived = arrivedBody(incoming.body, sniffBytes);
+  if (arrived) return { status, headers, isEvents: looksLikeEvents(arrived) === true, beginning: arrived };
+  const rest = inflated(incoming, bodyOf(incoming, status < 400 ? answerLimit : errorLimit, ctx.signal));
+  let beginning: Buffer = Buffer.alloc(0);
   try {
-    return await readWhole(incoming, around, early);
+    for (;;) {
+      const next = await rest.next();
+      if (next.done) return { status, headers, isEvents: false, beginning };
+      beginning = Buffer.concat([beginning, next.value]);
+      const isEvents = looksLikeEvents(beginning) ?? (beginning.length > longestSign ? false : undefined);
+      if (isEvents !== undefined) return { status, headers, isEvents, beginning, rest };
+    }
   } catch (error) {
-    // What the status has told, such as that nothing was made, a body that breaks off does not take back.
-    if (incoming.status >= 400 && error instanceof ProviderFailure) return { ...incoming, body: "" };
+    if (tellsByStatus(status, error)) return { status, headers, isEvents: false, beginning: Buffer.alloc(0) };
     throw error;
   }
 }
 
-async function readWhole(incoming: IncomingAnswer, around: Exchange, early?: Early): Promise<Answer> {
-  const { status, headers } = incoming;
-  const type = headers["content-type"] ?? "";
+/** Read a whole answer; of one whose status is an error's, what can be had. */
+export async function readAnswer(opened: Opened, around: Exchange, early?: Early): Promise<Answer> {
+  const { status, headers } = opened;
   const answerOf = ({ body, picture }: Content): Answer => (picture ? { status, headers, body, picture } : { status, headers, body });
-  const arrived = arrivedBody(incoming.body, sniffBytes);
-  if (arrived) return answerOf(await parse(arrived, type));
-  const chunks = bodyOf(incoming, answerLimit, around.ctx.signal);
-  const beginning = await readHead(chunks);
-  if (beginning.length < sniffBytes) return answerOf(await parse(beginning, type));
-  return answerOf(await receive(beginning, chunks, type, around, early && ((part) => early(answerOf(part)))));
+  try {
+    return answerOf(await readContent(opened, around, early && ((part) => early(answerOf(part)))));
+  } catch (error) {
+    if (tellsByStatus(status, error)) return { status, headers, body: "" };
+    throw error;
+  }
 }
 
-/** The data of one event of an answer that is a stream: JSON parsed, text as it is. */
-export function readData(data: Buffer, { spool, signal }: Pick<Exchange["ctx"], "spool" | "signal">): Promise<unknown> {
-  return parseLifted(Readable.from([data]), data.subarray(0, 64 * 1024), keepTexts(spool, answerLimit, signal));
+/** What the status has told, such as that nothing was made, a body that breaks off does not take back. */
+function tellsByStatus(status: number, error: unknown): boolean {
+  return status >= 400 && error instanceof ProviderFailure;
+}
+
+async function readContent(opened: Opened, around: Exchange, early?: (content: Content) => boolean): Promise<Content> {
+  const { status, headers, isEvents, rest } = opened;
+  if (isEvents) return { body: await lastOf(opened, around) };
+  const type = headers["content-type"] ?? "";
+  const beginning = rest && opened.beginning.length < sniffBytes ? await readHead(joined(opened.beginning, rest)) : opened.beginning;
+  if (!rest || beginning.length < sniffBytes) return parse(beginning, type, around);
+  return receive(beginning, rest, type, around, status, early);
+}
+
+/** The events of an answer, their data parsed where it is JSON. Throws `bad_response` for more than anybody needs. */
+export async function* eventsOf({ beginning, rest, status }: Opened, around: Exchange): AsyncGenerator<{ name: string; body: unknown }> {
+  const sink = sinkFor(around, status);
+  let count = 0;
+  if (rest) await around.ctx.spool.room(passingRoom, around.ctx.signal);
+  try {
+    for await (const event of readEvents(rest ? joined(beginning, rest) : Readable.from([beginning]))) {
+      count += 1;
+      if (count > eventLimit) throw tooMuch(`has more than ${eventLimit} events`);
+      if (count % eventsATurn === 0) await setImmediate();
+      const head = await readHead(event.data);
+      const body = head.length < sniffBytes ? parseText(head, around) : await parseLifted(joined(head, event.data), head, sink, around);
+      if (body === "[DONE]") return;
+      yield { name: event.name, body };
+    }
+  } catch (error) {
+    throw error instanceof TooManyLines ? tooMuch(error.message) : error;
+  }
+}
+
+/** Events after which others have their turn. */
+const eventsATurn = 50;
+
+/** Where events stand in place of one answer, the last that says something is it. */
+async function lastOf(opened: Opened, around: Exchange): Promise<unknown> {
+  let last: unknown = opened.beginning.toString("utf8");
+  for await (const { body } of eventsOf(opened, around)) if (isPlainObject(body)) last = body;
+  return last;
+}
+
+/** Bytes of an answer by which it shows what it is, white space included. */
+const longestSign = 4096;
+
+/** Whether a text begins as server-sent events do; undefined while it is too short to tell. A data URI is none. */
+function looksLikeEvents(bytes: Buffer): boolean | undefined {
+  const text = bytes
+    .toString("utf8", 0, longestSign)
+    .replace(/^\uFEFF/, "")
+    .trimStart();
+  if (/^(?:data:(?!image\/)|event:|id:|retry:|:)/.test(text) && !"data:image/".startsWith(text)) return true;
+  return ["data:image/", "event:", "retry:", "id:"].some((sign) => sign.startsWith(text)) ? undefined : false;
+}
+
+/** The same chunks, unless they are more than what came over the wire can stand for. */
+async function* inflated({ body }: IncomingAnswer, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const { socket } = body as { socket?: Socket };
+  // One that came compressed is read from what unpacks it.
+  if (!socket || body instanceof IncomingMessage) {
+    yield* chunks;
+    return;
+  }
+  const before = socket.bytesRead;
+  let length = 0;
+  for await (const chunk of chunks) {
+    length += chunk.length;
+    if (isBomb(length, socket.bytesRead - before)) throw tooMuch("is many times larger than what was sent");
+    yield chunk;
+  }
+}
+
+function tooMuch(how: string): ProviderFailure {
+  return new ProviderFailure("bad_response", `the provider's answer ${how}`);
 }
 
 type Content = Pick<Answer, "body" | "picture">;
 
 /** What an answer claims to be is often wrong: JSON is tried first, then a picture's magic number. */
-async function parse(bytes: Buffer, type: string): Promise<Content> {
-  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(bytes, type) };
+async function parse(bytes: Buffer, type: string, around: Exchange): Promise<Content> {
+  if (/^multipart\//i.test(type)) return { body: await bodyOfParts([bytes], type, around) };
   if (sniff(bytes)) return { body: null, picture: { kind: "bytes", bytes } };
+  return { body: parseText(bytes, around) };
+}
+
+/** JSON parsed, and a text as it is where it is none. */
+function parseText(bytes: Buffer, { ctx }: Exchange): unknown {
+  const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
   try {
-    const body: unknown = JSON.parse(bytes.toString("utf8").replace(/^\uFEFF/, ""));
-    if (!isDeep(body)) return { body };
-  } catch {
-    // Told by whoever needed more than a text.
+    const body: unknown = JSON.parse(text);
+    judgeJson(body, jsonBounds(ctx.request.n));
+    return body;
+  } catch (error) {
+    if (error instanceof TooMuchJson) throw tooMuch(error.message);
+    return text; // Told by whoever needed more than a text.
   }
-  return { body: bytes.toString("utf8") };
 }
 
 /** The same for an answer that is not small, so that no picture of it need be in memory. */
@@ -94,31 +198,38 @@ async function receive(
   beginning: Buffer,
   rest: AsyncGenerator<Buffer>,
   type: string,
-  { ctx: { spool, signal } }: Exchange,
+  around: Exchange,
+  status: number,
   early?: (content: Content) => boolean,
 ): Promise<Content> {
+  const { spool, signal } = around.ctx;
   await spool.room(passingRoom, signal);
   const whole = joined(beginning, rest);
-  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(await buffer(whole), type) };
+  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(whole, type, around) };
   if (sniff(beginning)) {
-    const picture = { kind: "stream" as const, head: beginning, stream: Readable.from(rest) };
-    if (!early?.({ body: null, picture })) return { body: null, picture: await spool.take(whole, answerLimit) };
+    const picture = arrivingBytes(beginning, whole);
+    if (!early?.({ body: null, picture })) return { body: null, picture: await spool.take(chunksOf(picture), answerLimit) };
     await readAway(picture, signal);
     return { body: null, picture };
   }
-  const taker: Taker = (picture, soFar) => {
-    const body = soFar(new LongText({ picture }));
-    return !isDeep(body) && early?.({ body }) === true;
-  };
-  return { body: await parseLifted(whole, beginning, keepTexts(spool, answerLimit, signal, early && taker)) };
+  const taker: Taker = (picture, soFar) => early?.({ body: soFar(new LongText({ picture })) }) === true;
+  return { body: await parseLifted(whole, beginning, sinkFor(around, status, early && taker), around) };
 }
 
-/** JSON parsed, and its beginning as a text where it is none. */
-async function parseLifted(whole: AsyncIterable<Buffer>, beginning: Buffer, sink: Sink): Promise<unknown> {
+/** What becomes of the long texts of an answer: pictures are kept, as many as there may be, and of what tells an error nothing. */
+function sinkFor({ ctx: { spool, signal, request } }: Exchange, status = 200, taker?: Taker): Sink {
+  const most = status < 400 ? 2 * mostPictures(request.n) : 0;
+  return keepTexts(spool, signal, { limit: answerLimit, words: wordsLimit, most, whole: true, taker });
+}
+
+/** JSON parsed, and its beginning as a text where it is none; then the rest is not waited for. */
+async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buffer, sink: Sink, { ctx }: Exchange): Promise<unknown> {
   try {
-    const body = await liftJson(whole, sink);
-    if (!isDeep(body)) return body;
+    if (/^(?:\xef\xbb\xbf)?\s*[[{]/.test(beginning.toString("latin1")))
+      return await liftJson(whole, sink, { bounds: jsonBounds(ctx.request.n) });
+    await whole.return?.();
   } catch (error) {
+    if (error instanceof TooMuchJson) throw tooMuch(error.message);
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
   }
   return beginning.toString("utf8");
@@ -133,25 +244,29 @@ async function authorized(
   return key !== undefined && authorize && mayCarryKey(url) ? authorize(request, key, ctx.signal) : request;
 }
 
-/** What is nested so deep is no answer, and would wear out what walks it. */
-function isDeep(body: unknown): boolean {
-  let level = [body];
-  for (let depth = 0; depth < 100 && level.length > 0; depth += 1)
-    level = level.flatMap((item) => (Array.isArray(item) ? (item as unknown[]) : isPlainObject(item) ? Object.values(item) : []));
-  return level.length > 0;
-}
-
 /** The parts of a multipart answer by name: JSON parsed, pictures as their bytes. */
-async function bodyOfParts(bytes: Buffer, type: string): Promise<Record<string, unknown>> {
+async function bodyOfParts(
+  bytes: AsyncIterable<Buffer> | Iterable<Buffer>,
+  type: string,
+  around: Exchange,
+): Promise<Record<string, unknown>> {
   try {
-    const parts = await readParts(bytes, type);
-    return Object.fromEntries(parts.map(({ name, type: kind, content }) => [name, bodyOfPart(content, kind)]));
+    return Object.fromEntries(
+      await readParts(bytes, type, async ({ name, type: kind }, content) => [name, await bodyOfPart(content, kind, around)]),
+    );
   } catch (cause) {
+    if (cause instanceof ProviderFailure) throw cause;
     throw new ProviderFailure("bad_response", "the provider's answer of several parts was not understood", { cause });
   }
 }
 
-function bodyOfPart(content: Buffer, type: string): unknown {
-  if (/json/.test(type)) return JSON.parse(content.toString("utf8"));
-  return sniff(content) ? new LongText({ picture: { kind: "bytes", bytes: content } }) : content.toString("utf8");
+async function bodyOfPart(content: Readable, type: string, around: Exchange): Promise<unknown> {
+  const chunks = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const beginning = await readHead(chunks);
+  const whole = joined(beginning, chunks);
+  if (/json/.test(type)) return liftJson(whole, sinkFor(around), { bounds: jsonBounds(around.ctx.request.n) });
+  if (sniff(beginning))
+    return new LongText({ picture: await around.ctx.spool.take(chunksOf(arrivingBytes(beginning, whole)), answerLimit) });
+  for (let next = await whole.next(); !next.done;) next = await whole.next();
+  return beginning.toString("utf8");
 }

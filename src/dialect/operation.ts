@@ -4,7 +4,7 @@ import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import type { Result } from "../plugin/context.ts";
-import { call, exchange, readAnswer, type Answer, type Early } from "./answer.ts";
+import { call, exchange, open, readAnswer, type Answer, type Early } from "./answer.ts";
 import { compileBefore, type BeforeSpec } from "./before.ts";
 import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
 import { answerCondition, compileRule, tellingFields, usualFailure, usualOf, type RuleSpec } from "./failure.ts";
@@ -12,7 +12,7 @@ import { compilePoll, type PollSpec } from "./poll.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
 import { compileResult, isPlain, type ResultSpec } from "./result.ts";
 import { hide, hiddenFrom, masked, withoutSecrets } from "./secrets.ts";
-import { compileStream, type StreamSpec } from "./stream.ts";
+import { compileStream, usualStream, type StreamSpec } from "./stream.ts";
 
 export interface OperationSpec {
   /** Calls made before the submission, such as an upload; their answers' bodies are `before.<name>`. */
@@ -76,7 +76,7 @@ export function compileOperation(
   const over =
     spec.stream &&
     compileOver(spec.stream.request ?? {}, spec.request, [...path, "stream", "request"], { ...options, names: names.request });
-  const listen = spec.stream && compileStream(spec.stream, [...path, "stream"], { ...options, names, uses: new Set() });
+  const listen = compileStream(spec.stream ?? usualStream, [...path, "stream"], { ...options, names, uses: new Set() });
 
   const begin = async (around: Exchange): Promise<Record<string, unknown>> => {
     const bodies: Record<string, unknown> = {};
@@ -144,21 +144,28 @@ export function compileOperation(
 
   const submitted = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
     const { request, before: bodies, streamed } = prepared;
-    const incoming = await call(request, around, around.events?.accepted);
-    const isStream = streamed && incoming.status < 300 && /^text\/event-stream\b/i.test(incoming.headers["content-type"] ?? "");
-    if (!isStream || !listen || !around.events?.show)
-      return finish(good(await readAnswer(incoming, around, early), around, success), around, bodies).catch(accepted);
-    const tellsFailure = (event: Answer): void => {
+    const opened = await open(await call(request, around, around.events?.accepted), around);
+    const read = (answer: Answer) => finish(good(answer, around, success), around, bodies).catch(accepted);
+    if (!opened.isEvents || opened.status >= 300) return read(await readAnswer(opened, around, early));
+    const scope = { ...variablesOf(around), before: bodies };
+    const isWhole = (answer: Answer): boolean => {
+      try {
+        const variables = { ...scope, submitted: answer.body, submission: answer, ...answer };
+        return (forms.find(({ applies }) => applies(variables))?.extract(variables, answer).pictures.length ?? 0) > 0;
+      } catch {
+        return false;
+      }
+    };
+    const judgeEvent = (event: Answer): void => {
       judge(event, around);
       if (saysError(event.body)) throw failedInside(usualFailure(usualOf(event)));
     };
-    const scope = { ...variablesOf(around), before: bodies };
-    const { show } = around.events;
+    const show = streamed ? around.events?.show : undefined;
     const showMasked: typeof show = ({ picture, facts, ...shown }) => {
       const told = masked({ pictures: [picture], facts }, around);
-      return show({ ...shown, picture: told.pictures[0] ?? picture, facts: told.facts });
+      return show?.({ ...shown, picture: told.pictures[0] ?? picture, facts: told.facts }) ?? Promise.resolve();
     };
-    return listen(incoming, { ctx: around.ctx, show: showMasked, scope, judge: tellsFailure });
+    return listen(opened, { around, show: show && showMasked, scope, judge: judgeEvent, isWhole, read });
   };
 
   const order = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
@@ -258,9 +265,11 @@ function fieldsOf(names: readonly string[]): ReadonlySet<string> | undefined {
   return new Set(names.map(fieldOf).filter((field) => field !== undefined));
 }
 
-/** Many relays put an error into an answer of 200. */
+/** Many relays put an error into an answer of 200, or into an event of a stream. */
 function saysError(body: unknown): boolean {
-  return isPlainObject(body) && Boolean(body.error) && !("data" in body && Array.isArray(body.data) && body.data.length > 0);
+  if (!isPlainObject(body)) return false;
+  const isError = Boolean(body.error) || (typeof body.type === "string" && /^(?:.+\.)?(?:error|failed)$/.test(body.type));
+  return isError && !("data" in body && Array.isArray(body.data) && body.data.length > 0);
 }
 
 /** A 200 has no status of its own to judge by: unless its code says more, the provider failed. */

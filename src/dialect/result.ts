@@ -1,3 +1,4 @@
+// Finds the pictures in a provider's answer, and what is said of them.
 import { clientError, ProviderFailure } from "../errors.ts";
 import { isPlainObject, missing, MissingValue, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
@@ -5,11 +6,14 @@ import type { Path, Report, Template, TemplateOptions } from "../expression/rend
 import { compileTemplate, compileUrl } from "../expression/template.ts";
 import { readBase64 } from "../picture/base64.ts";
 import { headOf, type LocalData } from "../picture/convert.ts";
+import { CutPicture, isCut } from "../picture/cut.ts";
 import { LongText } from "../picture/lift.ts";
 import type { Picture } from "../picture/picture.ts";
 import { sniff } from "../picture/sniff.ts";
 import type { Result } from "../plugin/context.ts";
+import { readSize } from "../size/parse.ts";
 import type { Answer } from "./answer.ts";
+import { mostPictures } from "./bounds.ts";
 import type { CallSpec } from "./call.ts";
 import { answerCondition, compileRule, type RuleSpec } from "./failure.ts";
 
@@ -91,7 +95,7 @@ export function compileResult(
     if (spec.bytes) result.pictures.push(fromData(answer.picture));
     else if (givesPictures)
       collect(
-        listOf(isEvent && !images ? [variables.body] : read(images, variables)),
+        listOf(isEvent && !images ? [variables.body] : read(images, variables)).slice(0, mostPictures(askedFor(variables))),
         (image, index) => one({ ...variables, image, index }, answer),
         result,
       );
@@ -100,9 +104,20 @@ export function compileResult(
       if (name === "metadata" && isPlainObject(value)) result.metadata = value;
       else if (value !== undefined) result.facts[name] = value;
     }
+    result.pictures = result.pictures.map((picture) => sized(picture, result.facts.size));
     return result;
   };
   return { applies, extract };
+}
+
+function askedFor({ request }: Variables): number {
+  return isPlainObject(request) && typeof request.n === "number" ? request.n : 1;
+}
+
+/** A picture whose bytes are not here has the size that the answer says, until somebody looks. */
+function sized(picture: Picture, said: unknown): Picture {
+  const { width, height } = (typeof said === "string" && readSize(said)) || {};
+  return picture.data.kind === "url" && picture.width === undefined && width && height ? { ...picture, width, height } : picture;
 }
 
 function listOf(list: unknown): unknown[] {
@@ -152,17 +167,27 @@ function fromUrl(value: unknown, base: string | undefined): Picture | undefined 
 
 function fromBase64(value: unknown): Picture | undefined {
   if (value === undefined) return undefined;
-  if (value instanceof LongText) return fromData(value.picture);
+  if (value instanceof LongText) {
+    if (value.cut) throw cutPicture();
+    return fromData(value.picture);
+  }
   const found = typeof value === "string" ? readBase64(Buffer.from(value)) : undefined;
   const seen = found && sniff(headOf({ kind: "base64", ascii: found.ascii }));
   if (!seen) throw notAPicture();
+  if (isCut(found.ascii, "base64")) throw cutPicture();
   return { ...seen, data: { kind: "base64", ascii: found.ascii } };
 }
 
 function fromData(data: LocalData | undefined): Picture {
   const seen = data && sniff(headOf(data));
   if (!seen) throw notAPicture();
+  if (data.kind === "bytes" && isCut(data.bytes, "bytes")) throw cutPicture();
   return { ...seen, data };
+}
+
+/** It may be paid for, but half a picture is nobody's picture. */
+function cutPicture(): ProviderFailure {
+  return new ProviderFailure("bad_response", new CutPicture().message);
 }
 
 function notAPicture(): ProviderFailure {

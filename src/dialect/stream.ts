@@ -1,15 +1,14 @@
+// Reads a provider's stream of events, as the channel describes them or as most providers write them.
 import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
-import type { Variables } from "../expression/cel.ts";
+import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
-import { bodyOf, type IncomingAnswer } from "../net/send.ts";
-import { readEvents } from "../net/sse.ts";
-import { passingRoom } from "../picture/spool.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
-import type { PluginContext, Result } from "../plugin/context.ts";
+import type { Result } from "../plugin/context.ts";
 import { itemError } from "../plugin/outcomes.ts";
-import { answerLimit, readData, type Answer } from "./answer.ts";
-import type { LaidOver } from "./call.ts";
+import { eventsOf, type Answer, type Opened } from "./answer.ts";
+import { mostPictures } from "./bounds.ts";
+import type { Exchange, LaidOver } from "./call.ts";
 import { saidBy } from "./failure.ts";
 import { compileResult, type ResultOptions, type ResultSpec } from "./result.ts";
 
@@ -23,20 +22,40 @@ export interface StreamSpec {
 }
 
 interface Listening {
-  ctx: Pick<PluginContext, "request" | "spool" | "signal" | "log">;
-  show: NonNullable<Events["show"]>;
+  around: Exchange;
+  /** Absent where nobody waits for pictures before all are there. */
+  show: Events["show"];
   scope: Variables;
   /** Throws for an event that tells of a failure. */
   judge: (answer: Answer) => void;
+  /** Whether an event is an answer as it would be without a stream, with pictures. */
+  isWhole: (answer: Answer) => boolean;
+  /** Reads such an answer. Where none has pictures and no stream was asked for, the last event that says something is taken for it. */
+  read: (answer: Answer) => Promise<Result>;
 }
 
 /**
- * Read a provider's events and show the pictures as they come. Resolves with what was said beside them. Throws `ProviderFailure` where
- * no finished one came: `bad_response` for a stream that is cut or ends too early.
+ * Read a provider's events and show the pictures as they come. Resolves with what was said beside them, and with what was not shown.
+ * Throws `ProviderFailure` where no finished one came: `bad_response` for a stream that is cut or ends too early.
  */
-export type ReadStream = (incoming: IncomingAnswer, listening: Listening) => Promise<Result>;
+export type ReadStream = (opened: Opened, listening: Listening) => Promise<Result>;
 
-const done = Buffer.from("[DONE]");
+/** Events as most providers write them, for a channel that describes none: some send them though nobody asked. */
+export const usualStream: StreamSpec = {
+  partial: { when: 'body.type.endsWith(".partial_image")', index: "${body.?partial_image_index}" },
+  result: {
+    when: 'body.type.endsWith(".completed")',
+    url: "${image.?url}",
+    base64: "${image.?b64_json}",
+    revised_prompt: "${image.?revised_prompt}",
+    created: "${body.?created_at}",
+    usage: "${body.?usage}",
+    size: "${body.?size}",
+    quality: "${body.?quality}",
+    output_format: "${body.?output_format}",
+    background: "${body.?background}",
+  },
+};
 
 export function compileStream(spec: StreamSpec, path: Path, options: ResultOptions): ReadStream {
   const compile = (form: ResultSpec, at: Path) => compileResult(form, at, { ...options, isEvent: true });
@@ -48,16 +67,23 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
   const place =
     index === undefined ? undefined : compileTemplate(index, [...path, "partial", "index"], { ...options, names: options.names.answer });
 
-  return async (incoming, { ctx, show, scope, judge }) => {
+  return async (opened, { around, show: showNow, scope, judge, isWhole, read }) => {
+    const { ctx } = around;
     const result = emptyResult();
     const failures: ProviderFailure[] = [];
+    const most = mostPictures(ctx.request.n);
     let [heard, sketches, shown] = [0, 0, 0];
+    let whole: Answer | undefined;
+    let last: Answer | undefined;
+    const keep: typeof showNow = ({ picture }) => Promise.resolve(void result.pictures.push(picture));
+    const show = showNow ?? keep;
 
     const hear = async (answer: Answer, variables: Variables): Promise<void> => {
       const form = forms.find(({ applies }) => applies(variables));
       if (partial?.applies(variables)) {
         const at = Number(saidBy(place, variables) ?? sketches);
         sketches += 1;
+        if (sketches > most || !showNow) return;
         // One that cannot be shown is no reason to lose the finished picture.
         try {
           const { pictures, facts } = partial.extract(variables, answer);
@@ -74,23 +100,30 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
             Object.assign(result.facts, facts);
             if (metadata) result.metadata = { ...result.metadata, ...metadata };
             for (const picture of pictures) {
+              if (shown === most) throw new ProviderFailure("bad_response", `the provider's stream has more than ${most} pictures`);
               await show({ picture, facts });
               shown += 1;
             }
           },
           (failure) => failures.push(withoutProof(failure)),
         );
-      } else judge(answer);
+      } else {
+        judge(answer);
+        if (isPlainObject(answer.body)) last = answer;
+        if (isWhole(answer)) whole = answer;
+      }
       heard += 1;
     };
 
     await unlessFailed(
       async () => {
-        await ctx.spool.room(passingRoom, ctx.signal);
-        for await (const { name, data } of readEvents(bodyOf(incoming, answerLimit, ctx.signal))) {
-          if (data.equals(done)) break;
-          const answer: Answer = { status: incoming.status, headers: incoming.headers, body: await readData(data, ctx) };
-          await hear(answer, { ...scope, ...answer, event: name });
+        for await (const { name, body } of eventsOf(opened, around)) {
+          const said = isPlainObject(body) ? body : {};
+          // The type of an event stands in its data, before it, or in both.
+          const type = typeof said.type === "string" ? said.type : name;
+          const typed = isPlainObject(body) && body.type === undefined && name !== "" ? { ...body, type: name } : body;
+          const answer: Answer = { status: opened.status, headers: opened.headers, body: typed };
+          await hear(answer, { ...scope, ...answer, event: name || type });
         }
       },
       (failure) => {
@@ -98,6 +131,9 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
         if (shown < ctx.request.n) failures.push(heard === 0 ? failure : withoutProof(failure));
       },
     );
+    // Who was asked for a stream has told its end; else it is the answer, such as a task's number.
+    const answer = whole ?? (showNow ? undefined : last);
+    if (shown === 0 && failures.length === 0 && answer) return read(answer);
     if (shown === 0) throw failures[0] ?? new ProviderFailure("bad_response", "the provider's stream ended without a picture");
     result.errors.push(...failures.map(itemError));
     return result;

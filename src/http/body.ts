@@ -93,7 +93,7 @@ async function lifted(
   spool: Pick<SpoolScope, "take">,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const keep = keepTexts(spool, body, signal);
+  const keep = keepTexts(spool, signal, { limit: body });
   let left = limit;
   let images = 0;
   const sink: Sink = async (text, soFar) => {
@@ -107,7 +107,7 @@ async function lifted(
     return decoded(kept.text.bytes);
   };
   try {
-    return await liftJson(chunks, sink, decoded);
+    return await liftJson(chunks, sink, { decode: decoded });
   } catch (error) {
     if (error instanceof RangeError) throw new GatewayError("invalid_json", "the body is nested too deep", { cause: error });
     if (error instanceof TooLong) throw tooLong(limit, error);

@@ -119,7 +119,7 @@ async function readImage(part: Part, field: string, { limits, spool, signal }: A
   try {
     if (sniff(beginning) || (isFile(part) && !textual.test(start)))
       return new FormFile(await spool.take(whole, limits.file), part.fileName ?? "");
-    const keep = keepTexts(spool, limits.file, signal);
+    const keep = keepTexts(spool, signal, { limit: limits.file });
     let lifted = 0;
     const sink: Sink = async (text, soFar) => {
       if ((lifted += 1) > mostParts)

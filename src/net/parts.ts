@@ -1,37 +1,58 @@
-import { Readable } from "node:stream";
+// Reads multipart bodies that are no client's: providers' answers, and what the gateway itself has written.
+import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import busboy from "@fastify/busboy";
 
-/** One part of a multipart body. A text has no file name. */
-export interface Part {
+/** What the head of one part says. A text has no file name. */
+export interface PartHead {
   name: string;
   fileName?: string;
   type: string;
-  content: Buffer;
 }
 
 const most = 1000;
 
-/** Read a multipart body that is here whole. Rejects with an Error for one that is broken. */
-export function readParts(bytes: Buffer, type: string): Promise<Part[]> {
-  return new Promise((resolve, reject) => {
-    const parts: Part[] = [];
-    const parser = new busboy.Busboy({
-      headers: { "content-type": type },
-      limits: { parts: most, headerPairs: 100, fieldSize: bytes.length + 1 },
-    });
-    parser.on("file", (name, stream, fileName, _encoding, kind) => {
-      // It ends after what stands behind it was read, and keeps its place.
-      const part: Part = { name, fileName, type: kind, content: Buffer.alloc(0) };
-      parts.push(part);
-      const chunks: Buffer[] = [];
-      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.on("end", () => (part.content = Buffer.concat(chunks)));
-    });
-    parser.on("field", (name, value, _nameCut, _valueCut, _encoding, kind) =>
-      parts.push({ name, type: kind, content: Buffer.from(value) }),
-    );
-    parser.on("error", reject);
-    parser.on("finish", () => resolve(parts));
-    Readable.from([bytes]).pipe(parser);
+/**
+ * Read a multipart body as it arrives. `read` gets the content of each part, which must be read to its end. Resolves with what it made of
+ * them, in order; rejects with an Error for a body that is broken, or with what `read` or the body fails with.
+ */
+export async function readParts<T>(
+  body: AsyncIterable<Buffer> | Iterable<Buffer>,
+  type: string,
+  read: (head: PartHead, content: Readable) => Promise<T>,
+): Promise<T[]> {
+  const parser = new busboy.Busboy({
+    headers: { "content-type": type },
+    limits: { parts: most, headerPairs: 100 },
+    isPartAFile: () => true,
   });
+  const parts: Promise<T>[] = [];
+  const contents: Readable[] = [];
+  const ended = new Promise<void>((resolve, reject) => {
+    parser.once("finish", resolve).on("error", reject);
+    parser.on("file", (name: string | undefined, content, fileName: string | undefined, _encoding, kind) => {
+      contents.push(content);
+      const part = read({ name: name ?? "", fileName, type: kind }, content);
+      part.catch(reject);
+      parts.push(part);
+    });
+  });
+  ended.catch(() => undefined); // It is heard below, if the body does not fail first.
+  // What the parser throws, it throws while it is written to.
+  const write = (chunk: Buffer) =>
+    new Promise<void>((resolve, reject) => parser.write(chunk, (error?: Error | null) => (error ? reject(error) : resolve())));
+  try {
+    for await (const chunk of body) await Promise.race([write(chunk), ended]);
+    parser.end();
+    await ended;
+    return await Promise.all(parts);
+  } finally {
+    for (const content of contents) content.on("error", () => undefined).destroy();
+    parser.destroy();
+  }
+}
+
+/** The parts of a multipart body that is here whole. Rejects with an Error for one that is broken. */
+export function partsOf(body: Buffer, type: string): Promise<(PartHead & { content: Buffer })[]> {
+  return readParts([body], type, async (head, content) => ({ ...head, content: await buffer(content) }));
 }

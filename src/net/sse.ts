@@ -1,27 +1,82 @@
-/** One server-sent event. The data stays bytes: it may hold a whole picture. */
+// Reads server-sent events while they arrive, piece by piece: one may hold a whole picture.
+import { setImmediate } from "node:timers/promises";
+import { gather } from "../picture/pieces.ts";
+
+/** One event. Its data must be read before the next is asked for; what is not read is read away. */
 export interface ServerEvent {
-  /** Empty where the sender names none. */
+  /** Empty where the sender names none. Certain once the data has been read, since the name may stand behind it. */
   name: string;
-  data: Buffer;
+  data: AsyncIterableIterator<Buffer>;
 }
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** The events of a stream as they come. One that is not closed by an empty line counts too: many a sender leaves the last so. */
-export async function* readEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator<ServerEvent> {
-  let name = "";
-  let data: Buffer[] = [];
-  for await (const line of linesOf(chunks)) {
-    if (line.length === 0) {
-      if (data.length > 0) yield { name, data: joined(data) };
-      name = "";
-      data = [];
-    } else if (fieldOf(line) === "data") data.push(valueOf(line));
-    else if (fieldOf(line) === "event") name = valueOf(line).toString("utf8");
+/** A line without its end. `rest` yields what is behind the beginning of one that is long, and must be read through. */
+interface Line {
+  head: Buffer;
+  rest?: AsyncIterable<Buffer>;
+}
+
+/** From this length on a line is handed on before it has ended. */
+const longLine = 64 * 1024;
+
+/** Lines that a stream may have, pictures in lines of 76 characters included. */
+const mostLines = 2_000_000;
+
+/** Lines after which others have their turn. */
+const linesATurn = 1000;
+
+/** More came than may. */
+export class TooManyLines extends Error {
+  constructor() {
+    super(`has more than ${mostLines} lines`);
+    this.name = "TooManyLines";
   }
-  if (data.length > 0) yield { name, data: joined(data) };
+}
+
+/**
+ * The events of a stream as they come. One that is not closed by an empty line counts too: many a sender leaves the last so.
+ * Throws `TooManyLines`, or the source's own error.
+ */
+export async function* readEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator<ServerEvent> {
+  const lines = linesOf(chunks);
+  let name = "";
+  try {
+    for (let next = await lines.next(); !next.done; next = await lines.next()) {
+      const line = next.value;
+      const field = fieldOf(line.head);
+      if (field === "data") {
+        const event = { name } as ServerEvent;
+        const pieces = dataOf(line, lines, event);
+        event.data = withoutReturn(pieces);
+        yield event;
+        await readAway(pieces);
+        name = "";
+      } else if (field === "event") name = valueOf(line.head).toString("utf8");
+      else if (line.head.length === 0) name = "";
+    }
+  } finally {
+    await lines.return(undefined);
+  }
+}
+
+/** The data of the event that begins with this line; several lines of it are one text. */
+async function* dataOf(first: Line, lines: AsyncIterator<Line>, event: ServerEvent): AsyncGenerator<Buffer> {
+  let begun = false;
+  for (let line = first; line.head.length > 0;) {
+    const field = fieldOf(line.head);
+    if (field === "data") {
+      if (begun) yield Buffer.of(lineFeed);
+      begun = true;
+      yield valueOf(line.head);
+      if (line.rest) yield* line.rest;
+    } else if (field === "event") event.name = valueOf(line.head).toString("utf8");
+    const next = await lines.next();
+    if (next.done) return;
+    line = next.value;
+  }
 }
 
 /** The field's name; a comment has none. Only its beginning is read: a line may be as long as a picture. */
@@ -35,50 +90,84 @@ function valueOf(line: Buffer): Buffer {
   return line.subarray(line[colon + 1] === 0x20 ? colon + 2 : colon + 1);
 }
 
-/** Several lines of data are one text. */
-function joined(lines: readonly Buffer[]): Buffer {
-  const [only, ...others] = lines;
-  return only && others.length === 0
-    ? only
-    : Buffer.concat(lines.flatMap((line, index) => (index > 0 ? [Buffer.of(lineFeed), line] : [line])));
+/** Whoever stops reading a part does not end what it is read from. */
+function withoutReturn(pieces: AsyncGenerator<Buffer>): AsyncIterableIterator<Buffer> {
+  const plain: AsyncIterableIterator<Buffer> = { next: () => pieces.next(), [Symbol.asyncIterator]: () => plain };
+  return plain;
 }
 
-/** The lines of a text without what ends them: LF, CRLF or CR, wherever the chunks are cut. */
-async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let first = true;
-  let begun: Buffer[] = [];
+async function readAway(pieces: AsyncIterator<Buffer>): Promise<void> {
+  for (let next = await pieces.next(); !next.done;) next = await pieces.next();
+}
+
+/** The lines of a text: LF, CRLF or CR ends them, wherever the chunks are cut. */
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, undefined> {
+  const source = chunks[Symbol.asyncIterator]();
+  let chunk: Buffer = Buffer.alloc(0);
+  let from = 0; // What comes before it in the chunk is dealt with.
+  // Where the next of each kind of end is: each is looked for by itself, and once, so that a long line costs two native searches.
+  let [feed, carriage] = [-1, -1];
   let endedByReturn = false;
-  const complete = (rest: Buffer): Buffer => {
-    const line = begun.length > 0 ? Buffer.concat([...begun, rest]) : rest;
-    begun = [];
-    const marked = first && line.subarray(0, 3).equals(byteOrderMark);
-    first = false;
-    return marked ? line.subarray(3) : line;
-  };
-  for await (const chunk of chunks) {
-    let from = endedByReturn && chunk[0] === lineFeed ? 1 : 0;
-    endedByReturn = chunk.at(-1) === carriageReturn;
-    for (const end of lineEnds(chunk, from)) {
-      if (end < from) continue;
-      yield complete(chunk.subarray(from, end));
-      from = chunk[end] === carriageReturn && chunk[end + 1] === lineFeed ? end + 2 : end + 1;
-    }
-    if (from < chunk.length) begun.push(chunk.subarray(from));
-  }
-  if (begun.length > 0) yield complete(Buffer.alloc(0));
-}
+  let count = 0;
 
-/** Where lines end, in order. Each kind of end is looked for by itself, and once, so that a long line costs two native searches. */
-function* lineEnds(chunk: Buffer, from: number): Generator<number> {
-  let feed = chunk.indexOf(lineFeed, from);
-  let carriage = chunk.indexOf(carriageReturn, from);
-  while (feed !== -1 || carriage !== -1) {
-    if (carriage === -1 || (feed !== -1 && feed < carriage)) {
-      yield feed;
-      feed = chunk.indexOf(lineFeed, feed + 1);
-    } else {
-      yield carriage;
-      carriage = chunk.indexOf(carriageReturn, carriage + 1);
+  const advance = async (): Promise<boolean> => {
+    const next = await source.next();
+    if (next.done) return false;
+    chunk = next.value;
+    from = endedByReturn && chunk[0] === lineFeed ? 1 : 0;
+    if (chunk.length > 0) endedByReturn = false;
+    [feed, carriage] = [chunk.indexOf(lineFeed, from), chunk.indexOf(carriageReturn, from)];
+    return true;
+  };
+
+  /** The rest of the line as far as the chunk has it. */
+  const take = (): { piece: Buffer; ended: boolean } => {
+    if (feed !== -1 && feed < from) feed = chunk.indexOf(lineFeed, from);
+    if (carriage !== -1 && carriage < from) carriage = chunk.indexOf(carriageReturn, from);
+    const end = feed === -1 || carriage === -1 ? Math.max(feed, carriage) : Math.min(feed, carriage);
+    const piece = chunk.subarray(from, end === -1 ? chunk.length : end);
+    from = end === -1 ? chunk.length : end + 1;
+    if (chunk[end] === carriageReturn) {
+      endedByReturn = from === chunk.length;
+      if (chunk[from] === lineFeed) from += 1;
     }
+    return { piece, ended: end !== -1 };
+  };
+
+  async function* restOfLine(): AsyncGenerator<Buffer> {
+    for (let ended = false; !ended && (await advance());) {
+      const taken = take();
+      ended = taken.ended;
+      yield taken.piece;
+    }
+  }
+
+  try {
+    while (from < chunk.length || (await advance())) {
+      if (from === chunk.length) continue;
+      const begun: Buffer[] = [];
+      let length = 0;
+      let ended = false;
+      do {
+        const taken = take();
+        ended = taken.ended;
+        length += taken.piece.length;
+        gather(begun, taken.piece);
+      } while (!ended && length < longLine && (await advance()));
+      const whole = Buffer.concat(begun);
+      const head = count === 0 && whole.subarray(0, 3).equals(byteOrderMark) ? whole.subarray(3) : whole;
+      count += 1;
+      if (count > mostLines) throw new TooManyLines();
+      if (count % linesATurn === 0) await setImmediate();
+      // What is short has ended, with the body if not before.
+      if (ended || length < longLine) yield { head };
+      else {
+        const rest = restOfLine();
+        yield { head, rest: withoutReturn(rest) };
+        await readAway(rest);
+      }
+    }
+  } finally {
+    await source.return?.();
   }
 }

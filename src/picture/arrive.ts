@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
 import { ProviderFailure } from "../errors.ts";
 import { decodedBase64, guessHead, NotBase64, prefixOf, standardBase64 } from "./base64.ts";
+import { CutPicture, untilItsEnd } from "./cut.ts";
 import { LongText, type Sink } from "./lift.ts";
 import type { PictureData } from "./picture.ts";
-import type { SpoolScope } from "./spool.ts";
+import { TooLarge, type KeptData, type SpoolScope } from "./spool.ts";
 import { sniff } from "./sniff.ts";
 
 type Arriving = Extract<PictureData, { kind: "stream" }>;
@@ -11,18 +12,36 @@ type Arriving = Extract<PictureData, { kind: "stream" }>;
 /** Takes a picture that is still arriving, with what the document is so far; false when it must be whole first. */
 export type Taker = (data: Arriving, soFar: (value: unknown) => unknown) => boolean;
 
+/** What is kept of a document's long texts, where its writer is not trusted with more. */
+export interface Keeping {
+  /** Bytes of one text. */
+  limit: number;
+  /** Bytes of one that is no picture; as many as of any other when omitted. What is longer is not kept. */
+  words?: number;
+  /** How many texts; those behind them are not kept. All when omitted. */
+  most?: number;
+  /** Whether a picture must have its own end. */
+  whole?: boolean;
+  taker?: Taker;
+}
+
 /**
  * What becomes of a document's long texts: a picture's base64 is decoded as it arrives, any other text is kept as it is, both by the
- * spool and at most `limit` bytes. The first picture is offered to `taker`, who may read it from the wire.
+ * spool. The first picture is offered to `taker`, who may read it from the wire.
  */
-export function keepTexts(spool: Pick<SpoolScope, "take">, limit: number, signal: AbortSignal, taker?: Taker): Sink {
+export function keepTexts(spool: Pick<SpoolScope, "take">, signal: AbortSignal, keeping: Keeping): Sink {
+  const { limit, words = limit, most = Infinity, whole: mustEnd = false, taker } = keeping;
   let offered = taker === undefined;
+  let left = most;
   return async (text, soFar) => {
+    if (left === 0) return new LongText({});
+    left -= 1;
     const { value: beginning } = (await text.next()) as { value: Buffer };
     const head = guessHead(beginning);
     const whole = joined(beginning, text);
-    if (!sniff(head)) return new LongText({ text: await spool.take(whole, limit) });
-    const standard = standardBase64(whole);
+    if (!sniff(head)) return new LongText({ text: await unlessLonger(spool.take(whole, words), words < limit) });
+    const spelled = standardBase64(whole);
+    const standard = mustEnd ? untilItsEnd(spelled, "base64") : spelled;
     if (taker && !offered) {
       offered = true;
       const { picture, ended } = arriving(head, standard);
@@ -34,10 +53,19 @@ export function keepTexts(spool: Pick<SpoolScope, "take">, limit: number, signal
     try {
       return new LongText({ picture: await spool.take(decodedBase64(standard), limit), prefix: prefixOf(beginning) });
     } catch (error) {
-      if (error instanceof NotBase64) return new LongText({});
+      if (error instanceof NotBase64 || error instanceof CutPicture) return new LongText({ cut: error instanceof CutPicture });
       throw error;
     }
   };
+}
+
+async function unlessLonger(kept: Promise<KeptData>, mayBe: boolean): Promise<KeptData | undefined> {
+  try {
+    return await kept;
+  } catch (error) {
+    if (mayBe && error instanceof TooLarge) return undefined;
+    throw error;
+  }
 }
 
 /** `ended` resolves once the text of the picture has been read, or will not be read further. */
@@ -49,11 +77,17 @@ function arriving(head: Buffer, standard: AsyncIterable<Buffer>): { picture: Arr
   return { picture: { kind: "stream", head, ascii: chunks, stream }, ended };
 }
 
+/** A picture that is the answer itself, from its first bytes on. */
+export function arrivingBytes(head: Buffer, whole: AsyncIterable<Buffer>): Arriving {
+  return { kind: "stream", head, stream: Readable.from(after(head.length, toItsEnd(untilItsEnd(whole, "bytes")))) };
+}
+
 async function* toItsEnd(chunks: AsyncIterable<Buffer>, ended?: () => void): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of chunks) yield chunk;
   } catch (error) {
-    throw error instanceof NotBase64 ? new ProviderFailure("bad_response", "the provider's picture is not base64 to its end") : error;
+    if (error instanceof NotBase64) throw new ProviderFailure("bad_response", "the provider's picture is not base64 to its end");
+    throw error instanceof CutPicture ? new ProviderFailure("bad_response", error.message) : error;
   } finally {
     ended?.();
   }

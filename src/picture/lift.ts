@@ -1,19 +1,24 @@
 import { randomBytes } from "node:crypto";
 import type { LocalData } from "./convert.ts";
+import { createGauge, type JsonBounds } from "./json-gauge.ts";
+import { gather } from "./pieces.ts";
 import type { KeptData } from "./spool.ts";
 
 /** A long text of somebody's JSON, kept as bytes. Expressions hand it on; nothing reads it as a string. */
 export class LongText {
   /** The bytes of a picture, where the text is one's base64. */
   readonly picture: LocalData | undefined;
-  /** The text's own bytes, where it is anything else; neither where it began as a picture and is none. */
+  /** The text's own bytes, where it is anything else; neither where it began as a picture and is none, or is more than was kept. */
   readonly text: KeptData | undefined;
+  /** Set where it is a picture whose end is missing, which is not kept. */
+  readonly cut: boolean;
   /** What stood before a picture's base64: the beginning of a data URI, or nothing. */
   readonly prefix: string;
 
-  constructor({ picture, text, prefix = "" }: { picture?: LocalData; text?: KeptData; prefix?: string }) {
+  constructor({ picture, text, cut = false, prefix = "" }: { picture?: LocalData; text?: KeptData; cut?: boolean; prefix?: string }) {
     this.picture = picture;
     this.text = text;
+    this.cut = cut;
     this.prefix = prefix;
   }
 
@@ -47,17 +52,29 @@ const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 const quote = 0x22;
 const backslash = 0x5c;
 
+const unbounded: JsonBounds = { text: Infinity, values: Infinity, depth: Infinity };
+
 /**
  * Parse JSON while it arrives. Long texts go through `sink`, in turn, so that a picture's base64 is never a string and need not be in
- * memory. `decode` reads the text around them. Rejects with `SyntaxError` for what is not JSON, or with the source's, the sink's or the
- * decoder's own error.
+ * memory. `decode` reads the text around them. Rejects with `SyntaxError` for what is not JSON, with `TooMuchJson` for more than
+ * `bounds`, or with the source's, the sink's or the decoder's own error.
  */
-export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink, decode = utf8): Promise<unknown> {
+export async function liftJson(
+  chunks: AsyncIterable<Buffer>,
+  sink: Sink,
+  { decode = utf8, bounds = unbounded }: { decode?: (bytes: Buffer) => string; bounds?: JsonBounds } = {},
+): Promise<unknown> {
   const source = chunks[Symbol.asyncIterator]();
+  const gauge = createGauge(bounds);
   const small: Buffer[] = [];
   const lifted: unknown[] = [];
   let chunk: Buffer = Buffer.alloc(0);
   let from = 0; // What comes before it in the chunk is dealt with.
+
+  const keep = (piece: Buffer) => {
+    gauge.kept(piece.length);
+    gather(small, piece);
+  };
 
   const advance = async (): Promise<boolean> => {
     const next = await source.next();
@@ -89,22 +106,24 @@ export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink, decode
     const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
     const soFar = (value: unknown) => {
       const beginning = decode(Buffer.concat(small));
-      return parseSmall(`${beginning}${mark}${lifted.length}"${closing(beginning)}`, [...lifted, value]);
+      return parseSmall(`${beginning}${mark}${lifted.length}"${gauge.closing()}`, [...lifted, value]);
     };
     const value = await sink(text, soFar);
     for (let next = await pieces.next(); !next.done;) next = await pieces.next();
-    small.push(Buffer.from(`${mark}${lifted.length}`));
+    keep(Buffer.from(`${mark}${lifted.length}`));
     lifted.push(value);
   }
 
   try {
     while (await advance()) {
       if (small.length === 0 && chunk.subarray(0, 3).equals(byteOrderMark)) from = 3;
+      let outside = from; // Where what is no text begins.
       for (let start = chunk.indexOf(quote, from); start !== -1;) {
+        gauge.between(chunk, outside, start);
         let end = endOfText(chunk, start + 1, 0);
         const length = (end === -1 ? chunk.length : end) - start - 1;
         if (end === -1 || length >= liftFrom) {
-          small.push(chunk.subarray(from, start + 1));
+          keep(chunk.subarray(from, start + 1));
           from = start + 1;
           const held: Buffer[] = [];
           let slashes = 0;
@@ -120,11 +139,13 @@ export async function liftJson(chunks: AsyncIterable<Buffer>, sink: Sink, decode
           if (size >= liftFrom) {
             await lift(held, slashes);
             end = from;
-          } else small.push(...held);
+          } else held.forEach(keep);
         }
-        start = chunk.indexOf(quote, end + 1);
+        outside = end + 1;
+        start = chunk.indexOf(quote, outside);
       }
-      small.push(chunk.subarray(from));
+      gauge.between(chunk, outside, chunk.length);
+      keep(chunk.subarray(from));
     }
   } finally {
     await source.return?.();
@@ -157,17 +178,6 @@ function parseSmall(text: string, lifted: readonly unknown[]): unknown {
     if (key.startsWith(mark)) throw new SyntaxError("a name in the JSON is too long");
     return typeof value === "string" && value.startsWith(mark) ? lifted[Number(value.slice(mark.length))] : value;
   });
-}
-
-/** What closes the lists and objects that are open where JSON stops within a text. */
-function closing(beginning: string): string {
-  const open: string[] = [];
-  for (const [sign] of beginning.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
-    if (sign === "{") open.push("}");
-    else if (sign === "[") open.push("]");
-    else if (sign === "}" || sign === "]") open.pop();
-  }
-  return open.reverse().join("");
 }
 
 // In turn: what may be the first half of an escape at the end of a piece, a pair of surrogates, any other escape.

@@ -2,7 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { methods } from "../dialect/call.ts";
-import { readParts } from "../net/parts.ts";
+import { partsOf } from "../net/parts.ts";
 import { isLike, unlike } from "./match.ts";
 
 /** One call that a test expects of the gateway, and the provider's reply. A header that is null must not be there. */
@@ -127,7 +127,7 @@ async function formOf(body: Buffer, type: string): Promise<unknown> {
   if (type.startsWith("application/x-www-form-urlencoded"))
     for (const [name, value] of new URLSearchParams(body.toString("utf8"))) keep(name, value);
   else if (type.startsWith("multipart/form-data")) {
-    for (const part of await readParts(body, type))
+    for (const part of await partsOf(body, type))
       keep(
         part.name,
         part.fileName === undefined

@@ -138,18 +138,18 @@ describe("a task", () => {
     }
   });
 
-  it("with a huge list of pictures is answered in bounded time", async () => {
+  it("with a huge list of pictures is answered with no more than anybody can have ordered", async () => {
     const url = "https://a.example/1";
     polled = say({ status: "ok", images: Array.from({ length: 20_000 }, () => ({ url })) });
     const began = performance.now();
     const { status, json } = await draw(gateway, { model: "dall-e-2", prompt: "x" });
-    expect([status, json.data.length]).to.deep.equal([200, 20_000]);
+    expect([status, json.data.length]).to.deep.equal([200, 64]);
     expect(performance.now() - began).to.be.below(5000);
   });
 
-  it("nested without end is waited on, and bounded", async () => {
+  it("nested without end is given up after some polls", async () => {
     polled = (_request, response) => void response.end(`{"status":"ok","images":${"[".repeat(20_000)}${"]".repeat(20_000)}}`);
-    expect((await draw(gateway, { model: "gpt-image-1", prompt: "x" })).status).to.equal(504);
+    expect((await draw(gateway, { model: "dall-e-2", prompt: "x" })).status).to.equal(502);
   });
 
   it("that redirects in a circle is waited on, and bounded", async () => {
@@ -158,7 +158,7 @@ describe("a task", () => {
     expect(new Set(calls)).to.deep.equal(new Set(["POST /tasks", "GET /tasks/t%2F1"]));
   });
 
-  it("whose answer never ends is given up once it is larger than what is read", async () => {
+  it("whose answer never ends is given up once it is seen to be none", async () => {
     const chunk = Buffer.alloc(4 * 1024 * 1024, " ");
     let sent = 0;
     let closed = false;
@@ -176,6 +176,6 @@ describe("a task", () => {
     };
     expect((await draw(gateway, { model: "dall-e-2", prompt: "x" })).status).to.equal(200);
     await until(() => closed);
-    expect(sent).to.be.within(256 * 1024 * 1024, 300 * 1024 * 1024);
+    expect(sent).to.be.below(64 * 1024 * 1024);
   });
 });

@@ -6,7 +6,7 @@ import { expect } from "chai";
 import { FilePart } from "../../src/expression/directives.ts";
 import { createAuthorizer } from "../../src/net/auth/authorizer.ts";
 import { encodeForm, encodeJson, encodeMultipart, hashOf, type StreamBody } from "../../src/net/body.ts";
-import { readParts } from "../../src/net/parts.ts";
+import { partsOf } from "../../src/net/parts.ts";
 import { readBody, send } from "../../src/net/send.ts";
 import { InputImage, type InputForm } from "../../src/picture/input.ts";
 import { LongText } from "../../src/picture/lift.ts";
@@ -136,7 +136,7 @@ describe("a form", () => {
     ]);
     // Many providers read with a parser of this kind, which leaves what was escaped in a name as it is.
     const escaped = (name: string) => name.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
-    const parts = (await readParts(await bytesOf(body), headers["content-type"]!)).map(({ name, fileName, type, content }) => {
+    const parts = (await partsOf(await bytesOf(body), headers["content-type"]!)).map(({ name, fileName, type, content }) => {
       if (fileName === undefined) return [name, content.toString()];
       return [name, fileName, type, content.equals(png) || content.toString()];
     });

@@ -84,7 +84,7 @@ describe("the long texts of a document", () => {
   const lift = async (texts: string[], { memory, taker }: { memory?: number; taker?: Taker } = {}) => {
     const scope = createSpool({ folder, memory }).scope();
     const json = { texts, last: true };
-    const read = (await liftJson(cut(JSON.stringify(json), 30_000), keepTexts(scope, 2_000_000, never, taker))) as typeof json;
+    const read = (await liftJson(cut(JSON.stringify(json), 30_000), keepTexts(scope, never, { limit: 2_000_000, taker }))) as typeof json;
     expect(read.last).to.equal(true);
     return { scope, texts: read.texts as unknown as LongText[] };
   };
