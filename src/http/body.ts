@@ -42,12 +42,13 @@ export async function readClientBody(
 ): Promise<ClientBody> {
   const type = request.headers["content-type"] ?? "";
   const about: About = { code: "invalid_json" };
+  const isForm = /^\s*multipart\/form-data\b/i.test(type);
   const formWith = async (boundary: string, chunks: AsyncIterable<Buffer>): Promise<ClientBody> => {
-    const fields = await readForm(chunks, boundary, { limits, spool, signal, about });
+    // So curl writes a form whose content type was set to something else.
+    const fields = await readForm(chunks, boundary, { limits, spool, signal, about, attachments: !isForm });
     judgeShape(fields);
     return { fields, form: true };
   };
-  const isForm = /^\s*multipart\/form-data\b/i.test(type);
   if (isForm) [about.code, about.part] = ["invalid_image_file", "image"];
   const told = isForm ? readParameters(type)?.parameters.get("boundary") : undefined;
   if (told) return formWith(told, bytesOf(request, limits, about));

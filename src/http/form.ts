@@ -35,6 +35,8 @@ interface Around {
   limits: FormLimits;
   spool: Pick<SpoolScope, "take">;
   signal: AbortSignal;
+  /** Whether parts that are called attachments are the form's all the same. */
+  attachments: boolean;
   /** Told which part is being read. */
   about: About;
 }
@@ -55,7 +57,7 @@ export async function readForm(chunks: AsyncIterable<Buffer>, boundary: string, 
   about.code = "invalid_image_file";
   about.part = "image";
   try {
-    for await (const part of partsOf(chunks, boundary)) {
+    for await (const part of partsOf(chunks, boundary, around.attachments)) {
       if (part.number > mostParts) throw refused(about, `has more than ${mostParts} parts`);
       const place = imagePlaceOf(part.name);
       const before = images.filter(({ field }) => field === place?.field).length;

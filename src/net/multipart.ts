@@ -19,10 +19,10 @@ const mostHead = 16 * 1024;
 const blankLine = Buffer.from("\r\n\r\n");
 
 /**
- * The parts of a form in their order. Throws `BrokenForm` for a body that ends too early or has another boundary, a `GatewayError` with the
+ * The parts of a form in their order; `attachments` with names are such parts too. Throws `BrokenForm` for a body that ends too early or has another boundary, a `GatewayError` with the
  * number of a part that cannot be understood, or the source's own error.
  */
-export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string): AsyncGenerator<Part> {
+export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string, attachments = false): AsyncGenerator<Part> {
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
   const source = cutter(chunks);
   try {
@@ -30,7 +30,7 @@ export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string):
     for (let number = 1; !(await source.endsHere()); number += 1) {
       const head = await source.upTo(blankLine);
       if (!head) throw partError(number, `has no end of its headers within ${mostHead} bytes; put an empty line before its content`);
-      const { encoding, ...told } = readPartHead(head, number);
+      const { encoding, ...told } = readPartHead(head, number, attachments);
       const raw = source.all(delimiter);
       const bytes = encoding === "base64" ? fromBase64(raw, number) : encoding === "quoted-printable" ? fromQuoted(raw, number) : raw;
       // Whoever stops reading does not end the bytes: it cannot say so.

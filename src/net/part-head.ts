@@ -21,13 +21,14 @@ export function partError(number: number, message: string, cause?: unknown): Gat
 }
 
 /** Reads the headers of a part, from the line break behind its boundary. Throws a 400 that names the part for what cannot be understood. */
-export function readPartHead(bytes: Buffer, number: number): PartHead {
+export function readPartHead(bytes: Buffer, number: number, attachments: boolean): PartHead {
   const headers = headersOf(bytes, number);
   const bad = (message: string, cause?: unknown) => partError(number, message, cause);
   const header = headers.get("content-disposition");
   if (header === undefined) throw bad('has no content-disposition; send form-data; name="..."');
   const disposition = readParameters(header);
-  if (disposition?.value !== "form-data") throw bad('has a content-disposition that cannot be read; send form-data; name="..."');
+  if (disposition?.value !== "form-data" && !(attachments && disposition?.value === "attachment"))
+    throw bad('has a content-disposition that cannot be read; send form-data; name="..."');
   const { parameters } = disposition;
   const text = (name: string) => {
     try {

@@ -1,5 +1,7 @@
 // Forms as clients really write them, byte for byte, and what becomes of their parts.
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import { deflateSync, gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { pngChunk } from "../../src/picture/png.ts";
@@ -126,6 +128,14 @@ describe("http: a form", () => {
       it(`under the content type ${JSON.stringify(type)}, by the boundary in its first line`, async () => {
         const body = formOf([...plain, image], "------------------------d74496d66958873e");
         expect((await house.served(await house.post(body, { "content-type": type }))).images).to.deep.equal([dataUri]);
+      });
+
+    for (const header of ["Content-Type:", "Content-Type;", "Content-Type: application/json"])
+      it(`as curl -F writes it together with -H '${header}'`, async () => {
+        const fields = ["model=demo", "prompt=a hat", `image=${dataUri}`].flatMap((field) => ["--form-string", field]);
+        const key = `authorization: Bearer ${house.key}`;
+        await promisify(execFile)("curl", ["-sSf", "-H", key, "-H", header, ...fields, `${house.url}/v1/images/edits`]);
+        expect(house.sent()[0]).to.deep.include({ prompt: "a hat", images: [dataUri] });
       });
 
     it("with a line break behind the model, as -F 'model=<file' writes it", async () => {
