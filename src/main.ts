@@ -1,18 +1,16 @@
 #!/usr/bin/env node
 import cluster from "node:cluster";
 import { Command, Option } from "commander";
-import { check, describe, test } from "./cli/check.ts";
-import { explain } from "./cli/explain.ts";
-import { mock } from "./cli/mock.ts";
-import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
-import { serve } from "./cli/serve.ts";
-import { status, type StatusOptions } from "./cli/status.ts";
 import { fieldsOf } from "./cli/fields.ts";
-import { verify } from "./cli/verify.ts";
-import { lastCalls, serveAsWorker, startWorkers } from "./cli/workers.ts";
-import { readSettings } from "./cli/environment.ts";
+import { lastCalls } from "./cli/messages.ts";
+import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
+import type { StatusOptions } from "./cli/status.ts";
+import { describe } from "./cli/describe.ts";
+import { workerCount } from "./cli/worker-count.ts";
 import { ConfigError, messageOf } from "./errors.ts";
 import { version } from "./http/version.ts";
+
+// Each command loads what it needs: the process that only looks after those that serve stays small.
 
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
@@ -39,21 +37,21 @@ function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
 program
   .command("serve")
   .description("start the gateway")
-  .option("--workers <number>", "processes on one port; PICTOR_WORKERS when omitted")
+  .option("--workers <number>", "processes on one port, 0 to serve in this very one; PICTOR_WORKERS when omitted")
   .action(async ({ workers }: { workers?: string }) => {
     const env = workers === undefined ? process.env : { ...process.env, PICTOR_WORKERS: workers };
-    if (cluster.isWorker) return serveAsWorker(env, tell);
-    const { workers: count } = readSettings(env);
-    if (count > 1) {
-      const started = await startWorkers(count, tell);
-      if (typeof started === "number") return void (process.exitCode = started);
-      untilTold((signal) => started.close({ patient: signal === "SIGTERM" }));
-      process.on("SIGHUP", () => started.reload());
+    if (cluster.isWorker) return (await import("./cli/worker.ts")).serveAsWorker(env, tell);
+    const count = workerCount(env);
+    if (count === 0) {
+      const serving = await (await import("./cli/worker.ts")).serveAlone(env, tell);
+      untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
+      process.on("SIGHUP", () => void serving.reload());
       return;
     }
-    const serving = await serve(process.env, tell);
-    untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
-    process.on("SIGHUP", () => void serving.reload());
+    const started = await (await import("./cli/supervise.ts")).startWorkers(count, tell);
+    if (typeof started === "number") return void (process.exitCode = started);
+    untilTold((signal) => started.close({ patient: signal === "SIGTERM" }));
+    process.on("SIGHUP", () => started.reload());
   });
 
 program
@@ -61,6 +59,7 @@ program
   .description("check the channel files and tell every problem")
   .option("--json", "for machines")
   .action(async (files: string[], options: { json?: boolean }) => {
+    const { check } = await import("./cli/check.ts");
     process.exitCode = await check(files, options, process.env, print);
   });
 
@@ -69,6 +68,7 @@ program
   .description("run the channels' own tests, offline")
   .option("--json", "for machines")
   .action(async (files: string[], options: { json?: boolean }) => {
+    const { test } = await import("./cli/check.ts");
     process.exitCode = await test(files, options, process.env, print);
   });
 
@@ -87,6 +87,7 @@ program
   .option("--json", "for machines")
   .allowUnknownOption()
   .action(async (model: string, fields: string[], options: { json?: boolean; image: string[]; mask?: string; stream?: boolean }) => {
+    const { explain } = await import("./cli/explain.ts");
     process.exitCode = await explain(model, fieldsOf(fields), options, process.env, print);
   });
 
@@ -95,6 +96,7 @@ program
   .description("try the keys with each provider's free call")
   .option("--json", "for machines")
   .action(async (channel: string | undefined, options: { json?: boolean }) => {
+    const { verify } = await import("./cli/verify.ts");
     process.exitCode = await verify(channel, options, process.env, print);
   });
 
@@ -104,6 +106,7 @@ program
   .option("--port <port>", "port to listen on, 0 for any", "8090")
   .option("--json", "for machines")
   .action(async (channel: string, options: { port: string; json?: boolean }) => {
+    const { mock } = await import("./cli/mock.ts");
     const serving = await mock(channel, options, process.env, print);
     untilTold(() => serving.close());
   });
@@ -115,6 +118,7 @@ program
   .option("--clear <channel>", "lift the cool-downs of a channel first; needs PICTOR_ADMIN_KEY")
   .option("--json", "for machines")
   .action(async (options: StatusOptions & { url: string }) => {
+    const { status } = await import("./cli/status.ts");
     process.exitCode = await status(options.url, options, process.env, print);
   });
 
@@ -129,6 +133,7 @@ program
   .option("--schema <name>", "the model's schema, a file of models/", "demo")
   .option("--json", "for machines")
   .action(async (name: string, options: Omit<NewChannel, "name"> & { json?: boolean }) => {
+    const { readSettings } = await import("./cli/environment.ts");
     const file = await writeChannel(readSettings(process.env).channels, { ...options, name });
     const command = `pictor check ${name} && pictor test ${name}`;
     print(options.json ? JSON.stringify({ file }) : `${file} is written; change what is different there, then run ${command}`);

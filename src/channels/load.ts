@@ -72,7 +72,7 @@ export interface ChannelTests {
   /** The line of the file on which a test begins. */
   lineOf(index: number): number;
   /** Something that is wrong with a part of it, with its place. */
-  problemAt(path: Path, message: string): Problem;
+  problemAt: (path: Path, message: string) => Problem;
   render: RenderTests;
 }
 

@@ -6,6 +6,7 @@ import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { runChannelTests, type TestOutcome } from "../testing/run.ts";
 import { colours } from "./colours.ts";
+import { describe } from "./describe.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { readFiles } from "./in-force.ts";
 
@@ -45,11 +46,6 @@ async function problemsOf(load: () => Promise<unknown>): Promise<readonly Proble
     if (error instanceof ConfigError) return error.problems;
     throw error;
   }
-}
-
-/** A problem as a person reads it. */
-export function describe({ file, line, column, message, frame }: Problem): string {
-  return [`${colours.bold(`${file}:${line}:${column}`)}: ${message}`, ...(frame === "" ? [] : [colours.dim(frame)])].join("\n");
 }
 
 /** `pictor test [files]`: the channels' own tests, offline. Returns the exit code. Throws an Error for a file that is not there. */

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { trimmed } from "../channels/settings.ts";
 import { usualLimits, type InputLimits } from "../http/request.ts";
 import { shippedPlugins } from "../plugin/load.ts";
+import { workerCount } from "./worker-count.ts";
 
 /** The process's settings, from the environment. The README's table is checked against this list. */
 export const environmentNames = {
@@ -25,7 +26,7 @@ export const environmentNames = {
   PICTOR_CONFIG: "The file of client keys, fallbacks and limits; `gateway.yaml` beside the channels' folder, or here, when absent.",
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
-  PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says.",
+  PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says; `0` serves in the first one, and nothing starts it anew.",
   REDIS_URL: "`redis://...` where several instances share limits and rests; each goes on by itself while it cannot be reached.",
   HTTP_PROXY: "The proxy for providers and pictures at `http://` addresses, such as `http://proxy.example:3128`; lower case is read too.",
   HTTPS_PROXY: "The same for `https://` addresses.",
@@ -150,7 +151,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     },
     shutdownSeconds: number("PICTOR_SHUTDOWN_SECONDS", 0, 86_400),
     shutdownPause: number("PICTOR_SHUTDOWN_PAUSE", 0, 3600),
-    workers: number("PICTOR_WORKERS", 1, 256),
+    workers: workerCount(env),
     logLevel,
     redis,
   };

@@ -1,14 +1,33 @@
+// What a person reads at the start.
+import { describe } from "./describe.ts";
 import type { InForce } from "./in-force.ts";
 
-/** Say what is on, what is off and why, and how to get the first picture. */
-export function greet(say: (line: string) => void, url: string, { table, file, ownKey }: InForce): void {
+/** Say what is on, what is wrong, and how to get the first picture. What is off is counted; `isWordy` names it, with the reasons. */
+export function greet(
+  say: (line: string) => void,
+  url: string,
+  { table, file, ownKey, problems, broken }: InForce,
+  { isWordy = false } = {},
+): void {
   const { channels, models } = table;
-  for (const { name, off, models: served, modelsOff } of channels) {
+  const off = channels.filter((channel) => channel.off !== undefined);
+  if (isWordy) for (const { name, off: reason } of off) say(`channel ${name} is off: ${reason}`);
+  for (const { name, off: reason, models: served, modelsOff } of channels) {
+    if (reason !== undefined) continue;
     const on = served.filter((id) => !modelsOff.has(id));
-    say(off ? `channel ${name} is off: ${off}` : `channel ${name} is on: ${on.join(", ")}`);
-    if (off === undefined) for (const [id, reason] of modelsOff) say(`channel ${name} is on without ${id}: ${reason}`);
+    say(`channel ${name} is on: ${on.join(", ")}`);
+    for (const [id, why] of modelsOff) say(`channel ${name} is on without ${id}: ${why}`);
   }
+  if (off.length > 0 && !isWordy) say(`${counted(off.length, "channel")} off; pictor status and LOG_LEVEL=debug name them`);
   for (const { name, reason } of file.off) say(`client ${name} is off: ${reason}`);
+  for (const problem of problems) say(describe(problem));
+  if (problems.length > 0) {
+    const names =
+      broken.length > 0
+        ? `${counted(broken.length, "channel")} broken: ${broken.map(({ channel }) => channel).join(", ")}`
+        : "some files are wrong";
+    say(`${names}; the rest serves, and the broken ones follow once they are right`);
+  }
   say(`pictor listens on ${url}; the interface is described at ${url}/docs`);
   const [model] = models.keys();
   if (model === undefined) {
@@ -19,4 +38,8 @@ export function greet(say: (line: string) => void, url: string, { table, file, o
   const body = JSON.stringify({ model, prompt: "a lighthouse at dusk", size: "1024x1024", response_format: "url" });
   const call = `curl -s ${url}/v1/images/generations -H "authorization: Bearer ${ownKey ?? "$PICTOR_KEY"}" -H "content-type: application/json" -d '${body}'`;
   say(`a first picture:\n\n  ${call} \\\n    | sed 's/.*"url":"\\([^"]*\\).*/\\1/' | xargs curl -so picture.png\n`);
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what} is` : `${count} ${what}s are`;
 }

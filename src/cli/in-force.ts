@@ -1,112 +1,173 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { hostname, networkInterfaces } from "node:os";
-import { basename, dirname, join } from "node:path";
-import type { Loaded } from "../channels/load.ts";
-import type { Channel } from "../channels/route.ts";
+// What is in force, and how the operator's files become it.
+import { basename, dirname } from "node:path";
+import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
+import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
 import { ConfigError, type Problem } from "../errors.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { createClientKeys, type ClientKeys } from "../http/client-keys.ts";
+import type { ConfigState } from "../http/gateway.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { runChannelTests } from "../testing/run.ts";
 import type { ProcessSettings } from "./environment.ts";
-import { readGatewayFile, type GatewayFile } from "./gateway-file.ts";
+import { gatewayText, parseGatewayFile, readGatewayFile, type GatewayFile } from "./gateway-file.ts";
+import type { Loader } from "./load.ts";
+import { isOwnAddress } from "./own-address.ts";
+import { ownKeyIn } from "./own-key.ts";
 import { changedPaths, snapshotOf, type Snapshot } from "./watch.ts";
+
+/** A channel as its file said it when it was last right. */
+export interface Good {
+  channel: Channel;
+  routes: readonly Route[];
+  /** The texts of the load that it is of. */
+  texts: ReadonlyMap<string, Buffer>;
+}
 
 /** Everything that a reload replaces, as a whole. */
 export interface InForce {
   table: Table;
   keys: ClientKeys;
   file: GatewayFile;
+  /** The text of `gateway.yaml`, where there is one. */
+  fileText?: Buffer;
   /** The key that was made for an operator who set none. */
   ownKey?: string;
   /** The files it was made from. */
   files: Snapshot;
+  /** The last good version of each channel, by name, in the order of the files. */
+  good: ReadonlyMap<string, Good>;
+  /** What is wrong, and not in force for that. */
+  problems: readonly Problem[];
+  broken: ConfigState["broken"];
 }
 
-interface Parts {
+export interface Parts {
   settings: ProcessSettings;
   plugins: ReadonlyMap<string, Plugin>;
+  env: Environment;
+  loader: Pick<Loader, "load" | "settle">;
+}
+
+interface Files {
+  settings: ProcessSettings;
   env: Environment;
   load: () => Promise<Loaded>;
 }
 
 /** Read the channels and `gateway.yaml`. Throws one `ConfigError` with every problem of all files. */
-export async function readFiles({ settings, env, load }: Omit<Parts, "plugins">): Promise<{ loaded: Loaded; file: GatewayFile }> {
+export async function readFiles({ settings, env, load }: Files): Promise<{ loaded: Loaded; file: GatewayFile }> {
   const problems: Problem[] = [];
-  const collected = async <T>(read: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
-  const loaded = await collected(load);
+  const loaded = await collected(load, problems);
   const models = loaded?.channels.flatMap((channel) => channel.models);
-  const file = await collected(() => readGatewayFile(settings.config.file, env, { named: settings.config.named, models }));
+  const file = await collected(() => readGatewayFile(settings.config.file, env, { named: settings.config.named, models }), problems);
   if (!loaded || !file) throw new ConfigError(problems);
   return { loaded, file };
 }
 
-/**
- * Put together what is to be in force. Where something is already, the channels that changed must pass their own tests. Throws
- * `ConfigError` for files that are wrong, and for tests that fail.
- */
-export async function buildInForce(parts: Parts, port: number, before?: InForce): Promise<InForce> {
-  const { settings, plugins } = parts;
-  const files = await snapshotOf([settings.channels, settings.config.file]);
-  const { loaded, file } = await readFiles(parts);
-  refuseOwnAddress(loaded.channels, { ...settings, port });
-  if (before) await testChannels(settings.channels, plugins, channelsOf(changedPaths(before.files, files), settings));
-  const isKnown = settings.apiKeys.length + file.clients.length > 0;
-  const ownKey = isKnown ? undefined : await ownKeyIn(settings.data);
-  return {
-    table: createTable(loaded, { ...file.routing, fallback: file.fallback }),
-    keys: createClientKeys(ownKey === undefined ? settings.apiKeys : [ownKey], file.clients),
-    file,
-    ownKey,
-    files,
-  };
-}
-
-/** The channels that are to be tested; undefined is all of them, where something has changed that several may rest on. */
-function channelsOf(paths: readonly string[], { channels, config }: ProcessSettings): string[] | undefined {
-  const own = paths.filter((path) => path !== config.file);
-  return own.every((path) => dirname(path) === channels) ? own.map((path) => basename(path).replace(/\.ya?ml$/, "")) : undefined;
-}
-
-async function testChannels(folder: string, plugins: ReadonlyMap<string, Plugin>, only: readonly string[] | undefined): Promise<void> {
-  if (only?.length === 0) return;
-  const outcomes = await runChannelTests(folder, plugins, only);
-  const problems = outcomes
-    .filter(({ failures }) => failures.length > 0)
-    .map(({ file, line, name, failures }) => ({ file, line, column: 1, message: `test "${name}": ${failures.join("; ")}`, frame: "" }));
-  if (problems.length > 0) throw new ConfigError(problems);
-}
-
-/** A channel that points at this gateway would send every request round in a circle. */
-export function refuseOwnAddress(channels: readonly Channel[], { host, port, publicUrl }: ProcessSettings): void {
-  const loopback = ["localhost", "127.0.0.1", "::1"];
-  const everywhere = host === "0.0.0.0" || host === "::";
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
-  const hosts = new Set([host, ...(everywhere || loopback.includes(host) ? loopback : []), ...(everywhere ? [hostname(), ...all] : [])]);
-  for (const { name, baseUrl, off } of channels) {
-    if (off) continue;
-    const url = new URL(baseUrl);
-    const isOwn = hosts.has(url.hostname.replace(/^\[|\]$/g, "")) && Number(url.port || (url.protocol === "https:" ? 443 : 80)) === port;
-    if (isOwn || (publicUrl !== undefined && `${url.href}/`.startsWith(`${publicUrl}/`)))
-      throw new Error(`channel ${name}: its base_url is this gateway's own address`);
+async function collected<T>(read: () => T | Promise<T>, problems: Problem[]): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
   }
 }
 
-/** The key made for an operator who set none: kept, so that it stays the same, and for this user's eyes only. */
-async function ownKeyIn(data: string): Promise<string> {
-  const file = join(data, "client-key");
-  await mkdir(data, { recursive: true, mode: 0o700 });
-  // Of several processes that begin at once, the first makes it.
-  await writeFile(file, `sk-${randomBytes(24).toString("base64url")}\n`, { mode: 0o600, flag: "wx" }).catch(() => undefined);
-  return (await readFile(file, "utf8")).trim();
+/**
+ * Put together what is to be in force: each channel as its file says, or as it said when it was last right. Where something is in force already,
+ * the channels that changed must pass their own tests. Throws `ConfigError` where `gateway.yaml` is wrong, no channel is right, or the
+ * operator wants all or nothing at the start.
+ */
+export async function buildInForce(parts: Parts, port: number, before?: InForce): Promise<InForce> {
+  const { settings, env } = parts;
+  const files = await snapshotOf([settings.channels, settings.config.file]);
+  const loaded = await parts.loader.load();
+  const faults = [...ownAddresses(loaded.tests, { ...settings, port }), ...(before ? await failedTests(parts, loaded, before, files) : [])];
+  const faulty = new Set(faults.map(({ channel }) => channel));
+  const good = new Map(before?.good);
+  for (const { channel, routes } of loaded.tests)
+    if (!faulty.has(channel.name)) good.set(channel.name, { channel, routes: routesOf({ channel, routes }), texts: loaded.texts });
+  const wrong = new Set([...loaded.broken, ...faulty]);
+  const there = new Set([...loaded.channels.map(({ name }) => name), ...wrong]);
+  for (const name of good.keys()) if (!there.has(name)) good.delete(name);
+  const broken = [...wrong].map((channel) => ({ channel, serves: good.has(channel) }));
+
+  const problems = [...loaded.problems, ...faults.map(({ problem }) => problem)];
+  const told = [...problems];
+  // A model of a channel that is broken may be any.
+  const models = broken.every(({ serves }) => serves) ? [...good.values()].flatMap(({ channel }) => channel.models) : undefined;
+  const fileText = await collected(() => gatewayText(settings.config.file, settings.config.named), told);
+  const file =
+    told.length > problems.length ? undefined : await collected(() => parseGatewayFile(settings.config.file, fileText, env, models), told);
+  const isRefused = there.size === 0 || (!before && (settings.strict || good.size === 0));
+  if (!file || (problems.length > 0 && isRefused)) throw new ConfigError(told);
+  return assemble(parts, { file, fileText, files, good, problems, broken });
+}
+
+/** Make a table of what was found to be good. */
+export async function assemble(
+  { settings, loader }: Parts,
+  found: Pick<InForce, "file" | "fileText" | "files" | "good" | "problems" | "broken">,
+): Promise<InForce> {
+  const { file } = found;
+  const good = new Map([...found.good].sort(([a], [b]) => (`${a}.yaml` < `${b}.yaml` ? -1 : 1)));
+  const stale = new Set(found.broken.map(({ channel }) => channel));
+  const all = [...good.values()];
+  // One model has one schema: that of the files as they are now, also on a channel that is as it was.
+  const schemas = new Map(
+    all.filter(({ channel }) => !stale.has(channel.name)).flatMap(({ routes }) => routes.map((route) => [route.model.id, route.schema])),
+  );
+  const routes = all.flatMap((one) =>
+    one.routes.map((route) => (stale.has(route.channel.name) ? { ...route, schema: schemas.get(route.model.id) ?? route.schema } : route)),
+  );
+  const isKnown = settings.apiKeys.length + file.clients.length > 0;
+  const ownKey = isKnown ? undefined : await ownKeyIn(settings.data);
+  return {
+    ...found,
+    good,
+    table: createTable(loader.settle({ channels: all.map(({ channel }) => channel), routes }), {
+      ...file.routing,
+      fallback: file.fallback,
+    }),
+    keys: createClientKeys(ownKey === undefined ? settings.apiKeys : [ownKey], file.clients),
+    ownKey,
+  };
+}
+
+/** The channels whose files differ, by name; undefined is all of them, where something has changed that several may rest on. */
+export function changedChannels(before: Snapshot, after: Snapshot, { channels, config }: ProcessSettings): string[] | undefined {
+  const own = changedPaths(before, after).filter((path) => path !== config.file);
+  return own.every((path) => dirname(path) === channels) ? own.map((path) => basename(path).replace(/\.ya?ml$/, "")) : undefined;
+}
+
+interface Fault {
+  channel: string;
+  problem: Problem;
+}
+
+/** The tests that fail, of channels that changed, or that were not right before. */
+async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, before: InForce, files: Snapshot): Promise<Fault[]> {
+  const names = loaded.channels.map(({ name }) => name);
+  const changed = changedChannels(before.files, files, settings) ?? names;
+  const only = names.filter((name) => changed.includes(name) || before.broken.some(({ channel }) => channel === name));
+  if (only.length === 0) return [];
+  const outcomes = await runChannelTests(settings.channels, plugins, only);
+  return outcomes
+    .filter(({ failures }) => failures.length > 0)
+    .map(({ channel, file, line, name, failures }) => ({
+      channel,
+      problem: { file, line, column: 1, message: `test "${name}": ${failures.join("; ")}`, frame: "" },
+    }));
+}
+
+/** The channels that would send every request round in a circle. */
+function ownAddresses(tests: readonly ChannelTests[], settings: ProcessSettings): Fault[] {
+  return tests
+    .filter(({ channel }) => isOwnAddress(channel, settings))
+    .map(({ channel, problemAt }) => ({
+      channel: channel.name,
+      problem: problemAt(["base_url"], "base_url: it is this gateway's own address"),
+    }));
 }

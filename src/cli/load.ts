@@ -1,13 +1,15 @@
 // Loads the channels, with the demo provider behind its channel while that one is on.
-import { loadChannels, type Loaded } from "../channels/load.ts";
+import { loadWhatIsRight, type Loaded, type LoadOptions, type PartlyLoaded } from "../channels/load.ts";
 import type { Environment } from "../channels/settings.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { ProcessSettings } from "./environment.ts";
 
 /** Loads the channels as often as they change, with the demo provider behind its channel. */
 export interface Loader {
-  /** Throws `ConfigError` for files that are wrong. */
-  load: () => Promise<Loaded>;
+  /** Load what is right of the folder, or of these texts. */
+  load: (from?: Pick<LoadOptions, "texts" | "only">) => Promise<PartlyLoaded>;
+  /** The same channels, and the demo off where others are on. */
+  settle: (loaded: Pick<Loaded, "channels" | "routes">) => Pick<Loaded, "channels" | "routes">;
   close: () => Promise<void>;
 }
 
@@ -17,7 +19,12 @@ export async function createLoader(
   plugins: ReadonlyMap<string, Plugin>,
   env: Environment,
 ): Promise<Loader> {
-  if (env.DEMO_BASE_URL) return { load: () => loadChannels({ folder, plugins, env }), close: () => Promise.resolve() };
+  if (env.DEMO_BASE_URL)
+    return {
+      load: (from) => loadWhatIsRight({ folder, plugins, env, ...from }),
+      settle: (loaded) => loaded,
+      close: () => Promise.resolve(),
+    };
   const { startDemoProvider } = await import("../demo/server.ts");
   let provider: Awaited<ReturnType<typeof startDemoProvider>> | undefined;
   const close = async () => {
@@ -26,14 +33,16 @@ export async function createLoader(
     await before?.close();
   };
   return {
-    load: async () => {
+    load: async (from) => {
       provider ??= await startDemoProvider();
-      const loaded = await loadChannels({ folder, plugins, env: { ...env, DEMO_BASE_URL: provider.url } });
+      return loadWhatIsRight({ folder, plugins, env: { ...env, DEMO_BASE_URL: provider.url }, ...from });
+    },
+    settle: (loaded) => {
       const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");
       if (demo || others.length === 0) return loaded;
       // Pictures that are being drawn are finished; nobody waits for them here.
       void close();
-      return { ...loaded, routes: others, channels: loaded.channels.map(withoutDemo) };
+      return { routes: others, channels: loaded.channels.map(withoutDemo) };
     },
     close,
   };

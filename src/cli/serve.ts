@@ -17,14 +17,21 @@ import { openStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { readSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
-import { buildInForce, refuseOwnAddress } from "./in-force.ts";
+import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
+import { buildInForce, changedChannels, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
+import { isOwnAddress } from "./own-address.ts";
+import { unknownVariables } from "./unknown-variables.ts";
 import { watchPaths } from "./watch.ts";
 
 export interface Serving {
   url: string;
-  /** Read the operator's files anew, and put them in force if all is well. */
+  /** Read the operator's files anew, put in force what is right, and lift every cool-down. */
   reload: () => Promise<Reload>;
+  /** Lift the cool-downs of a channel. */
+  clear: (channel: string) => void;
+  /** Log what was thrown outside of every request's promise, and end the request that it belongs to, where that is known. */
+  blame: (error: unknown, origin: string) => void;
   /**
    * Say that it is not ready, stop accepting, let requests under way finish, cut them when their time is over, and leave nothing
    * behind. `patient` leaves balancers the time that the operator set to notice.
@@ -32,15 +39,20 @@ export interface Serving {
   close: (how?: { patient?: boolean }) => Promise<void>;
 }
 
-/**
- * Start the gateway. `say` gets what a person should read at the start. Where several processes serve, `metricsOfAll` is how one of
- * them learns the metrics of all. Throws `ConfigError` for files that are wrong.
- */
-export async function serve(
-  env: Environment,
-  say: (line: string) => void,
-  metricsOfAll?: (own: Metrics["registry"]) => () => Promise<string>,
-): Promise<Serving> {
+/** How a process that serves stands to those that serve beside it, before it, and after it. */
+export interface Peers {
+  /** How it learns the metrics of all. */
+  metricsOfAll?: (own: Metrics["registry"]) => () => Promise<string>;
+  /** What was in force in the process whose place it takes. */
+  handover?: Handover;
+  /** Is told what is in force, each time that it changes. */
+  keep?: (handover: Handover) => void;
+  /** Is told of a channel whose cool-downs the operator lifted here. */
+  cleared?: (channel: string) => void;
+}
+
+/** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are too wrong to start with. */
+export async function serve(env: Environment, say: (line: string) => void, peers: Peers = {}): Promise<Serving> {
   // Bytes outside the heap, as pictures are, count for when V8 collects it, against a limit made of the heap alone. After a quiet time
   // that limit is a third more than the heap, and stays so while the heap is flat: the same 30 MB were collected ten times a second,
   // for two thirds of the CPU. This is three heaps; V8 has up to four in a process that was never quiet. Flags are read at each collection.
@@ -57,8 +69,8 @@ export async function serve(
   try {
     const loader = await createLoader(settings, plugins, env);
     closing.push(loader.close);
-    const parts = { settings, plugins, env, load: loader.load };
-    const first = await buildInForce(parts, settings.port);
+    const parts = { settings, plugins, env, loader };
+    const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
     const store = await openStore({ folder: settings.data, life: settings.pictureLife });
     closing.push(() => store.close());
     const spool = createSpool({ folder: join(settings.data, "tmp") });
@@ -68,28 +80,40 @@ export async function serve(
       (before) => buildInForce(parts, server.port, before),
       (reload) => {
         metrics.reloads.inc({ outcome: reload.ok ? "ok" : "failed" });
-        if (reload.ok) {
-          const { file, table } = inForce.current();
-          server.limit(file.server);
-          log.info({ channels: table.channels.filter(({ off }) => !off).length, models: table.models.size }, "reloaded");
-        } else log.error({ problems: reload.problems }, "not reloaded; what was in force stays");
+        const { file, table, broken } = inForce.current();
+        server.limit(file.server);
+        const counts = { channels: table.channels.filter(({ off }) => !off).length, models: table.models.size };
+        if (reload.ok) log.info(counts, "reloaded");
+        else log.error({ ...counts, broken, problems: reload.problems }, "not reloaded as a whole; what is wrong stays as it was");
+        peers.keep?.(handoverOf(inForce.current()));
       },
+      ({ problems }) => problems,
     );
+    const reload = async (lifted: (before: InForce, after: InForce) => readonly string[]) => {
+      const before = inForce.current();
+      const ended = await inForce.reload();
+      for (const name of lifted(before, inForce.current())) routing.health.clear(name);
+      return ended;
+    };
+    const everyChannel = (_: InForce, { good }: InForce) => [...good.keys()];
+    const changed = (before: InForce, after: InForce) => changedChannels(before.files, after.files, settings) ?? [...after.good.keys()];
     const state = settings.redis === undefined ? createMemoryState() : createRedisState(settings.redis, log);
     closing.push(() => state.close());
+    const routing = createRouting({ state });
     const app = createApp({
       table: () => inForce.current().table,
       keys: { find: (key) => inForce.current().keys.find(key) },
       life,
-      config: () => ({ reload: inForce.last(), broken: [] }),
+      config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),
+      cleared: peers.cleared,
       adminKey: settings.adminKey,
-      routing: createRouting({ state }),
+      routing,
       store,
       spool,
       fetchPicture: createPictureFetcher(),
       log,
       metrics,
-      metricsOfAll: metricsOfAll?.(metrics.registry),
+      metricsOfAll: peers.metricsOfAll?.(metrics.registry),
       publicUrl: settings.publicUrl,
       trustProxy: settings.trustProxy,
       corsOrigins: settings.corsOrigins,
@@ -99,14 +123,23 @@ export async function serve(
     const server = await startServer((request, response) => void handle(request, response), { ...settings, ...first.file.server });
     closing.push(() => server.close(settings.shutdownSeconds * 1000, life.cut, life.idle));
     // Only now is the port known where any would do.
-    refuseOwnAddress(first.table.channels, { ...settings, port: server.port });
-    const watcher = watchPaths([settings.channels, settings.config.file], first.files, () => void inForce.reload());
+    const own = first.table.channels.find((channel) => isOwnAddress(channel, { ...settings, port: server.port }));
+    if (own) throw new Error(`channel ${own.name}: its base_url is this gateway's own address`);
+    const watcher = watchPaths([settings.channels, settings.config.file], first.files, () => void reload(changed));
     closing.push(watcher.close);
     const url = addressOf(settings.host, server.port);
-    greet(say, url, first);
+    if (first.problems.length > 0)
+      log.error({ broken: first.broken, problems: inForce.last()?.problems }, "some files are wrong, and not in force");
+    const texts = [...new Set([...first.good.values()].flatMap((good) => [...good.texts.values()]))];
+    for (const line of unknownVariables(env, [...texts, ...(first.fileText ? [first.fileText] : [])])) say(line);
+    greet(say, url, first, { isWordy: ["debug", "trace"].includes(settings.logLevel) });
+    peers.keep?.(handoverOf(first));
     return {
       url,
-      reload: inForce.reload,
+      reload: () => reload(everyChannel),
+      clear: routing.health.clear,
+      blame: (error, origin) =>
+        log.fatal({ request: life.blame(error), origin, err: error }, "an error outside of every request's promise"),
       close: async ({ patient = false } = {}) => {
         life.end();
         if (patient) await delay(settings.shutdownPause * 1000);

@@ -36,7 +36,7 @@ export interface Health {
   hear(subject: string, told: Told): void;
   resting(): Resting[];
   /** Forget every failure and lift every cool-down of a channel, its models and its keys, here and elsewhere. */
-  clear(channel: string): void;
+  clear: (channel: string) => void;
 }
 
 interface State {

@@ -1,3 +1,5 @@
+// The requests under way, and how they end with their process.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 
 /** Whether the process is about to end, and the requests that are under way until it does. */
@@ -11,11 +13,22 @@ export interface Life {
   enter: (request: AbortController) => () => void;
   /** Resolves once no request is under way, also none that goes on behind its answer. */
   idle: () => Promise<void>;
+  /** Run what belongs to a request; `end` ends it with an error. */
+  run: <T>(request: UnderWay, work: () => T) => T;
+  /** End the request to which the code belongs that has just thrown outside of every promise. Gives its id, where it is known. */
+  blame: (error: unknown) => string | undefined;
+}
+
+/** A request, as timers and listeners that it left behind know it. */
+export interface UnderWay {
+  id: string;
+  end: (error: GatewayError) => void;
 }
 
 export function createLife(): Life {
   const requests = new Set<AbortController>();
   const waiting: (() => void)[] = [];
+  const underWay = new AsyncLocalStorage<UnderWay>();
   let state: "up" | "ending" | "cut" = "up";
   const stop = (request: AbortController) =>
     request.abort(new GatewayError("shutting_down", "the gateway is shutting down; send the request again", { retryAfter: 1 }));
@@ -35,6 +48,12 @@ export function createLife(): Life {
         requests.delete(request);
         if (requests.size === 0) for (const resolve of waiting.splice(0)) resolve();
       };
+    },
+    run: (request, work) => underWay.run(request, work),
+    blame: (error) => {
+      const request = underWay.getStore();
+      request?.end(new GatewayError("internal_error", "internal error", { cause: error }));
+      return request?.id;
     },
     idle: () => (requests.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };

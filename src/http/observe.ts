@@ -1,10 +1,14 @@
 // Gives each request its id and its signal, and tells of it once it is over.
 import { randomUUID } from "node:crypto";
 import type { Context, Next } from "koa";
+import type { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
 // Made once: an error's stack is expensive, and every request's signal ends with this.
 const hungUp = new Error("the client hung up");
+
+/** Milliseconds that a request has to answer with the error that ends it. */
+const lastWords = 2000;
 
 /** One log line and one count a request, whatever became of it. */
 export function observe(gateway: Gateway) {
@@ -33,7 +37,12 @@ export function observe(gateway: Gateway) {
         gateway.log.error({ request: state.id, err: error }, "the request could not be told of");
       }
     });
-    await next();
+    // Code of a request that throws outside of its promises, in a timer or a listener, ends that request and no other.
+    const end = (error: GatewayError) => {
+      hangUp.abort(error);
+      setTimeout(() => ctx.res.destroy(), lastWords).unref();
+    };
+    await (gateway.life ? gateway.life.run({ id: state.id, end }, next) : next());
   };
 }
 

@@ -1,4 +1,5 @@
 import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -118,6 +119,109 @@ describe("reloading while serving", () => {
       }
     }));
 
+  it("puts a good file in force beside a broken one, which keeps its last good version", () =>
+    whileServing(
+      { "acme.yaml": acme, "other.yaml": acme },
+      async ({ url, reload }, folder) => {
+        const write = (name: string, text: string) => writeFile(join(folder, "channels", name), text);
+        await write("other.yaml", `${acme}modles: {}\n`);
+        await write("acme.yaml", `${acme}enabled: false\n`);
+        await write("third.yaml", `${acme}modles: {}\n`);
+        expect(await reload()).to.include({ ok: false });
+        const { reload: told, channels } = await readyOf(url);
+        expect(told!.problems.map((line) => line.replace(/.*channels\//, "").replace(/ .*/, ""))).to.deep.equal([
+          "other.yaml:4:1:",
+          "third.yaml:4:1:",
+        ]);
+        expect(channels).to.deep.equal([
+          { name: "acme", state: "off", reason: "switched off in its file" },
+          { name: "other", state: "on", file: "broken" },
+          { name: "third", state: "broken" },
+        ]);
+        expect(await metric(url, "pictor_channels_broken")).to.equal(2);
+        // Without the operator's key the fact, and since when; neither files nor lines.
+        const open = (await (await fetch(`${url}/readyz`)).json()) as Record<string, unknown>;
+        expect(open).to.have.all.keys("status", "config", "since", "channels");
+        expect(open).to.include({ status: "ready", config: "degraded" });
+        expect(JSON.stringify(open)).not.to.match(/yaml|modles/);
+        await reload();
+        expect(await (await fetch(`${url}/readyz`)).json()).to.include({ since: open.since });
+
+        await write("other.yaml", acme);
+        await rm(join(folder, "channels", "third.yaml"));
+        expect(await reload()).to.include({ ok: true });
+        expect(await (await fetch(`${url}/readyz`)).json()).to.include({ config: "ok" });
+        expect(await metric(url, "pictor_channels_broken")).to.equal(0);
+      },
+      env,
+    ));
+
+  it("tests a channel that failed its own tests again, though its file is as it was", () =>
+    whileServing(
+      { "acme.yaml": acme },
+      async ({ reload }, folder) => {
+        await writeFile(join(folder, "channels", "other.yaml"), tested(500));
+        for (let times = 0; times < 2; times += 1) expect((await reload()).problems[0]).to.match(/other\.yaml:5/);
+      },
+      env,
+    ));
+
+  it("keeps all of the old while gateway.yaml is broken", () =>
+    whileServing(
+      { "acme.yaml": acme },
+      async ({ url, reload }, folder) => {
+        await writeFile(join(folder, "gateway.yaml"), "kes: []\n");
+        await writeFile(join(folder, "channels", "other.yaml"), acme);
+        expect((await reload()).problems[0]).to.match(/gateway\.yaml:1:1: .*kes/);
+        expect((await readyOf(url)).channels.map(({ name }) => name)).to.deep.equal(["acme"]);
+      },
+      env,
+    ));
+
+  it("keeps all of the old while the folder of channels cannot be read", () =>
+    whileServing(
+      { "acme.yaml": acme },
+      async ({ url, reload }, folder) => {
+        await rename(join(folder, "channels"), join(folder, "elsewhere"));
+        expect((await reload()).problems[0]).to.match(/the folder of channels cannot be read/);
+        expect((await readyOf(url)).channels.map(({ name }) => name)).to.deep.equal(["acme"]);
+      },
+      env,
+    ));
+
+  it("lifts every cool-down, and an edit those of the channel that was edited", async () => {
+    const provider = createServer((_, response) => response.writeHead(503, { "retry-after": "600" }).end()).listen(0, "127.0.0.1");
+    await once(provider, "listening");
+    const ACME_URL = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+    const rest = async (url: string) => {
+      const [, , status] = await Promise.all([0, 1, 2].map(() => draw(url)));
+      return status;
+    };
+    const draw = async (url: string) => {
+      const headers = { authorization: "Bearer sk-one" };
+      const body = Buffer.from('{"model":"demo","prompt":"a cat"}');
+      return (await fetch(`${url}/v1/images/generations`, { method: "POST", headers, body })).status;
+    };
+    try {
+      await whileServing(
+        { "acme.yaml": acme, "other.yaml": acme },
+        async ({ url, reload }, folder) => {
+          const resting = async () => (await readyOf(url)).channels.filter((channel) => "resting" in channel).map(({ name }) => name);
+          await rest(url);
+          await until(async () => (await resting()).length === 2);
+          await writeFile(join(folder, "channels", "other.yaml"), `${acme}weight: 2\n`);
+          await until(async () => (await resting()).join() === "acme");
+          await reload();
+          expect(await resting()).to.deep.equal([]);
+        },
+        { ACME_URL },
+      );
+    } finally {
+      provider.closeAllConnections();
+      provider.close();
+    }
+  });
+
   it("reads gateway.yaml anew, with the clients in it", () =>
     whileServing(
       { "acme.yaml": acme },
@@ -143,7 +247,13 @@ describe("reloading while serving", () => {
       { "acme.yaml": acme },
       async ({ url, reload }, folder) => {
         await writeFile(join(folder, "channels", "own.yaml"), acme.replace("${env.ACME_URL}", url));
-        expect((await reload()).problems).to.deep.equal(["channel own: its base_url is this gateway's own address"]);
+        const { problems } = await reload();
+        expect(problems).to.have.length(1);
+        expect(problems[0]).to.match(/own\.yaml:2:11: base_url: it is this gateway's own address$/);
+        expect((await readyOf(url)).channels).to.deep.equal([
+          { name: "acme", state: "on" },
+          { name: "own", state: "broken" },
+        ]);
       },
       env,
     ));

@@ -1,5 +1,6 @@
 import { resolve, sep } from "node:path";
 import { expect } from "chai";
+import { unknownVariables } from "../../src/cli/unknown-variables.ts";
 import { environmentDefaults, environmentNames, readSettings, shippedChannels } from "../../src/cli/environment.ts";
 
 describe("pictor serve: the environment", () => {
@@ -111,6 +112,22 @@ describe("pictor serve: the environment", () => {
         .to.throw("PICTOR_ADMIN_KEY must be one word, and none of PICTOR_API_KEYS")
         .with.property("message")
         .that.does.not.include(PICTOR_ADMIN_KEY);
+  });
+
+  it("asks whether another was meant where a variable is nobody's, and leaves those of channels and Kubernetes alone", () => {
+    const env = {
+      PICTOR_WORKER: "2",
+      PICTOR_DATA: "/d",
+      PICTOR_ONE_API_KEY: "k",
+      PICTOR_NAMED: "n",
+      PICTOR_SERVICE_HOST: "10.0.0.1",
+      PICTOR_PORT: "tcp://10.0.0.1:80",
+      PICTOR_PORT_8080_TCP_ADDR: "10.0.0.1",
+      OTHER: "o",
+    };
+    expect(unknownVariables(env, [Buffer.from("keys: ['${env.PICTOR_NAMED}']")])).to.deep.equal([
+      "PICTOR_WORKER is set, and is no variable of the gateway's (did you mean PICTOR_WORKERS?)",
+    ]);
   });
 
   it("has a sentence for every variable, and defaults only for those", () => {

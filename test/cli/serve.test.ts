@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createNetServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { serve } from "../../src/cli/serve.ts";
 import { freePort } from "../helpers/port.ts";
+import { metric } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
 
 const acme = "extends: openai-images\nbase_url: ${env.ACME_URL}\nmodels: { demo: {} }\n";
@@ -41,7 +42,8 @@ describe("pictor serve", () => {
       const url = await urlOf(gateway);
       expect(gateway.said())
         .to.match(/^channel demo is on: demo$/m)
-        .and.match(/^channel openai is off: OPENAI_API_KEY is not set$/m);
+        .and.match(/^\d+ channels are off; pictor status and LOG_LEVEL=debug name them$/m)
+        .and.not.match(/^channel openai is off/m);
       expect(gateway.said()).to.include(`${url}/docs`);
       const [line] = /curl -s [^]*picture\.png/.exec(gateway.said())!;
       await promisify(execFile)("bash", ["-c", line.replace("1024x1024", "640x480")], { cwd: folder });
@@ -123,6 +125,61 @@ describe("pictor serve", () => {
         .and.match(/other\.yaml:4:1: .*modles/);
     }));
 
+  it("serves what is right beside a broken file, an own address and a broken schema that nothing uses, and says so loudly", () =>
+    inFolder(async (_, folder) => {
+      const port = await freePort();
+      const files = {
+        "acme.yaml": acme,
+        "other.yaml": `${acme}modles: {}\n`,
+        "own.yaml": acme.replace("${env.ACME_URL}", `http://127.0.0.1:${port}`),
+        "models/unused.json": '{ "type": 7 }',
+      };
+      const env = {
+        ...(await channelsWith(folder, files)),
+        PORT: String(port),
+        PICTOR_DATA: folder,
+        ACME_URL: "https://acme.example",
+        PICTOR_CONFIG: join(folder, "own-gateway.yaml"),
+      };
+      // A model that stands in may be one of a channel that is broken.
+      await writeFile(join(folder, "own-gateway.yaml"), "fallback: { demo: [other-model] }\n");
+      await whileServing(env, async (url, said) => {
+        expect(said.join("\n"))
+          .to.match(/other\.yaml:4:1: channel: unknown key "modles"/)
+          .and.match(/own\.yaml:2:11: base_url: it is this gateway's own address/)
+          .and.match(/unused\.json:1:\d+: /)
+          .and.match(/^2 channels are broken: other, own; the rest serves/m);
+        const ready = (await (await fetch(`${url}/readyz`)).json()) as { config: string; since: string };
+        expect(ready).to.include({ status: "ready", config: "degraded" });
+        expect(Date.parse(ready.since)).to.be.closeTo(Date.now(), 20_000);
+        expect(await metric(url, "pictor_channels_broken")).to.equal(2);
+        expect(await metric(url, "pictor_config_ok")).to.equal(0);
+      });
+      expect(await failureOf({ ...env, PICTOR_START: "strict" })).to.match(/unused\.json[^]*other\.yaml:4:1[^]*own\.yaml:2:11/);
+      await writeFile(join(folder, "own-gateway.yaml"), "fallbacks: {}\n");
+      expect(await failureOf(env)).to.match(/own-gateway\.yaml:1:1: .*unknown key "fallbacks"/);
+    }));
+
+  for (const [mode, content, told] of [
+    [0o666, "sk-planted-by-somebody-else\n", /client-key is open to other users \(mode 666\)/],
+    [0o604, "sk-read-by-somebody-else\n", /client-key is open to other users \(mode 604\)/],
+    [0o600, "short\n", /client-key holds no key of at least 16 characters/],
+  ] as const)
+    it(`takes no client key from a file of mode ${mode.toString(8)} with ${JSON.stringify(content)} in it`, () =>
+      inFolder(async (_, folder) => {
+        await writeFile(join(folder, "client-key"), content);
+        await chmod(join(folder, "client-key"), mode);
+        expect(await failureOf({ ...(await channelsWith(folder)), PICTOR_DATA: folder })).to.match(told);
+      }));
+
+  it("makes a client key where the file is empty, which would refuse everybody", () =>
+    inFolder(async (_, folder) => {
+      await writeFile(join(folder, "client-key"), "", { mode: 0o600 });
+      await whileServing({ ...(await channelsWith(folder)), PICTOR_DATA: folder }, (_url, said) => {
+        expect(said.join("\n")).to.match(/this key was made for you: sk-[\w-]{32}$/m);
+      });
+    }));
+
   for (const [what, env] of [
     ["its own address", (port: number) => ({ ACME_URL: `http://localhost:${port}/v1` })],
     ["its own address while it listens everywhere", (port: number) => ({ ACME_URL: `http://127.0.0.1:${port}`, HOST: "0.0.0.0" })],
@@ -134,7 +191,7 @@ describe("pictor serve", () => {
         const port = await freePort();
         const channels = await channelsWith(folder, { "acme.yaml": acme });
         const told = await failureOf({ PORT: String(port), PICTOR_DATA: folder, ...channels, ...env(port) });
-        expect(told).to.equal("channel acme: its base_url is this gateway's own address");
+        expect(told).to.match(/acme\.yaml:2:11: base_url: it is this gateway's own address\n/);
       }));
   }
 
@@ -143,7 +200,7 @@ describe("pictor serve", () => {
       const port = await freePort();
       const channels = await channelsWith(folder, { "acme.yaml": acme });
       const told = await failureOf({ PORT: String(port), PICTOR_DATA: folder, ...channels, ACME_URL: `http://127.0.0.1:${port}` });
-      expect(told).to.match(/own address$/);
+      expect(told).to.match(/own address\n/);
       await whileServing({ PORT: String(port), PICTOR_DATA: folder, ...channels }, async (url) => {
         expect((await fetch(`${url}/livez`)).status).to.equal(200);
       });
@@ -154,7 +211,8 @@ describe("pictor serve", () => {
       const channels = await channelsWith(folder);
       await writeFile(join(folder, "channels", "acme.yaml"), acme);
       const env = { ...channels, PICTOR_DATA: folder, ACME_URL: "https://acme.example" };
-      await whileServing(env, (_url, said) => {
+      const wordy = { ...env, LOG_LEVEL: "debug" };
+      await whileServing(wordy, (_url, said) => {
         expect(said).to.include.members([
           "channel acme is on: demo",
           "channel demo is off: other channels are on; PICTOR_DEMO=on keeps it",
@@ -164,7 +222,7 @@ describe("pictor serve", () => {
         expect(said).to.include.members(["channel acme is on: demo", "channel demo is on: demo"]);
       });
       await whileServing({ ...env, ACME_URL: "", DEMO_BASE_URL: "https://demo.example" }, (_url, said) => {
-        expect(said[1]).to.equal("channel demo is on: demo");
+        expect(said[0]).to.equal("channel demo is on: demo");
       });
     }));
 
@@ -180,7 +238,7 @@ describe("pictor serve", () => {
   it("starts with no channel on, says what to do, and is not ready", () =>
     inFolder(async (_, folder) => {
       await whileServing({ PICTOR_DATA: folder, ...(await channelsWith(folder, { "acme.yaml": acme })) }, async (url, said) => {
-        expect(said[0]).to.match(/^channel acme is off: ACME_\w*URL is not set$/);
+        expect(said[0]).to.equal("1 channel is off; pictor status and LOG_LEVEL=debug name them");
         expect(said.at(-1)).to.match(/^no channel is on/);
         expect((await fetch(`${url}/readyz`)).status).to.equal(503);
       });

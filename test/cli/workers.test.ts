@@ -62,6 +62,42 @@ describe("pictor serve --workers", function () {
       for (const pid of pids()) expect(() => process.kill(pid, 0)).to.throw("ESRCH");
     }));
 
+  it("starts another process with the configuration that is in force, though files are broken by then", () =>
+    inFolder(async (start, folder) => {
+      const acme = "extends: openai-images\nbase_url: https://acme.example\nmodels: { demo: {} }\n";
+      const channels = await channelsWith(folder, { "acme.yaml": acme, "other.yaml": acme });
+      const gateway = start({ ...channels, PICTOR_API_KEYS: "sk-one", PICTOR_ADMIN_KEY: "sk-operator" }, ["serve"]);
+      const url = await urlOf(gateway);
+      const ready = async () =>
+        (await (await fetch(`${url}/readyz`, { headers: { authorization: "Bearer sk-operator", connection: "close" } })).json()) as object;
+      const degraded = {
+        status: "ready",
+        config: "degraded",
+        channels: [
+          { name: "acme", state: "on" },
+          { name: "other", state: "on", file: "broken" },
+        ],
+      };
+      await writeFile(join(folder, "channels", "other.yaml"), `${acme}modles: {}\n`);
+      gateway.child.kill("SIGHUP");
+      await until(async () => (await metric(url, "pictor_channels_broken")) === 1);
+      await writeFile(join(folder, "gateway.yaml"), "kes: []\n");
+      const [pid] = /(?<="pid":)\d+/.exec(gateway.logged())!;
+      process.kill(Number(pid), "SIGKILL");
+      await until(() => gateway.said().includes(`worker ${pid} ended (SIGKILL)`));
+      let body: object = {};
+      await until(() =>
+        ready().then(
+          (answer) => (body = answer) === answer,
+          () => false,
+        ),
+      );
+      expect(body).to.deep.include(degraded);
+      // What has broken meanwhile is told, and changes nothing.
+      await until(async () => JSON.stringify(await ready()).includes("gateway.yaml:1:1"));
+      expect(await ready()).to.deep.include(degraded);
+    }));
+
   it("ends processes that are still starting, too", () =>
     inFolder(async (start, folder) => {
       // A plugin that lets its process start when it is answered.

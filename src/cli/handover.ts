@@ -1,0 +1,51 @@
+// What is in force, as one process hands it to the one that takes its place: files may be broken by then.
+import { routesOf } from "../channels/load.ts";
+import { textsOf } from "../channels/texts.ts";
+import type { Problem } from "../errors.ts";
+import type { ConfigState } from "../http/gateway.ts";
+import { parseGatewayFile } from "./gateway-file.ts";
+import { assemble, type Good, type InForce, type Parts } from "./in-force.ts";
+
+/** Texts of the operator's files, nothing compiled, so that it can be sent to another process. */
+export interface Handover {
+  /** Channels that were right in one load, with the texts of it. */
+  loads: { channels: string[]; texts: [name: string, text: string][] }[];
+  gatewayText?: string;
+  files: [path: string, stamp: string][];
+  problems: readonly Problem[];
+  broken: ConfigState["broken"];
+}
+
+export function handoverOf({ good, fileText, files, problems, broken }: InForce): Handover {
+  const loads = new Map<Good["texts"], string[]>();
+  for (const [name, { texts }] of good) loads.set(texts, [...(loads.get(texts) ?? []), name]);
+  return {
+    loads: [...loads].map(([texts, channels]) => ({
+      channels,
+      // Of the channels themselves only those that are meant; all else they may build on.
+      texts: [...texts]
+        .filter(([name]) => !/^[^/]+\.ya?ml$/.test(name) || channels.includes(name.replace(/\.ya?ml$/, "")))
+        .map(([name, text]) => [name, text.toString("utf8")]),
+    })),
+    gatewayText: fileText?.toString("utf8"),
+    files: [...files],
+    problems,
+    broken,
+  };
+}
+
+/** Put in force what another process had. What has changed on the disk meanwhile is left to the next reload. Throws `ConfigError`. */
+export async function inForceFrom(parts: Parts, { loads, gatewayText, files, problems, broken }: Handover): Promise<InForce> {
+  const good = new Map<string, Good>();
+  for (const { channels, texts: written } of loads) {
+    const texts = textsOf(new Map(written.map(([name, text]) => [name, Buffer.from(text)])));
+    const loaded = await parts.loader.load({ texts, only: channels });
+    for (const one of loaded.tests) {
+      const { channel } = one;
+      good.set(channel.name, { channel, routes: routesOf(one), texts: loaded.texts });
+    }
+  }
+  const fileText = gatewayText === undefined ? undefined : Buffer.from(gatewayText);
+  const file = parseGatewayFile(parts.settings.config.file, fileText, parts.env, undefined);
+  return assemble(parts, { file, fileText, files: new Map(files), good, problems, broken });
+}
