@@ -55,7 +55,7 @@ export async function attempt(
   let all: Deadline | undefined;
   const changes: Change[] = [];
   const ctx = pluginContext(route, input, context, { changes, signal: () => (all ??= deadline(context.signal)).signal });
-  const events = context.events?.show && counted(context.events, progress);
+  const events = context.events?.show && counted(context.events, progress, changes);
   try {
     await route.run(ctx, key, progress, calls.signal, events);
     judgeCount(ctx, ctx.result.pictures.length + (events?.shown() ?? 0), route.partial);
@@ -112,13 +112,13 @@ function pluginContext(
 }
 
 /** The client's events, with the finished pictures counted. */
-function counted(events: Events, progress: Progress): Events & { shown: () => number } {
+function counted(events: Events, progress: Progress, changes: readonly Change[]): Events & { shown: () => number } {
   let shown = 0;
   return {
     accepted: events.accepted,
     show: async (picture) => {
       progress.shown = true;
-      await events.show?.(picture);
+      await events.show?.({ ...picture, changes });
       if (picture.partial === undefined) shown += 1;
     },
     shown: () => shown,

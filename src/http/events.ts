@@ -102,7 +102,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
     },
     finish: async (generated) => {
       const { pictures, facts } = generated.result;
-      const rest = [...(held ? [held] : []), ...pictures.map((picture): Shown => ({ picture, facts }))];
+      const rest = [...(held ? [held] : []), ...pictures.map((picture): Shown => ({ picture, facts, changes: generated.changes }))];
       const final = rest.pop();
       held = undefined;
       for (const shown of rest) await completed(shown);
@@ -135,14 +135,22 @@ function eventOf(type: string, fields: object, shown?: Shown): Piece[] {
   return [`event: ${type}\ndata: ${rest}`, ...(shown ? [",", ...members(shown.picture)] : []), "}\n\n"];
 }
 
-/** What OpenAI's events say of a picture: the provider's words, else what is seen, else what was asked for. */
-function factsOf({ picture: { width, height, mediaType }, facts, call }: Shown, request: Options["request"]): object {
+/**
+ * What OpenAI's events say of a picture: the provider's words, else what is seen, else what was asked for, as the changes that are told have
+ * left it.
+ */
+function factsOf({ picture: { width, height, mediaType }, facts, call, changes = [] }: Shown, request: Options["request"]): object {
   const seen = width && height ? `${width}x${height}` : undefined;
+  const asked = (field: "size" | "quality" | "background") => {
+    const change = changes.findLast((candidate) => candidate.field === field);
+    const value = change ? change.to : request[field];
+    return typeof value === "string" ? value : "auto";
+  };
   return {
     created_at: seconds(facts.created),
-    size: facts.size ?? seen ?? request.size ?? "auto",
-    quality: facts.quality ?? request.quality ?? "auto",
-    background: facts.background ?? (typeof request.background === "string" ? request.background : "auto"),
+    size: facts.size ?? seen ?? asked("size"),
+    quality: facts.quality ?? asked("quality"),
+    background: facts.background ?? asked("background"),
     output_format: mediaType?.replace("image/", "") ?? facts.output_format ?? request.output_format,
     call,
   };

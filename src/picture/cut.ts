@@ -68,7 +68,8 @@ function createWatch(spelling: Spelling): Watch {
         look();
       }
       seen += chunk.length;
-      tail = chunk.length < tailBytes ? Buffer.concat([tail, chunk]).subarray(-tailBytes) : chunk.subarray(-tailBytes);
+      const kept = format && at !== undefined ? 4 : tailBytes; // What is walked through needs no more than the padding.
+      tail = chunk.length < kept ? Buffer.concat([tail, chunk]).subarray(-kept) : chunk.subarray(-kept);
     },
     isCut: () => {
       if (window.length > 0) look();

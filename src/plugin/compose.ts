@@ -1,6 +1,6 @@
 import type { Picture } from "../picture/picture.ts";
 import { clone } from "./clone.ts";
-import type { Branch, EachPicture, Middleware, Next, PluginContext, Result, UnifiedRequest } from "./context.ts";
+import type { Branch, Change, EachPicture, Middleware, Next, PluginContext, Result, UnifiedRequest } from "./context.ts";
 import { eachPicture } from "./outcomes.ts";
 
 /** A picture of a stream, on its way to the client before the whole result is there. */
@@ -10,6 +10,8 @@ export interface Shown {
   partial?: number;
   /** Which of several calls it is of, from 0; those of parallel calls come mixed. */
   call?: number;
+  /** What was done to the request so far. */
+  changes?: readonly Change[];
   /** What the provider said of this picture. */
   facts: Result["facts"];
 }
