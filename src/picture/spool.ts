@@ -4,6 +4,7 @@ import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { createWriter, type Writer } from "./disk.ts";
 import type { PictureData } from "./picture.ts";
+import { gather } from "./pieces.ts";
 import { sniffBytes } from "./sniff.ts";
 
 /** Bytes that are here whole: in memory, or in a file that goes away with its request. */
@@ -107,7 +108,7 @@ export function createSpool(options: { folder: string; memory?: number; largest?
             await file.writer.write([chunk]);
             continue;
           }
-          pieces.push(chunk);
+          gather(pieces, chunk);
           if (size > largest || (size > sniffBytes && !fits(chunk.length))) {
             file = await create();
             await file.writer.write(pieces);
