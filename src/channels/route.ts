@@ -211,8 +211,16 @@ function instantiate(
 ): Middleware[] {
   try {
     // Each model has options of its own, so that no plugin can change another's.
-    const step = plugins.get(name)?.create(structuredClone(options));
-    return step ? [step] : [];
+    const step: unknown = plugins.get(name)?.create(structuredClone(options));
+    if (typeof step === "function") return [step as Middleware];
+    // Nobody would await it, and its failure would end the process.
+    if (step instanceof Promise) step.catch(() => undefined);
+    if (step !== undefined)
+      report(
+        ["plugins", index, name],
+        `create gave ${step instanceof Promise ? "a promise" : "something else"}; it must give the step, a function`,
+      );
+    return [];
   } catch (error) {
     report(["plugins", index, name], messageOf(error));
     return [];

@@ -1,6 +1,7 @@
 import type { Ajv2020 } from "ajv/dist/2020.js";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ConfigError, messageOf, shownPath, type Problem } from "../errors.ts";
 import { createAjv } from "../schema/ajv.ts";
@@ -25,14 +26,21 @@ export async function loadPlugins(folders: readonly string[]): Promise<Map<strin
     });
     for (const name of names.filter((file) => file.endsWith(".js")).sort()) {
       const path = join(folder, name);
+      // A promise that the module left behind would end the process, now and at each start.
+      const left = (reason: unknown) => tell(path, `a promise that it does not await failed: ${messageOf(reason)}`);
+      process.on("unhandledRejection", left);
       try {
+        if (!(await stat(path)).isFile()) throw new Error("it is not a regular file");
         const { default: plugin } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+        await setImmediate();
         const wrong = judge(plugin, name, plugins, ajv);
         if (wrong === undefined) plugins.set((plugin as Plugin).name, plugin as Plugin);
         else tell(path, wrong);
       } catch (error) {
         // The engine tells no line of a syntax error to those who catch it.
         tell(path, messageOf(error) + (error instanceof SyntaxError ? `; node --check ${shownPath(path)} shows where` : ""));
+      } finally {
+        process.off("unhandledRejection", left);
       }
     }
   }

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -6,6 +7,7 @@ import { loadChannels } from "../../src/channels/load.ts";
 import { ConfigError } from "../../src/errors.ts";
 import type { Plugin } from "../../src/plugin/define.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { pictor } from "../cli/commands.ts";
 import { channel, lineOf, makeFolder } from "./mistakes.ts";
 
 /** The text of a plugin's file; some parts of it in place of others. */
@@ -112,6 +114,16 @@ describe("a folder of plugins", () => {
     expect(problems[0]?.message).to.match(/^plugin: the folder cannot be read: ENOENT/);
   });
 
+  it("is told what is wrong where a module leaves a promise behind that fails, or is a pipe, and nothing ends or hangs", async () => {
+    await writeFile(join(folder, "mine.js"), `Promise.reject(new Error("no licence"));\n${pluginText()}`);
+    expect(spawnSync("mkfifo", [join(folder, "pipe.js")]).status).to.equal(0);
+    const { code, out, err } = await pictor(["check"], { PICTOR_PLUGINS: folder, PICTOR_CHANNELS: folder });
+    expect([code, err]).to.deep.equal([1, ""]);
+    expect(out)
+      .to.match(/mine\.js:1:1: plugin: a promise that it does not await failed: no licence/)
+      .and.match(/pipe\.js:1:1: plugin: it is not a regular file/);
+  });
+
   describe("in channels", () => {
     /** Load the channel with these steps in its pipeline, and this plugin beside those that ship. */
     async function loadWith(steps: string, parts: Record<string, string>, create?: Plugin["create"]) {
@@ -127,6 +139,18 @@ describe("a folder of plugins", () => {
         await rm(channels, { recursive: true });
       }
     }
+
+    for (const [what, create] of [
+      ["a promise", () => Promise.reject(new Error("no"))],
+      ["something else", () => ({})],
+    ] as const)
+      it(`is refused where create gives ${what}, and its failure ends nothing`, async () => {
+        const error = await loadWith("  - mine: { a: 1 }\n", {}, create as unknown as Plugin["create"]).catch((thrown: unknown) => thrown);
+        expect((error as ConfigError).problems.map(({ message }) => message)).to.deep.equal([
+          `plugins.mine: create gave ${what}; it must give the step, a function`,
+        ]);
+        await new Promise((resolve) => setImmediate(resolve));
+      });
 
     it("gets its options checked, with defaults, and its own copy for each model", async () => {
       const seen: unknown[] = [];
