@@ -111,6 +111,12 @@ interface FailureDetails {
   retryAfter?: number;
   /** True when the provider proved, or the network did, that nothing was made: only then may another attempt be made. */
   notAccepted?: boolean;
+  /** Set where the operator has to act: the address or the model is not there. */
+  misconfigured?: true;
+  /** The message as the operator's log has it, with addresses. */
+  reason?: string;
+  /** Where a redirect leads, for the operator. */
+  location?: string;
   /** Who is tried next, where a rule of the channel says it; the class decides where it is absent. */
   then?: Then;
   cause?: unknown;
@@ -131,7 +137,7 @@ export class ProviderFailure extends Error {
 
 /** The same failure where something was made, or may have been: no other attempt may follow. */
 export function withoutProof(failure: ProviderFailure): ProviderFailure {
-  return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined, cause: failure });
+  return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined });
 }
 
 /** Seconds that a client should leave an overloaded provider alone that names no time. */

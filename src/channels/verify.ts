@@ -1,7 +1,8 @@
 import { exchange } from "../dialect/answer.ts";
 import { compileCall, type CallSpec, type Exchange } from "../dialect/call.ts";
-import { compileRule, usualFailure, usualOf, type RuleSpec } from "../dialect/failure.ts";
+import { compileRule, usualFailure, type RuleSpec } from "../dialect/failure.ts";
 import { secretsIn, withoutSecrets } from "../dialect/secrets.ts";
+import { usualOf } from "../dialect/usual.ts";
 import { ProviderFailure } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
 import type { Path } from "../expression/rendering.ts";
@@ -22,7 +23,7 @@ export function compileVerify(
   const errors = rules.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
   return async (key, around) => {
     const own: Exchange = { ...around, key };
-    const told = (failure: ProviderFailure) => withoutSecrets(failure, { secrets: secretsIn(own), prompts: [] });
+    const told = (failure: ProviderFailure) => withoutSecrets(failure, { secrets: secretsIn(own), prompts: [], hosts: [] });
     try {
       const { request } = await call(own);
       const answer = await exchange(request, own);

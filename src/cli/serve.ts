@@ -59,7 +59,8 @@ export async function serve(env: Environment, say: (line: string) => void, peers
   setFlagsFromString("--heap-growing-percent=200");
   const settings = readSettings(env);
   const plugins = await loadPlugins(settings.pluginFolders);
-  const log = pino({ level: settings.logLevel });
+  // An error and its cause often say the same; put together they would say it several times.
+  const log = pino({ level: settings.logLevel, serializers: { err: pino.stdSerializers.errWithCause } });
   const metrics = createMetrics({ ofProcess: true });
   const life = createLife();
   const closing: (() => Promise<void>)[] = [];

@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
-import { messageOf, ProviderFailure } from "../errors.ts";
+import { GatewayError, messageOf, ProviderFailure } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
 import { laidOver } from "../expression/directives.ts";
 import type { Path, Rendering, Report, Template, TemplateOptions } from "../expression/rendering.ts";
@@ -12,7 +12,6 @@ import type { OutgoingRequest, Patience } from "../net/send.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
 import { readSize } from "../size/parse.ts";
-import { unfit } from "./failure.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
 
@@ -229,4 +228,13 @@ export function absolute(baseUrl: string, target: string, query: Record<string, 
 export function fieldOf(name: string): string | undefined {
   if (name.startsWith("size.") || name === "size") return "size";
   return name.startsWith("request.") ? name.slice("request.".length) : undefined;
+}
+
+/** A template that cannot work with what the client sent is the client's to mend. */
+function unfit(error: Error): GatewayError {
+  const field = /request\.(\w+)/.exec(error.message)?.[1] ?? (error.message.includes("size.") ? "size" : null);
+  return new GatewayError("invalid_value", `${field ?? "a field"} has a value that this model's channel cannot send`, {
+    param: field,
+    cause: error,
+  });
 }

@@ -1,9 +1,10 @@
-import { GatewayError, ProviderFailure, type FailureClass, type Then } from "../errors.ts";
+// Says what a provider's failure means: its class, and whether something may have been made.
+import { ProviderFailure, type FailureClass, type Then } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Path, Template, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
+import { secondsOf, textIn, type Usual } from "./usual.ts";
 import { compileCondition } from "../expression/text.ts";
-import type { Answer } from "./answer.ts";
 
 /** One rule of a channel's `errors`: what an answer that matches it means. */
 export interface RuleSpec {
@@ -14,15 +15,6 @@ export interface RuleSpec {
   param?: string;
   retry_after?: string | number;
   then?: Then;
-}
-
-/** What an answer tells in the shapes that most providers use. */
-export interface Usual {
-  status: number;
-  message?: string;
-  code?: string;
-  param?: string;
-  retryAfter?: number;
 }
 
 export interface Rule {
@@ -45,7 +37,8 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
         status: usual.status,
         code: said("code") ?? usual.code,
         param: said("param") ?? usual.param,
-        retryAfter: seconds(said("retry_after")) ?? usual.retryAfter,
+        retryAfter: secondsOf(said("retry_after")) ?? usual.retryAfter,
+        location: usual.location,
         then: spec.then,
       });
     },
@@ -72,7 +65,7 @@ export function answerCondition(condition: string, path: Path, options: Template
 export function saidBy(template: Template | undefined, variables: Variables): string | undefined {
   const value = unlessOther(() => template?.({ variables, used: new Set(), mapped: () => undefined }));
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : text(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : textIn(value);
 }
 
 function unlessOther<T>(evaluate: () => T): T | undefined {
@@ -88,47 +81,64 @@ function unlessOther<T>(evaluate: () => T): T | undefined {
  * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`, `{title}`, and each in a list of one.
  */
 export function usualFailure(usual: Usual): ProviderFailure {
-  return failureOf(usualClass(usual.status, usual.code), usual.message, usual);
-}
-
-/** What an answer says of its failure, in the shapes most providers use. */
-export function usualOf({ status, headers, body }: Answer): Usual {
-  return { status, ...usualShape(body, status), retryAfter: retryAfter(headers) };
+  const kind = usualClass(usual);
+  const misconfigured = kind === "failed" && usual.status >= 400 && usual.status < 500 && usual.status !== 425;
+  return failureOf(kind, usual.message, { ...usual, misconfigured: misconfigured || undefined });
 }
 
 const refusals = new Set(["content_policy_violation", "moderation_blocked", "content_filter", "contentfilter"]);
-const empties = new Set(["insufficient_quota", "billing_hard_limit_reached", "insufficient_user_quota"]);
 
-function usualClass(status: number, code: string | undefined): FailureClass {
-  const known = code?.toLowerCase() ?? "";
-  if (refusals.has(known)) return "refused";
-  if (empties.has(known) || status === 402) return "quota";
+/** Codes and types of an account that has run out of money. Some come with the status of too many requests. */
+const unpaid =
+  /^(?:insufficient_(?:user_)?(?:quota|credits?|balance|funds)|(?:billing_hard|(?:project|organization)_(?:spend|usage))_limit_(?:reached|exceeded)|credit_balance_(?:exhausted|too_low)|credits?_exhausted)$/;
+
+/** Codes for a model that the provider does not have, or not for this account. */
+const noModel = /^(?:model_not_(?:found|available)|model_deprecated|operationnotsupported|deploymentnotfound|invalid_model)$/;
+
+// A proxy before the provider says that it did not reach it. 520 and 524 are left out: there the provider had the request.
+const unreached = [521, 522, 523, 525, 526, 530];
+
+function usualClass({ status, code, type }: Usual): FailureClass {
+  const said = [code, type].map((text) => text?.toLowerCase() ?? "");
+  const says = (pattern: RegExp) => said.some((text) => pattern.test(text));
+  if (said.some((text) => refusals.has(text))) return "refused";
+  if (says(unpaid) || status === 402) return "quota";
   if (status === 401 || status === 403) return "auth";
   if (status === 429) return "rate_limit";
   if (status === 408 || status === 504 || status === 524) return "timeout";
   if (status === 503 || status === 529) return "overloaded";
-  // A wrong address or model name is the operator's mistake, not the client's; who answers 425 did not read the request.
-  if (status >= 500 || status === 404 || status === 405 || status === 425) return "failed";
+  // A wrong address or model name is the operator's mistake, not the client's. 425 means that the request was not processed (RFC 8470, 5.2).
+  if (status >= 500 || [404, 405, 410, 425].includes(status) || (status >= 400 && says(noModel))) return "failed";
   if (status >= 400) return "invalid_request";
   return "bad_response";
 }
 
 // A provider that answers so has made nothing: the next key or channel may be tried.
-const proofs = new Set([401, 402, 403, 404, 405, 425, 429, 503, 529]);
+const proofs = new Set([401, 402, 403, 404, 405, 410, 425, 429, 503, ...unreached, 529]);
 
 /** A failure of this class, with a plain sentence where the provider said nothing. */
 export function failureOf(
   kind: FailureClass,
   message: string | undefined,
-  details: { status: number; code?: string; param?: string; retryAfter?: number; then?: Then },
+  details: Usual & { then?: Then; misconfigured?: true },
 ): ProviderFailure {
+  const { status, code, param, retryAfter, location, then, misconfigured } = details;
   const byClass =
     kind === "auth" ||
     kind === "quota" ||
     kind === "rate_limit" ||
-    (proofs.has(details.status) && kind !== "refused" && kind !== "invalid_request");
-  const notAccepted = details.then === undefined ? byClass : details.then !== "fail";
-  return new ProviderFailure(kind, message ?? plainSentences[kind], { ...details, notAccepted });
+    ((proofs.has(status) || misconfigured === true) && kind !== "refused" && kind !== "invalid_request");
+  const notAccepted = then === undefined ? byClass : then !== "fail";
+  return new ProviderFailure(kind, message ?? plainSentences[kind], {
+    status,
+    code,
+    param,
+    retryAfter,
+    location,
+    then,
+    misconfigured,
+    notAccepted,
+  });
 }
 
 const plainSentences: Record<FailureClass, string> = {
@@ -143,57 +153,25 @@ const plainSentences: Record<FailureClass, string> = {
   bad_response: "the provider's answer was not understood",
 };
 
-function usualShape(body: unknown, status: number): { message?: string; code?: string; param?: string } {
-  if (typeof body === "string") return { message: plainText(body) };
-  // Some gateways wrap their error into a list of one.
-  if (Array.isArray(body) && body.length === 1) return usualShape(body[0], status);
-  if (!isPlainObject(body)) return {};
-  const inner = [body.error, body.detail, body.errors].find((value) => value !== undefined && value !== null) ?? body;
-  const first: unknown = Array.isArray(inner) ? inner[0] : inner;
-  if (!isPlainObject(first))
-    return {
-      message: text(Array.isArray(inner) ? inner.filter((item) => typeof item === "string").join("; ") : first) ?? text(body.message),
-      code: text(body.code),
-    };
-  return {
-    message: text(first.message) ?? text(first.msg) ?? text(first.error) ?? text(body.message) ?? text(first.title),
-    // The status once more says nothing.
-    code: [text(first.code), text(first.type)].find((code) => code !== undefined && code !== String(status)),
-    param: text(first.param),
-  };
+/**
+ * Many relays put an error into an answer of 200, or into an event of a stream: as `error`, as `success: false`, as an event's type, or as a code
+ * and a message beside empty data.
+ */
+export function saysError(body: unknown): boolean {
+  if (!isPlainObject(body) || (Array.isArray(body.data) && body.data.length > 0)) return false;
+  const isFailedEvent = typeof body.type === "string" && /^(?:.+\.)?(?:error|failed)$/.test(body.type);
+  const isEmpty = "data" in body && (body.data === null || body.data === "");
+  const isCode = isEmpty && typeof body.message === "string" && saysFailure(body.code);
+  return Boolean(body.error) || body.success === false || isFailedEvent || isCode;
 }
 
-function text(value: unknown): string | undefined {
-  if (typeof value === "number") return String(value);
-  return typeof value === "string" && value !== "" ? value : undefined;
+/** Codes of success are 0, 200 and words. */
+function saysFailure(code: unknown): boolean {
+  const said = textIn(code);
+  return said !== undefined && !/^(?:0|200|ok|success)$/i.test(said);
 }
 
-/** A page of HTML explains nothing to a client. */
-function plainText(body: string): string | undefined {
-  return body.trimStart().startsWith("<") || body.trim() === "" ? undefined : body;
-}
-
-/** Seconds to wait, from `retry-after-ms` or `retry-after` in seconds or as a date. */
-function retryAfter(headers: Record<string, string>): number | undefined {
-  const milliseconds = Number(headers["retry-after-ms"]);
-  return seconds(milliseconds > 0 ? String(milliseconds / 1000) : headers["retry-after"]);
-}
-
-/** Seconds; who names more does not mean it. */
-const longestWait = 30 * 24 * 3600;
-
-function seconds(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const plain = Number(value.replace(/s$/, ""));
-  const wait = Number.isNaN(plain) ? (Date.parse(value) - Date.now()) / 1000 : plain;
-  return Number.isFinite(wait) && wait < longestWait ? Math.max(1, Math.ceil(wait)) : undefined;
-}
-
-/** A template that cannot work with what the client sent is the client's to mend. */
-export function unfit(error: Error): GatewayError {
-  const field = /request\.(\w+)/.exec(error.message)?.[1] ?? (error.message.includes("size.") ? "size" : null);
-  return new GatewayError("invalid_value", `${field ?? "a field"} has a value that this model's channel cannot send`, {
-    param: field,
-    cause: error,
-  });
+/** A 200 has no status of its own to judge by: unless its code says more, the provider failed. */
+export function failedInside(usual: ProviderFailure): ProviderFailure {
+  return usual.kind === "bad_response" ? new ProviderFailure("failed", usual.message, usual.details) : usual;
 }

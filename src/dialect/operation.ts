@@ -7,7 +7,8 @@ import type { Result } from "../plugin/context.ts";
 import { call, exchange, open, readAnswer, type Answer, type Early } from "./answer.ts";
 import { compileBefore, type BeforeSpec } from "./before.ts";
 import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
-import { answerCondition, compileRule, tellingFields, usualFailure, usualOf, type RuleSpec } from "./failure.ts";
+import { answerCondition, compileRule, failedInside, saysError, tellingFields, usualFailure, type RuleSpec } from "./failure.ts";
+import { usualOf } from "./usual.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
 import { compileResult, isPlain, type ResultSpec } from "./result.ts";
@@ -257,24 +258,12 @@ function accepted(error: unknown): never {
 function nothingMade(failure: ProviderFailure): ProviderFailure {
   const { kind, details } = failure;
   const notAccepted = details.then === undefined ? kind !== "invalid_request" && kind !== "refused" : details.notAccepted;
-  return new ProviderFailure(kind, failure.message, { ...details, notAccepted, cause: failure });
+  return new ProviderFailure(kind, failure.message, { ...details, notAccepted });
 }
 
 function fieldsOf(names: readonly string[]): ReadonlySet<string> | undefined {
   if (names.includes("request")) return undefined;
   return new Set(names.map(fieldOf).filter((field) => field !== undefined));
-}
-
-/** Many relays put an error into an answer of 200, or into an event of a stream. */
-function saysError(body: unknown): boolean {
-  if (!isPlainObject(body)) return false;
-  const isError = Boolean(body.error) || (typeof body.type === "string" && /^(?:.+\.)?(?:error|failed)$/.test(body.type));
-  return isError && !("data" in body && Array.isArray(body.data) && body.data.length > 0);
-}
-
-/** A 200 has no status of its own to judge by: unless its code says more, the provider failed. */
-function failedInside(usual: ProviderFailure): ProviderFailure {
-  return usual.kind === "bad_response" ? new ProviderFailure("failed", usual.message, usual.details) : usual;
 }
 
 /** Wait for real time. */

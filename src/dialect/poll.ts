@@ -1,3 +1,4 @@
+// Asks for a task until it is over.
 import { ProviderFailure, type FailureClass } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
@@ -5,9 +6,11 @@ import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { milliseconds } from "./duration.ts";
 import { exchange, type Answer } from "./answer.ts";
+import type { OutgoingRequest } from "../net/send.ts";
 import { compileCall, type CallSpec, type Exchange } from "./call.ts";
-import { answerCondition, failureOf, saidBy, usualFailure, usualOf, type Rule } from "./failure.ts";
+import { answerCondition, failureOf, saidBy, usualFailure, type Rule } from "./failure.ts";
 import { hiddenFrom, hide } from "./secrets.ts";
+import { usualOf } from "./usual.ts";
 
 /** How often to ask: `2s`, or growing: `{ first: 500ms, grow: 1.5, max: 5s }`. */
 export type Pace = string | { first?: string; grow?: number; max?: string };
@@ -61,7 +64,9 @@ export function compilePoll(
       const { request } = await call(around, scope);
       const outcomeOf = (answer: Answer) => table.get(saidBy(state, { ...scope, ...answer }) ?? "");
       const tells = (answer: Answer) => (read.has("status") || isClientError(answer)) && outcomeOf(answer) !== undefined;
-      const attempt = await ask(() => exchange(request, around), rules, scope, tells);
+      const asked = await ask(() => followed(request, around), { rules, scope, tells });
+      const isState = (answer: Answer) => saidBy(state, { ...scope, ...answer }) !== undefined || outcomeOf(answer) !== undefined;
+      const attempt = asked instanceof ProviderFailure || asked.isResult || isState(asked) ? asked : stateless(asked);
       if (attempt instanceof ProviderFailure) {
         failures += 1;
         // The task may be done and paid for: what may pass is asked again.
@@ -71,7 +76,7 @@ export function compilePoll(
       failures = 0;
       const variables = { ...scope, ...attempt };
       const said = saidBy(state, variables);
-      const outcome = outcomeOf(attempt);
+      const outcome = said === undefined && attempt.isResult ? "done" : outcomeOf(attempt);
       if (outcome === "done") return attempt;
       if (outcome === "refused" || outcome === "failed") {
         const told = saidBy(message, variables);
@@ -86,6 +91,30 @@ export function compilePoll(
       }
     }
   };
+}
+
+/** A poll's answer; `isResult` where it was found behind a 303, which leads from a task to its result (RFC 9110, 15.4.4). */
+type Polled = Answer & { isResult?: true };
+
+/** Asks, and follows a 303. Any other redirect is a failed poll. */
+async function followed(request: OutgoingRequest, around: Exchange): Promise<Polled> {
+  const answer = await exchange(request, around);
+  if (answer.status < 300 || answer.status > 399) return answer;
+  const { location } = answer.headers;
+  if (answer.status !== 303 || location === undefined || !URL.canParse(location, request.url))
+    throw new ProviderFailure("bad_response", `the provider answered a poll with a redirect (${answer.status})`, {
+      status: answer.status,
+      location,
+    });
+  const url = new URL(location, request.url).href;
+  return { ...(await exchange({ method: "GET", url, headers: { accept: "application/json" } }, around)), isResult: true };
+}
+
+/** An answer that names no state tells nothing of the task. What it says all the same is told where it goes on so. */
+function stateless(answer: Answer): ProviderFailure {
+  const { message } = usualOf(answer);
+  const words = "the provider's answer to a poll names no state of the task";
+  return new ProviderFailure("bad_response", message === undefined ? words : `${words}: ${message}`, { status: answer.status });
 }
 
 const passing = new Set<FailureClass>(["overloaded", "rate_limit"]);
@@ -111,12 +140,10 @@ function mayPass(failure: ProviderFailure): boolean {
  * rule's `then: fail`, and not its `then: retry`. A status that is no success is an answer all the same where it `tells` a state.
  */
 async function ask(
-  call: () => Promise<Answer>,
-  rules: readonly Rule[],
-  scope: Variables,
-  tells: (answer: Answer) => boolean,
-): Promise<Answer | ProviderFailure> {
-  let answer: Answer;
+  call: () => Promise<Polled>,
+  { rules, scope, tells }: { rules: readonly Rule[]; scope: Variables; tells: (answer: Answer) => boolean },
+): Promise<Polled | ProviderFailure> {
+  let answer: Polled;
   try {
     answer = await call();
   } catch (error) {

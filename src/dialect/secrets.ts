@@ -10,6 +10,8 @@ export interface Hidden {
   /** Longer ones first, since one may begin another. */
   secrets: readonly string[];
   prompts: readonly string[];
+  /** The provider's own hosts, which are nobody's business either. */
+  hosts: readonly string[];
 }
 
 /** Characters that a secret has at least: what is shorter is a part of many words, which hiding it would hide. */
@@ -29,19 +31,35 @@ export function hiddenFrom(around: Pick<Exchange, "key" | "made" | "baseUrl" | "
   const { host, hostname } = new URL(around.baseUrl);
   const { prompt, negative_prompt: negative } = around.ctx.request;
   const prompts = [prompt, negative].filter((text) => typeof text === "string" && text.length >= shortestPrompt) as string[];
-  return { secrets: [...secretsIn(around), host, hostname], prompts: prompts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]) };
+  return {
+    secrets: secretsIn(around),
+    prompts: prompts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]),
+    hosts: [host, hostname],
+  };
 }
 
-/** The failure without secrets, addresses and prompts: what may be shown to a client, and logged. */
+/** The failure without secrets, addresses and prompts: what may be shown to a client. Its `reason` and `location` are for the log. */
 export function withoutSecrets({ kind, message, details }: ProviderFailure, hidden: Hidden): ProviderFailure {
   const shown = (text: string | undefined) => text && shorten(hide(text, hidden));
-  return new ProviderFailure(kind, shorten(hide(message, hidden)), { ...details, param: shown(details.param), code: shown(details.code) });
+  const logged = (text: string) => shorten(withoutPrivate(text, hidden));
+  return new ProviderFailure(kind, shorten(hide(message, hidden)), {
+    ...details,
+    param: shown(details.param),
+    code: shown(details.code),
+    // Addresses stay where an operator may have to open them, and a redirect's whole.
+    reason: logged(maskedText(details.reason ?? message, hidden.hosts)),
+    location: details.location && logged(details.location),
+  });
 }
 
 /** A provider's text without the secrets, addresses, prompts, pictures, and what looks like somebody's key or token. */
-export function hide(text: string, { secrets, prompts }: Hidden): string {
+export function hide(text: string, hidden: Hidden): string {
+  return maskedText(withoutPrivate(text, hidden).replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)"), hidden.hosts);
+}
+
+/** The same with addresses. */
+function withoutPrivate(text: string, { secrets, prompts }: Hidden): string {
   return maskedText(prompts.reduce(withoutPrompt, text), secrets)
-    .replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)")
     .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***")
     .replace(/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, "***")
     .replace(/(?:[\w+/-]{76}\s+)+[\w+/-]*={0,2}|[\w+/-]{76,}={0,2}/g, (run) => (new Set(run).size > 16 ? "(base64)" : run));

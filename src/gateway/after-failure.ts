@@ -24,7 +24,8 @@ export function afterFailure(error: unknown, { submitted, accepted, shown }: Pro
 
 /** Nothing was made. Another key may have more luck, except where its channel cannot be reached at all. */
 function afterProof(kind: ProviderFailure["kind"], status: number | undefined): Next {
-  return (kind === "failed" || kind === "timeout") && status === undefined ? "next_channel" : "next_key";
+  const isUnreached = status === undefined || status > 520;
+  return (kind === "failed" || kind === "timeout") && isUnreached ? "next_channel" : "next_key";
 }
 
 /** Whether a picture may have been made, and may have to be paid for, in an attempt that failed. */

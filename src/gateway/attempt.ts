@@ -86,14 +86,17 @@ function pluginContext(
     result: emptyResult(),
     model: route.model,
     channel: { name: route.channel.name },
-    change: (field, { what, from, to }) => {
+    change: (field, { what, from: before, to }) => {
+      const isDropped = what === "dropped";
+      const from = isDropped ? (input[field] ?? before) : before;
       const change = {
         field,
         ...(what === undefined ? {} : { what }),
         ...(from === undefined ? {} : { from }),
         ...(to === undefined ? {} : { to }),
       };
-      // The calls of a fan-out all report the same.
+      // A field that reaches no provider was not changed on its way there; and the calls of a fan-out all report the same.
+      if (isDropped) changes.splice(0, changes.length, ...changes.filter((known) => known.field !== field));
       if (!changes.some((known) => JSON.stringify(known) === JSON.stringify(change))) changes.push(change);
     },
     fetchPicture: async (url, from) => {

@@ -179,13 +179,14 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
     if (error instanceof ProviderFailure) {
       const { kind, message, details } = error;
       // The operator's own troubles must not go unheard only because another channel stood in.
-      context.log[kind === "auth" || kind === "quota" ? "error" : "warn"](
+      context.log[kind === "auth" || kind === "quota" || details.misconfigured ? "error" : "warn"](
         {
           channel: route.channel.name,
           model: route.model.id,
           class: kind,
           status: details.status,
-          reason: message,
+          reason: details.reason ?? message,
+          leads_to: details.location,
           ...(rest && { rests: rest.subject, seconds: Math.ceil((rest.until - now()) / 1000) }),
         },
         "attempt failed",

@@ -16,7 +16,9 @@ export function errors(gateway: Gateway) {
       const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
       // Nobody is there to be answered, or half an answer is out already: then only a broken connection tells that it is not whole.
       if ((signal.aborted && !cut) || destroyed || (headersSent && !events)) return void ctx.res.destroy();
-      const known = cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
+      const thrown =
+        cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
+      const known = thrown.code === "shutting_down" ? shuttingDown(state) : thrown;
       if (known.status >= 500 && !expected.has(known.code)) gateway.log.error({ request: id, err: error }, "request failed");
       if (headersSent) {
         state.failed = known.status;
@@ -30,6 +32,12 @@ export function errors(gateway: Gateway) {
       adviseOnRetry(ctx, known);
     }
   };
+}
+
+/** Says whether the request may be sent again, which only its end can tell. */
+function shuttingDown({ mayCost }: RequestState): GatewayError {
+  const advice = mayCost ? "the picture may have been made and paid for" : "send the request again";
+  return new GatewayError("shutting_down", `the gateway is shutting down; ${advice}`, { retryAfter: 1 });
 }
 
 /**

@@ -31,7 +31,7 @@ export function createLife(): Life {
   const underWay = new AsyncLocalStorage<UnderWay>();
   let state: "up" | "ending" | "cut" = "up";
   const stop = (request: AbortController) =>
-    request.abort(new GatewayError("shutting_down", "the gateway is shutting down; send the request again", { retryAfter: 1 }));
+    request.abort(new GatewayError("shutting_down", "the gateway is shutting down", { retryAfter: 1 }));
   return {
     get ending() {
       return state !== "up";

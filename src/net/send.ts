@@ -142,13 +142,19 @@ function plainHeaders(headers: http.IncomingHttpHeaders): Record<string, string>
 function failureOf(cause: unknown, connected: boolean): ProviderFailure {
   if (!(cause instanceof ProviderFailure))
     return connected
-      ? new ProviderFailure("failed", "the connection to the provider broke before it answered", { cause })
+      ? new ProviderFailure("failed", brokenBy(cause), { cause })
       : new ProviderFailure("failed", `the provider could not be reached${isOfProxy(cause) ? " through the proxy" : ""}`, {
           notAccepted: true,
           cause,
         });
   // The time that was over may be that of the whole attempt.
   return connected ? cause : new ProviderFailure(cause.kind, cause.message, { ...cause.details, notAccepted: true });
+}
+
+function brokenBy(cause: unknown): string {
+  return (cause as { code?: string }).code === "HPE_HEADER_OVERFLOW"
+    ? "the provider's answer has larger headers than the 16 KB that are accepted"
+    : "the connection to the provider broke before it answered";
 }
 
 function isOfProxy(cause: unknown): boolean {

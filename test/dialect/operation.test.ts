@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import pino from "pino";
-import { usualFailure, usualOf } from "../../src/dialect/failure.ts";
+import { usualFailure } from "../../src/dialect/failure.ts";
+import { usualOf } from "../../src/dialect/usual.ts";
 import { compileOperation, wait, type OperationSpec } from "../../src/dialect/operation.ts";
 import type { Exchange } from "../../src/dialect/call.ts";
 import { compileResult } from "../../src/dialect/result.ts";

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { failureClasses, GatewayError, ProviderFailure, thens, type FailureClass } from "../../src/errors.ts";
 import { afterFailure, type Next } from "../../src/gateway/after-failure.ts";
-import { usualFailure, usualOf } from "../../src/dialect/failure.ts";
+import { usualFailure } from "../../src/dialect/failure.ts";
+import { usualOf } from "../../src/dialect/usual.ts";
 
 const none = { submitted: false, accepted: false };
 const sent = { submitted: true, accepted: false };

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { usualFailure, usualOf } from "../../src/dialect/failure.ts";
+import { usualFailure } from "../../src/dialect/failure.ts";
+import { usualOf } from "../../src/dialect/usual.ts";
 import { GatewayError, ProviderFailure } from "../../src/errors.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
 import { ask, picture, route } from "./routes.ts";

@@ -214,10 +214,12 @@ describe("http: the end of the process", () => {
       expect(answer.headers.get("x-pictor-attempts")).to.equal("acme shutting_down");
       expect(await metric(house.url, 'pictor_attempts_total{channel="acme",model="demo",outcome="shutting_down"}')).to.equal(1);
       const { message } = await errorOf(answer, 503, "shutting_down");
-      expect(message).to.equal("the gateway is shutting down; send the request again");
+      expect(message).to.equal("the gateway is shutting down; the picture may have been made and paid for");
+      expect(answer.headers.get("x-should-retry")).to.equal("false");
       await until(() => gone === 1);
       const late = await house.generate({ model: "demo", prompt: "a cat" });
-      await errorOf(late, 503, "shutting_down");
+      const { message: advice } = await errorOf(late, 503, "shutting_down");
+      expect(advice).to.equal("the gateway is shutting down; send the request again");
       expect(late.headers.get("retry-after")).to.equal("1");
       // It is the operator's own doing, and no failure.
       expect(house.log.filter(({ level }) => Number(level) >= 50)).to.deep.equal([]);
