@@ -62,7 +62,8 @@ export async function serve(env: Environment, say: (line: string) => void, peers
   // An error and its cause often say the same; put together they would say it several times.
   const log = pino({ level: settings.logLevel, serializers: { err: pino.stdSerializers.errWithCause } });
   const metrics = createMetrics({ ofProcess: true });
-  const life = createLife();
+  // Plugins that ship leave nothing behind that could throw.
+  const life = createLife({ isTraced: settings.pluginFolders.length > 1 || Number.parseInt(process.versions.node) >= 24 });
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const end of closing.splice(0).reverse()) await end();
