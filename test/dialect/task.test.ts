@@ -5,6 +5,7 @@ import { createLife } from "../../src/http/life.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
+import { stopwatch } from "../helpers/turns.ts";
 
 const channel = (url: string) => `base_url: ${url}
 keys: ["\${env.KEY}", "\${env.SECOND}"]
@@ -141,10 +142,10 @@ describe("a task", () => {
   it("with a huge list of pictures is answered with no more than anybody can have ordered", async () => {
     const url = "https://a.example/1";
     polled = say({ status: "ok", images: Array.from({ length: 20_000 }, () => ({ url })) });
-    const began = performance.now();
+    const took = stopwatch();
     const { status, json } = await draw(gateway, { model: "dall-e-2", prompt: "x" });
     expect([status, json.data.length]).to.deep.equal([200, 64]);
-    expect(performance.now() - began).to.be.below(5000);
+    expect(took()).to.be.below(5000);
   });
 
   it("nested without end is given up after some polls", async () => {

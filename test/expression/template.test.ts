@@ -6,6 +6,7 @@ import type { TemplateOptions } from "../../src/expression/rendering.ts";
 import { compileTemplate, compileUrl } from "../../src/expression/template.ts";
 import { compileCondition } from "../../src/expression/text.ts";
 import { LongText } from "../../src/picture/lift.ts";
+import { stopwatch } from "../helpers/turns.ts";
 
 const names: Names = {
   place: "test",
@@ -197,10 +198,10 @@ describe("an expression", () => {
 
   it("replaces literally, and finds by RE2 in bounded time", () => {
     expect(evaluate("a.replace('.', '$&')", { a: "1.2.3" })).to.equal("1$&2$&3");
-    const began = performance.now();
+    const took = stopwatch();
     expect(evaluate("rx(a, '(a+)+$')", { a: `${"a".repeat(50_000)}!` })).to.equal(false);
     expect(evaluate("rx(a, '^\\\\d+$') && rx(a, '^\\\\d+$')", { a: "12" })).to.equal(true);
-    expect(performance.now() - began).to.be.below(5000);
+    expect(took()).to.be.below(5000);
     expect(() => evaluate("rx(a, '(')", { a: "" })).to.throw(ExpressionFailure);
   });
 

@@ -8,6 +8,7 @@ import { readSource } from "../../src/channels/source.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { channelFolder } from "../helpers/channels.ts";
+import { stopwatch } from "../helpers/turns.ts";
 import { runs } from "./runs.ts";
 
 const plugins = await loadPlugins([shippedPlugins]);
@@ -95,12 +96,12 @@ describe("any channel file", () => {
             }
           },
         ),
-        { numRuns: 10 },
+        { numRuns: runs(2) },
       );
     } finally {
       await remove();
     }
-  }).timeout(60_000);
+  }).timeout(600_000);
 
   it("is parsed, or refused with a place, within a second, whatever its bytes are", () => {
     const odd = fc.oneof(
@@ -137,9 +138,9 @@ describe("any channel file", () => {
           text,
         );
         const problems = createProblems();
-        const began = performance.now();
+        const took = stopwatch();
         const located = readSource(json ? "x.json" : "x.yaml", Buffer.from(edited, encoding), problems);
-        expect(performance.now() - began).to.be.below(1000);
+        expect(took()).to.be.below(1000);
         const told = problems.list();
         expect(told.length > 0, "what is not read is told").to.equal(located === undefined);
         for (const { line, column, message } of told) {
@@ -148,7 +149,7 @@ describe("any channel file", () => {
           expect(message).not.to.match(/undefined|\[object|TypeError/);
         }
       }),
-      { numRuns: runs() },
+      { numRuns: runs(500) },
     );
-  }).timeout(120_000);
+  }).timeout(600_000);
 });

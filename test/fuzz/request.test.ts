@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
+import { runs } from "./runs.ts";
 
 const known = [
   "n",
@@ -135,9 +136,9 @@ describe("any request", () => {
         const hungry = /"response_format":"b64_json"|"stream":true/.test(text) || model === "demo";
         return lawful(`{${text}}`, hungry ? [200, 400, 501, 502] : [200, 400, 501]);
       }),
-      { numRuns: 700 },
+      { numRuns: runs(100) },
     );
-  }).timeout(60_000);
+  }).timeout(600_000);
 
   it("that is no object or no JSON is answered with a 400", async () => {
     await fc.assert(
@@ -150,9 +151,9 @@ describe("any request", () => {
         ),
         (text) => lawful(text, [400, 404]),
       ),
-      { numRuns: 200 },
+      { numRuns: runs(50) },
     );
-  }).timeout(60_000);
+  }).timeout(600_000);
 
   const shape = fc.letrec((tie) => ({
     json: fc.oneof(
@@ -236,7 +237,7 @@ describe("any request", () => {
           );
         },
       ),
-      { numRuns: 700 },
+      { numRuns: runs(100) },
     );
-  }).timeout(60_000);
+  }).timeout(600_000);
 });

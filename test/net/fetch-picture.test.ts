@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { sniffBytes } from "../../src/picture/sniff.ts";
+import { until } from "../http/setup.ts";
 import {
   all,
   failure,
@@ -73,8 +74,7 @@ describe("picture fetcher", () => {
         more();
       });
       expect((await failure(server.fetch({ maxBytes: 3_000_000 }).then(all))).message).to.contain("larger than");
-      await delay(50);
-      expect(open).to.equal(false);
+      await until(() => !open);
       expect(server.asked).to.equal(1);
     });
 
@@ -104,9 +104,8 @@ describe("picture fetcher", () => {
       const hang: Handler = (_, response) => void response.on("close", () => (closed += 1));
       server.serve(hang);
       expect(await abortedAt(() => undefined), "before it is sent").to.equal(stopped);
-      expect(await abortedAt(async () => delay(50)), "waiting for the answer").to.equal(stopped);
-      await delay(50);
-      expect(closed).to.equal(server.asked);
+      expect(await abortedAt(() => until(() => server.asked > 0)), "waiting for the answer").to.equal(stopped);
+      await until(() => closed === server.asked);
       server.serve(status(500));
       expect(await abortedAt(async () => delay(50)), "between two tries").to.equal(stopped);
       server.serve((_, response) => void response.write(small));
@@ -128,9 +127,8 @@ describe("picture fetcher", () => {
       const controller = new AbortController();
       const { stream } = await fetchPicture(server.origin, {}, { signal: controller.signal, trusted });
       controller.abort(stopped);
-      await delay(50);
+      await until(() => closed);
       expect(stream).to.include({ destroyed: true, errored: stopped });
-      expect(closed).to.equal(true);
     });
 
     it("lets go of the connection when the stream is destroyed", async () => {
@@ -140,19 +138,17 @@ describe("picture fetcher", () => {
       idle.stream.destroy();
       const busy = await server.fetch();
       const reading = buffer(busy.stream).catch((error: unknown) => error);
-      await delay(50);
+      await until(() => busy.stream.readableDidRead);
       busy.stream.destroy();
       expect(await reading).to.have.property("code", "ERR_STREAM_PREMATURE_CLOSE");
-      await delay(50);
-      expect(closed).to.equal(2);
+      await until(() => closed === 2);
     });
 
     it("lets go of the connection when the picture is none", async () => {
       let closed = false;
       server.serve((_, response) => void response.on("close", () => (closed = true)).write(Buffer.alloc(sniffBytes)));
       await failure(server.fetch());
-      await delay(50);
-      expect(closed).to.equal(true);
+      await until(() => closed);
     });
   });
 });

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { decodeBase64, decodeHead, encodeBase64, guessHead, readBase64 } from "../../src/picture/base64.ts";
 import { sniff, sniffBytes } from "../../src/picture/sniff.ts";
+import { stopwatch } from "../helpers/turns.ts";
 
 async function* from(chunks: Iterable<Uint8Array>): AsyncGenerator<Buffer> {
   for (const chunk of chunks) yield Promise.resolve(Buffer.from(chunk));
@@ -118,9 +119,9 @@ describe("base64", () => {
 
   it("checks 20 MB without holding the event loop for long", () => {
     const text = Buffer.from(noise(15_000_000).toString("base64"));
-    const begun = performance.now();
+    const took = stopwatch();
     expect(readBase64(text)).to.deep.include({ ascii: text });
-    expect(performance.now() - begun).to.be.below(500);
+    expect(took()).to.be.below(500);
   });
 });
 

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { createAjv } from "../../src/schema/ajv.ts";
 import type { SizeRule } from "../../src/schema/x-size.ts";
 import { describeSizes } from "../../src/size/rules.ts";
+import { stopwatch } from "../helpers/turns.ts";
 
 const sizes = (rule: SizeRule) => createAjv().compile({ type: "string", "x-size": rule });
 
@@ -24,9 +25,9 @@ describe("patterns", () => {
   });
 
   it("cannot blow up", () => {
-    const started = performance.now();
+    const took = stopwatch();
     expect(compile("^(a+)+$")(`${"a".repeat(50_000)}!`)).to.equal(false);
-    expect(performance.now() - started).to.be.below(2000);
+    expect(took()).to.be.below(2000);
   });
 
   it("that RE2 does not know are an error that says so", () => {

@@ -1,0 +1,41 @@
+// Measures how long this process works, and how long its event loop is kept busy, whatever else the machine runs meanwhile.
+
+/** A watch over the event loop of this process. */
+export interface Turns {
+  /** The longest turn that has ended since the watch began or was reset, in milliseconds. */
+  longest(): number;
+  reset(): void;
+  stop(): void;
+}
+
+/** Watch the event loop of this process. */
+export function watchTurns(): Turns {
+  let longest = 0;
+  let turn = stopwatch();
+  const look = () => {
+    longest = Math.max(longest, turn());
+    turn = stopwatch();
+  };
+  const timer = setInterval(look, 5);
+  return {
+    longest: () => longest,
+    reset: () => {
+      turn = stopwatch();
+      longest = 0;
+    },
+    stop: () => {
+      look();
+      clearInterval(timer);
+    },
+  };
+}
+
+/** Gives the milliseconds that have passed since, without those in which the machine was busy with other processes. */
+export function stopwatch(): () => number {
+  const began = performance.now();
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return Math.min(performance.now() - began, (user + system) / 1000);
+  };
+}
