@@ -63,7 +63,7 @@ export const gatewayFileSchema = closed({
       answer_within: {
         ...duration,
         description:
-          "The longest that a client waits for an answer that is no stream; `280s` when omitted, since many clients and proxies give up at 300. A request that takes longer is answered with 504 and goes on: `GET /v1/requests/{id}` gives its picture once it is there.",
+          "The longest that a client waits for an answer that is no stream; `280s` when omitted, since many clients and proxies give up at 300. A client that names a shorter time of its own, as OpenAI's SDKs can, is answered just before that. A request that takes longer is answered with 504 and goes on: `GET /v1/requests/{id}` gives its picture once it is there.",
       },
       repeat_within: {
         ...duration,

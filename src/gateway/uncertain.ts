@@ -11,7 +11,9 @@ export interface UncertainOutcome {
   idempotencyKey?: string;
   /** The request's id. */
   request: string;
-  /** What its client was told. */
+  /** Set where its client had gone, and was told nothing. */
+  untold?: boolean;
+  /** What its client was told, or would have been. */
   error: { code: string; status: number; message: string; param: string | null };
 }
 
@@ -21,10 +23,11 @@ export type Remembered = UncertainOutcome & { age: number };
 export interface UncertainOutcomes {
   /**
    * The outcome of the same request of the same client, if there was one within so many milliseconds. `fingerprint` is only worked out
-   * where this client has had any. A request with an idempotency key of its own is a new one.
+   * where this client has had any. A request with an idempotency key of its own is a new one; so is one after an outcome that nobody was told,
+   * unless the request says itself that it is a `retry`.
    */
   find(
-    wanted: { client: string; idempotencyKey?: string; within: number },
+    wanted: { client: string; idempotencyKey?: string; within: number; retry?: boolean },
     fingerprint: () => Promise<string>,
   ): Promise<Remembered | undefined>;
   /** Remember one, here and in the other processes and instances. */
@@ -55,11 +58,12 @@ export function createUncertainOutcomes(
 
   state.onShared("uncertain", (outcome) => keep(outcome as UncertainOutcome));
   return {
-    find: async ({ client, idempotencyKey, within }, fingerprint) => {
+    find: async ({ client, idempotencyKey, within, retry = false }, fingerprint) => {
       if (now() - (lastOf.get(client) ?? -Infinity) >= within) return undefined;
       const outcome = outcomes.get(nameOf(client, await fingerprint()));
       const age = outcome ? now() - outcome.ended : Infinity;
-      if (!outcome || age >= within || (idempotencyKey !== undefined && outcome.idempotencyKey !== idempotencyKey)) return undefined;
+      if (!outcome || age >= within || (outcome.untold && !retry)) return undefined;
+      if (idempotencyKey !== undefined && outcome.idempotencyKey !== idempotencyKey) return undefined;
       return { ...outcome, age };
     },
     add: (outcome) => {

@@ -15,6 +15,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { finishLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
+import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
 import { repeatsOf } from "./repeats.ts";
 import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
@@ -23,6 +24,7 @@ import { putInto } from "./write.ts";
 /** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
 export async function generations(ctx: Context, gateway: Gateway, operation: OperationName): Promise<void> {
   const state = ctx.state as RequestState;
+  const began = performance.now();
   const table = gateway.table();
   const log = gateway.log.child({ request: state.id });
   const spool = gateway.spool.scope();
@@ -48,7 +50,10 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     await repeats.refuse();
     try {
       const { work, save } = order(ctx, gateway, read, { table, spool, log });
-      const generated = state.events ? await work : await inTime(work, table.answerWithin);
+      const patience = patienceOf(ctx.req.headers, table.answerWithin);
+      // The client's time began before its body was here.
+      const left = patience && Math.max(0, patience - (performance.now() - began));
+      const generated = state.events ? await work : await inTime(work, left);
       if (generated) await answer(ctx, gateway, read.entry, { generated, log });
       else {
         state.late = state.mayCost = true;

@@ -3,6 +3,7 @@ import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
 import type { UncertainOutcomes } from "../gateway/uncertain.ts";
 import type { RequestState } from "./gateway.ts";
+import { isRetry } from "./patience.ts";
 
 interface Repeats {
   /** Throws the outcome of the same request, if the client had one a moment ago that may have been paid for. */
@@ -18,7 +19,7 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
   const idempotencyKey = ctx.get("idempotency-key").trim() || undefined;
   return {
     refuse: async () => {
-      const before = await uncertain.find({ client, idempotencyKey, within }, fingerprint);
+      const before = await uncertain.find({ client, idempotencyKey, within, retry: isRetry(ctx.req.headers) }, fingerprint);
       if (!before) return;
       const { error, request, age } = before;
       state.mayCost = true;
@@ -30,11 +31,14 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
       );
     },
     remember: async (error) => {
-      // A client that has gone was told nothing.
-      const isGone = state.signal.aborted && !(state.signal.reason instanceof GatewayError);
-      if (!state.mayCost || within === 0 || isGone) return;
-      const { code, status, message, param } = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error");
-      const outcome = { client, idempotencyKey, request: state.id, error: { code, status, message, param } };
+      if (!state.mayCost || within === 0) return;
+      const untold = state.signal.aborted && !(state.signal.reason instanceof GatewayError);
+      const { code, status, message, param } = untold
+        ? new GatewayError("upstream_error", "the client's connection was closed before the answer came")
+        : error instanceof GatewayError
+          ? error
+          : new GatewayError("internal_error", "internal error");
+      const outcome = { client, idempotencyKey, request: state.id, untold, error: { code, status, message, param } };
       uncertain.add({ ...outcome, fingerprint: await fingerprint() });
     },
   };

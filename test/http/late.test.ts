@@ -1,6 +1,7 @@
 // Requests that are answered before their picture is there.
 import type { ServerResponse } from "node:http";
 import { expect } from "chai";
+import OpenAI from "openai";
 import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
 import { createLife } from "../../src/http/life.ts";
@@ -86,6 +87,45 @@ describe("a request that takes longer than a client waits", () => {
     expect(waiting.length).to.equal(1);
     for (const response of waiting) reply(response, { data: [{ url: `${house.provider.url}/cat.png` }] });
     await until(async () => (await shown(id)).status === "completed");
+  });
+
+  it("is answered before its client gives up, where the client says when that is", async () => {
+    const table = house.gateway.table();
+    house.gateway.table = () => ({ ...table, answerWithin: 60_000 });
+    try {
+      const bodies = ["x-stainless-timeout", "x-stainless-read-timeout"].map(async (header) => {
+        const response = await house.generate({ model: "demo", prompt: header }, { headers: { [header]: "0.1" } });
+        return [response.headers.get("x-request-id"), (await errorOf(response, 504, "upstream_timeout")).message] as const;
+      });
+      for (const [id, message] of await Promise.all(bodies)) {
+        expect(message).to.contain(`GET /v1/requests/${id}`);
+        expect((await shown(id)).status).to.equal("in_progress");
+      }
+      expect(waiting.length).to.equal(2);
+    } finally {
+      house.gateway.table = () => table;
+      for (const response of waiting) reply(response, { data: [{ url: `${house.provider.url}/cat.png` }] });
+    }
+  });
+
+  it("is one order of an SDK that has a time limit and sends it again", async () => {
+    const table = house.gateway.table();
+    house.gateway.table = () => ({ ...table, answerWithin: 60_000 });
+    try {
+      const client = (timeout?: number) => new OpenAI({ baseURL: `${house.url}/v1`, apiKey: house.key, timeout });
+      const failed = (reason: unknown) => reason;
+      const [told, untold] = await Promise.all([
+        client().images.generate({ model: "demo", prompt: "slow 6" }, { timeout: 2000 }).catch(failed),
+        // The SDK tells a limit of the request alone, and none of its own.
+        client(500).images.generate({ model: "demo", prompt: "slow 7" }).catch(failed),
+      ]);
+      expect(told).to.be.instanceOf(OpenAI.APIError).and.to.include({ status: 504, code: "upstream_timeout" });
+      expect(untold).to.be.instanceOf(OpenAI.APIError).and.to.include({ status: 502, code: "upstream_error" });
+      expect(waiting.length).to.equal(2);
+    } finally {
+      house.gateway.table = () => table;
+      for (const response of waiting) reply(response, { data: [{ url: `${house.provider.url}/cat.png` }] });
+    }
   });
 
   it("counts as under way until it has ended, and ends with the process", async () => {

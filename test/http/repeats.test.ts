@@ -4,14 +4,18 @@ import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider } from "../helpers/provider.ts";
-import { errorOf, png, reply, startHouse, type House } from "./setup.ts";
+import { errorOf, png, reply, startHouse, until, type House } from "./setup.ts";
 
 describe("a request that is repeated after an outcome that may have been paid for", () => {
   let house: House;
   let within = 60_000;
   let status = 500;
+  let answered = Promise.resolve();
   before(async () => {
-    house = await startHouse((_call, response) => reply(response, { error: { message: "out of order" } }, status));
+    house = await startHouse(async (_call, response) => {
+      await answered;
+      reply(response, { error: { message: "out of order" } }, status);
+    });
     const table = house.gateway.table();
     house.gateway.table = (): Table => ({ ...table, repeatWithin: within });
     house.gateway.keys = createClientKeys([house.key, "sk-other"]);
@@ -84,6 +88,26 @@ describe("a request that is repeated after an outcome that may have been paid fo
       }
       expect(orders()).to.equal(2);
     });
+
+  it("whose client hung up is an order, and none where the client says that it is a retry", async () => {
+    const body = fresh();
+    const before = orders();
+    answered = new Promise(() => undefined);
+    const hangUp = new AbortController();
+    const first = house.generate(body, { signal: hangUp.signal }).catch(() => undefined);
+    await until(() => orders() === before + 1);
+    hangUp.abort();
+    await first;
+    answered = Promise.resolve();
+    await until(() => house.log.some(({ status }) => status === 499));
+    const retry = await house.generate(body, { headers: { "x-stainless-retry-count": "1" } });
+    expect(retry.headers.get("x-should-retry")).to.equal("false");
+    const { message } = await errorOf(retry, 502, "upstream_error");
+    expect(message).to.match(/^the client's connection was closed before the answer came; so ended the same request/);
+    expect(orders()).to.equal(before + 1);
+    await house.generate(body, { headers: { "x-stainless-retry-count": "0" } });
+    expect(orders()).to.equal(before + 2);
+  });
 
   it("is recognised as a form that is sent again under another boundary", async () => {
     const edits = await startEdits();

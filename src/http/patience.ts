@@ -1,0 +1,20 @@
+// Reads what OpenAI's clients say of their own patience: how long they wait for an answer, and that they ask once more.
+import type { IncomingHttpHeaders } from "node:http";
+
+/** Whether the client says that it sends the request once more, because it had no answer or one that it did not like. */
+export function isRetry(headers: IncomingHttpHeaders): boolean {
+  return Number(headers["x-stainless-retry-count"]) > 0;
+}
+
+/** Milliseconds, at most, that an answer needs to reach a client that waits for it no longer. */
+const onTheWay = 5000;
+
+/**
+ * Milliseconds within which a request has to be answered: `usual`, or a little less than the client's own time limit where that is shorter,
+ * since a client that gives up sends the request again. Without `usual` there is no limit.
+ */
+export function patienceOf(headers: IncomingHttpHeaders, usual: number | undefined): number | undefined {
+  // JavaScript's client names its limit for the whole answer, Python's for each wait; both in seconds.
+  const told = Number(headers["x-stainless-timeout"] ?? headers["x-stainless-read-timeout"]) * 1000;
+  return usual !== undefined && told > 0 ? Math.min(usual, told - Math.min(onTheWay, told / 4)) : usual;
+}
