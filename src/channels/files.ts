@@ -15,6 +15,8 @@ export interface ReadFile {
   located: Located | undefined;
   /** The files that it builds on, as far as they are known. */
   below: readonly string[];
+  /** The channel's tests in a file of their own, where they are read. */
+  tests?: Located;
 }
 
 export interface Files {
@@ -30,24 +32,29 @@ interface Reading {
 }
 
 /**
- * Read a folder of channels, or `only` some of them by name, with its `presets` and `models`. What cannot be read or parsed is in
- * `problems`.
+ * Read a folder of channels, or `only` some of them by name, with its `presets` and `models`, and with the channels' `tests` where they are
+ * asked for. What cannot be read or parsed is in `problems`.
  */
 export async function readFiles(
   folder: string,
   problems: Problems,
-  { only, texts = textsIn(folder) }: { only?: readonly string[]; texts?: Texts } = {},
+  { only, texts = textsIn(folder), withTests = false }: { only?: readonly string[]; texts?: Texts; withTests?: boolean } = {},
 ): Promise<Files> {
   const reading = { folder, texts, problems };
-  const [channels, presets, schemas] = await Promise.all([
+  const [channels, presets, schemas, tests] = await Promise.all([
     readFolder(".", /\.ya?ml$/, reading, { needed: true, only }),
     readFolder("presets", /\.ya?ml$/, reading),
     readFolder("models", /\.json$/, reading),
+    withTests ? readFolder("tests", /\.ya?ml$/, reading, { only }) : new Map<string, ReadFile>(),
   ]);
+  for (const { name, file } of tests.values())
+    if (!channels.has(name))
+      problems.addAt(sourceOf(file, ""), 0, `there is no channel ${name} for these tests (${didYouMean(name, [...channels.keys()])})`);
   return {
     channels: [...channels.values()].map((channel) => ({
       ...channel,
-      below: presetsOf(channel.located, presets, []),
+      tests: tests.get(channel.name)?.located,
+      below: [...presetsOf(channel.located, presets, []), ...[tests.get(channel.name)?.file].filter((file) => file !== undefined)],
       located: channel.located && extended(channel.located, presets, problems, []),
     })),
     schemas,

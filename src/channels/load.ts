@@ -18,7 +18,7 @@ import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema } from "./grammar.ts";
 import { hostsOf, safely } from "./hosts.ts";
 import { channelLimits, coolDownOf, ownLimits, type CoolDownSpec, type LimitsSpec } from "./limits.ts";
-import { createProblems, lineOf, type Located, type Problems } from "./problems.ts";
+import { createProblems, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
 import { compileSchemas, type Schemas } from "./schemas.ts";
 import {
@@ -31,7 +31,7 @@ import {
   type Resolver,
   type Surroundings,
 } from "./settings.ts";
-import { compileTests, type RenderTests } from "./tests.ts";
+import { compileTests, judgedTests, type RenderTests } from "./tests.ts";
 import { recorded, textsIn, type Texts } from "./texts.ts";
 import { fetchToken } from "./token.ts";
 import { compileVerify, type Verify } from "./verify.ts";
@@ -44,6 +44,8 @@ export interface LoadOptions extends Surroundings {
   only?: readonly string[];
   /** Where the files' texts come from; the folder itself when omitted. */
   texts?: Texts;
+  /** Whether the channels' tests are read from the files of their own. */
+  withTests?: boolean;
   /** How polls wait; tests do not. */
   wait?: Exchange["wait"];
 }
@@ -68,9 +70,6 @@ export interface PartlyLoaded extends Loaded {
 export interface ChannelTests {
   channel: Channel;
   routes: readonly Route[];
-  file: string;
-  /** The line of the file on which a test begins. */
-  lineOf(index: number): number;
   /** Something that is wrong with a part of it, with its place. */
   problemAt: (path: Path, message: string) => Problem;
   render: RenderTests;
@@ -97,7 +96,7 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const texts = recorded(options.texts ?? textsIn(options.folder), read);
-  const files = await readFiles(options.folder, problems, { only: options.only, texts });
+  const files = await readFiles(options.folder, problems, { only: options.only, texts, withTests: options.withTests });
   const load: Load = {
     ...options,
     texts,
@@ -109,12 +108,13 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const clashes = judgePrefixes(meant);
   const tests: ChannelTests[] = [];
   const broken: string[] = [];
-  for (const { name, file, located } of meant) {
+  for (const { name, located, tests: ownTests } of meant) {
     await setImmediate();
     const own = createProblems(problems);
     const clash = clashes.get(name);
     if (located && clash !== undefined) own.add(located, [], clash);
-    const loaded = located && loadChannel(name, file, located, { ...load, problems: own, resolve: createResolver(options, own) });
+    const more = ownTests ? judgedTests(ownTests, own) : [];
+    const loaded = located && loadChannel(name, located, more, { ...load, problems: own, resolve: createResolver(options, own) });
     if (loaded && own.list().length === 0) tests.push(loaded);
     else broken.push(name);
   }
@@ -160,8 +160,8 @@ interface ChannelLoad extends Load {
   problems: Problems;
 }
 
-/** Compile a channel. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
-function loadChannel(name: string, file: string, written: Located, load: ChannelLoad): ChannelTests | undefined {
+/** Compile a channel; `more` are files of its tests. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
+function loadChannel(name: string, written: Located, more: readonly Located[], load: ChannelLoad): ChannelTests | undefined {
   const { problems, resolve } = load;
   judgeKeys(written, problems);
   const { located, whole } = checked(withPluginMaps(written), load.validate, problems);
@@ -197,15 +197,13 @@ function loadChannel(name: string, file: string, written: Located, load: Channel
     const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: ownLimits(located.value, model.id) }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
-  const render = compileTests(located, channel, problems);
+  const render = compileTests([located, ...more], channel, problems);
   const problemAt = (path: Path, message: string) => {
     const single = createProblems();
     single.add(located, path, message);
     return single.list()[0] as Problem;
   };
-  return lacking.length === 0
-    ? { channel, routes, file, lineOf: (index) => lineOf(located, ["tests", index]), problemAt, render }
-    : undefined;
+  return lacking.length === 0 ? { channel, routes, problemAt, render } : undefined;
 }
 
 /** `- inspect` and `- inspect:` are `- inspect: {}`, so that all options meet the plugin's schema and get its defaults. */

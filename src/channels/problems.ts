@@ -68,10 +68,10 @@ export function placeOf(places: ReadonlyMap<string, Place>, path: Path): { place
   return place ? { place, exact: true } : { place: placeOf(places, path.slice(0, -1)).place, exact: false };
 }
 
-/** The line on which the value of a path begins. */
-export function lineOf({ places }: Located, path: Path): number {
+/** The file and line in which the value of a path begins. */
+export function lineOf({ places }: Located, path: Path): { file: string; line: number } {
   const { source, key } = placeOf(places, path).place;
-  return source.lines.linePos(key).line;
+  return { file: source.file, line: source.lines.linePos(key).line };
 }
 
 function compare(a: string, b: string): number {

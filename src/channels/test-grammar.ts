@@ -1,3 +1,4 @@
+// The grammar of the tests of a channel.
 import { methods } from "../dialect/call.ts";
 import { closed, text } from "./schema-parts.ts";
 
@@ -63,3 +64,6 @@ export const test = closed(
   },
   { required: ["name"], oneOf: [{ required: ["request"] }, { required: ["edit"] }] },
 );
+
+/** A file of nothing but tests. */
+export const testsFile = closed({ tests: { type: "array", items: test } }, { required: ["tests"] });

@@ -1,13 +1,24 @@
-// The tests that a channel file has of its own channel.
+// The tests of a channel: in its own file, and in the file of the same name in the folder `tests`.
 import { testNames } from "../expression/names.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import type { Located, Problems } from "./problems.ts";
+import { createAjv } from "../schema/ajv.ts";
+import { complain } from "./complaint.ts";
+import { lineOf, type Located, type Problems } from "./problems.ts";
 import type { Channel } from "./route.ts";
 import type { Environment } from "./settings.ts";
+import { testsFile } from "./test-grammar.ts";
+
+/** A test with its place. */
+export interface PlacedTest {
+  test: unknown;
+  file: string;
+  /** The line on which it begins. */
+  line: number;
+}
 
 /** Gives the tests as written, with `${base_url}` and the like put in. */
-export type RenderTests = (variables: { base_url: string; env: Environment }) => unknown[];
+export type RenderTests = (variables: { base_url: string; env: Environment }) => PlacedTest[];
 
 interface WrittenTest {
   request?: { model?: unknown };
@@ -17,26 +28,54 @@ interface WrittenTest {
 }
 
 /** Compile a channel's tests, which are rendered each time that they run. Mistakes go to `problems`. */
-export function compileTests(located: Located, channel: Channel, problems: Problems): RenderTests {
+export function compileTests(files: readonly Located[], channel: Channel, problems: Problems): RenderTests {
+  const suites = files.map((located) => compileSuite(located, channel, problems));
+  return (variables) => suites.flatMap((render) => render(variables));
+}
+
+const validate = lazily(() => createAjv({ allErrors: true }).compile(testsFile));
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
+/** The tests of a file of its own, if it is in order; mistakes go to `problems`. */
+export function judgedTests(located: Located, problems: Problems): Located[] {
+  if (validate()(located.value)) return [located];
+  complain(located, validate().errors ?? [], problems);
+  return [];
+}
+
+function compileSuite(located: Located, channel: Channel, problems: Problems): RenderTests {
   const tests = (located.value.tests ?? []) as WrittenTest[];
-  for (const [index, { edit, request = edit ?? {}, exchange = [], answer }] of tests.entries()) {
-    const hangsUp = exchange.some(({ reply }) => reply.hang_up);
-    if (hangsUp === (answer !== undefined))
-      problems.add(
-        located,
-        ["tests", index],
-        `tests: ${hangsUp ? "a client that hangs up gets no answer; take it out" : "answer is missing"}`,
-      );
-    if (typeof request.model === "string" && !channel.models.includes(request.model))
-      problems.add(
-        located,
-        ["tests", index, edit ? "edit" : "request", "model"],
-        `tests: ${request.model} is not a model of this channel (${didYouMean(request.model, channel.models)})`,
-      );
-  }
+  for (const [index, test] of tests.entries()) judge(test, index, { located, channel, problems });
   const template = compileTemplate(tests, ["tests"], {
     names: testNames,
     report: (path, message, offset) => problems.add(located, path, `tests: ${message}`, { offset }),
   });
-  return (variables) => template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
+  return (variables) => {
+    const rendered = template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
+    return rendered.map((test, index) => ({ test, ...lineOf(located, ["tests", index]) }));
+  };
+}
+
+function judge(
+  { edit, request = edit ?? {}, exchange = [], answer }: WrittenTest,
+  index: number,
+  { located, channel, problems }: { located: Located; channel: Channel; problems: Problems },
+): void {
+  const hangsUp = exchange.some(({ reply }) => reply.hang_up);
+  if (hangsUp === (answer !== undefined))
+    problems.add(
+      located,
+      ["tests", index],
+      `tests: ${hangsUp ? "a client that hangs up gets no answer; take it out" : "answer is missing"}`,
+    );
+  if (typeof request.model === "string" && !channel.models.includes(request.model))
+    problems.add(
+      located,
+      ["tests", index, edit ? "edit" : "request", "model"],
+      `tests: ${request.model} is not a model of this channel (${didYouMean(request.model, channel.models)})`,
+    );
 }

@@ -18,7 +18,7 @@ export async function check(files: readonly string[], { json }: { json?: boolean
   const settings = readSettings(env);
   const paths = await pathsOf(files, settings);
   const load = async (only?: readonly string[]) =>
-    loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env, only });
+    loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env, only, withTests: true });
   const all = await problemsOf(() => readFiles({ settings, env, load }));
   // With a channel go its preset and its models' schemas; a file of another kind speaks for itself.
   const channels = paths.filter((path) => dirname(path) === resolve(settings.channels)).map(nameOf);

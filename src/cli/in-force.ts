@@ -1,5 +1,5 @@
 // What is in force, and how the operator's files become it.
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
@@ -139,7 +139,9 @@ export async function assemble(
 /** The channels whose files differ, by name; undefined is all of them, where something has changed that several may rest on. */
 export function changedChannels(before: Snapshot, after: Snapshot, { channels, config }: ProcessSettings): string[] | undefined {
   const own = changedPaths(before, after).filter((path) => path !== config.file);
-  return own.every((path) => dirname(path) === channels) ? own.map((path) => basename(path).replace(/\.ya?ml$/, "")) : undefined;
+  return own.every((path) => [channels, join(channels, "tests")].includes(dirname(path)))
+    ? own.map((path) => basename(path).replace(/\.ya?ml$/, ""))
+    : undefined;
 }
 
 interface Fault {
@@ -153,13 +155,20 @@ async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, b
   const changed = changedChannels(before.files, files, settings) ?? names;
   const only = names.filter((name) => changed.includes(name) || before.broken.some(({ channel }) => channel === name));
   if (only.length === 0) return [];
-  const outcomes = await runChannelTests(settings.channels, plugins, only);
-  return outcomes
+  // The channels themselves were found to be in order, so what is unreadable are files of tests, which are named as their channels are.
+  const unreadable: Problem[] = [];
+  const run = (names: readonly string[]) => collected(() => runChannelTests(settings.channels, plugins, names), unreadable);
+  const first = await run(only);
+  const faults = unreadable.map((problem) => ({ channel: basename(problem.file).replace(/\.ya?ml$/, ""), problem }));
+  const readable = only.filter((name) => !faults.some(({ channel }) => channel === name));
+  const outcomes = first ?? (readable.length > 0 ? await run(readable) : undefined) ?? [];
+  const failed = outcomes
     .filter(({ failures }) => failures.length > 0)
     .map(({ channel, file, line, name, failures }) => ({
       channel,
       problem: { file, line, column: 1, message: `test "${name}": ${failures.join("; ")}`, frame: "" },
     }));
+  return [...faults, ...failed];
 }
 
 /** The channels that would send every request round in a circle. */

@@ -15,7 +15,12 @@ export async function mock(
   const port = Number(given);
   if (!/^\d+$/.test(given) || port > 65535) throw new Error(`--port is ${given}; it must be a whole number from 0 to 65535`);
   const settings = readSettings(env);
-  const { tests } = await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env });
+  const { tests } = await loadChannels({
+    folder: settings.channels,
+    plugins: await loadPlugins(settings.pluginFolders),
+    env,
+    withTests: true,
+  });
   const own = tests.find(({ channel }) => channel.name === name);
   if (!own)
     throw new Error(

@@ -49,7 +49,7 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
     server.listen(port, "127.0.0.1", resolve);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const written = tests.render({ base_url: url, env: {} }) as Test[];
+  const written = tests.render({ base_url: url, env: {} }).map(({ test }) => test as Test);
   known = written
     .flatMap(({ exchange: [first, ...rest] = [], answer }) => (first && answer ? [{ first, rest, status: answer.status }] : []))
     .sort((a, b) => a.status - b.status);

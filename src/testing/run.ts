@@ -46,17 +46,17 @@ export async function runChannelTests(
   let table: Table = { channels: [], models: new Map() };
   const gateway = await startGateway({ table: () => table, publicUrl: "https://pictor.test", isWeb: ({ origin }) => origin === mock.url });
   try {
-    const loaded = await loadChannels({ folder, plugins, env, only, readSecret: (path) => `file:${path}`, wait: noWait });
+    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret: (path) => `file:${path}`, wait: noWait });
     const outcomes: TestOutcome[] = [];
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
-      for (const [index, test] of testsOf(tests, mock, env).entries()) {
+      for (const { test, file, line } of testsOf(tests, mock, env)) {
         // What one test taught of the channel is not known to the next.
         gateway.gateway.routing = createRouting();
         outcomes.push({
           channel: tests.channel.name,
-          file: tests.file,
-          line: tests.lineOf(index),
+          file,
+          line,
           name: test.name,
           failures: await runTest(test, mock, gateway, limit),
         });
@@ -74,8 +74,8 @@ function noWait(_milliseconds: number, signal: AbortSignal): Promise<void> {
   return setImmediate(undefined, { signal });
 }
 
-function testsOf(tests: ChannelTests, mock: Mock, env: Record<string, string>): ChannelTest[] {
-  return tests.render({ base_url: mock.url, env }) as ChannelTest[];
+function testsOf(tests: ChannelTests, mock: Mock, env: Record<string, string>): { test: ChannelTest; file: string; line: number }[] {
+  return tests.render({ base_url: mock.url, env }).map(({ test, ...place }) => ({ test: test as ChannelTest, ...place }));
 }
 
 /** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. */

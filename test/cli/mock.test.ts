@@ -71,6 +71,7 @@ describe("pictor mock", () => {
       "models/glm-image.json",
       "demo.yaml",
       "zhipu-cogview.yaml",
+      "tests/zhipu-cogview.yaml",
     ])
       await cp(join("channels", name), join(folder, name));
     await writeFile(join(folder, "bytes.yaml"), bytes);

@@ -57,7 +57,7 @@ describe("client: each before channels that ship and mocks of their providers", 
   before(async () => {
     const plugins = await loadPlugins([shippedPlugins]);
     const only = shipped.map(({ channel }) => channel);
-    const { tests } = await loadChannels({ folder: "channels", plugins, env: {}, only });
+    const { tests } = await loadChannels({ folder: "channels", plugins, env: {}, only, withTests: true });
     const env: Record<string, string> = {};
     for (const own of tests) {
       const provider = await startProvider(own, 0);

@@ -113,9 +113,11 @@ describe("any answer of a provider", () => {
       signal.throwIfAborted();
     };
     const plugins = await loadPlugins([shippedPlugins]);
-    const loaded = await loadChannels({ folder: "channels", plugins, env, readSecret: (path) => `file:${path}`, wait });
+    const loaded = await loadChannels({ folder: "channels", plugins, env, withTests: true, readSecret: (path) => `file:${path}`, wait });
     all = loaded.tests.flatMap((channel) =>
-      (channel.render({ base_url: provider.url, env }) as Test[])
+      channel
+        .render({ base_url: provider.url, env })
+        .map(({ test }) => test as Test)
         .filter(({ exchange = [] }) => exchange.length > 0)
         .map((test) => ({ channel, test })),
     );
