@@ -2,7 +2,8 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { CallSpec, Exchange } from "../dialect/call.ts";
+import type { CallSpec } from "../dialect/call.ts";
+import type { CallContext } from "../dialect/context.ts";
 import type { RuleSpec } from "../dialect/failure.ts";
 import { wait as realWait } from "../dialect/operation.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
@@ -47,7 +48,7 @@ export interface LoadOptions extends Surroundings {
   /** Whether the channels' tests are read from the files of their own. */
   withTests?: boolean;
   /** How polls wait; tests do not. */
-  wait?: Exchange["wait"];
+  wait?: CallContext["wait"];
 }
 
 /** What a load gives: every channel, on or off, and the routes of those that are on. */
@@ -263,5 +264,5 @@ function verifyOf(located: Located, variables: Record<string, unknown>, problems
   const { verify, errors = [] } = located.value as { verify?: CallSpec; errors?: RuleSpec[] };
   const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
   const compiled = verify && compileVerify(verify, errors, Object.keys((located.value.variables as object | undefined) ?? {}), report);
-  return compiled && ((key, around) => compiled(key, { ...around, variables }));
+  return compiled && ((key, context) => compiled(key, { ...context, variables }));
 }

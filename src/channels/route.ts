@@ -1,4 +1,4 @@
-import type { Exchange } from "../dialect/call.ts";
+import type { CallContext } from "../dialect/context.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import type { Operation, Prepared } from "../dialect/operation.ts";
 import type { RehearsedPoll } from "../dialect/rehearse.ts";
@@ -91,7 +91,7 @@ export interface RouteParts {
   located: Located;
   variables: Record<string, unknown>;
   plugins: ReadonlyMap<string, Plugin>;
-  wait: Exchange["wait"];
+  wait: CallContext["wait"];
   /** The limits that the model itself says, beside its channel's. */
   ownLimits: LimitsSpec | null | undefined;
   /** Read a JSON file beside the channel files; throws where there is none. */
@@ -123,7 +123,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   };
   const { baseUrl, authorize, mayCarryKey, trusted } = channel;
   const { wait } = parts;
-  const around = (ctx: Exchange["ctx"], key: Key | undefined, events?: Events): Exchange => ({
+  const contextOf = (ctx: CallContext["ctx"], key: Key | undefined, events?: Events): CallContext => ({
     ctx,
     baseUrl,
     variables,
@@ -140,8 +140,8 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     if (!found) throw new Error(`${channel.name} offers no ${operation} of ${id}`);
     return found;
   };
-  const prepare = async (ctx: PluginContext, exchange: Exchange, before: Record<string, unknown>): Promise<Prepared> => {
-    const prepared = await operationFor(ctx).render(exchange, before);
+  const prepare = async (ctx: PluginContext, context: CallContext, before: Record<string, unknown>): Promise<Prepared> => {
+    const prepared = await operationFor(ctx).render(context, before);
     const used = prepared.fields && new Set([...prepared.fields, ...handled]);
     if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
     return prepared;
@@ -151,10 +151,10 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     async (ctx, events) => {
       const operation = operationFor(ctx);
       const { request, model, change, spool, early, log } = ctx;
-      const exchange = around({ request, model, change, spool, early, log, signal }, key, events);
-      const prepared = await prepare(ctx, exchange, await operation.begin(exchange));
+      const context = contextOf({ request, model, change, spool, early, log, signal }, key, events);
+      const prepared = await prepare(ctx, context, await operation.begin(context));
       progress.submitted = true;
-      ctx.result = await operation.run(prepared, exchange);
+      ctx.result = await operation.run(prepared, context);
       progress.accepted = true;
     };
   return Object.freeze({
@@ -172,9 +172,9 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
       compose(pipeline, core(key, progress, inTime))(ctx, events),
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
-      const exchange = around(ctx, key, events);
-      const { calls, standIns, poll } = await operationFor(ctx).rehearse(exchange);
-      return { requests: [...calls, (await prepare(ctx, exchange, standIns)).request], poll: await poll() };
+      const context = contextOf(ctx, key, events);
+      const { calls, standIns, poll } = await operationFor(ctx).rehearse(context);
+      return { requests: [...calls, (await prepare(ctx, context, standIns)).request], poll: await poll() };
     },
   });
 }

@@ -1,13 +1,12 @@
-// Makes a provider's call and reads its answer, by its shape and within bounds.
+// Reads a provider's answer, by its shape and within bounds.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
-import type { Authorizer } from "../net/auth/authorizer.ts";
 import { readParts } from "../net/parts.ts";
-import { arrivedBody, bodyOf, send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
+import { arrivedBody, bodyOf, type IncomingAnswer } from "../net/send.ts";
 import { readEvents, TooManyLines } from "../net/sse.ts";
 import { arrivingBytes, joined, keepTexts, readAway, type Taker } from "../picture/arrive.ts";
 import { chunksOf, type LocalData } from "../picture/convert.ts";
@@ -16,7 +15,7 @@ import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { passingRoom } from "../picture/spool.ts";
 import { readHead, sniff, sniffBytes } from "../picture/sniff.ts";
 import { answerLimit, errorLimit, eventLimit, isBomb, jsonBounds, mostPictures, wordsLimit } from "./bounds.ts";
-import type { Exchange } from "./call.ts";
+import type { CallContext } from "./context.ts";
 
 /** A provider's whole answer, as expressions see it. */
 export interface Answer {
@@ -34,21 +33,6 @@ export interface Answer {
  */
 export type Early = (answer: Answer) => boolean;
 
-/** Send one call of a channel and read the whole answer. */
-export async function exchange(request: OutgoingRequest, around: Exchange): Promise<Answer> {
-  return readAnswer(await open(await call(request, around), around), around);
-}
-
-/** Send one call of a channel; `sent` is told when the whole of it is out. The key goes with it only where it may. */
-export async function call(request: OutgoingRequest, around: Exchange, sent?: () => void): Promise<IncomingAnswer> {
-  const url = new URL(request.url);
-  const signed = await authorized(request, url, around.authorize, around);
-  for (const secret of signed.secrets ?? []) (around.made ??= new Set()).add(secret);
-  const incoming = await send(signed, around.ctx.signal, { guarded: !around.trusted(url), ...around.patience, sent });
-  if (incoming.status === 401 && around.key !== undefined) around.authorize?.turnedAway?.(around.key);
-  return incoming;
-}
-
 /** An answer of which enough is here to see what it is: what it looks like counts, not what it is called. */
 export interface Opened {
   status: number;
@@ -61,7 +45,7 @@ export interface Opened {
 }
 
 /** Wait until it can be seen what an answer is. */
-export async function open(incoming: IncomingAnswer, { ctx }: Exchange): Promise<Opened> {
+export async function open(incoming: IncomingAnswer, { ctx }: CallContext): Promise<Opened> {
   const { status, headers } = incoming;
   const arrived = arrivedBody(incoming.body, sniffBytes);
   if (arrived) return { status, headers, isEvents: looksLikeEvents(arrived) === true, beginning: arrived };
@@ -82,11 +66,11 @@ export async function open(incoming: IncomingAnswer, { ctx }: Exchange): Promise
 }
 
 /** Read a whole answer; of one whose status is an error's, what can be had. */
-export async function readAnswer(opened: Opened, around: Exchange, early?: Early): Promise<Answer> {
+export async function readAnswer(opened: Opened, context: CallContext, early?: Early): Promise<Answer> {
   const { status, headers } = opened;
   const answerOf = ({ body, picture }: Content): Answer => (picture ? { status, headers, body, picture } : { status, headers, body });
   try {
-    return answerOf(await readContent(opened, around, early && ((part) => early(answerOf(part)))));
+    return answerOf(await readContent(opened, context, early && ((part) => early(answerOf(part)))));
   } catch (error) {
     if (tellsByStatus(status, error)) return { status, headers, body: "" };
     throw error;
@@ -98,27 +82,30 @@ function tellsByStatus(status: number, error: unknown): boolean {
   return status >= 400 && error instanceof ProviderFailure;
 }
 
-async function readContent(opened: Opened, around: Exchange, early?: (content: Content) => boolean): Promise<Content> {
+async function readContent(opened: Opened, context: CallContext, early?: (content: Content) => boolean): Promise<Content> {
   const { status, headers, isEvents, rest } = opened;
-  if (isEvents) return { body: await lastOf(opened, around) };
+  if (isEvents) return { body: await lastOf(opened, context) };
   const type = headers["content-type"] ?? "";
   const beginning = rest && opened.beginning.length < sniffBytes ? await readHead(joined(opened.beginning, rest)) : opened.beginning;
-  if (!rest || beginning.length < sniffBytes) return parse(beginning, type, around);
-  return receive(beginning, rest, type, around, status, early);
+  if (!rest || beginning.length < sniffBytes) return parse(beginning, type, context);
+  return receive(beginning, rest, type, context, status, early);
 }
 
 /** The events of an answer, their data parsed where it is JSON. Throws `bad_response` for more than anybody needs. */
-export async function* eventsOf({ beginning, rest, status }: Opened, around: Exchange): AsyncGenerator<{ name: string; body: unknown }> {
-  const sink = sinkFor(around, status);
+export async function* eventsOf(
+  { beginning, rest, status }: Opened,
+  context: CallContext,
+): AsyncGenerator<{ name: string; body: unknown }> {
+  const sink = sinkFor(context, status);
   let count = 0;
-  if (rest) await around.ctx.spool.room(passingRoom, around.ctx.signal);
+  if (rest) await context.ctx.spool.room(passingRoom, context.ctx.signal);
   try {
     for await (const event of readEvents(rest ? joined(beginning, rest) : Readable.from([beginning]))) {
       count += 1;
       if (count > eventLimit) throw tooMuch(`has more than ${eventLimit} events`);
       if (count % eventsATurn === 0) await setImmediate();
       const head = await readHead(event.data);
-      const body = head.length < sniffBytes ? parseText(head, around) : await parseLifted(joined(head, event.data), head, sink, around);
+      const body = head.length < sniffBytes ? parseText(head, context) : await parseLifted(joined(head, event.data), head, sink, context);
       if (body === "[DONE]") return;
       yield { name: event.name, body };
     }
@@ -131,9 +118,9 @@ export async function* eventsOf({ beginning, rest, status }: Opened, around: Exc
 const eventsATurn = 50;
 
 /** Where events stand in place of one answer, the last that says something is it. */
-async function lastOf(opened: Opened, around: Exchange): Promise<unknown> {
+async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
   let last: unknown = opened.beginning.toString("utf8");
-  for await (const { body } of eventsOf(opened, around)) if (isPlainObject(body)) last = body;
+  for await (const { body } of eventsOf(opened, context)) if (isPlainObject(body)) last = body;
   return last;
 }
 
@@ -174,14 +161,14 @@ function tooMuch(how: string): ProviderFailure {
 type Content = Pick<Answer, "body" | "picture">;
 
 /** What an answer claims to be is often wrong: JSON is tried first, then a picture's magic number. */
-async function parse(bytes: Buffer, type: string, around: Exchange): Promise<Content> {
-  if (/^multipart\//i.test(type)) return { body: await bodyOfParts([bytes], type, around) };
+async function parse(bytes: Buffer, type: string, context: CallContext): Promise<Content> {
+  if (/^multipart\//i.test(type)) return { body: await bodyOfParts([bytes], type, context) };
   if (sniff(bytes)) return { body: null, picture: { kind: "bytes", bytes } };
-  return { body: parseText(bytes, around) };
+  return { body: parseText(bytes, context) };
 }
 
 /** JSON parsed, and a text as it is where it is none. */
-function parseText(bytes: Buffer, { ctx }: Exchange): unknown {
+function parseText(bytes: Buffer, { ctx }: CallContext): unknown {
   const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
   try {
     const body: unknown = JSON.parse(text);
@@ -198,14 +185,14 @@ async function receive(
   beginning: Buffer,
   rest: AsyncGenerator<Buffer>,
   type: string,
-  around: Exchange,
+  context: CallContext,
   status: number,
   early?: (content: Content) => boolean,
 ): Promise<Content> {
-  const { spool, signal } = around.ctx;
+  const { spool, signal } = context.ctx;
   await spool.room(passingRoom, signal);
   const whole = joined(beginning, rest);
-  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(whole, type, around) };
+  if (/^multipart\//i.test(type)) return { body: await bodyOfParts(whole, type, context) };
   if (sniff(beginning)) {
     const picture = arrivingBytes(beginning, whole);
     if (!early?.({ body: null, picture })) return { body: null, picture: await spool.take(chunksOf(picture), answerLimit) };
@@ -213,17 +200,17 @@ async function receive(
     return { body: null, picture };
   }
   const taker: Taker = (picture, soFar) => early?.({ body: soFar(new LongText({ picture })) }) === true;
-  return { body: await parseLifted(whole, beginning, sinkFor(around, status, early && taker), around) };
+  return { body: await parseLifted(whole, beginning, sinkFor(context, status, early && taker), context) };
 }
 
 /** What becomes of the long texts of an answer: pictures are kept, as many as there may be, and of what tells an error nothing. */
-function sinkFor({ ctx: { spool, signal, request } }: Exchange, status = 200, taker?: Taker): Sink {
+function sinkFor({ ctx: { spool, signal, request } }: CallContext, status = 200, taker?: Taker): Sink {
   const most = status < 400 ? 2 * mostPictures(request.n) : 0;
   return keepTexts(spool, signal, { limit: answerLimit, words: wordsLimit, most, whole: true, taker });
 }
 
 /** JSON parsed, and its beginning as a text where it is none; then the rest is not waited for. */
-async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buffer, sink: Sink, { ctx }: Exchange): Promise<unknown> {
+async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buffer, sink: Sink, { ctx }: CallContext): Promise<unknown> {
   try {
     if (/^(?:\xef\xbb\xbf)?\s*[[{]/.test(beginning.toString("latin1")))
       return await liftJson(whole, sink, { bounds: jsonBounds(ctx.request.n) });
@@ -235,24 +222,15 @@ async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buff
   return beginning.toString("utf8");
 }
 
-async function authorized(
-  request: OutgoingRequest,
-  url: URL,
-  authorize: Authorizer | undefined,
-  { key, mayCarryKey, ctx }: Exchange,
-): Promise<OutgoingRequest> {
-  return key !== undefined && authorize && mayCarryKey(url) ? authorize(request, key, ctx.signal) : request;
-}
-
 /** The parts of a multipart answer by name: JSON parsed, pictures as their bytes. */
 async function bodyOfParts(
   bytes: AsyncIterable<Buffer> | Iterable<Buffer>,
   type: string,
-  around: Exchange,
+  context: CallContext,
 ): Promise<Record<string, unknown>> {
   try {
     return Object.fromEntries(
-      await readParts(bytes, type, async ({ name, type: kind }, content) => [name, await bodyOfPart(content, kind, around)]),
+      await readParts(bytes, type, async ({ name, type: kind }, content) => [name, await bodyOfPart(content, kind, context)]),
     );
   } catch (cause) {
     if (cause instanceof ProviderFailure) throw cause;
@@ -260,13 +238,13 @@ async function bodyOfParts(
   }
 }
 
-async function bodyOfPart(content: Readable, type: string, around: Exchange): Promise<unknown> {
+async function bodyOfPart(content: Readable, type: string, context: CallContext): Promise<unknown> {
   const chunks = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const beginning = await readHead(chunks);
   const whole = joined(beginning, chunks);
-  if (/json/.test(type)) return liftJson(whole, sinkFor(around), { bounds: jsonBounds(around.ctx.request.n) });
+  if (/json/.test(type)) return liftJson(whole, sinkFor(context), { bounds: jsonBounds(context.ctx.request.n) });
   if (sniff(beginning))
-    return new LongText({ picture: await around.ctx.spool.take(chunksOf(arrivingBytes(beginning, whole)), answerLimit) });
+    return new LongText({ picture: await context.ctx.spool.take(chunksOf(arrivingBytes(beginning, whole)), answerLimit) });
   for (let next = await whole.next(); !next.done;) next = await whole.next();
   return beginning.toString("utf8");
 }

@@ -1,3 +1,4 @@
+// Compiles a call of a channel, and renders it into a request.
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { GatewayError, messageOf, ProviderFailure } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, missing, type Variables } from "../expression/cel.ts";
@@ -6,12 +7,10 @@ import type { Path, Rendering, Report, Template, TemplateOptions } from "../expr
 import { compileTemplate, compileUrl } from "../expression/template.ts";
 import { textOf } from "../expression/text.ts";
 import type { Names } from "../expression/names.ts";
-import type { Authorizer, Key } from "../net/auth/authorizer.ts";
 import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net/body.ts";
-import type { OutgoingRequest, Patience } from "../net/send.ts";
-import type { Events } from "../plugin/compose.ts";
-import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
-import { readSize } from "../size/parse.ts";
+import type { OutgoingRequest } from "../net/send.ts";
+import { absolute, plainPath, withoutQuery } from "./address.ts";
+import { variablesOf, type CallContext } from "./context.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
 
@@ -27,29 +26,6 @@ export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
 /** What is laid over a call: the body of the same kind, and more of the rest. */
 export type LaidOver = Pick<CallSpec, "query" | "headers" | "json" | "multipart" | "form">;
 
-/** What the calls of one submission share. */
-export interface Exchange {
-  ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
-  baseUrl: string;
-  variables: Record<string, unknown>;
-  /** What `variablesOf` gave. */
-  scope?: Variables;
-  key: Key | undefined;
-  authorize: Authorizer | undefined;
-  /** What the authorizer has made of the key so far, such as a token. */
-  made?: Set<string>;
-  /** Whether this address may see the key. */
-  mayCarryKey: (url: URL) => boolean;
-  /** Whether this address may be private. */
-  trusted(url: URL): boolean;
-  /** Milliseconds to reach the provider, and until an answer begins. */
-  patience?: Patience;
-  /** Wait between polls; rejects when the signal aborts. */
-  wait(milliseconds: number, signal: AbortSignal): Promise<void>;
-  /** Where a client hears what goes on, if it wants to. */
-  events?: Events;
-}
-
 export interface Rendered {
   request: OutgoingRequest;
   /** The names whose values went into it. */
@@ -57,7 +33,7 @@ export interface Rendered {
 }
 
 /** A compiled call, with what is laid over it. Rendering throws a 400 where a value of the client cannot be sent. */
-export type Render = (exchange: Exchange, more?: Variables, over?: Over) => Promise<Rendered>;
+export type Render = (context: CallContext, more?: Variables, over?: Over) => Promise<Rendered>;
 
 type Over = Partial<Record<"query" | "headers" | "body", Template>>;
 
@@ -107,17 +83,17 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
   const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);
   // An address that is put together from base_url gets its query as a path does.
-  const own = (target: string, { baseUrl }: Exchange) =>
+  const own = (target: string, { baseUrl }: CallContext) =>
     address.startsWith("${base_url}") ? target.slice(withoutQuery(baseUrl).length) : target;
   const [kind] = given;
   const body = kind && compileTemplate(spec[kind], [...path, kind], options);
 
-  return async (exchange, more = {}, over) => {
+  return async (context, more = {}, over) => {
     const used = new Set<string>();
     const rendering: Rendering = {
-      variables: { ...variablesOf(exchange), ...more },
+      variables: { ...variablesOf(context), ...more },
       used,
-      mapped: (name, from, to) => tellMapped(exchange, name, from, to),
+      mapped: (name, from, to) => tellMapped(context, name, from, to),
     };
     try {
       const target = url(rendering);
@@ -127,7 +103,7 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
       const encoded = kind && content !== missing ? await encode(kind, content) : undefined;
       const request: OutgoingRequest = {
         method: method.toUpperCase() as OutgoingRequest["method"],
-        url: absolute(exchange.baseUrl, own(plainPath(target, address), exchange), strings(laid(query(rendering), over?.query))),
+        url: absolute(context.baseUrl, own(plainPath(target, address), context), strings(laid(query(rendering), over?.query))),
         headers: {
           accept: over ? "text/event-stream, application/json" : "application/json",
           ...encoded?.headers,
@@ -154,19 +130,7 @@ async function encode(
   return { headers: { "content-type": "application/json" }, body: await encodeJson(value) };
 }
 
-/** What templates see of a request; it stays as the plugins left it for all of its calls. */
-export function variablesOf(exchange: Exchange): Variables {
-  const { ctx, variables, baseUrl, key } = exchange;
-  const { request, model } = ctx;
-  exchange.scope ??= { request, size: sizeIn(request), model, variables, base_url: withoutQuery(baseUrl), key };
-  return exchange.scope;
-}
-
-function sizeIn({ size }: UnifiedRequest): object {
-  return size === undefined ? {} : (readSize(size) ?? { text: size });
-}
-
-function tellMapped({ ctx }: Exchange, name: string, from: unknown, to: unknown): void {
+function tellMapped({ ctx }: CallContext, name: string, from: unknown, to: unknown): void {
   const field = fieldOf(name);
   if (field !== undefined) ctx.change(field, to === missing ? { what: "dropped", from } : { from, to });
 }
@@ -196,32 +160,6 @@ function sendable(headers: Record<string, string>, spec: Record<string, unknown>
     }
   }
   return headers;
-}
-
-/** The path, unless a value in it would lead elsewhere: `..` climbs even where it is percent-encoded. */
-function plainPath(path: string, spec: string): string {
-  if (/(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(path)) throw new ExpressionFailure(spec, "it climbs out of its place");
-  return path;
-}
-
-/** The address of a channel without its query and the slash at its end: what paths are put behind. */
-export function withoutQuery(baseUrl: string): string {
-  return baseUrl.replace(/\?.*$/s, "").replace(/\/+$/, "");
-}
-
-/**
- * A path is put behind the base URL, whose query follows it, unless the path has such parameters itself; a whole URL stands for itself. Throws
- * `ExpressionFailure` for what is no URL.
- */
-export function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
-  const whole = /^https?:\/\//.test(target);
-  const text = whole ? target : `${withoutQuery(baseUrl)}/${target.replace(/^\//, "")}`;
-  if (!URL.canParse(text)) throw new ExpressionFailure(target, "it is no URL");
-  const url = new URL(text);
-  if (!whole && baseUrl.includes("?"))
-    for (const [name, value] of new URL(baseUrl).searchParams) if (!url.searchParams.has(name)) url.searchParams.append(name, value);
-  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-  return url.href;
 }
 
 /** The field of the unified request behind a name that an expression read; undefined for other names. */

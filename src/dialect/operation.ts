@@ -4,9 +4,11 @@ import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import type { Result } from "../plugin/context.ts";
-import { call, exchange, open, readAnswer, type Answer, type Early } from "./answer.ts";
+import { open, readAnswer, type Answer, type Early } from "./answer.ts";
 import { compileBefore, type BeforeSpec } from "./before.ts";
-import { compileCall, compileOver, fieldOf, variablesOf, type CallSpec, type Exchange, type Rendered } from "./call.ts";
+import { compileCall, compileOver, fieldOf, type CallSpec, type Rendered } from "./call.ts";
+import { variablesOf, type CallContext } from "./context.ts";
+import { call, callAndRead } from "./make-call.ts";
 import { answerCondition, compileRule, failedInside, saysError, tellingFields, usualFailure, type RuleSpec } from "./failure.ts";
 import { usualOf } from "./usual.ts";
 import { compilePoll, type PollSpec } from "./poll.ts";
@@ -30,13 +32,13 @@ export interface OperationSpec {
 /** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
 export interface Operation {
   /** Make the calls before the submission; resolves with their answers' bodies by name. */
-  begin(around: Exchange): Promise<Record<string, unknown>>;
+  begin(context: CallContext): Promise<Record<string, unknown>>;
   /** The calls before the submission and after it, rendered and not sent; names stand for what their answers would say. */
-  rehearse(around: Exchange): Promise<Rehearsal>;
+  rehearse(context: CallContext): Promise<Rehearsal>;
   /** Render the submission. Throws a 400 where a value cannot be sent. */
-  render(around: Exchange, before: Record<string, unknown>): Promise<Prepared>;
+  render(context: CallContext, before: Record<string, unknown>): Promise<Prepared>;
   /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
-  run(prepared: Prepared, around: Exchange): Promise<Result>;
+  run(prepared: Prepared, context: CallContext): Promise<Result>;
 }
 
 export interface Prepared extends Rendered {
@@ -79,76 +81,76 @@ export function compileOperation(
     compileOver(spec.stream.request ?? {}, spec.request, [...path, "stream", "request"], { ...options, names: names.request });
   const listen = compileStream(spec.stream ?? usualStream, [...path, "stream"], { ...options, names, uses: new Set() });
 
-  const begin = async (around: Exchange): Promise<Record<string, unknown>> => {
+  const begin = async (context: CallContext): Promise<Record<string, unknown>> => {
     const bodies: Record<string, unknown> = {};
     try {
       for (const { name, call, scopes, each } of before) {
         const answers: unknown[] = [];
-        for (const scope of scopes({ ...variablesOf(around), before: bodies })) {
-          const { request } = await call(around, scope);
-          const answer = await exchange(request, around);
+        for (const scope of scopes({ ...variablesOf(context), before: bodies })) {
+          const { request } = await call(context, scope);
+          const answer = await callAndRead(request, context);
           // An upload may be answered with nothing, or with XML.
-          answers.push((typeof answer.body === "string" ? accept(answer, around) : good(answer, around)).body);
+          answers.push((typeof answer.body === "string" ? accept(answer, context) : good(answer, context)).body);
         }
         if (each) bodies[name] = answers;
         else if (answers.length > 0) [bodies[name]] = answers;
       }
       return bodies;
     } catch (error) {
-      throw error instanceof ProviderFailure ? withoutSecrets(nothingMade(error), hiddenFrom(around)) : error;
+      throw error instanceof ProviderFailure ? withoutSecrets(nothingMade(error), hiddenFrom(context)) : error;
     }
   };
 
-  const render = async (around: Exchange, bodies: Record<string, unknown>): Promise<Prepared> => {
-    const streamed = over !== undefined && around.events?.show !== undefined;
-    const rendered = await submit(around, { before: bodies }, streamed ? over : undefined);
+  const render = async (context: CallContext, bodies: Record<string, unknown>): Promise<Prepared> => {
+    const streamed = over !== undefined && context.events?.show !== undefined;
+    const rendered = await submit(context, { before: bodies }, streamed ? over : undefined);
     return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]), streamed };
   };
 
   /** Throws what an answer says, unless it is a 2xx that no rule matches. */
-  const accept = (answer: Answer, around: Exchange): Answer => {
-    judge(answer, around);
+  const accept = (answer: Answer, context: CallContext): Answer => {
+    judge(answer, context);
     if (answer.status < 200 || answer.status > 299) throw usualFailure(usualOf(answer));
     return answer;
   };
 
-  const judge = (answer: Answer, around: Exchange): void => {
+  const judge = (answer: Answer, context: CallContext): void => {
     if (errors.length === 0) return;
-    const variables = { ...variablesOf(around), ...answer };
+    const variables = { ...variablesOf(context), ...answer };
     const rule = errors.find((candidate) => candidate.matches(variables));
     if (rule) throw rule.failure(variables, usualOf(answer));
   };
 
-  const good = (answer: Answer, around: Exchange, succeeded?: (variables: Variables) => boolean): Answer => {
-    accept(answer, around);
+  const good = (answer: Answer, context: CallContext, succeeded?: (variables: Variables) => boolean): Answer => {
+    accept(answer, context);
     if (typeof answer.body === "string")
       throw new ProviderFailure("bad_response", "the provider's answer is not JSON", { status: answer.status });
-    if (succeeded ? !succeeded({ ...variablesOf(around), ...answer }) : saysError(answer.body))
+    if (succeeded ? !succeeded({ ...variablesOf(context), ...answer }) : saysError(answer.body))
       throw failedInside(usualFailure(usualOf(answer)));
     return answer;
   };
 
-  const finish = async (submission: Answer, around: Exchange, bodies: Record<string, unknown>): Promise<Result> => {
-    const base = { ...variablesOf(around), before: bodies, submitted: submission.body, submission };
-    const tellProvider = cancel && (() => void stop(cancel, around, { ...base, ...submission }));
-    if (tellProvider) around.ctx.signal.addEventListener("abort", tellProvider, { once: true });
+  const finish = async (submission: Answer, context: CallContext, bodies: Record<string, unknown>): Promise<Result> => {
+    const base = { ...variablesOf(context), before: bodies, submitted: submission.body, submission };
+    const tellProvider = cancel && (() => void stop(cancel, context, { ...base, ...submission }));
+    if (tellProvider) context.ctx.signal.addEventListener("abort", tellProvider, { once: true });
     try {
-      const last = poll ? await poll(submission, around, { ...base, ...submission }) : submission;
+      const last = poll ? await poll(submission, context, { ...base, ...submission }) : submission;
       const form = forms.find(({ applies }) => applies({ ...base, ...last }));
       if (!form) throw new ProviderFailure("bad_response", "the provider's answer has a shape that the channel does not list");
-      const answer = form.from ? good(await again(form.from, around, { ...base, ...last }), around) : last;
+      const answer = form.from ? good(await again(form.from, context, { ...base, ...last }), context) : last;
       return form.extract({ ...base, ...answer }, answer);
     } finally {
-      if (tellProvider) around.ctx.signal.removeEventListener("abort", tellProvider);
+      if (tellProvider) context.ctx.signal.removeEventListener("abort", tellProvider);
     }
   };
 
-  const submitted = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
+  const submitted = async (prepared: Prepared, context: CallContext, early?: Early): Promise<Result> => {
     const { request, before: bodies, streamed } = prepared;
-    const opened = await open(await call(request, around, around.events?.accepted), around);
-    const read = (answer: Answer) => finish(good(answer, around, success), around, bodies).catch(accepted);
-    if (!opened.isEvents || opened.status >= 300) return read(await readAnswer(opened, around, early));
-    const scope = { ...variablesOf(around), before: bodies };
+    const opened = await open(await call(request, context, context.events?.accepted), context);
+    const read = (answer: Answer) => finish(good(answer, context, success), context, bodies).catch(accepted);
+    if (!opened.isEvents || opened.status >= 300) return read(await readAnswer(opened, context, early));
+    const scope = { ...variablesOf(context), before: bodies };
     const isWhole = (answer: Answer): boolean => {
       try {
         const variables = { ...scope, submitted: answer.body, submission: answer, ...answer };
@@ -158,36 +160,36 @@ export function compileOperation(
       }
     };
     const judgeEvent = (event: Answer): void => {
-      judge(event, around);
+      judge(event, context);
       if (saysError(event.body)) throw failedInside(usualFailure(usualOf(event)));
     };
-    const show = streamed ? around.events?.show : undefined;
+    const show = streamed ? context.events?.show : undefined;
     const showMasked: typeof show = ({ picture, facts, ...shown }) => {
-      const told = masked({ pictures: [picture], facts }, around);
+      const told = masked({ pictures: [picture], facts }, context);
       return show?.({ ...shown, picture: told.pictures[0] ?? picture, facts: told.facts }) ?? Promise.resolve();
     };
-    return listen(opened, { around, show: show && showMasked, scope, judge: judgeEvent, isWhole, read });
+    return listen(opened, { context, show: show && showMasked, scope, judge: judgeEvent, isWhole, read });
   };
 
-  const order = async (prepared: Prepared, around: Exchange, early?: Early): Promise<Result> => {
+  const order = async (prepared: Prepared, context: CallContext, early?: Early): Promise<Result> => {
     try {
-      const result = masked(await submitted(prepared, around, early), around);
+      const result = masked(await submitted(prepared, context, early), context);
       if (result.errors.length === 0) return result;
-      const hidden = hiddenFrom(around);
+      const hidden = hiddenFrom(context);
       for (const told of result.errors) Object.assign(told, { message: hide(told.message, hidden), code: hide(told.code, hidden) });
       return result;
     } catch (error) {
-      throw error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(around)) : error;
+      throw error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(context)) : error;
     }
   };
 
   /** The result of an answer that is still arriving, if what is here of it is good and has one picture. */
-  const begun = (answer: Answer, around: Exchange, bodies: Record<string, unknown>): Result | undefined => {
+  const begun = (answer: Answer, context: CallContext, bodies: Record<string, unknown>): Result | undefined => {
     try {
-      const base = { ...variablesOf(around), before: bodies, submitted: answer.body, submission: answer, ...answer };
+      const base = { ...variablesOf(context), before: bodies, submitted: answer.body, submission: answer, ...answer };
       const said = isPlainObject(answer.body) ? answer.body : {};
       if (!answer.picture && !telling.every((field) => Object.hasOwn(said, field))) return undefined;
-      const result = forms[0]?.extract(base, good(answer, around));
+      const result = forms[0]?.extract(base, good(answer, context));
       const [only, ...others] = result?.pictures ?? [];
       // Nobody would read one that is arriving where another has been taken, such as the URL beside it.
       return only?.data.kind === "stream" && others.length === 0 && result?.errors.length === 0 ? result : undefined;
@@ -198,16 +200,16 @@ export function compileOperation(
 
   return {
     begin,
-    rehearse: (around) => rehearse({ spec, path, names: names.answer, before, readDocument }, around),
+    rehearse: (context) => rehearse({ spec, path, names: names.answer, before, readDocument }, context),
     render,
-    run: (prepared, around) =>
+    run: (prepared, context) =>
       new Promise((resolve, reject) => {
         const early: Early = (answer) => {
-          const result = begun(answer, around, prepared.before);
-          if (result) resolve({ ...masked(result, around), rest: whole });
+          const result = begun(answer, context, prepared.before);
+          if (result) resolve({ ...masked(result, context), rest: whole });
           return result !== undefined;
         };
-        const whole = order(prepared, around, plain && around.ctx.early ? early : undefined);
+        const whole = order(prepared, context, plain && context.ctx.early ? early : undefined);
         whole.then(resolve, reject);
       }),
   };
@@ -226,26 +228,26 @@ const passing = new Set([408, 425, 429]);
 const longestPause = 30;
 
 /** A further call of something that was ordered and may be paid for: three tries, with growth. */
-async function again(from: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<Answer> {
-  const { request } = await from(around, variables);
+async function again(from: ReturnType<typeof compileCall>, context: CallContext, variables: Variables): Promise<Answer> {
+  const { request } = await from(context, variables);
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await exchange(request, around).catch((error: unknown) => {
+    const answer = await callAndRead(request, context).catch((error: unknown) => {
       if (error instanceof ProviderFailure && attempt < 3) return undefined;
       throw error;
     });
     if (answer && (attempt === 3 || !(answer.status >= 500 || passing.has(answer.status)))) return answer;
     const seconds = (answer && usualOf(answer).retryAfter) ?? attempt;
-    await around.wait(1000 * Math.min(seconds, longestPause), around.ctx.signal);
+    await context.wait(1000 * Math.min(seconds, longestPause), context.ctx.signal);
   }
 }
 
 /** Tell the provider that nobody waits for its task. Nobody waits for the answer either. */
-async function stop(cancel: ReturnType<typeof compileCall>, around: Exchange, variables: Variables): Promise<void> {
+async function stop(cancel: ReturnType<typeof compileCall>, context: CallContext, variables: Variables): Promise<void> {
   try {
-    const { request } = await cancel(around, variables);
-    await exchange(request, { ...around, ctx: { ...around.ctx, signal: AbortSignal.timeout(cancelTime) } });
+    const { request } = await cancel(context, variables);
+    await callAndRead(request, { ...context, ctx: { ...context.ctx, signal: AbortSignal.timeout(cancelTime) } });
   } catch (error) {
-    around.ctx.log.warn({ reason: messageOf(error) }, "the provider could not be told to cancel");
+    context.ctx.log.warn({ reason: messageOf(error) }, "the provider could not be told to cancel");
   }
 }
 

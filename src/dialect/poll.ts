@@ -5,9 +5,11 @@ import type { Names } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { milliseconds } from "./duration.ts";
-import { exchange, type Answer } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import type { OutgoingRequest } from "../net/send.ts";
-import { compileCall, type CallSpec, type Exchange } from "./call.ts";
+import { compileCall, type CallSpec } from "./call.ts";
+import type { CallContext } from "./context.ts";
+import { callAndRead } from "./make-call.ts";
 import { answerCondition, failureOf, saidBy, usualFailure, type Rule } from "./failure.ts";
 import { hiddenFrom, hide } from "./secrets.ts";
 import { usualOf } from "./usual.ts";
@@ -34,7 +36,7 @@ export interface PollSpec extends CallSpec {
 }
 
 /** Ask until the task is over. Resolves with the answer that said so; throws what the task's failure means. */
-export type Poll = (submission: Answer, around: Exchange, scope: Variables) => Promise<Answer>;
+export type Poll = (submission: Answer, context: CallContext, scope: Variables) => Promise<Answer>;
 
 const outcomes = ["pending", "done", "refused", "failed"] as const;
 
@@ -55,16 +57,16 @@ export function compilePoll(
   const message = spec.message === undefined ? undefined : compileTemplate(spec.message, [...path, "message"], options);
   const table = stateTable(spec, path, options.report);
 
-  return async (submission, around, scope) => {
+  return async (submission, context, scope) => {
     if (applies && !applies(scope)) return submission;
     const unknown = new Set<string>();
     let failures = 0;
     for (const pace = waits(spec.every); ;) {
-      await around.wait(pace.next().value, around.ctx.signal);
-      const { request } = await call(around, scope);
+      await context.wait(pace.next().value, context.ctx.signal);
+      const { request } = await call(context, scope);
       const outcomeOf = (answer: Answer) => table.get(saidBy(state, { ...scope, ...answer }) ?? "");
       const tells = (answer: Answer) => (read.has("status") || isClientError(answer)) && outcomeOf(answer) !== undefined;
-      const asked = await ask(() => followed(request, around), { rules, scope, tells });
+      const asked = await ask(() => followed(request, context), { rules, scope, tells });
       const isState = (answer: Answer) => saidBy(state, { ...scope, ...answer }) !== undefined || outcomeOf(answer) !== undefined;
       const attempt = asked instanceof ProviderFailure || asked.isResult || isState(asked) ? asked : stateless(asked);
       if (attempt instanceof ProviderFailure) {
@@ -84,8 +86,8 @@ export function compilePoll(
       }
       if (outcome === undefined && !unknown.has(said ?? "")) {
         unknown.add(said ?? "");
-        around.ctx.log.warn(
-          { state: said === undefined ? null : hide(said, hiddenFrom(around)) },
+        context.ctx.log.warn(
+          { state: said === undefined ? null : hide(said, hiddenFrom(context)) },
           "the provider tells a state that the channel does not list; it is waited on",
         );
       }
@@ -97,8 +99,8 @@ export function compilePoll(
 type Polled = Answer & { isResult?: true };
 
 /** Asks, and follows a 303. Any other redirect is a failed poll. */
-async function followed(request: OutgoingRequest, around: Exchange): Promise<Polled> {
-  const answer = await exchange(request, around);
+async function followed(request: OutgoingRequest, context: CallContext): Promise<Polled> {
+  const answer = await callAndRead(request, context);
   if (answer.status < 300 || answer.status > 399) return answer;
   const { location } = answer.headers;
   if (answer.status !== 303 || location === undefined || !URL.canParse(location, request.url))
@@ -107,7 +109,7 @@ async function followed(request: OutgoingRequest, around: Exchange): Promise<Pol
       location,
     });
   const url = new URL(location, request.url).href;
-  return { ...(await exchange({ method: "GET", url, headers: { accept: "application/json" } }, around)), isResult: true };
+  return { ...(await callAndRead({ method: "GET", url, headers: { accept: "application/json" } }, context)), isResult: true };
 }
 
 /** An answer that names no state tells nothing of the task. What it says all the same is told where it goes on so. */

@@ -4,7 +4,8 @@ import type { Names } from "../expression/names.ts";
 import type { Path, TemplateOptions } from "../expression/rendering.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import type { compileBefore } from "./before.ts";
-import { compileCall, methods, variablesOf, type Exchange } from "./call.ts";
+import { compileCall, methods } from "./call.ts";
+import { variablesOf, type CallContext } from "./context.ts";
 import { waits, type PollSpec } from "./poll.ts";
 
 /** The calls before a submission, stand-ins for their answers by name, and how a task would be asked for. */
@@ -28,27 +29,27 @@ interface Parts {
   readDocument?: TemplateOptions["readDocument"];
 }
 
-/** Rehearse the calls around a submission of `around`. A poll that cannot be rendered without a real answer is not shown. */
-export async function rehearse({ spec, path, names, before, readDocument }: Parts, around: Exchange): Promise<Rehearsal> {
+/** Rehearse the calls around a submission of `context`. A poll that cannot be rendered without a real answer is not shown. */
+export async function rehearse({ spec, path, names, before, readDocument }: Parts, context: CallContext): Promise<Rehearsal> {
   const reads = readsOf(spec);
   const items = reads.filter(({ root }) => root === "item");
   const calls: OutgoingRequest[] = [];
   const standIns: Record<string, unknown> = {};
   for (const { name, call, scopes, each } of before) {
-    const made = scopes({ ...variablesOf(around), before: standIns });
-    for (const scope of made) calls.push((await call(around, scope)).request);
+    const made = scopes({ ...variablesOf(context), before: standIns });
+    for (const scope of made) calls.push((await call(context, scope)).request);
     const own = reads.flatMap(({ root, steps, json }) => (root === "before" && steps[0] === name ? [{ steps: steps.slice(1), json }] : []));
     // Of a list each answer is read by its place, or as an `item` of it.
     const ofOne = [...own.filter(({ steps }) => steps[0] === place).map((read) => ({ ...read, steps: read.steps.slice(1) })), ...items];
     if (each) standIns[name] = made.map((_, index) => standIn(ofOne, `before.${name}.${index}`));
     else if (made.length > 0) standIns[name] = standIn(own, `before.${name}`);
   }
-  return { calls, standIns, poll: () => rehearsePoll({ spec, path, names, before, readDocument }, around, standIns) };
+  return { calls, standIns, poll: () => rehearsePoll({ spec, path, names, before, readDocument }, context, standIns) };
 }
 
 async function rehearsePoll(
   { spec, path, names, readDocument }: Parts,
-  around: Exchange,
+  context: CallContext,
   before: object,
 ): Promise<RehearsedPoll | undefined> {
   if (!spec.poll) return undefined;
@@ -63,7 +64,7 @@ async function rehearsePoll(
   const answer = { status: 200, headers, body };
   const call = compileCall(spec.poll, [...path, "poll"], { names, readDocument, report: () => undefined });
   try {
-    const { request } = await call(around, { before, submitted: body, submission: answer, ...answer });
+    const { request } = await call(context, { before, submitted: body, submission: answer, ...answer });
     const pace = waits(spec.poll.every);
     return { request, after: [1, 2, 3].map(() => Math.round(pace.next().value)) };
   } catch {

@@ -3,7 +3,7 @@ import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { secretsOf } from "../net/auth/key.ts";
 import type { Result } from "../plugin/context.ts";
-import type { Exchange } from "./call.ts";
+import type { CallContext } from "./context.ts";
 
 /** What nobody is shown of an exchange. */
 export interface Hidden {
@@ -21,18 +21,18 @@ const shortestPrompt = 8;
 const beginning = 24;
 
 /** The key of an exchange, and all that was made of it so far. */
-export function secretsIn({ key, made = new Set() }: Pick<Exchange, "key" | "made">): string[] {
+export function secretsIn({ key, made = new Set() }: Pick<CallContext, "key" | "made">): string[] {
   if (key === undefined) return [];
   return [...made, ...secretsOf([key])].filter((secret) => secret.length >= shortestSecret).sort((a, b) => b.length - a.length);
 }
 
 /** What a provider's own messages must not show: the secrets, its address, which is nobody's business, and what the client had drawn. */
-export function hiddenFrom(around: Pick<Exchange, "key" | "made" | "baseUrl" | "ctx">): Hidden {
-  const { host, hostname } = new URL(around.baseUrl);
-  const { prompt, negative_prompt: negative } = around.ctx.request;
+export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "baseUrl" | "ctx">): Hidden {
+  const { host, hostname } = new URL(context.baseUrl);
+  const { prompt, negative_prompt: negative } = context.ctx.request;
   const prompts = [prompt, negative].filter((text) => typeof text === "string" && text.length >= shortestPrompt) as string[];
   return {
-    secrets: secretsIn(around),
+    secrets: secretsIn(context),
     prompts: prompts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]),
     hosts: [host, hostname],
   };
@@ -84,8 +84,8 @@ function maskedText(text: string, secrets: readonly string[]): string {
  * What a provider said of its pictures, without the secrets of the exchange. Only texts are searched, and no picture; one whose URL holds a
  * secret keeps it, marked, since it is needed to get the picture.
  */
-export function masked<T extends Partial<Pick<Result, "pictures" | "facts" | "metadata">>>(said: T, around: Exchange): T {
-  const secrets = secretsIn(around);
+export function masked<T extends Partial<Pick<Result, "pictures" | "facts" | "metadata">>>(said: T, context: CallContext): T {
+  const secrets = secretsIn(context);
   if (secrets.length === 0) return said;
   const hold = (text: string) => secrets.some((secret) => text.includes(secret));
   const one = (value: unknown): unknown => {

@@ -8,7 +8,8 @@ import type { Result } from "../plugin/context.ts";
 import { itemError } from "../plugin/outcomes.ts";
 import { eventsOf, type Answer, type Opened } from "./answer.ts";
 import { mostPictures } from "./bounds.ts";
-import type { Exchange, LaidOver } from "./call.ts";
+import type { LaidOver } from "./call.ts";
+import type { CallContext } from "./context.ts";
 import { saidBy } from "./failure.ts";
 import { compileResult, type ResultOptions, type ResultSpec } from "./result.ts";
 
@@ -22,7 +23,7 @@ export interface StreamSpec {
 }
 
 interface Listening {
-  around: Exchange;
+  context: CallContext;
   /** Absent where nobody waits for pictures before all are there. */
   show: Events["show"];
   scope: Variables;
@@ -67,8 +68,8 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
   const place =
     index === undefined ? undefined : compileTemplate(index, [...path, "partial", "index"], { ...options, names: options.names.answer });
 
-  return async (opened, { around, show: showNow, scope, judge, isWhole, read }) => {
-    const { ctx } = around;
+  return async (opened, { context, show: showNow, scope, judge, isWhole, read }) => {
+    const { ctx } = context;
     const result = emptyResult();
     const failures: ProviderFailure[] = [];
     const most = mostPictures(ctx.request.n);
@@ -117,7 +118,7 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
 
     await unlessFailed(
       async () => {
-        for await (const { name, body } of eventsOf(opened, around)) {
+        for await (const { name, body } of eventsOf(opened, context)) {
           const said = isPlainObject(body) ? body : {};
           // The type of an event stands in its data, before it, or in both.
           const type = typeof said.type === "string" ? said.type : name;

@@ -3,7 +3,7 @@ import pino from "pino";
 import { usualFailure } from "../../src/dialect/failure.ts";
 import { usualOf } from "../../src/dialect/usual.ts";
 import { compileOperation, wait, type OperationSpec } from "../../src/dialect/operation.ts";
-import type { Exchange } from "../../src/dialect/call.ts";
+import type { CallContext } from "../../src/dialect/context.ts";
 import { compileResult } from "../../src/dialect/result.ts";
 import { GatewayError, messageOf } from "../../src/errors.ts";
 import { channelNames } from "../../src/expression/names.ts";
@@ -20,7 +20,7 @@ function compile(request: OperationSpec["request"], fields: object = {}) {
     channelNames(undefined, ["v"]),
     (path, message) => problems.push(`${path.join(".")}: ${message}`),
   );
-  const around: Exchange = {
+  const context: CallContext = {
     ctx: {
       request: { model: "m", prompt: "p", n: 1, ...fields },
       model: { id: "m", upstream: "up/m", fields: {} },
@@ -37,7 +37,7 @@ function compile(request: OperationSpec["request"], fields: object = {}) {
     trusted: (url) => url.origin === origin,
     wait,
   };
-  return { problems, render: async () => (await operation.render(around, {})).request };
+  return { problems, render: async () => (await operation.render(context, {})).request };
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<unknown> {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { validateHeaderValue } from "node:http";
 import { createProblems, sourceOf, type Located } from "../../src/channels/problems.ts";
 import { createResolver, resolveSettings } from "../../src/channels/settings.ts";
-import { absolute } from "../../src/dialect/call.ts";
+import { absolute } from "../../src/dialect/address.ts";
 import type { AuthSpec } from "../../src/net/auth/spec.ts";
 import { runs } from "./runs.ts";
 

@@ -1,0 +1,25 @@
+// Makes one call of a channel: adds the key where it may go, sends the request, and reads the answer.
+import { send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
+import { open, readAnswer, type Answer } from "./answer.ts";
+import type { CallContext } from "./context.ts";
+
+/** Send one call of a channel and read the whole answer. Throws `ProviderFailure` where there is none, or none that can be read. */
+export async function callAndRead(request: OutgoingRequest, context: CallContext): Promise<Answer> {
+  return readAnswer(await open(await call(request, context), context), context);
+}
+
+/** Send one call of a channel; `sent` is called when the whole request is out. */
+export async function call(request: OutgoingRequest, context: CallContext, sent?: () => void): Promise<IncomingAnswer> {
+  const url = new URL(request.url);
+  const { key, authorize, trusted, patience, ctx } = context;
+  const signed = await authorized(request, url, context);
+  for (const secret of signed.secrets ?? []) (context.made ??= new Set()).add(secret);
+  const incoming = await send(signed, ctx.signal, { guarded: !trusted(url), ...patience, sent });
+  if (incoming.status === 401 && key !== undefined) authorize?.turnedAway?.(key);
+  return incoming;
+}
+
+/** The request with the key, or as it is where the key must not go. */
+async function authorized(request: OutgoingRequest, url: URL, { key, authorize, mayCarryKey, ctx }: CallContext): Promise<OutgoingRequest> {
+  return key !== undefined && authorize && mayCarryKey(url) ? authorize(request, key, ctx.signal) : request;
+}
