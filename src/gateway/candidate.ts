@@ -1,4 +1,6 @@
+// Lists the ways to serve a request on a route, with the scopes and the limits of each.
 import { createHash } from "node:crypto";
+import type { Limit } from "../channels/limits.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Key } from "../net/auth/key.ts";
 
@@ -6,21 +8,19 @@ import type { Key } from "../net/auth/key.ts";
 export interface Candidate {
   route: Route;
   key: Key | undefined;
-  /** What can be at rest by itself. */
-  subjects: Subjects;
-  /** The limits on its way. */
-  gates: readonly Gate[];
+  /** The scopes that a failure may put in a cool-down, each by itself. */
+  scopes: Scopes;
+  /** The limits that an attempt has to pass, in this order. */
+  limits: readonly ScopedLimit[];
 }
 
-/** A limit that requests share. */
-export interface Gate {
-  subject: string;
-  concurrency?: number;
-  imagesPerMinute?: number;
+/** A limit that all requests of one scope share. */
+export interface ScopedLimit extends Limit {
+  scope: string;
 }
 
 /** Names of what requests share, the same in every instance. A key's holds a hash in place of the key. */
-export interface Subjects {
+export interface Scopes {
   channel: string;
   /** The channel for this model alone. */
   route: string;
@@ -41,20 +41,20 @@ export function candidatesOf(route: Route): readonly Candidate[] {
 
 function candidateOf(route: Route, key: Key | undefined): Candidate {
   const { channel, model } = route;
-  const ofKey = keySubject(channel, key);
-  const subjects = { channel: channel.name, route: `${channel.name}/${model.id}`, key: ofKey, keyOnRoute: `${ofKey}/${model.id}` };
-  const gates = [
-    { subject: subjects.channel, ...channel.limits.all },
-    { subject: subjects.key, ...channel.limits.perKey },
-    { subject: subjects.route, ...route.limits.all },
-    { subject: subjects.keyOnRoute, ...route.limits.perKey },
+  const ofKey = keyScope(channel, key);
+  const scopes = { channel: channel.name, route: `${channel.name}/${model.id}`, key: ofKey, keyOnRoute: `${ofKey}/${model.id}` };
+  const limits = [
+    { scope: scopes.channel, ...channel.limits.all },
+    { scope: scopes.key, ...channel.limits.perKey },
+    { scope: scopes.route, ...route.limits.all },
+    { scope: scopes.keyOnRoute, ...route.limits.perKey },
   ];
-  const isLimit = ({ concurrency, imagesPerMinute }: Gate) => concurrency !== undefined || imagesPerMinute !== undefined;
-  return { route, key, subjects, gates: gates.filter(isLimit) };
+  const isLimited = ({ concurrency, imagesPerMinute }: ScopedLimit) => concurrency !== undefined || imagesPerMinute !== undefined;
+  return { route, key, scopes, limits: limits.filter(isLimited) };
 }
 
-/** What a key of a channel is called where it must not be shown. */
-export function keySubject({ name }: Pick<Channel, "name">, key: Key | undefined): string {
+/** The scope of a channel's key, which does not show the key. */
+export function keyScope({ name }: Pick<Channel, "name">, key: Key | undefined): string {
   if (key === undefined) return `${name}#`;
   return `${name}#${createHash("sha256")
     .update(JSON.stringify([name, key]))

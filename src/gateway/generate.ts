@@ -10,8 +10,8 @@ import type { Candidate } from "./candidate.ts";
 import { order } from "./choose.ts";
 import { deadline } from "./deadline.ts";
 import type { ClientLimits } from "./limits.ts";
-import { nextPlace } from "./place.ts";
 import type { Routing } from "./routing.ts";
+import { nextSlot } from "./slot.ts";
 import type { ModelEntry } from "./table.ts";
 import { createVerdict, type Verdict } from "./verdict.ts";
 
@@ -136,20 +136,20 @@ async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generate
   const { random, turn, limits } = routing;
   let left = order(routes, { random, inFlight: limits.inFlight, sharing: entry.sharing, turn: ({ channel }) => turn(channel.name) });
   for (;;) {
-    const place = await nextPlace(left, input.n, routing, context.signal, verdict);
-    if (!place) return undefined;
-    const { candidate } = place;
+    const lease = await nextSlot(left, { pictures: input.n, routing, signal: context.signal, verdict });
+    if (!lease) return undefined;
+    const { candidate } = lease;
     const outcome = await tryCandidate(candidate, serving).catch((error: unknown) => {
-      place.leave();
+      lease.release();
       throw error;
     });
     if ("generated" in outcome) {
-      whenWhole(outcome.generated.result, place.leave);
+      whenWhole(outcome.generated.result, lease.release);
       return { ...outcome.generated, attempts };
     }
-    place.leave();
+    lease.release();
     if (outcome.next === "stop") throw verdict.of(outcome.error);
-    verdict.hear(outcome.error);
+    verdict.add(outcome.error);
     left = others(outcome.next === "next_channel" ? "next_channel" : "next_key", candidate, left);
   }
 }
@@ -175,7 +175,7 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
     return { generated };
   } catch (error) {
     const next = afterFailure(error, progress, route.unsafe);
-    const rest = ended(outcomeOf(error, next, context.signal), error);
+    const coolDown = ended(outcomeOf(error, next, context.signal), error);
     if (error instanceof ProviderFailure) {
       const { kind, message, details } = error;
       // The operator's own troubles must not go unheard only because another channel stood in.
@@ -187,7 +187,7 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
           status: details.status,
           reason: details.reason ?? message,
           leads_to: details.location,
-          ...(rest && { rests: rest.subject, seconds: Math.ceil((rest.until - now()) / 1000) }),
+          ...(coolDown && { rests: coolDown.scope, seconds: Math.ceil((coolDown.until - now()) / 1000) }),
         },
         "attempt failed",
       );

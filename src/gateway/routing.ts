@@ -1,22 +1,23 @@
+// Holds the state that requests share for routing: health, limits, and outcomes to remember.
 import { createHealth, type Health } from "./health.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { createLateAnswers, type LateAnswers } from "./late.ts";
 import { createMemoryState, type SharedState } from "./shared-state.ts";
 import { createUncertainOutcomes, type UncertainOutcomes } from "./uncertain.ts";
 
-/** What requests know of each other: it outlives the tables, and is one for the whole process. */
+/** The state that all requests of a process share. It outlives the tables. */
 export interface Routing {
   health: Health;
   limits: Limits;
-  /** What other instances count and know too. */
+  /** The part that other instances share. */
   state: SharedState;
   /** Outcomes that may have been paid for. */
   uncertain: UncertainOutcomes;
-  /** What came after its request had been answered. */
+  /** Results that came after their requests had been answered. */
   late: LateAnswers;
   /** From 0 to below 1. */
   random: () => number;
-  /** Which of a channel's keys comes first this time; they take turns. */
+  /** The number of the key of a channel that comes first this time; they take turns. */
   turn: (channel: string) => number;
   /** Milliseconds of a clock that never goes back, whatever becomes of the time of day. */
   now: () => number;
@@ -35,10 +36,10 @@ export function createRouting({ now = monotonic, random = Math.random, state = c
   const turns = new Map<string, number>();
   const health = createHealth(
     now,
-    (subject, told) => state.tell(subject, told),
-    (subject, milliseconds) => state.claim(subject, milliseconds),
+    (scope, report) => state.report(scope, report),
+    (scope, milliseconds) => state.claim(scope, milliseconds),
   );
-  state.listen((subject, told) => health.hear(subject, told));
+  state.onReport((scope, report) => health.receive(scope, report));
   return {
     health,
     limits: createLimits(state),

@@ -1,14 +1,15 @@
+// Chooses the error that a client gets after every way to serve its request has failed.
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 
-/** What a client is told in the end, of all that stood in the way. */
+/** The error for the client, chosen among everything that stood in the way. */
 export interface Verdict {
   /** An attempt failed, and another may be made. */
-  hear(error: unknown): void;
-  /** One could not be tried for so many milliseconds. */
-  held(milliseconds: number): void;
+  add(error: unknown): void;
+  /** A candidate cannot be tried for so many milliseconds. */
+  addWait(milliseconds: number): void;
   /** Whether no channel can send this very request: then the client is to change it. */
   isClients(): boolean;
-  /** What an error that ends everything is to the client. */
+  /** An error that ends everything, as the client gets it. */
   of(error: unknown): unknown;
   error(): unknown;
 }
@@ -17,18 +18,18 @@ export function createVerdict(model: string): Verdict {
   let failure: ProviderFailure | undefined;
   let unfit: unknown;
   let soonest: number | undefined;
-  const ofUs = (error: ProviderFailure) => error.kind === "auth" || error.kind === "quota";
+  const isOperators = (error: ProviderFailure) => error.kind === "auth" || error.kind === "quota";
   return {
-    hear: (error) => {
+    add: (error) => {
       if (!(error instanceof ProviderFailure)) unfit ??= error;
-      // What the client can do something about is told before the operator's own troubles.
-      else if (!failure || !ofUs(error) || ofUs(failure)) failure = error;
+      // A failure that the client can act upon goes before the operator's own troubles.
+      else if (!failure || !isOperators(error) || isOperators(failure)) failure = error;
     },
-    held: (milliseconds) => (soonest = Math.min(soonest ?? Infinity, milliseconds)),
+    addWait: (milliseconds) => (soonest = Math.min(soonest ?? Infinity, milliseconds)),
     isClients: () => unfit !== undefined && failure === undefined && soonest === undefined,
     of: (error) => (error instanceof ProviderFailure ? clientError(error) : error),
     error: () => {
-      if (soonest !== undefined && (!failure || ofUs(failure))) {
+      if (soonest !== undefined && (!failure || isOperators(failure))) {
         const seconds = Math.max(1, Math.ceil(soonest / 1000));
         return new GatewayError("rate_limit_exceeded", `${model} takes no more requests for now; try again in ${seconds} s`, {
           retryAfter: seconds,

@@ -14,12 +14,12 @@ interface Limit {
   is: unknown;
 }
 
-const gates = (route: Route) => candidatesOf(route)[0]?.gates.map(({ subject, ...limit }) => [subject.replace(/#\w+/, "#"), limit]);
+const limitsFor = (route: Route) => candidatesOf(route)[0]?.limits.map(({ scope, ...limit }) => [scope.replace(/#\w+/, "#"), limit]);
 const limits: Limit[] = [
   { key: "timeout", text: "{ timeout: 5s }", seen: (route) => route.timeout, is: 5000 },
-  { key: "concurrency", text: "{ concurrency: 2 }", seen: gates, is: { concurrency: 2, imagesPerMinute: undefined } },
-  { key: "images_per_minute", text: "{ images_per_minute: 3 }", seen: gates, is: { concurrency: undefined, imagesPerMinute: 3 } },
-  { key: "per_key", text: "{ per_key: { concurrency: 4 } }", seen: gates, is: { concurrency: 4, imagesPerMinute: undefined } },
+  { key: "concurrency", text: "{ concurrency: 2 }", seen: limitsFor, is: { concurrency: 2, imagesPerMinute: undefined } },
+  { key: "images_per_minute", text: "{ images_per_minute: 3 }", seen: limitsFor, is: { concurrency: undefined, imagesPerMinute: 3 } },
+  { key: "per_key", text: "{ per_key: { concurrency: 4 } }", seen: limitsFor, is: { concurrency: 4, imagesPerMinute: undefined } },
   { key: "queue", text: "{ queue: 7 }", seen: ({ channel: { limits } }) => limits.queue, is: 7 },
   { key: "queue_timeout", text: "{ queue_timeout: 9s }", seen: ({ channel: { limits } }) => limits.queueTimeout, is: 9000 },
 ];
@@ -39,7 +39,7 @@ describe("the limits of a channel file", () => {
 
   for (const { key, text, seen, is } of limits) {
     const subject = key === "per_key" ? ["x#", "x#/m"] : ["x", "x/m"];
-    const expected = (at: number) => (seen === gates ? [[subject[at], is]] : is);
+    const expected = (at: number) => (seen === limitsFor ? [[subject[at], is]] : is);
     it(`have an effect for all of a channel: ${key}`, async () => {
       expect(seen(await routeOf(channel))).not.to.deep.equal(expected(0));
       expect(seen(await routeOf(`${channel}limits: ${text}\n`))).to.deep.equal(expected(0));

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Route } from "../../src/channels/route.ts";
 import { GatewayError, ProviderFailure, type FailureClass } from "../../src/errors.ts";
 import { candidatesOf, type Candidate } from "../../src/gateway/candidate.ts";
-import { createHealth, type Health, type Told } from "../../src/gateway/health.ts";
+import { createHealth, type Health, type Report } from "../../src/gateway/health.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
 
 const coolDown = { after: 3, first: 5000, max: 60_000 };
@@ -18,16 +18,16 @@ function candidates(keys: string[] = ["k", "l"], model = "m") {
 /** A health with a clock of its own. */
 function started() {
   let time = 1_000_000;
-  const told: [string, Told][] = [];
+  const reported: [string, Report][] = [];
   const health = createHealth(
     () => time,
-    (subject, what) => told.push([subject, what]),
+    (scope, what) => reported.push([scope, what]),
   );
   const [first, second] = candidates();
   const attempt = (error?: unknown, candidate = first!) => health.ended(candidate, health.began(candidate), error);
   return {
     health,
-    told,
+    reported,
     attempt,
     first: first!,
     second: second!,
@@ -47,8 +47,8 @@ describe("a channel's health", () => {
     attempt(failed("failed", { status: 500 }));
     attempt(failed("timeout"));
     expect(state()).to.equal("well");
-    expect(attempt(failed("bad_response", { status: 200 }))).to.include({ subject: "acme", failures: 3 });
-    expect([state(), left()]).to.deep.equal(["resting", 5000]);
+    expect(attempt(failed("bad_response", { status: 200 }))).to.include({ scope: "acme", failures: 3 });
+    expect([state(), left()]).to.deep.equal(["cooling_down", 5000]);
   });
 
   it("is not lost by failures that something good came between, or that are long ago", () => {
@@ -93,13 +93,13 @@ describe("a channel's health", () => {
   it("is tried with one request after the rest, and back with its success", () => {
     const { attempt, health, state, pass, first, second } = started();
     attempt(unreachable);
-    expect([state(first), state(second)]).to.deep.equal(["resting", "resting"]);
+    expect([state(first), state(second)]).to.deep.equal(["cooling_down", "cooling_down"]);
     pass(5001);
     expect(state()).to.equal("well");
     const began = health.began(first);
-    expect([state(first), state(second)]).to.deep.equal(["resting", "resting"]);
+    expect([state(first), state(second)]).to.deep.equal(["cooling_down", "cooling_down"]);
     health.ended(first, began);
-    expect([state(first), state(second), health.resting()]).to.deep.equal(["well", "well", []]);
+    expect([state(first), state(second), health.coolDowns()]).to.deep.equal(["well", "well", []]);
   });
 
   it("is tried by another where the one that tries says nothing of it, or does not come back", () => {
@@ -109,7 +109,7 @@ describe("a channel's health", () => {
     health.ended(first, health.began(first), new Error("the client hung up"));
     expect(state()).to.equal("well");
     health.began(first);
-    expect(state()).to.equal("resting");
+    expect(state()).to.equal("cooling_down");
     pass(60_000);
     expect(state()).to.equal("well");
   });
@@ -117,19 +117,19 @@ describe("a channel's health", () => {
   it("is tried by the one of all instances that claims it, and elsewhere left alone meanwhile", async () => {
     let time = 1_000_000;
     const claimed: string[] = [];
-    const claim = (subject: string) => Promise.resolve(claimed.push(subject) === 1);
+    const claim = (scope: string) => Promise.resolve(claimed.push(scope) === 1);
     const [one, two] = [1, 2].map(() => createHealth(() => time, undefined, claim)) as [Health, Health];
     const [candidate] = candidates() as [Candidate];
     for (const health of [one, two]) health.ended(candidate, health.began(candidate), unreachable);
     time += 5001;
     expect(await Promise.all([one, two].map((health) => health.mayTry(candidate)))).to.deep.equal([true, false]);
-    expect([claimed, two.standing(candidate).state]).to.deep.equal([["acme", "acme"], "resting"]);
+    expect([claimed, two.standing(candidate).state]).to.deep.equal([["acme", "acme"], "cooling_down"]);
   });
 
   it("rests as long as the provider says, and is held back for that time", () => {
     const { attempt, state, left } = started();
     attempt(failed("failed", { status: 500, retryAfter: 7 }));
-    expect([state(), left()]).to.deep.equal(["held", 7000]);
+    expect([state(), left()]).to.deep.equal(["rate_limited", 7000]);
   });
 
   for (const [kind, status] of [
@@ -150,21 +150,21 @@ describe("a channel's health", () => {
 
   it("is not lost for weeks by what another instance tells", () => {
     const { health, left } = started();
-    health.hear("acme", { rests: 2_505_600_000, failures: 1, named: true });
+    health.receive("acme", { coolDown: 2_505_600_000, failures: 1, named: true });
     expect(left()).to.equal(600_000);
   });
 
   it("comes back at once, here and elsewhere, when the operator clears the channel, and no other's does", () => {
-    const { health, attempt, second, state, told } = started();
+    const { health, attempt, second, state, reported } = started();
     attempt(failed("auth", { status: 401 }), second);
     attempt(failed("failed", { status: 404, notAccepted: true, retryAfter: 5 }));
     attempt(failed("failed", { status: 500, retryAfter: 2_505_600 }));
-    health.hear("acme-2", { rests: 5000, failures: 1, named: true });
-    told.length = 0;
+    health.receive("acme-2", { coolDown: 5000, failures: 1, named: true });
+    reported.length = 0;
     health.clear("acme");
     expect([state(), state(second)]).to.deep.equal(["well", "well"]);
-    expect(health.resting().map(({ subject }) => subject)).to.deep.equal(["acme-2"]);
-    expect(told.map(([subject, what]) => [subject.replace(/#.*/, "#"), what])).to.deep.equal([
+    expect(health.coolDowns().map(({ scope }) => scope)).to.deep.equal(["acme-2"]);
+    expect(reported.map(([scope, what]) => [scope.replace(/#.*/, "#"), what])).to.deep.equal([
       ["acme#", "well"],
       ["acme/m", "well"],
       ["acme", "well"],
@@ -178,7 +178,7 @@ describe("a channel's health", () => {
     for (const when of began) health.ended(first, when, unreachable);
     expect(left()).to.equal(5000);
     health.ended(first, began[0]!);
-    expect(state()).to.equal("resting");
+    expect(state()).to.equal("cooling_down");
   });
 });
 
@@ -222,13 +222,13 @@ describe("a rest", () => {
   it("after 404 is that of the model on the channel, after some in a row", () => {
     const { health, attempt, state, second } = started();
     for (let times = 0; times < 3; times += 1) attempt(failed("failed", { status: 404, notAccepted: true }));
-    expect([state(), state(second), health.standing(other[0]!).state]).to.deep.equal(["resting", "resting", "well"]);
+    expect([state(), state(second), health.standing(other[0]!).state]).to.deep.equal(["cooling_down", "cooling_down", "well"]);
   });
 
   it("names no key", () => {
     const { health, attempt } = started();
     attempt(failed("auth", { status: 401 }));
-    expect(health.resting()[0]!.subject).to.match(/^acme#[0-9a-f]{16}$/);
+    expect(health.coolDowns()[0]!.scope).to.match(/^acme#[0-9a-f]{16}$/);
   });
 });
 
@@ -236,28 +236,28 @@ describe("what instances tell each other", () => {
   it("makes them rest, try and recover together", () => {
     const one = started();
     const two = started();
-    const hand = () => one.told.splice(0).forEach(([subject, told]) => two.health.hear(subject, told));
+    const hand = () => one.reported.splice(0).forEach(([scope, reported]) => two.health.receive(scope, reported));
     one.attempt(unreachable);
     hand();
-    expect([two.state(), two.left()]).to.deep.equal(["resting", 5000]);
+    expect([two.state(), two.left()]).to.deep.equal(["cooling_down", 5000]);
     for (const each of [one, two]) each.pass(5001);
     const began = one.health.began(one.first);
     hand();
-    expect(two.state()).to.equal("resting");
+    expect(two.state()).to.equal("cooling_down");
     one.health.ended(one.first, began);
     hand();
-    expect([two.state(), two.health.resting()]).to.deep.equal(["well", []]);
+    expect([two.state(), two.health.coolDowns()]).to.deep.equal(["well", []]);
   });
 
   it("does not shorten a rest that is longer, nor invent one", () => {
     const { health, attempt, left, state } = started();
     attempt(failed("rate_limit", { retryAfter: 60 }));
-    const [{ subject } = { subject: "" }] = health.resting();
-    health.hear(subject, { rests: 10, failures: 1, named: false });
+    const [{ scope } = { scope: "" }] = health.coolDowns();
+    health.receive(scope, { coolDown: 10, failures: 1, named: false });
     expect(left()).to.equal(60_000);
-    health.hear("nobody", "tried");
-    health.hear("nobody", "well");
-    health.hear(subject, "well");
+    health.receive("nobody", "tried");
+    health.receive("nobody", "well");
+    health.receive(scope, "well");
     expect(state()).to.equal("well");
   });
 });

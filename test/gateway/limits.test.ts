@@ -259,7 +259,7 @@ describe("the time of a request", () => {
     const { answer, attempts } = ask([one], { routing, timeout: 20 });
     expect(await failureOf(answer)).to.include({ code: "upstream_timeout", status: 504 });
     expect(attempts.map(({ outcome }) => outcome)).to.deep.equal(["timeout"]);
-    expect(routing.health.resting()).to.deep.equal([]);
+    expect(routing.health.coolDowns()).to.deep.equal([]);
   });
 
   it("ends its waiting in line", async () => {

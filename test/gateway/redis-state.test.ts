@@ -24,8 +24,8 @@ describe("a shared state that cannot be reached", () => {
       await state.giveBack("b", 1, 2);
       expect(await state.take("b", 1, 2)).to.equal(0);
       expect(await state.claim("c", 1000)).to.equal(true);
-      state.listen(() => expect.fail("nobody tells anything"));
-      for (const told of ["tried", "well", { rests: 10, failures: 1, named: false }] as const) state.tell("c", told);
+      state.onReport(() => expect.fail("nobody tells anything"));
+      for (const report of ["tried", "well", { coolDown: 10, failures: 1, named: false }] as const) state.report("c", report);
       await until(() => log.length > 0);
       await new Promise((resolve) => setTimeout(resolve, 40));
       expect(log).to.have.length(1);

@@ -14,7 +14,7 @@ async function onTrial(limits: SlowLimits = {}) {
   await settled();
   await channel.finish(unreachable);
   await first;
-  expect(routing.health.resting()).to.have.length(1);
+  expect(routing.health.coolDowns()).to.have.length(1);
   time += 5001;
   const trial = ask([channel.route], { routing }).answer;
   await settled();

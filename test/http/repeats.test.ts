@@ -83,8 +83,8 @@ describe("a request that is repeated after an outcome that may have been paid fo
       for (let times = 0; times < 2; times += 1) {
         const answer = await house.generate(body);
         expect(answer.headers.get("x-should-retry")).to.equal(String(made !== 401));
-        house.gateway.routing.health.hear("acme", "well");
-        for (const subject of house.gateway.routing.health.resting()) house.gateway.routing.health.hear(subject.subject, "well");
+        house.gateway.routing.health.receive("acme", "well");
+        for (const { scope } of house.gateway.routing.health.coolDowns()) house.gateway.routing.health.receive(scope, "well");
       }
       expect(orders()).to.equal(2);
     });

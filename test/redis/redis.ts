@@ -127,19 +127,19 @@ describe("two instances with one redis", () => {
   it("learn from each other what rests, and what is well again", async () => {
     answer = { status: 429, headers: { "retry-after": "2" } };
     expect((await ask(0, "gpt-image-1")).status).to.equal(429);
-    await until(() => instances[1]!.gateway.routing.health.resting().length === 1);
+    await until(() => instances[1]!.gateway.routing.health.coolDowns().length === 1);
     const calls = provider.calls();
     expect((await ask(1, "gpt-image-1")).status).to.equal(429);
     expect(provider.calls()).to.equal(calls);
     answer = { status: 200 };
     await until(async () => (await ask(1, "gpt-image-1")).status === 200);
-    await until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === 0));
+    await until(() => instances.every(({ gateway }) => gateway.routing.health.coolDowns().length === 0));
   });
 
   it("go on past what they do not understand, and say so", async () => {
     const client = new Redis(port, { host: "127.0.0.1" });
-    const heard = (subject: string) =>
-      instances.every(({ gateway }) => gateway.routing.health.resting().some((one) => one.subject === subject));
+    const heard = (scope: string) =>
+      instances.every(({ gateway }) => gateway.routing.health.coolDowns().some((one) => one.scope === scope));
     instances.forEach(({ log }) => log.splice(0));
     const rest = { rests: 50, failures: 1, named: false };
     const told = ["no JSON", "null", { subject: "a" }, { subject: "a", told: { rests: "long" } }, { subject: "whole", told: rest }];
@@ -152,7 +152,8 @@ describe("two instances with one redis", () => {
   });
 
   it("let one request of all try what has rested", async () => {
-    const areResting = (count: number) => until(() => instances.every(({ gateway }) => gateway.routing.health.resting().length === count));
+    const areResting = (count: number) =>
+      until(() => instances.every(({ gateway }) => gateway.routing.health.coolDowns().length === count));
     answer = { status: 503, headers: { "retry-after": "1" } };
     expect((await ask(0, "trial")).status).to.equal(200);
     await areResting(1);

@@ -1,0 +1,58 @@
+// Decides which scope an attempt's error counts against, which scopes it proves well, and how long a cool-down it earns.
+import type { CoolDown } from "../channels/limits.ts";
+import { ProviderFailure } from "../errors.ts";
+import type { Scopes } from "./candidate.ts";
+
+export interface Blame {
+  /** The scope at fault; absent where none is. */
+  of?: keyof Scopes;
+  /** The scopes that have shown to be well. */
+  clears: readonly (keyof Scopes)[];
+  coolDown: CoolDown;
+  /** Milliseconds that the provider named. */
+  wait?: number;
+  /** Whether one failure is enough for a cool-down. */
+  atOnce?: boolean;
+}
+
+/** The scopes of a candidate, the widest first. */
+export const scopeNames = ["channel", "route", "key", "keyOnRoute"] as const;
+
+/** A key that is turned away is turned away each time, until somebody mends it; a key that asked too much may soon ask again. */
+const keyCoolDowns: Record<"refused" | "limited", CoolDown> = {
+  refused: { after: 1, first: 60_000, max: 3_600_000 },
+  limited: { after: 1, first: 1000, max: 60_000 },
+};
+
+/**
+ * Blame for the error of an attempt, or for none, on a channel with this cool-down; nothing where the error is not the provider's. A
+ * refusal, or a request that the provider finds wrong, shows that all is well.
+ */
+export function blameFor(error: unknown, coolDown: CoolDown): Blame | undefined {
+  if (error === undefined) return { clears: scopeNames, coolDown };
+  if (!(error instanceof ProviderFailure)) return undefined;
+  const { kind, details } = error;
+  const wait = details.retryAfter === undefined ? undefined : details.retryAfter * 1000;
+  const answered = { coolDown, wait, clears: ["channel"] } as const;
+  switch (kind) {
+    case "invalid_request":
+    case "refused":
+      return { clears: scopeNames, coolDown };
+    case "auth":
+      // A key may be good for one model and not for another.
+      return { ...answered, of: details.status === 403 ? "keyOnRoute" : "key", coolDown: keyCoolDowns.refused };
+    case "quota":
+      return { ...answered, of: "key", coolDown: keyCoolDowns.refused };
+    case "rate_limit":
+      return { ...answered, of: "keyOnRoute", coolDown: keyCoolDowns.limited };
+    case "overloaded":
+      return { ...answered, of: "route", atOnce: wait !== undefined };
+    case "failed":
+    case "timeout":
+    case "bad_response": {
+      if (details.status === 404 || details.status === 405) return { ...answered, of: "route" };
+      const unreachable = details.notAccepted === true && details.status === undefined;
+      return { of: "channel", clears: [], coolDown, wait, atOnce: unreachable || wait !== undefined };
+    }
+  }
+}

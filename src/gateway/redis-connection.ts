@@ -1,0 +1,121 @@
+// Talks to a Redis that may be slow or away, without letting a request wait for it.
+import { Redis } from "ioredis";
+import type { Logger } from "pino";
+import { messageOf } from "../errors.ts";
+
+/** Milliseconds that an answer may take; a client is waiting for it. */
+const patience = 250;
+
+/** Milliseconds for which a server that failed is not asked again. */
+const quietTime = 1000;
+
+/** Milliseconds without an answer after which the connection counts as dead. */
+const deadTime = 5000;
+
+export interface RedisConnection {
+  client: Redis;
+  /**
+   * The server's answer; nothing where it gives none in time. A command that was sent is carried out all the same, and `afterwards` gets
+   * its late answer, to undo it. Until then no other is sent: it would only queue behind.
+   */
+  ask: <T>(question: () => Promise<T>, afterwards?: (answer: T) => void) => Promise<T | undefined>;
+  isAlone: () => boolean;
+  close: () => void;
+}
+
+/**
+ * Connect to a server, again whenever the connection is lost. `found` is called each time the server can be reached after it could not,
+ * `receive` with every message on these topics.
+ */
+export function connectRedis(
+  url: string,
+  log: Logger,
+  { found, topics, receive }: { found: () => Promise<void>; topics: readonly string[]; receive: (topic: string, message: string) => void },
+): RedisConnection {
+  const client = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    socketTimeout: deadTime,
+    connectTimeout: 2000,
+    retryStrategy: (times) => Math.min(times * 100, 2000),
+  });
+  const subscriber = client.duplicate();
+  const reach = createReach(log, found);
+  let late = 0;
+
+  async function ask<T>(question: () => Promise<T>, afterwards: (answer: T) => void = () => undefined): Promise<T | undefined> {
+    if (client.status !== "ready" || late > 0 || reach.isQuiet()) return undefined;
+    const asked = question().then((answer) => ({ answer }));
+    try {
+      const first = await inTime(asked);
+      if (first) {
+        reach.found();
+        return first.answer;
+      }
+    } catch (error) {
+      reach.lost(error);
+      return undefined;
+    }
+    late += 1;
+    reach.lost(new Error("the server does not answer in time"));
+    void asked
+      .finally(() => (late -= 1))
+      .then(({ answer }) => {
+        reach.askAgain();
+        reach.found();
+        afterwards(answer);
+      })
+      .catch(reach.lost);
+    return undefined;
+  }
+
+  client.on("error", reach.lost);
+  client.on("ready", () => {
+    reach.askAgain();
+    void ask(() => client.ping());
+  });
+  subscriber.on("error", () => undefined);
+  subscriber.on("ready", () => void subscriber.subscribe(...topics).catch(() => undefined));
+  subscriber.on("message", receive);
+  const close = () => {
+    client.disconnect();
+    subscriber.disconnect();
+  };
+  return { client, ask, isAlone: reach.isAlone, close };
+}
+
+/** The answer, or nothing where it takes longer than clients have patience. */
+async function inTime<T>(answer: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, patience, undefined)));
+  try {
+    return await Promise.race([answer, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether the server can be reached. The log hears once of each change. */
+function createReach(log: Logger, onFound: () => Promise<void>) {
+  let quietUntil = 0;
+  let isAlone = true;
+  let isLogged = false;
+
+  function lost(error: unknown): void {
+    quietUntil = performance.now() + quietTime;
+    isAlone = true;
+    if (isLogged) return;
+    isLogged = true;
+    log.warn({ reason: messageOf(error) }, "the shared state cannot be reached; this instance goes on by itself");
+  }
+
+  function found(): void {
+    if (!isAlone) return;
+    isAlone = false;
+    isLogged = false;
+    log.info("the shared state is there");
+    void onFound().catch(lost);
+  }
+
+  return { lost, found, isAlone: () => isAlone, isQuiet: () => performance.now() < quietUntil, askAgain: () => void (quietUntil = 0) };
+}
