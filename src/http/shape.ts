@@ -1,5 +1,5 @@
 // Bounds how deep and how wide a client's JSON may be, so that everything behind it may walk it.
-import { LongText } from "../picture/lift.ts";
+import { isPlainObject } from "../expression/cel.ts";
 
 /** Levels, and values on all of them: more is nobody's request, and would only wear out what walks it. */
 const deepest = 64;
@@ -16,7 +16,8 @@ export function shapeProblem(value: object): string | undefined {
       for (const inner of Object.values(item) as unknown[]) {
         count += 1;
         if (count > mostValues) return `has more than ${mostValues} values`;
-        if (typeof inner === "object" && inner !== null && !(inner instanceof LongText)) below.push(inner);
+        // What is neither is a picture's bytes, however many they are.
+        if (Array.isArray(inner) || isPlainObject(inner)) below.push(inner);
       }
     }
     level = below;

@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import type { Gateway } from "../../src/http/gateway.ts";
-import { dial, errorOf, startHouse, wire, type House } from "./setup.ts";
+import { dial, errorOf, png, startHouse, wire, type House } from "./setup.ts";
 
 const here = "https://app.example";
 const elsewhere = "https://evil.example";
@@ -85,7 +85,7 @@ describe("http: where stored pictures are said to be", () => {
     const { data } = (await response.json()) as { data: { url: string }[] };
     return data.map(({ url }) => url);
   };
-  const base64 = Buffer.from("89504e470d0a1a0a0000000d4948445200000010000000100100000000", "hex").toString("base64");
+  const base64 = png.toString("base64");
   const asBase64: Parameters<typeof startHouse>[0] = (_, response) =>
     void response
       .writeHead(200, { "content-type": "application/json" })

@@ -104,6 +104,12 @@ describe("http: a form", () => {
       expect(await house.served(await house.postParts(image, nothing))).not.to.have.property("mask");
     });
 
+    it("a file of 50,000 bytes, none of which counts as a value of the body", async () => {
+      const large = Buffer.concat([png.subarray(0, -12), pngText(50_000), png.subarray(-12)]);
+      const { images } = await house.served(await house.postParts([image[0], large]));
+      expect(images).to.deep.equal([`data:image/png;base64,${large.toString("base64")}`]);
+    });
+
     it("an image that is a text of more than a megabyte, as it is where it is a file", async () => {
       const large = Buffer.concat([png.subarray(0, -12), pngText(1_500_000), png.subarray(-12)]);
       for (const written of [large.toString("base64"), `data:image/png;base64,${large.toString("base64")}`]) {
