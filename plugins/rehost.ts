@@ -1,6 +1,7 @@
 import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
+import { NotStored } from "../src/picture/store.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { itemError } from "../src/plugin/outcomes.ts";
@@ -34,12 +35,16 @@ export default definePlugin({
       const all = only === "all" || form === "url";
       const kept = async (picture: Picture): Promise<Picture> => {
         if (picture.data.kind === "url" ? picture.data.own : !all && !picture.cameAsUrl) return picture;
-        return keep(ctx, picture, life).catch((error: unknown) => {
-          if (partial === "fail" || ctx.signal.aborted || picture.data.kind === "stream") throw error;
-          if (!(error instanceof ProviderFailure)) ctx.log.error({ err: error }, "a picture could not be kept");
+        const { data } = picture;
+        // What arrives can be read but once, and has to go out as it came where it cannot be kept.
+        const here = data.kind === "stream" ? { ...picture, data: await ctx.spool.take(chunksOf(data), Infinity) } : picture;
+        return keep(ctx, here, life).catch((error: unknown) => {
+          if (partial === "fail" || ctx.signal.aborted) throw error;
+          if (!(error instanceof ProviderFailure || error instanceof NotStored))
+            ctx.log.error({ err: error }, "a picture could not be kept");
           const { message, code } = itemError(error);
           ctx.result.errors.push({ message: `a picture could not be kept, and is as the provider gave it: ${message}`, code });
-          return picture;
+          return here;
         });
       };
       if (partial === "keep") return next((picture, unfinished) => (unfinished ? picture : kept(picture)));

@@ -1,5 +1,6 @@
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
+import { NotStored } from "../src/picture/store.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
 
@@ -33,8 +34,17 @@ export default definePlugin({
 async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
   const { data } = picture;
   if (data.kind === "url" && !data.secret) return picture;
-  const kept = await ctx.store.save(chunksOf(data.kind === "url" ? await ctx.fetchPicture(data.url, "provider") : data), life);
-  return { ...picture, mediaType: kept.mediaType, data: { kind: "url", url: kept.url, own: true } };
+  const given = data.kind === "url" ? await ctx.fetchPicture(data.url, "provider") : data;
+  // What arrives can be read but once, and has to go out another way where it cannot be stored.
+  const whole = given.kind === "stream" ? await ctx.spool.take(chunksOf(given), Infinity) : given;
+  try {
+    const { url, mediaType } = await ctx.store.save(chunksOf(whole), life);
+    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
+  } catch (error) {
+    if (!(error instanceof NotStored)) throw error;
+    ctx.change("response_format", { what: "the picture could not be stored", from: "url", to: "b64_json" });
+    return { ...picture, data: whole };
+  }
 }
 
 async function asBytes(ctx: PluginContext, picture: Picture): Promise<Picture> {

@@ -30,6 +30,7 @@ export const errorStatus = {
   no_channel_available: 503,
   shutting_down: 503,
   upstream_timeout: 504,
+  insufficient_storage: 507,
 } as const;
 
 export type ErrorCode = keyof typeof errorStatus;
@@ -49,7 +50,7 @@ interface ErrorDetails {
 }
 
 /** Statuses after which the same request may soon succeed. */
-const passing = new Set([429, 502, 503, 504]);
+const passing = new Set([429, 502, 503, 504, 507]);
 
 /** An error a client is told. The message says what was wrong and what would be right, and names no host and no key. */
 export class GatewayError extends Error {

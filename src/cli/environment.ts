@@ -17,6 +17,7 @@ export const environmentNames = {
   PICTOR_PUBLIC_URL: "Where URLs of stored pictures begin; the request's own host when absent.",
   PICTOR_DATA: "Folder of the embedded stores.",
   PICTOR_PICTURE_LIFE: "Seconds that a stored picture is kept.",
+  PICTOR_DATA_MAX: "Bytes of all stored pictures, beyond which the oldest are removed; as many as the disk takes when absent.",
   PICTOR_MAX_BODY: "Bytes of a request, with its images.",
   PICTOR_MAX_IMAGE: "Bytes of one image in a request.",
   PICTOR_MAX_PIXELS: "Pixels of one image in a request.",
@@ -70,6 +71,8 @@ export interface ProcessSettings {
   publicUrl: string | undefined;
   data: string;
   pictureLife: number;
+  /** Bytes of all stored pictures. */
+  dataMax: number | undefined;
   inputLimits: InputLimits;
   corsOrigins: string[] | undefined;
   trustProxy: boolean;
@@ -88,8 +91,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const given = (name: Name) => trimmed(env[name] ?? "") || undefined;
   const value = (name: Defaulted) => given(name) ?? environmentDefaults[name];
   const list = (name: Name) => given(name)?.split(",").map(trimmed).filter(Boolean) ?? [];
-  const number = (name: Defaulted, least: number, most: number) => {
-    const text = value(name);
+  const number = (name: Defaulted, least: number, most: number) => numberIn(name, value(name), least, most);
+  const numberIn = (name: Name, text: string, least: number, most: number) => {
     const read = Number(text);
     if (!Number.isInteger(read) || read < least || read > most)
       throw new Error(`${name} is ${text}; it must be a whole number from ${least} to ${most}`);
@@ -123,6 +126,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const redis = given("REDIS_URL");
   if (redis && !/^rediss?:\/\/\S/.test(redis)) throw new Error("REDIS_URL must be an address such as redis://127.0.0.1:6379");
   const config = given("PICTOR_CONFIG");
+  const dataMax = given("PICTOR_DATA_MAX");
   const origins = list("PICTOR_CORS_ORIGINS");
   return {
     port: number("PORT", 0, 65535),
@@ -134,6 +138,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     pluginFolders: [shippedPlugins, ...(plugins ? [resolve(plugins)] : [])],
     publicUrl,
     data: resolve(value("PICTOR_DATA")),
+    dataMax: dataMax === undefined ? undefined : numberIn("PICTOR_DATA_MAX", dataMax, 2 ** 20, Number.MAX_SAFE_INTEGER),
     pictureLife: number("PICTOR_PICTURE_LIFE", 60, 10 * 365 * 86400),
     inputLimits: {
       ...usualLimits,

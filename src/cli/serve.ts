@@ -73,7 +73,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     closing.push(loader.close);
     const parts = { settings, plugins, env, loader };
     const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
-    const store = await openStore({ folder: settings.data, life: settings.pictureLife });
+    const store = await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax });
     closing.push(() => store.close());
     const spool = createSpool({ folder: join(settings.data, "tmp") });
     closing.push(() => spool.close());

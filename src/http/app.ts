@@ -15,7 +15,7 @@ import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
-import { measureChannels, metricsPage, ready } from "./status.ts";
+import { measureChannels, measureStore, metricsPage, ready } from "./status.ts";
 
 /** Where clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
@@ -43,6 +43,7 @@ export function createApp(gateway: Gateway): Koa {
   router.get("/docs/:name", docsAsset);
 
   gateway.metrics.measure = () => measureChannels(gateway);
+  gateway.metrics.measureStore = () => measureStore(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;
   app.use(observe(gateway)).use(errors(gateway)).use(judgeHead);

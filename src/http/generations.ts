@@ -6,6 +6,7 @@ import { generate, type Attempt, type Generated, type StandIn } from "../gateway
 import type { AttemptContext } from "../gateway/attempt.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
 import type { SpoolScope } from "../picture/spool.ts";
+import { NotStored } from "../picture/store.ts";
 import { operationOf, type Change } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
 import { answerBody } from "./answer.ts";
@@ -19,6 +20,7 @@ import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
 import { repeatsOf } from "./repeats.ts";
 import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
+import { judgeRoom } from "./room.ts";
 import { putInto } from "./write.ts";
 
 /** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
@@ -41,9 +43,10 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
         return entry;
       },
       limits: gateway.inputLimits ?? usualLimits,
-      spool,
+      spool: spool.inputs,
       signal: state.signal,
     });
+    await judgeRoom(gateway, read.request.n);
     const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim() };
     const fingerprint = () => fingerprintOf(read.request, asked);
     const repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
@@ -57,7 +60,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       if (generated) await answer(ctx, gateway, read.entry, { generated, log });
       else {
         state.late = state.mayCost = true;
-        late = finishLate(ctx, gateway, { work, save, log });
+        late = finishLate(ctx, gateway, { work, save, spool, log });
         throw new GatewayError(
           "upstream_timeout",
           `the picture is not ready yet and is still being made; GET /v1/requests/${state.id} gives it once it is there`,
@@ -90,7 +93,10 @@ function order(
   if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, log });
   const origin = originOf(ctx, gateway);
   const save: AttemptContext["save"] = async (chunks, life) => {
-    const { id, mediaType, bytes } = await gateway.store.save(chunks, life);
+    const { id, mediaType, bytes } = await gateway.store.save(chunks, life).catch((error: unknown) => {
+      if (error instanceof NotStored) log.error({ err: error }, "a picture could not be stored");
+      throw error;
+    });
     return { url: `${origin}/images/${id}`, mediaType, bytes };
   };
   const work = generate(entry, request, {

@@ -5,8 +5,10 @@ import { GatewayError } from "../errors.ts";
 import type { AttemptContext } from "../gateway/attempt.ts";
 import type { Generated } from "../gateway/generate.ts";
 import type { LateAnswer } from "../gateway/late.ts";
-import { chunksOf, type LocalData } from "../picture/convert.ts";
+import { chunksOf, sizeOf, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
+import type { SpoolScope } from "../picture/spool.ts";
+import { NotStored } from "../picture/store.ts";
 import { withRest } from "../plugin/merge.ts";
 import { answerBody } from "./answer.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
@@ -29,14 +31,19 @@ type Save = AttemptContext["save"];
 interface Late {
   work: Promise<Generated>;
   save: Save;
+  /** Holds what the request holds, until it is over. */
+  spool: Pick<SpoolScope, "take">;
   log: Logger;
 }
+
+/** Bytes of a picture that is kept in the answer itself where it cannot be stored. */
+const largestKept = 4 * 1024 * 1024;
 
 /**
  * Keep what comes of a request that is answered now. Never rejects. Its pictures are stored; those that the provider gave as URLs, which may
  * not live long, are fetched for it.
  */
-export async function finishLate(ctx: Context, gateway: Gateway, { work, save, log }: Late): Promise<void> {
+export async function finishLate(ctx: Context, gateway: Gateway, { work, save, spool, log }: Late): Promise<void> {
   const { id, client, model = "", signal } = ctx.state as RequestState;
   const { late } = gateway.routing;
   const answer: LateAnswer = { id, client: client?.name ?? "", model, createdAt: Math.floor(Date.now() / 1000), status: "in_progress" };
@@ -44,7 +51,7 @@ export async function finishLate(ctx: Context, gateway: Gateway, { work, save, l
   try {
     const generated = await work;
     const kept: Picture[] = [];
-    for (const picture of generated.result.pictures) kept.push(await stored(picture, generated, { gateway, save, signal }));
+    for (const picture of generated.result.pictures) kept.push(await stored(picture, generated, { gateway, save, spool, signal }));
     late.put({ ...answer, status: "completed", result: await bodyOf(generated, kept) });
     log.info({ model }, "the answer came after its request had been answered with a 504; it is kept");
   } catch (error) {
@@ -54,23 +61,26 @@ export async function finishLate(ctx: Context, gateway: Gateway, { work, save, l
   }
 }
 
-/** The picture as a URL of the store; with the provider's own URL where it cannot be had or stored. */
+/** The picture as a URL of the store; where it cannot be had or stored, with the provider's own URL, or as base64 while it is small. */
 async function stored(
   picture: Picture,
-  { attempts }: Generated,
-  { gateway, save, signal }: { gateway: Gateway; save: Save; signal: AbortSignal },
+  { attempts, changes }: Generated,
+  { gateway, save, spool, signal }: Pick<Late, "save" | "spool"> & { gateway: Gateway; signal: AbortSignal },
 ): Promise<Picture> {
   const { data } = picture;
   if (data.kind === "url" && data.own) return picture;
+  const here = data.kind === "stream" ? await spool.take(chunksOf(data), Infinity) : data;
   try {
     const trusted = (url: URL) => attempts.at(-1)?.route.channel.trusted(url) ?? false;
     const source: LocalData =
-      data.kind === "url" ? { kind: "stream", ...(await gateway.fetchPicture(data.url, { signal, trusted })) } : data;
+      here.kind === "url" ? { kind: "stream", ...(await gateway.fetchPicture(here.url, { signal, trusted })) } : here;
     const { url, mediaType } = await save(chunksOf(source));
     return { ...picture, mediaType, data: { kind: "url", url, own: true } };
   } catch (error) {
-    if (data.kind !== "url") throw error;
-    return picture;
+    if (here.kind === "url") return picture;
+    if (!(error instanceof NotStored) || sizeOf(here) > largestKept) throw error;
+    changes.push({ field: "response_format", what: "the picture could not be stored", from: "url", to: "b64_json" });
+    return { ...picture, data: here };
   }
 }
 

@@ -4,6 +4,8 @@ export interface Metrics {
   registry: Registry;
   /** Sets what is so at the moment and not counted as it happens, each time that the metrics are read. */
   measure: () => void;
+  /** Sets how the store's disk is. */
+  measureStore: () => Promise<void>;
   requests: Counter<"path" | "model" | "status">;
   seconds: Histogram<"path" | "model">;
   inFlight: Gauge;
@@ -14,6 +16,8 @@ export interface Metrics {
   channelWaiting: Gauge<"channel">;
   coolDown: Gauge<"channel" | "what">;
   channelsBroken: Gauge;
+  storeWritable: Gauge;
+  storeFreeBytes: Gauge;
   pictures: Counter<"channel" | "model">;
   changes: Counter<"channel" | "model" | "field">;
   sentBytes: Counter<"path">;
@@ -35,6 +39,7 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
   const metrics: Metrics = {
     registry,
     measure: () => undefined,
+    measureStore: () => Promise.resolve(),
     requests: new Counter({
       name: "pictor_requests_total",
       help: "Requests answered.",
@@ -113,6 +118,20 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       help: "Channels whose files are wrong: off, or in force as their last good version says.",
       aggregator: "max",
       registers,
+    }),
+    storeWritable: new Gauge({
+      name: "pictor_store_writable",
+      help: "Whether pictures can be stored: 0 where the disk is full, read-only or gone.",
+      aggregator: "min",
+      registers,
+      collect: () => metrics.measureStore(),
+    }),
+    storeFreeBytes: new Gauge({
+      name: "pictor_store_free_bytes",
+      help: "Bytes that are free on the disk of the stored pictures.",
+      aggregator: "min",
+      registers,
+      collect: () => metrics.measureStore(),
     }),
     sentBytes: new Counter({ name: "pictor_sent_bytes_total", help: "Bytes of answers sent.", labelNames: ["path"], registers }),
   };

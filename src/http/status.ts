@@ -8,7 +8,7 @@ import { isOperator } from "./operator.ts";
  * GET /readyz: whether any model can be served, and whether the operator's files are all in force. Anybody may read that; the lines of the
  * files, and reasons that may name secrets' places, are for the operator alone.
  */
-export function ready(ctx: Context, gateway: Gateway): void {
+export async function ready(ctx: Context, gateway: Gateway): Promise<void> {
   const table = gateway.table();
   const status = gateway.life?.ending ? "shutting down" : table.models.size > 0 ? "ready" : "no channel is on";
   ctx.status = status === "ready" ? 200 : 503;
@@ -16,6 +16,7 @@ export function ready(ctx: Context, gateway: Gateway): void {
   const { reload, broken = [] } = gateway.config?.() ?? {};
   const channels = channelStates(table, gateway.routing, broken);
   const isOwn = isOperator(ctx, gateway);
+  const { writable, freeBytes } = await gateway.store.disk();
   ctx.set("cache-control", "no-store");
   ctx.body = {
     status,
@@ -23,6 +24,8 @@ export function ready(ctx: Context, gateway: Gateway): void {
     config: reload?.ok === false ? "degraded" : "ok",
     ...(reload?.since && { since: reload.since }),
     ...(isOwn && reload && { reload }),
+    // Pictures go out without being stored, so that a full disk takes nobody out of service.
+    store: { writable, free_bytes: freeBytes },
     channels: isOwn ? channels : channels.map(({ name, state }) => ({ name, state })),
     ...(shared !== "own" && { shared_state: shared }),
   };
@@ -33,6 +36,13 @@ export async function metricsPage(ctx: Context, gateway: Gateway): Promise<void>
   const { registry } = gateway.metrics;
   ctx.body = await (gateway.metricsOfAll?.() ?? registry.metrics());
   ctx.type = registry.contentType;
+}
+
+/** How the store's disk is, for the metrics. */
+export async function measureStore({ store, metrics }: Gateway): Promise<void> {
+  const { writable, freeBytes } = await store.disk();
+  metrics.storeWritable.set(Number(writable));
+  metrics.storeFreeBytes.set(freeBytes);
 }
 
 /** How the channels stand at the moment, for the metrics. */

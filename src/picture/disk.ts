@@ -1,4 +1,6 @@
-import type { FileHandle } from "node:fs/promises";
+// Writes files that may have to be taken back into memory, and tells how the disk is.
+import { mkdir, rm, statfs, writeFile, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
 
 /** Bytes given to the disk at a time: each write is a journey to another thread and back. */
 const batch = 512 * 1024;
@@ -9,21 +11,29 @@ export interface Writer {
   write(chunks: readonly Buffer[]): Promise<void>;
   /** Resolves when everything is written. */
   end(): Promise<void>;
+  /** All that was given to `write`, once the disk has refused some of it: read back from the file as far as it got there. */
+  takeBack(): Promise<Buffer>;
 }
 
+/** Write to a file from its beginning. `takeBack` needs one that is open for reading too. */
 export function createWriter(handle: FileHandle): Writer {
   let pieces: Buffer[] = [];
+  let given: Buffer[] = [];
   let pending = 0;
+  let [written, refused] = [0, 0];
   let writing: Promise<unknown> = Promise.resolve();
   const flush = async () => {
     await writing;
     const due = pending;
+    [given, pieces, pending] = [pieces, [], 0];
+    refused = due;
     // A disk that fills up takes a part, and says so only the next time.
-    writing = handle.writev(pieces).then(({ bytesWritten }) => {
-      if (bytesWritten < due) throw new Error(`the disk took ${bytesWritten} of ${due} bytes`);
+    writing = handle.writev(given).then(({ bytesWritten }) => {
+      written += bytesWritten;
+      refused = due - bytesWritten;
+      if (refused > 0) throw new Error(`the disk took ${bytesWritten} of ${due} bytes`);
     });
     writing.catch(() => undefined); // The next flush, or the end, is told.
-    [pieces, pending] = [[], 0];
   };
   return {
     write: async (chunks) => {
@@ -35,5 +45,59 @@ export function createWriter(handle: FileHandle): Writer {
       await flush();
       await writing;
     },
+    takeBack: async () => {
+      await writing.catch(() => undefined);
+      const whole = Buffer.allocUnsafeSlow(written + refused + pending);
+      for (let at = 0; at < written;) {
+        const { bytesRead } = await handle.read(whole, at, written - at, at);
+        if (bytesRead === 0) throw new Error(`the disk gave ${at} of ${written} bytes back`);
+        at += bytesRead;
+      }
+      const last = Buffer.concat(given);
+      last.copy(whole, written, last.length - refused);
+      Buffer.concat(pieces).copy(whole, written + refused);
+      return whole;
+    },
   };
+}
+
+/** How the disk below a folder is. */
+export interface DiskState {
+  /** Whether a small file could be written just now. */
+  writable: boolean;
+  /** Bytes that are free for this process; 0 where that cannot be told. */
+  freeBytes: number;
+}
+
+/** Milliseconds that what was found out about a disk is good for. */
+const fresh = 1000;
+
+/** Look at the disk below a folder by writing to it, once a second at most however many ask. Never rejects. */
+export function watchDisk(folder: string): () => Promise<DiskState> {
+  const probe = join(folder, `probe-${process.pid}.tmp`);
+  let known: Promise<DiskState> | undefined;
+  let until = 0;
+  const look = async (): Promise<DiskState> => {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await writeFile(probe, Buffer.alloc(4096), { mode: 0o600 });
+      await rm(probe);
+      return { writable: true, freeBytes: await freeBytes(folder) };
+    } catch {
+      await rm(probe, { force: true }).catch(() => undefined);
+      return { writable: false, freeBytes: await freeBytes(folder) };
+    }
+  };
+  return () => {
+    if (known && performance.now() < until) return known;
+    until = performance.now() + fresh;
+    return (known = look());
+  };
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  return statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open, mkdir, readdir, rm, stat, type FileHandle } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
+import { GatewayError } from "../errors.ts";
 import { createWriter, type Writer } from "./disk.ts";
 import type { PictureData } from "./picture.ts";
 import { gather } from "./pieces.ts";
@@ -14,13 +15,20 @@ export type KeptData = Extract<PictureData, { kind: "bytes" | "file" }>;
 export interface Spool {
   /** What one request holds. It must be closed when the request ends, whatever became of it. */
   scope(): SpoolScope;
+  /** Whether so many more bytes would be held in memory. */
+  hasRoom(bytes: number): boolean;
   /** Waits until what earlier processes left behind is removed. */
   close(): Promise<void>;
 }
 
 export interface SpoolScope {
-  /** Reads everything. Rejects with `TooLarge` beyond `limit` bytes, or with the source's own error; then nothing is kept. */
+  /**
+   * Reads everything. Rejects with `TooLarge` beyond `limit` bytes, or with the source's own error; then nothing is kept. What a disk that is
+   * full, read-only or gone does not take is held in memory, even beyond what the process has for it: it may have been paid for.
+   */
   take(chunks: AsyncIterable<Buffer>, limit: number): Promise<KeptData>;
+  /** The same for what comes before an order: where the disk does not take it and memory has no room, that is refused with a 507. */
+  inputs: { take: SpoolScope["take"] };
   /**
    * Waits, in order, until so many bytes of memory are free, and has them until the scope closes. A request that has some
    * already gets more at once, since it could be waiting for itself. Rejects with the signal's reason.
@@ -86,42 +94,67 @@ export function createSpool(options: { folder: string; memory?: number; largest?
     };
 
     async function create(): Promise<{ path: string; handle: FileHandle; writer: Writer }> {
-      if (closed) throw over();
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const path = join(folder, randomBytes(12).toString("hex"));
       files.add(path);
-      const handle = await open(path, "wx", 0o600);
+      const handle = await open(path, "wx+", 0o600);
       return { path, handle, writer: createWriter(handle) };
     }
 
-    async function take(chunks: AsyncIterable<Buffer>, limit: number): Promise<KeptData> {
+    async function take(chunks: AsyncIterable<Buffer>, limit: number, ordered = true): Promise<KeptData> {
       const pieces: Buffer[] = [];
       let file: Awaited<ReturnType<typeof create>> | undefined;
       let head: Buffer = Buffer.alloc(0);
       let [size, mine] = [0, 0];
+      const disk = { refused: false };
+      const remember = (bytes: number, cause?: unknown) => {
+        if (disk.refused && !ordered && !fits(bytes)) throw full(cause);
+        hold(bytes);
+        mine += bytes;
+      };
+      /** What the disk refused is held in memory from then on. */
+      const orRemember = async (write: () => Promise<void>) => {
+        if (closed) throw over();
+        await write().catch(async (error: unknown) => {
+          disk.refused = true;
+          const written = file;
+          file = undefined;
+          if (!written) {
+            remember(size - mine, error);
+            return;
+          }
+          try {
+            pieces.push(await written.writer.takeBack());
+          } finally {
+            await written.handle.close();
+            await rm(written.path, { force: true }).catch(() => undefined);
+          }
+          remember(size, error);
+        });
+      };
       try {
         for await (const chunk of chunks) {
           size += chunk.length;
           if (size > limit) throw new TooLarge(limit);
           if (head.length < sniffBytes) head = Buffer.concat([head, chunk.subarray(0, sniffBytes - head.length)]);
           if (file) {
-            await file.writer.write([chunk]);
+            const { writer } = file;
+            await orRemember(() => writer.write([chunk]));
             continue;
           }
           gather(pieces, chunk);
-          if (size > largest || (size > sniffBytes && !fits(chunk.length))) {
-            file = await create();
-            await file.writer.write(pieces);
-            giveBack(mine);
-            pieces.length = mine = 0;
-          } else {
-            hold(chunk.length);
-            mine += chunk.length;
-          }
+          if (!disk.refused && (size > largest || (size > sniffBytes && !fits(chunk.length)))) {
+            await orRemember(async () => {
+              file = await create();
+              giveBack(mine);
+              mine = 0;
+              await file.writer.write(pieces.splice(0));
+            });
+          } else remember(chunk.length);
         }
-        if (!file) return { kind: "bytes", bytes: Buffer.concat(pieces, size) };
-        await file.writer.end();
-        return { kind: "file", path: file.path, size, head };
+        const { path, writer } = file ?? {};
+        if (writer) await orRemember(() => writer.end());
+        return path && file ? { kind: "file", path, size, head } : { kind: "bytes", bytes: Buffer.concat(pieces, size) };
       } catch (error) {
         giveBack(mine);
         if (file) await rm(file.path, { force: true });
@@ -167,17 +200,30 @@ export function createSpool(options: { folder: string; memory?: number; largest?
     async function close(): Promise<void> {
       closed = true;
       giveBack(held);
-      await Promise.all([...files].map((path) => rm(path, { force: true })));
+      // What a disk that became read-only keeps is swept later.
+      await Promise.allSettled([...files].map((path) => rm(path, { force: true })));
     }
 
-    return { take, room, close };
+    return { take, inputs: { take: (chunks, limit) => take(chunks, limit, false) }, room, close };
   }
 
-  return { scope, close: () => swept };
+  return { scope, hasRoom: fits, close: () => swept };
 }
 
 function over(): Error {
   return new Error("the request is over");
+}
+
+/** Nothing more can be held: no disk, no memory. */
+export function full(cause?: unknown): GatewayError {
+  return new GatewayError(
+    "insufficient_storage",
+    "the gateway has no room for pictures at the moment; nothing was ordered, try again later",
+    {
+      retryAfter: 30,
+      cause,
+    },
+  );
 }
 
 async function sweep(folder: string): Promise<void> {

@@ -1,7 +1,10 @@
+// Keeps pictures on disk and gives each an id of its own.
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { createWriter } from "./disk.ts";
+import { GatewayError } from "../errors.ts";
+import { createWriter, watchDisk, type DiskState } from "./disk.ts";
+import { createQuota } from "./quota.ts";
 import { sniff, sniffBytes } from "./sniff.ts";
 
 /** A kept picture. `file` is its absolute path, `expires` is in epoch milliseconds, `etag` is quoted as HTTP wants it. */
@@ -16,13 +19,30 @@ export interface StoredPicture {
 
 /** Pictures kept on disk, each save under an id of its own that cannot be guessed, each until its life (seconds) is over. */
 export interface PictureStore {
-  /** Keeps a picture whole or not at all; rejects with the source's own error. */
+  /**
+   * Keeps a picture whole or not at all; rejects with the source's own error, or with `NotStored` where the disk does not take it or the
+   * quota is smaller than the picture.
+   */
   save(chunks: AsyncIterable<Buffer>, life?: number): Promise<StoredPicture>;
   /** Whatever the id, this neither throws nor leaves the folder; undefined after the picture's life. */
   find(id: string): Promise<StoredPicture | undefined>;
   /** Removes what has expired or was left behind; resolves with the number of files removed. */
   sweep(): Promise<number>;
+  /** How the disk is. Never rejects. */
+  disk(): Promise<DiskState>;
+  /** Resolves when what was too much has been removed. */
+  settled(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The disk is full, read-only or gone, or the picture larger than all that may be kept. The picture itself is no worse for it. */
+export class NotStored extends GatewayError {
+  constructor(cause: unknown) {
+    super("insufficient_storage", "the gateway cannot store pictures at the moment; try again later, or ask for b64_json", {
+      retryAfter: 30,
+      cause,
+    });
+  }
 }
 
 interface Link {
@@ -36,17 +56,23 @@ const temporaryLife = 60 * 60 * 1000;
 const longestPause = 10 * 60;
 
 /**
- * Opens, or makes, the store under a folder, which several processes may share. `life` is in seconds.
+ * Opens, or makes, the store under a folder, which several processes may share. `life` is in seconds; beyond `most` bytes the oldest
+ * pictures are removed.
  *
  * `pictures/` holds each content once, named by its SHA-256; `links/` holds one small file per id. A link is written before its
  * picture is put in place, and a sweep looks at the links once more after it took an unlinked picture away: so whichever comes
  * first, a picture that is being saved survives.
  */
-export async function openStore(options: { folder: string; life: number; now?: () => number }): Promise<PictureStore> {
-  const { folder, life, now = Date.now } = options;
+export async function openStore(options: { folder: string; life: number; most?: number; now?: () => number }): Promise<PictureStore> {
+  const { folder, life, most = Infinity, now = Date.now } = options;
   const pictures = resolve(folder, "pictures");
   const links = resolve(folder, "links");
-  for (const path of [pictures, links]) await mkdir(path, { recursive: true, mode: 0o700 });
+  const makeFolders = async () => {
+    for (const path of [pictures, links]) await mkdir(path, { recursive: true, mode: 0o700 });
+  };
+  await makeFolders();
+  const disk = watchDisk(pictures);
+  const quota = createQuota(links, most, () => sweep());
 
   const temporary = () => join(pictures, `${randomBytes(12).toString("hex")}.tmp`);
   const describe = (id: string, { hash, ...rest }: Link): StoredPicture => ({ id, file: join(pictures, hash), etag: `"${hash}"`, ...rest });
@@ -54,15 +80,22 @@ export async function openStore(options: { folder: string; life: number; now?: (
   async function save(chunks: AsyncIterable<Buffer>, ownLife = life): Promise<StoredPicture> {
     const id = randomBytes(24).toString("base64url");
     const [pictureFile, linkFile] = [temporary(), temporary()];
+    const source = { failed: false };
     try {
-      const link = { ...(await write(pictureFile, chunks)), expires: now() + ownLife * 1000 };
+      const handle = await open(pictureFile, "wx", 0o600).catch(async () => {
+        // Somebody may have cleared the folder, and a new one is as good.
+        await makeFolders();
+        return open(pictureFile, "wx", 0o600);
+      });
+      const link = { ...(await write(handle, noting(chunks, source), most)), expires: now() + ownLife * 1000 };
       await writeFile(linkFile, JSON.stringify(link), { mode: 0o600 });
       await rename(linkFile, join(links, id));
       await rename(pictureFile, join(pictures, link.hash));
+      quota.add(link.bytes);
       return describe(id, link);
     } catch (error) {
-      for (const path of [pictureFile, linkFile, join(links, id)]) await rm(path, { force: true });
-      throw error;
+      for (const path of [pictureFile, linkFile, join(links, id)]) await rm(path, { force: true }).catch(() => undefined);
+      throw source.failed ? error : new NotStored(error);
     }
   }
 
@@ -126,23 +159,35 @@ export async function openStore(options: { folder: string; life: number; now?: (
   async function close(): Promise<void> {
     clearInterval(timer);
     await sweeping;
+    await quota.settled();
   }
 
-  return { save, find, sweep, close };
+  return { save, find, sweep, disk, settled: quota.settled, close };
 }
 
-/** Writes the chunks to a new file and tells what they were. */
-async function write(file: string, chunks: AsyncIterable<Buffer>): Promise<Omit<Link, "expires">> {
+/** The same chunks; a failure to give them is noted, to be told from a failure to keep them. */
+async function* noting(chunks: AsyncIterable<Buffer>, source: { failed: boolean }): AsyncGenerator<Buffer> {
+  source.failed = true;
+  for await (const chunk of chunks) {
+    source.failed = false;
+    yield chunk;
+    source.failed = true;
+  }
+  source.failed = false;
+}
+
+/** Writes the chunks to a new file, at most so many bytes, and tells what they were. */
+async function write(handle: FileHandle, chunks: AsyncIterable<Buffer>, most: number): Promise<Omit<Link, "expires">> {
   const hash = createHash("sha256");
   const head: Buffer[] = [];
   let bytes = 0;
-  const handle = await open(file, "wx", 0o600);
   const writer = createWriter(handle);
   try {
     for await (const chunk of chunks) {
       if (bytes < sniffBytes) head.push(chunk.subarray(0, sniffBytes - bytes));
       hash.update(chunk);
       bytes += chunk.length;
+      if (bytes > most) throw new Error(`the picture is larger than the ${most} bytes that are kept of all`);
       await writer.write([chunk]);
     }
     await writer.end();

@@ -71,6 +71,7 @@ const modelOf = (row: string, client: string) => `${row} ${client}`.replaceAll(/
 
 describe("clients with their default retries", () => {
   const orders = new Map<string, number>();
+  const drawn = new Map<string, unknown>();
   let provider: Provider;
   let gateway: TestGateway;
   let data: string;
@@ -102,7 +103,11 @@ models: { ${model}: { schema: demo } }
     // All at once: most of the time is the clients' pauses.
     await Promise.all(
       Object.entries(rows).flatMap(([row, { format = "b64_json" as const }]) =>
-        Object.entries(clients).map(([client, draw]) => draw(gateway, modelOf(row, client), format).catch(() => undefined)),
+        Object.entries(clients).map(([client, draw]) =>
+          draw(gateway, modelOf(row, client), format)
+            .then((answer) => drawn.set(modelOf(row, client), answer))
+            .catch(() => undefined),
+        ),
       ),
     );
   });
@@ -110,6 +115,15 @@ models: { ${model}: { schema: demo } }
     await gateway.close();
     await provider.close();
     await rm(data, { force: true });
+  });
+
+  it("openai before a disk of ours that is full: the picture as base64, and the change told", () => {
+    expect(drawn.get(modelOf("a disk of ours that is full", "openai"))).to.deep.include({
+      data: [{ b64_json }],
+      metadata: {
+        pictor: { changes: [{ field: "response_format", what: "the picture could not be stored", from: "url", to: "b64_json" }] },
+      },
+    });
   });
 
   for (const client of Object.keys(clients))

@@ -5,6 +5,7 @@ import OpenAI from "openai";
 import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
 import { createLife } from "../../src/http/life.ts";
+import { NotStored } from "../../src/picture/store.ts";
 import { errorOf, png, reply, startHouse, until, type House } from "./setup.ts";
 
 interface Shown {
@@ -61,6 +62,18 @@ describe("a request that takes longer than a client waits", () => {
     expect(picture?.url).to.match(/^http:\/\/127\.0\.0\.1:\d+\/images\//);
     expect(Buffer.from(await (await fetch(String(picture?.url))).arrayBuffer()).equals(png)).to.equal(true);
     expect(waiting.length).to.equal(1);
+  });
+
+  it("has its small picture in the answer itself where it cannot be stored", async () => {
+    const { store } = house.gateway;
+    house.gateway.store = { ...store, save: () => Promise.reject(new NotStored("full")) };
+    const id = await slow({ prompt: "slow 9" });
+    for (const response of waiting) reply(response, { created: 7, data: [{ b64_json: png.toString("base64") }] });
+    await until(async () => (await shown(id)).status !== "in_progress");
+    house.gateway.store = store;
+    const { result } = (await shown(id)) as { result?: { data: unknown; metadata?: unknown } };
+    expect(result?.data).to.deep.equal([{ b64_json: png.toString("base64") }]);
+    expect(JSON.stringify(result?.metadata)).to.contain("the picture could not be stored");
   });
 
   it("has its picture stored where the provider gave a URL", async () => {

@@ -11,7 +11,9 @@ describe("http: health", () => {
       expect(await (await fetch(`${house.url}/livez`)).json()).to.deep.equal({ status: "ok" });
       const ready = await fetch(`${house.url}/readyz`);
       expect(ready.status).to.equal(200);
-      expect(await ready.json()).to.deep.equal({ status: "ready", config: "ok", channels: [{ name: "acme", state: "on" }] });
+      const { store, ...rest } = (await ready.json()) as { store: object };
+      expect(rest).to.deep.equal({ status: "ready", config: "ok", channels: [{ name: "acme", state: "on" }] });
+      expect(store).to.have.all.keys("writable", "free_bytes");
     } finally {
       await house.close();
     }

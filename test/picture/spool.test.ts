@@ -92,11 +92,25 @@ describe("picture spool", () => {
     expect(await failure(scope.take(source(bytes), Infinity))).to.have.property("message", "the request is over");
   });
 
-  it("tells of a disk that cannot be written", async () => {
-    await writeFile(folder, "not a folder");
-    make({ largest: 1 });
-    expect(await failure(scope.take(source(bytes), Infinity))).to.have.property("code", "EEXIST");
-    await rm(folder);
+  describe("where the disk does not take it", () => {
+    beforeEach(() => writeFile(folder, "not a folder"));
+    afterEach(() => rm(folder, { force: true }));
+
+    it("holds what may be paid for in memory, however little of that there is", async () => {
+      make({ memory: 300 * kilobyte, largest: 100 * kilobyte });
+      await isWhole(await scope.take(source(bytes), Infinity), bytes);
+      await isWhole(await scope.take(source(bytes), Infinity), bytes);
+    });
+
+    it("takes inputs into memory as long as there is room, and refuses the rest with a 507 that asks to come back", async () => {
+      make({ memory: 1500 * kilobyte, largest: 100 * kilobyte });
+      await isWhole(await scope.inputs.take(source(bytes), Infinity), bytes);
+      expect(spool.hasRoom(bytes.length)).to.equal(false);
+      const refusal = await failure(scope.inputs.take(source(bytes), Infinity));
+      expect(refusal).to.include({ code: "insufficient_storage", status: 507, retryAfter: 30, retry: true });
+      await scope.close();
+      expect(spool.hasRoom(bytes.length)).to.equal(true);
+    });
   });
 
   it("removes what was left behind an hour ago", async () => {

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
-import { openStore, type PictureStore, type StoredPicture } from "../../src/picture/store.ts";
+import { NotStored, openStore, type PictureStore, type StoredPicture } from "../../src/picture/store.ts";
 import { until } from "../http/setup.ts";
 
 const hour = 60 * 60 * 1000;
@@ -46,6 +46,37 @@ describe("picture store", () => {
     expect((await store.save(source(Buffer.from("text")))).mediaType).to.equal("application/octet-stream");
   });
 
+  it("makes its folders anew where somebody removed them, and tells a broken disk from a broken source", async () => {
+    await rm(folder, { recursive: true });
+    expect((await store.disk()).writable).to.equal(true);
+    await rm(folder, { recursive: true });
+    const saved = await store.save(source(png));
+    expect(await store.find(saved.id)).to.deep.equal(saved);
+    await rm(folder, { recursive: true });
+    await writeFile(folder, "");
+    const failed = async (...parts: (Buffer | Error)[]) => store.save(source(...parts)).catch((error: unknown) => error);
+    expect(await failed(png)).to.be.instanceOf(NotStored);
+    await rm(folder);
+    const cut = new Error("cut");
+    expect(await failed(png, cut)).to.equal(cut);
+  });
+
+  it("removes the oldest pictures beyond the bytes that it may keep, and takes none that is larger than those", async () => {
+    const own = await openStore({ folder, life: 60, most: 350_000 });
+    const kept: StoredPicture[] = [];
+    for (let index = 0; index < 5; index += 1) {
+      kept.push(await own.save(source(Buffer.concat([png, Buffer.from(String(index))]))));
+      // So that each is older than the next, however fast the disk is.
+      await utimes(join(folder, "links", String(kept.at(-1)?.id)), index, index);
+      await own.settled();
+    }
+    const found = await Promise.all(kept.map(async ({ id }) => (await own.find(id)) !== undefined));
+    expect(found).to.deep.equal([false, false, true, true, true]);
+    expect(await files("pictures")).to.have.length(3);
+    expect(await own.save(source(Buffer.alloc(400_000))).catch((error: unknown) => error)).to.be.instanceOf(NotStored);
+    await own.close();
+  });
+
   it("is for the owner's eyes only", async () => {
     const saved = await store.save(source(png));
     for (const path of ["pictures", "links"]) expect((await stat(join(folder, path))).mode & 0o777, path).to.equal(0o700);
@@ -68,7 +99,7 @@ describe("picture store", () => {
 
   it("leaves nothing behind when the link cannot be written", async () => {
     await rename(join(folder, "links"), join(folder, "elsewhere"));
-    expect(await store.save(source(png)).catch((error: unknown) => error)).to.have.property("code", "ENOENT");
+    expect(await store.save(source(png)).catch((error: unknown) => error)).to.have.nested.property("cause.code", "ENOENT");
     expect(await files("pictures")).to.deep.equal([]);
     await rename(join(folder, "elsewhere"), join(folder, "links"));
   });

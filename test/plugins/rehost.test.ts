@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { NotStored } from "../../src/picture/store.ts";
 import { Readable } from "node:stream";
 import { ProviderFailure } from "../../src/errors.ts";
 import { solidPng } from "../../src/picture/png.ts";
@@ -60,10 +61,12 @@ describe("rehost", () => {
     expect(await failureOf(leaving)).to.be.instanceOf(ProviderFailure);
   });
 
-  it("fails where there is nothing left to give", async () => {
+  it("gives a picture that arrived as it came where the disk is full", async () => {
     const stream = { data: { kind: "stream" as const, head: png, stream: Readable.from([]) } };
-    const full = { save: () => Promise.reject(new Error("full")) };
-    expect((await failureOf(run("rehost", { only: "all" }, {}, () => ({ pictures: [stream] }), { store: full }))).message).to.equal("full");
+    const store = { save: () => Promise.reject(new NotStored("full")) };
+    const { result } = await run("rehost", { only: "all" }, {}, () => ({ pictures: [stream] }), { store });
+    expect(result.pictures.map(({ data }) => data)).to.deep.equal([{ kind: "bytes", bytes: png }]);
+    expect(result.errors[0]).to.include({ code: "insufficient_storage" });
   });
 
   it("ends a download that nothing came of", async () => {

@@ -76,4 +76,8 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     meaning: "The provider did not finish in time. The picture may have been made and paid for.",
     solve: "Ask for less, or let the operator raise the channel's `limits.timeout`.",
   },
+  insufficient_storage: {
+    meaning: "The gateway has neither disk nor memory left for the request's pictures.",
+    solve: "Try again after the seconds in `retry-after`; the operator sees it in `/readyz` and the metrics.",
+  },
 };

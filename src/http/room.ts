@@ -1,0 +1,14 @@
+// Judges, before an order, whether there is room for what will come back.
+import { full } from "../picture/spool.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** Bytes that one picture is taken to have before it is there; most have less. */
+const usualPicture = 8 * 1024 * 1024;
+
+/** Throws a 507 where so many pictures would find room neither in memory nor on the disk. */
+export async function judgeRoom({ spool, store }: Pick<Gateway, "spool" | "store">, pictures: number): Promise<void> {
+  const bytes = pictures * usualPicture;
+  if (spool.hasRoom(bytes)) return;
+  const { writable, freeBytes } = await store.disk();
+  if (!writable || freeBytes < bytes) throw full();
+}
