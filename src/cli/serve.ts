@@ -139,7 +139,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     return {
       url,
       reload: () => reload(everyChannel),
-      clear: routing.health.clear,
+      clear: (channel) => routing.health.clear(channel),
       blame: (error, origin) =>
         log.fatal({ request: life.blame(error), origin, err: error }, "an error outside of every request's promise"),
       close: async ({ patient = false } = {}) => {
