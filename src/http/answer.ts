@@ -1,6 +1,8 @@
 import type { Generated } from "../gateway/generate.ts";
+import { readAhead } from "../picture/ahead.ts";
 import { base64Length, base64Of, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
+import type { SpoolScope } from "../picture/spool.ts";
 import type { Change, Result } from "../plugin/context.ts";
 import { withRest } from "../plugin/merge.ts";
 import type { Put } from "./write.ts";
@@ -14,10 +16,13 @@ export interface AnswerBody {
   writeTo: (put: Put) => Promise<void>;
 }
 
+/** Where a picture that still arrives is read ahead to while the client is slow. */
+export type Ahead = Pick<SpoolScope, "backlog" | "free">;
+
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */
-export function answerBody({ result, changes }: Generated): AnswerBody {
+export function answerBody({ result, changes }: Generated, spool?: Ahead): AnswerBody {
   const pieces = result.rest ? arriving(result, result.rest, changes) : complete(result, changes);
-  return { length: lengthOf(pieces), writeTo: (put) => write(pieces, put) };
+  return { length: lengthOf(pieces), writeTo: (put) => write(pieces, put, spool) };
 }
 
 function complete(result: Result, changes: Change[]): Piece[] {
@@ -81,10 +86,13 @@ function lengthOf(pieces: readonly Piece[]): number | undefined {
 }
 
 /** Hand pieces on in their order, a picture chunk by chunk as it is read. Rejects with what reading or putting rejects with. */
-export async function write(pieces: readonly Piece[], put: Put): Promise<void> {
+export async function write(pieces: readonly Piece[], put: Put, spool?: Ahead): Promise<void> {
   for (const piece of pieces) {
     if (typeof piece === "string") await put(piece);
     else if (typeof piece === "function") await put(await piece());
-    else for await (const chunk of base64Of(piece)) await put(chunk);
+    else {
+      const chunks = base64Of(piece);
+      for await (const chunk of spool && piece.kind === "stream" ? readAhead(chunks, spool) : chunks) await put(chunk);
+    }
   }
 }

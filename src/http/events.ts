@@ -4,7 +4,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Generated } from "../gateway/generate.ts";
 import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
-import { members, metadataOf, seconds, write, type Piece } from "./answer.ts";
+import { members, metadataOf, seconds, write, type Ahead, type Piece } from "./answer.ts";
 import type { RequestState } from "./gateway.ts";
 import { putInto } from "./write.ts";
 
@@ -27,10 +27,11 @@ interface Options {
   request: Pick<UnifiedRequest, "n" | "size" | "quality" | "background" | "output_format">;
   /** Milliseconds between two signs of life while a provider works. */
   heartbeat: number;
+  spool?: Ahead;
   log: Logger;
 }
 
-export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Options): EventAnswer {
+export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, log }: Options): EventAnswer {
   const { res } = ctx;
   const state = ctx.state as RequestState;
   let timer: NodeJS.Timeout | undefined;
@@ -63,7 +64,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, log }: Op
       ctx.flushHeaders();
     }
     try {
-      await write(pieces, put);
+      await write(pieces, put, spool);
     } catch (error) {
       // Half an event cannot be taken back; only a broken connection tells that it is not whole.
       if (!state.signal.aborted && !res.destroyed) {

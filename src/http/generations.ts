@@ -57,7 +57,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       // The client's time began before its body was here.
       const left = patience && Math.max(0, patience - (performance.now() - began));
       const generated = state.events ? await work : await inTime(work, left);
-      if (generated) await answer(ctx, gateway, read.entry, { generated, log });
+      if (generated) await answer(ctx, gateway, read.entry, { generated, spool, log });
       else {
         state.late = state.mayCost = true;
         late = finishLate(ctx, gateway, { work, save, spool, log });
@@ -90,7 +90,7 @@ function order(
   const state = ctx.state as RequestState;
   const { heartbeat = 10_000 } = gateway;
   const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
-  if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, log });
+  if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, spool, log });
   const origin = originOf(ctx, gateway);
   const save: AttemptContext["save"] = async (chunks, life) => {
     const { id, mediaType, bytes } = await gateway.store.save(chunks, life).catch((error: unknown) => {
@@ -124,14 +124,14 @@ async function answer(
   ctx: Context,
   gateway: Gateway,
   entry: ModelEntry,
-  { generated, log }: { generated: Generated; log: Logger },
+  { generated, spool, log }: { generated: Generated; spool: SpoolScope; log: Logger },
 ): Promise<void> {
   const state = ctx.state as RequestState;
   const changes = changesHeader(generated.changes);
   if (changes) ctx.set("x-pictor-changes", changes);
   let made = generated.result.pictures.length;
   if (state.events) made = await state.events.finish(generated);
-  else await send(ctx, generated, log);
+  else await send(ctx, generated, spool, log);
   count(made, generated.changes, entry, state, gateway);
 }
 
@@ -191,9 +191,9 @@ function count(
 }
 
 /** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
-async function send(ctx: Context, generated: Generated, log: Logger): Promise<void> {
+async function send(ctx: Context, generated: Generated, spool: SpoolScope, log: Logger): Promise<void> {
   const state = ctx.state as RequestState;
-  const { length, writeTo } = answerBody(generated);
+  const { length, writeTo } = answerBody(generated, spool);
   ctx.status = 200;
   ctx.type = "application/json";
   if (generated.result.pictures.every(({ data }) => data.kind === "url")) {

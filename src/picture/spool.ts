@@ -3,6 +3,7 @@ import { open, mkdir, readdir, rm, stat, type FileHandle } from "node:fs/promise
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
+import { createBacklog, type Backlog } from "./backlog.ts";
 import { createWriter, type Writer } from "./disk.ts";
 import type { PictureData } from "./picture.ts";
 import { gather } from "./pieces.ts";
@@ -34,6 +35,10 @@ export interface SpoolScope {
    * already gets more at once, since it could be waiting for itself. Rejects with the signal's reason.
    */
   room(bytes: number, signal: AbortSignal): Promise<void>;
+  /** Gives so many bytes of that back, where they are not needed until the end. */
+  free(bytes: number): void;
+  /** What is read ahead of somebody slow. It must be closed before the scope. */
+  backlog(): Backlog;
   /** Gives everything back: memory and files. */
   close(): Promise<void>;
 }
@@ -204,7 +209,9 @@ export function createSpool(options: { folder: string; memory?: number; largest?
       await Promise.allSettled([...files].map((path) => rm(path, { force: true })));
     }
 
-    return { take, inputs: { take: (chunks, limit) => take(chunks, limit, false) }, room, close };
+    const backlog = () => createBacklog(async () => (await create()).handle);
+
+    return { take, inputs: { take: (chunks, limit) => take(chunks, limit, false) }, room, free: giveBack, backlog, close };
   }
 
   return { scope, hasRoom: fits, close: () => swept };
