@@ -57,6 +57,8 @@ export async function startWorkers(count: number, say: (line: string) => void): 
     };
     const heard: Heard<FromWorker> = {
       begin: () => {
+        // It was not listening yet when the others were told.
+        if (closing.signal.aborted) return void worker.process.kill();
         if (serving.size === 0) wanted = port;
         tell(worker, { pictor: "start", isFirst, port: wanted, handover: kept });
       },
