@@ -38,7 +38,7 @@ export default definePlugin({
   create: (options) => {
     const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types } = options;
 
-    /** An image within the limits. An image that stays a URL cannot be judged. */
+    /** One image within the limits. One that stays a URL cannot be judged. */
     async function fitting(ctx: PluginContext, image: InputImage, mayShrink: boolean): Promise<InputImage> {
       const { data, field, type, width = 0, height = 0 } = image;
       const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });
@@ -80,7 +80,7 @@ export default definePlugin({
   },
 });
 
-/** Images fetched for a request, shared by all its attempts: the client's server is asked once. The spool holds them as long. */
+/** What was fetched of a request's images, which all attempts share: the client's server is asked once. The spool has it as long. */
 const arrived = new WeakMap<InputImage, InputImage>();
 
 /** An image that is here, fetched where the client gave a URL. */

@@ -64,24 +64,24 @@ export default definePlugin({
       const foreign = asked !== undefined && !formats.includes(asked);
       // At 100 a picture is as good as it came.
       const anew = percent !== undefined && percent < 100 && (foreign || !compression);
-      // A download only to check the provider's obedience is not worth its cost.
+      // Whether the provider that was asked for it obeyed is not worth a download.
       const trusted = !foreign && !anew && how.metadata === "keep";
       // Before anything is paid for.
       if (!trusted) pixelWork.admit();
       if (foreign || anew) {
         delete request.output_compression;
-        // Pictures that are encoded again are requested without loss.
+        // What is encoded again had better lost nothing before.
         if (asked && formats.includes("png")) request.output_format = "png";
         else if (foreign) delete request.output_format;
       }
       const wish = { ...how, format: asked, anew, quality: Math.max(1, percent ?? how.quality) };
       await next(async (picture) => {
-        // The facts by which outer steps judge a picture.
+        // What steps further out judge a picture by.
         if (asked) request.output_format = asked;
         const given = picture.data;
         if (given.kind === "url" && trusted) return picture;
         const looked = !trusted || (asked && given.kind === "stream" && sniff(given.head)?.mediaType !== `image/${asked}`);
-        // A stream can be read once, and must be kept where the picture may stay as it came.
+        // What arrives is read but once, and has to be there still where it stays as it came.
         const data = given.kind === "stream" && looked ? await ctx.spool.take(chunksOf(given), Infinity) : given;
         const excuse = (error: unknown) => {
           const ours = error instanceof GatewayError || error instanceof ProviderFailure;

@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 
-/** The codes of errors for clients with their HTTP status. The documentation's table is checked against it. */
+/** What a client may be told: code -> HTTP status. docs/errors.md is written from it. */
 export const errorStatus = {
   missing_required_parameter: 400,
   invalid_type: 400,
@@ -22,7 +22,6 @@ export const errorStatus = {
   request_too_large: 413,
   unsupported_media_type: 415,
   rate_limit_exceeded: 429,
-  insufficient_quota: 429,
   internal_error: 500,
   api_not_implemented: 501,
   upstream_error: 502,
@@ -44,7 +43,7 @@ interface ErrorDetails {
   status?: number;
   /** Seconds until a new try makes sense; sent as `retry-after`. */
   retryAfter?: number;
-  /** True where the same request may succeed soon; the status decides where it is absent. */
+  /** Whether the same request may succeed soon; the status decides where it is absent. */
   retry?: boolean;
   cause?: unknown;
 }
@@ -58,7 +57,7 @@ export class GatewayError extends Error {
   readonly status: number;
   readonly param: string | null;
   readonly retryAfter: number | undefined;
-  /** True where the same request may succeed soon, provided that nothing was ordered for this one. */
+  /** Whether the same request may succeed soon, provided that nothing was ordered for this one. */
   readonly retry: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -82,7 +81,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** Classes of provider failures. The class decides the client's answer and the next attempt. */
+/** What kind of failure a provider's answer, or its silence, was. The class decides the client's answer and who is tried next. */
 export type FailureClass =
   "invalid_request" | "refused" | "auth" | "quota" | "rate_limit" | "overloaded" | "failed" | "timeout" | "bad_response";
 
@@ -98,7 +97,7 @@ export const failureClasses: readonly FailureClass[] = [
   "bad_response",
 ];
 
-/** The next step after a failure, as a channel's rule sets it: `retry` is the same key again. All but `fail` say that nothing was made. */
+/** What comes after a failure where a channel's rule says so: `retry` is the same key again. All but `fail` say that nothing was made. */
 export type Then = "fail" | "next_key" | "next_channel" | "retry";
 
 export const thens: readonly Then[] = ["fail", "next_key", "next_channel", "retry"];
@@ -116,9 +115,9 @@ interface FailureDetails {
   misconfigured?: true;
   /** The message as the operator's log has it, with addresses. */
   reason?: string;
-  /** The target of a redirect, for the operator. */
+  /** Where a redirect leads, for the operator. */
   location?: string;
-  /** The next attempt, where a rule of the channel sets it; the class decides where it is absent. */
+  /** Who is tried next, where a rule of the channel says it; the class decides where it is absent. */
   then?: Then;
   cause?: unknown;
 }
@@ -144,7 +143,7 @@ export function withoutProof(failure: ProviderFailure): ProviderFailure {
 /** Seconds that a client should leave an overloaded provider alone that names no time. */
 const overloadedWait = 5;
 
-/** The client's error for a provider's failure. The operator's problems (`auth`, `quota`) are hidden behind a plain 502. */
+/** What the client is told of a provider's failure. The operator's troubles (`auth`, `quota`) are hidden behind a plain 502. */
 export function clientError(failure: ProviderFailure): GatewayError {
   const { kind, message, details } = failure;
   switch (kind) {
@@ -162,7 +161,7 @@ export function clientError(failure: ProviderFailure): GatewayError {
       return new GatewayError("rate_limit_exceeded", message, { retryAfter: details.retryAfter ?? 1, cause: failure });
     case "overloaded":
     case "failed": {
-      // Overload is 503; some providers use 429, which normally means a per-client limit.
+      // Who is asked too much by all says 503, and some say it with the status of who is asked too much by one.
       const isBusy = details.status === 503 || (kind === "overloaded" && details.status === 429);
       return new GatewayError("upstream_error", message, {
         status: isBusy ? 503 : 502,
@@ -177,7 +176,7 @@ export function clientError(failure: ProviderFailure): GatewayError {
   }
 }
 
-/** A problem in an operator's file. Lines and columns count from 1. */
+/** One thing wrong in an operator's file. Lines and columns count from 1. */
 export interface Problem {
   file: string;
   line: number;

@@ -13,7 +13,7 @@ export interface Limit {
   imagesPerMinute?: number;
 }
 
-/** The limits of all requests, and those of the requests with one key. */
+/** What all requests share, and what those with one key share. */
 export interface Limits {
   all: Limit;
   perKey: Limit;

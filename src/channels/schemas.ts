@@ -38,7 +38,7 @@ export function compileSchemas(files: ReadonlyMap<string, ReadFile>, problems: P
  */
 function plainRefused(model: CompiledModel): string | undefined {
   try {
-    // A model that only changes pictures may take no prompt.
+    // What only changes pictures may need no words.
     const speaks = model.open || model.properties.includes("prompt") || model.operations.includes("generate");
     model.validate({ model: model.id, ...(speaks && { prompt: "a cat" }) });
   } catch (error) {

@@ -14,7 +14,7 @@ import { overlay } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The operator's settings of a channel, resolved once, at load. */
+/** What the operator set for a channel: resolved once, at load. */
 export interface Settings {
   baseUrl: string;
   keys: readonly Key[];
@@ -23,7 +23,7 @@ export interface Settings {
   off?: string;
 }
 
-/** The sources of the operator's settings. */
+/** Where the operator's settings come from. */
 export interface Surroundings {
   env: Environment;
   /** Reads the secret that `${file("...")}` names; the file itself when omitted. */
@@ -60,7 +60,7 @@ export function createResolver({ env, readSecret = readSecretFile }: Surrounding
       const resolved = template({ variables: { env: present }, used: new Set(), mapped: () => undefined });
       for (const name of quoted) problems.add(located, path, `${path[0]}: ${name}: ${inQuotes}`);
       if (resolved !== missing && gone.length === 0) return { value: resolved, wanted: [] };
-      // A variable behind a question mark is optional.
+      // One behind a question mark is not wanted.
       const optional = [...JSON.stringify(value).matchAll(/\benv\.\?(\w+)/g)].map(([, variable]) => variable);
       return { value: undefined, wanted: [...variables.filter((name) => !(name in present || optional.includes(name))), ...gone] };
     } catch (error) {
@@ -178,7 +178,7 @@ export function resolveSettings(name: string, located: Located, env: Environment
   }
 }
 
-/** The address of the token server is complete only once the environment has filled it in. */
+/** Where a token is asked for is known whole only once the environment has filled it in. */
 function judgeTokenUrl(auth: AuthSpec, located: Located, problems: Problems): void {
   for (const [kind, spec] of Object.entries(typeof auth === "string" ? {} : auth) as [string, { token_url?: unknown }][]) {
     const url = spec.token_url;
@@ -250,7 +250,7 @@ export function judgeKeys(located: Located, problems: Problems): void {
   visit(located.value.keys, ["keys"]);
 }
 
-/** True for a key written out, false for an expression that names where it is. */
+/** Whether a key is one itself, and not an expression that says where it is. */
 export function isWrittenOut(key: unknown): boolean {
   return typeof key === "number" || (typeof key === "string" && !key.includes("${"));
 }

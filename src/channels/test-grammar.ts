@@ -38,7 +38,7 @@ const exchange = closed(
   { required: ["expect", "reply"] },
 );
 
-/** A test of a channel. */
+/** One of a channel's own tests. */
 export const test = closed(
   {
     name: text("What the test shows, as a sentence."),

@@ -1,4 +1,4 @@
-// Supplies the texts of channel files: from their folder, or from an earlier read of it.
+// Where the texts of channel files come from: their folder, or what was read of it before.
 import { readdir } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { fileLimits, readRegularFile, readRegularFileNow } from "./regular-file.ts";

@@ -5,7 +5,7 @@ import { usualLimits, type InputLimits } from "../http/request.ts";
 import { shippedPlugins } from "../plugin/load.ts";
 import { workerCount } from "./worker-count.ts";
 
-/** The process's settings, from the environment. The README's table is checked against this list. */
+/** The process's settings, from the environment. docs/operate.md has a table of them. */
 export const environmentNames = {
   PORT: "Port to listen on.",
   HOST: "Address to listen on.",

@@ -1,26 +1,24 @@
-// Describes a client and the rights that the operator gives it.
-
-/** A caller, and its rights. */
+/** Who calls, and what the operator lets them do. */
 export interface Client {
   name: string;
-  /** True for the public names of the models that it may use. */
+  /** Whether they may use a model, by its public name. */
   allows: (model: string) => boolean;
   /** Pictures that may be begun in a minute; no limit when absent. */
   imagesPerMinute?: number;
   /** Requests at once; no limit when absent. */
   concurrency?: number;
-  /** Lets it name the channel. */
+  /** Whether they may name the channel. */
   mayPin: boolean;
-  /** Epoch milliseconds at which its key expires; never when absent. */
+  /** When their key ends, in epoch milliseconds; never when absent. */
   expires?: number;
 }
 
-/** A client without limits, known by its key alone. */
+/** A client of whom nothing is known but a key. */
 export function unlimitedClient(name: string): Client {
   return Object.freeze({ name, allows: () => true, mayPin: true });
 }
 
-/** True for the names that match one of these patterns, in which `*` stands for anything. */
+/** Whether a model's name is one of these, in which `*` stands for anything. */
 export function allowsOnly(patterns: readonly string[]): (model: string) => boolean {
   const wholes = patterns.map(
     (pattern) => new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll(/\*+/g, ".*")}$`, "s"),

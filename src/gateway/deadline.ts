@@ -1,20 +1,18 @@
-// Bounds the time of a request or an attempt by an abort signal.
-
-/** Milliseconds; a timer set to more would fire at once. */
+/** Milliseconds; a timer set to more would ring at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** A signal that aborts with another signal, when its time is over, or when it is stopped. */
+/** A signal that aborts with another, or on its own account. */
 export interface Deadline {
   signal: AbortSignal;
-  /** Abort it now, and stop following the other signal. */
+  /** Abort it now; it follows the other no more. */
   stop: (reason: unknown) => void;
-  /** Remove the limit of time. */
+  /** The time does not count any more. */
   clear: () => void;
-  /** Remove the limit of time, and stop following the other signal: the work is done. */
+  /** Nor does the other: what it was for is over. */
   leave: () => void;
 }
 
-/** A signal that aborts with `signal`, and with `time` after so many milliseconds too, with the error that `late` makes. */
+/** Let something end with `signal`, or, where it has a time, after so many milliseconds with an error of its own. */
 export function deadline(signal: AbortSignal, time?: { milliseconds: number; late: () => Error }): Deadline {
   const own = new AbortController();
   const follow = () => own.abort(signal.reason);

@@ -1,4 +1,3 @@
-// Lists the models that clients can ask for, with the routes that serve each.
 import type { Channel, Route } from "../channels/route.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import type { Sharing } from "./choose.ts";
@@ -14,13 +13,13 @@ export interface ModelEntry {
   fallback: readonly string[];
 }
 
-/** The configuration in force. A request takes the table once, and keeps it to its end. */
+/** What is in force. A request takes the table once and lives with it. */
 export interface Table {
   channels: readonly Channel[];
   models: ReadonlyMap<string, ModelEntry>;
   /** Milliseconds of a whole request, over all attempts and waits; without bound when absent. */
   timeout?: number;
-  /** Milliseconds after which a request in progress is answered, unless it is a stream; without bound when absent. */
+  /** Milliseconds until a request is answered that is still under way, unless it is a stream; without bound when absent. */
   answerWithin?: number;
   /** Milliseconds for which an outcome that may have been paid for is given again instead of a new order; 0 when absent. */
   repeatWithin?: number;
@@ -28,7 +27,7 @@ export interface Table {
   defaultModel?: string;
 }
 
-/** Settings of the operator for all channels together. */
+/** What the operator says of all channels together. */
 export interface TableOptions {
   sharing?: Sharing;
   timeout?: number;

@@ -2,13 +2,20 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
-const answers: Partial<Record<string, { line: string; message: string }>> = {
+interface Answer {
+  line: string;
+  message: string;
+}
+
+/** What is answered to a request that could not be read, by the parser's code. */
+export const unreadable: Record<string, Answer> = {
   HPE_HEADER_OVERFLOW: { line: "431 Request Header Fields Too Large", message: "the request's headers are larger than 16 KB" },
   ERR_HTTP_REQUEST_TIMEOUT: { line: "408 Request Timeout", message: "the request did not arrive in time" },
   CONNECT: { line: "405 Method Not Allowed", message: "the method CONNECT is not allowed: this is no proxy" },
 };
 
-const malformed = { line: "400 Bad Request", message: "the request is not valid HTTP" };
+/** What is answered where none of those fits. */
+export const malformed: Answer = { line: "400 Bad Request", message: "the request is not valid HTTP" };
 
 /**
  * Answer what never became a request in the same shape as every other error, and close its connection. Answers to whole requests that came
@@ -53,7 +60,7 @@ export function answerMalformed(server: Server): void {
 }
 
 function answer(socket: Duplex, code: string): void {
-  const { line, message } = answers[code] ?? malformed;
+  const { line, message } = unreadable[code] ?? malformed;
   const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } });
   // A client that goes on sending would lose the answer if the connection were gone at once; one that was late has sent nothing.
   const linger = code === "ERR_HTTP_REQUEST_TIMEOUT" ? 0 : 1000;

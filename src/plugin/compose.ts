@@ -10,13 +10,13 @@ export interface Shown {
   partial?: number;
   /** Which of several calls it is of, from 0; those of parallel calls come mixed. */
   call?: number;
-  /** The changes made to the request so far. */
+  /** What was done to the request so far. */
   changes?: readonly Change[];
-  /** Facts about this picture. */
+  /** What the provider said of this picture. */
   facts: Result["facts"];
 }
 
-/** Events for a client that wants a stream, sent while its request runs. */
+/** What a client that wants a stream is told while its request runs. */
 export interface Events {
   /** The provider has the whole request. */
   accepted: () => void;
@@ -42,7 +42,7 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
       called = true;
       const { errors } = ctx.result;
       await run(ctx, index + 1, events && through(events, each));
-      // Facts about pictures already shown, kept until there is a result to put them in.
+      // What was told of pictures that were shown, while there was no result to tell it in.
       if (errors !== ctx.result.errors) ctx.result.errors.push(...errors.splice(0));
       if (each) await eachPicture(ctx.result, (picture) => each(picture, false));
     };

@@ -2,7 +2,7 @@ import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { ItemError, Result } from "./context.ts";
 
-/** The client's view of one failure beside pictures that worked. */
+/** What a client is told of one failure beside pictures that worked. */
 export function itemError(error: unknown): ItemError {
   const shown = error instanceof ProviderFailure ? clientError(error) : error;
   return shown instanceof GatewayError

@@ -35,7 +35,7 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   return ajv;
 }
 
-/** The operations of a model. The keyword judges no request. */
+/** What a model can be asked for. It judges no request by itself. */
 const operationsKeyword = {
   keyword: "x-operations",
   schemaType: "array",

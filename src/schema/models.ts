@@ -15,7 +15,7 @@ export interface ModelSchema {
   properties?: Record<string, ModelSchema>;
 }
 
-/** The operations of a model: pictures from a prompt alone, or from pictures. */
+/** What a model can be asked for: pictures from nothing but words, or from pictures. */
 export type OperationName = "generate" | "edit";
 
 export interface CompiledModel {
@@ -25,13 +25,13 @@ export interface CompiledModel {
   validate: (request: Record<string, unknown>) => void;
   /** Every field the model takes. */
   properties: string[];
-  /** The operations of the model, from `x-operations`. */
+  /** What the model can be asked for, `x-operations`. */
   operations: readonly OperationName[];
   /** When the model came out, `x-created`, in Unix seconds. */
   created: number;
-  /** The schema of a field: the model's keywords over the common ones. */
+  /** What the schema says of a field, the model's own words over the common ones. */
   describe: (field: string) => ModelSchema;
-  /** True where fields that the schema does not name are allowed. */
+  /** Whether fields that the schema does not name are allowed too. */
   open: boolean;
   /** The schema with the common one inside, so that it needs no other file. */
   bundled: ModelSchema;
@@ -64,7 +64,7 @@ const mostValidators = 300;
  * schema that is not valid or that refers to nothing.
  */
 export function createModelCompiler(common: ModelSchema): (id: string, schema: ModelSchema) => CompiledModel {
-  // All models share one validator: a validator for each takes ten times as long to compile.
+  // One validator for all: compiling hundreds of models with one each takes ten times as long.
   const ajv = createAjv({ useDefaults: true });
   ajv.addSchema(common);
   const commonText = JSON.stringify(common);

@@ -5,7 +5,7 @@ import { methods } from "../dialect/call.ts";
 import { partsOf } from "../net/parts.ts";
 import { isLike, unlike } from "./match.ts";
 
-/** A call that a test expects of the gateway, and the provider's reply. A header that is null must be absent. */
+/** One call that a test expects of the gateway, and the provider's reply. A header that is null must not be there. */
 export interface Exchange {
   expect: Partial<Record<(typeof methods)[number], string>> & {
     headers?: Record<string, string | null>;
@@ -33,7 +33,7 @@ export interface Mock {
   play(exchanges: readonly Exchange[], hangUp?: () => void): void;
   /** Resolves when every exchange of `play` has been made. */
   finished(): Promise<void>;
-  /** The deviations since `play`. */
+  /** What has gone otherwise than expected since `play`. */
   complaints(): string[];
   close(): Promise<void>;
 }

@@ -18,7 +18,7 @@ export interface TestOutcome {
   /** The line on which it begins. */
   line: number;
   name: string;
-  /** The deviations from the test; empty when it passed. */
+  /** What was otherwise than the test says; empty when it passed. */
   failures: string[];
 }
 
@@ -51,7 +51,7 @@ export async function runChannelTests(
     for (const tests of loaded.tests) {
       table = createTable({ channels: [tests.channel], routes: tests.routes });
       for (const { test, file, line } of testsOf(tests, mock, env)) {
-        // Each test starts without the health learnt by the one before.
+        // What one test taught of the channel is not known to the next.
         gateway.gateway.routing = createRouting();
         outcomes.push({
           channel: tests.channel.name,
@@ -122,7 +122,7 @@ async function runTest(
       ...(answer ? judged(response, text, answer) : ["there is an answer, and the client was to hang up before it"]),
     ];
   } catch (error) {
-    // The provider is told to cancel after the client has gone.
+    // What the gateway tells the provider then, it tells behind the client's back.
     if (hangUp.signal.aborted) await Promise.race([mock.finished(), once(late, "abort")]);
     else if (!late.aborted) throw error;
     return [...(late.aborted ? [`the test did not end in ${limit / 1000} s`] : []), ...mock.complaints()];

@@ -49,9 +49,9 @@ describe("compiling a model", () => {
     expect(refusalOf(() => other.validate({ prompt: "a cat" })).param).to.equal("size");
   });
 
-  it("takes the common type of a property that says none of its own, as the README's model does", async () => {
-    const readme = await readFile("README.md", "utf8");
-    const [, example = ""] = /```json\n(\{\n {2}"\$id"[^]*?)```/.exec(readme) ?? [];
+  it("takes the common type of a property that says none of its own, as the model in the documentation does", async () => {
+    const page = await readFile("docs/write-a-model.md", "utf8");
+    const [, example = ""] = /```json\n(\{\n {2}"\$id"[^]*?)```/.exec(page) ?? [];
     const { validate } = compile(JSON.parse(example) as ModelSchema);
     const request = { model: "acme-1", prompt: "a cat" };
     validate(request);

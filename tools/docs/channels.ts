@@ -40,7 +40,7 @@ export function channelsPage(schema: Schema): string {
   const model = keysOf(file.models?.additionalProperties);
   return [
     "# Channel files",
-    "A channel is one upstream account and its dialect: a YAML file of `channels/`, named after the channel. [Add a provider](add-a-provider.md) walks through one; this page lists every key. `pictor check` tells a key that is not here, with its line and the one that is probably meant.",
+    "A channel is one upstream account and its dialect: a YAML file of `channels/`, named after the channel. [Write a channel](write-a-channel.md) walks through one; this page lists every key. `npx pictor check` reports a key that is not here, with its line and the key that is probably meant.",
     "What `${...}` may say is in [expressions](expressions.md), the steps of `plugins` are in [plugins](../plugins/README.md).",
     "## The file",
     reference([

@@ -1,5 +1,6 @@
 // How to solve each error, for docs/errors.md.
 import type { ErrorCode } from "../../src/errors.ts";
+import { malformed, unreadable } from "../../src/http/malformed.ts";
 
 /** What each code means to a client, and how it is solved. */
 export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> = {
@@ -23,14 +24,17 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   },
   string_above_max_length: { meaning: "A text is too long, counted in code points.", solve: "Shorten it to what the message names." },
   empty_string: { meaning: "A text is empty that must not be.", solve: "Fill it, or leave the field out if it is optional." },
-  invalid_json: { meaning: "The body is not JSON, or not an object.", solve: "Send one JSON object." },
-  invalid_image_file: { meaning: "An input image cannot be read.", solve: "Send PNG, JPEG or WebP, as the message says." },
+  invalid_json: { meaning: "The body is not JSON, not an object, or has too many values.", solve: "Send one JSON object." },
+  invalid_image_file: {
+    meaning: "An input image or mask is missing, damaged, of a format that is not understood, or cannot be fetched.",
+    solve: "Read the message: it names the image and what is wrong. PNG, JPEG and WebP work on every model that takes images.",
+  },
   content_policy_violation: {
     meaning: "The provider's moderation refused the prompt or the picture.",
     solve: "Change the prompt; the same request will be refused again.",
   },
   invalid_api_key: {
-    meaning: "The `authorization` header is missing or holds no key of this gateway, or one that has expired.",
+    meaning: "The request carries no key of this gateway, or one that has expired.",
     solve: "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, or the one printed at the start.",
   },
   model_not_allowed: { meaning: "This key may not use this model.", solve: "Use another model, or ask the operator." },
@@ -48,36 +52,62 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   },
   method_not_allowed: { meaning: "The path takes another method.", solve: "Use one that the `allow` header names." },
   request_too_large: { meaning: "The body is larger than is accepted.", solve: "Send smaller images, or give them as URLs." },
-  unsupported_media_type: { meaning: "The body is of another type than is understood.", solve: "Send `content-type: application/json`." },
-  rate_limit_exceeded: { meaning: "Too many requests for now.", solve: "Wait for the seconds in `retry-after`." },
-  insufficient_quota: { meaning: "The client's quota is used up.", solve: "Wait for the seconds in `retry-after`, or ask the operator." },
+  unsupported_media_type: {
+    meaning: "The body's content type, charset or content encoding is not understood.",
+    solve: "Send JSON as `application/json`, or a form as `multipart/form-data`, in UTF-8.",
+  },
+  rate_limit_exceeded: {
+    meaning: "A limit of the key, the channel or the provider is reached, or the channel's queue is full.",
+    solve: "Wait for the seconds in `retry-after`.",
+  },
   internal_error: {
     meaning: "A mistake of the gateway's own; its text is in the log only.",
     solve: "Report it with the `x-request-id` of the answer.",
   },
-  api_not_implemented: { meaning: "No channel offers this operation.", solve: "Use `/v1/images/generations`." },
+  api_not_implemented: {
+    meaning: "The operation does not exist here, as variations do not.",
+    solve: "Send the picture to `/v1/images/edits` with a prompt that says what may change.",
+  },
   upstream_error: {
-    meaning: "The provider failed, or refused the gateway's own account.",
-    solve: "Try again later. The operator finds the reason in the log: a wrong key, an empty account, an outage.",
+    meaning: "The provider failed, or refused the gateway's own account. The status is 503 where the provider is overloaded.",
+    solve: "Retry where `x-should-retry` is true. The operator finds the reason in the log: a wrong key, an empty account, an outage.",
   },
   bad_upstream_response: {
-    meaning: "The provider answered with something that was not understood.",
-    solve: "Try again; if it lasts, the channel's `result` or `errors` no longer fit the provider.",
+    meaning: "The provider's answer was not understood, or its picture was cut or broken.",
+    solve: "Order again if you accept to pay twice; if it lasts, the channel's `result` or `errors` no longer fit the provider.",
   },
   no_channel_available: {
-    meaning: "Every channel of the model is unable to take the request now.",
-    solve: "Wait for the seconds in `retry-after`.",
+    meaning: "No channel of the model can take the request, or the queue for converting pictures is full. Nothing was ordered.",
+    solve: "Wait for the seconds in `retry-after` where the answer has that header; otherwise tell the operator.",
   },
   shutting_down: {
-    meaning: "This instance of the gateway ends, and the request could not finish in time.",
-    solve: "Send the request again; the picture may have been made and paid for.",
+    meaning: "This instance of the gateway is stopping, and the request could not finish in time.",
+    solve: "Retry where `x-should-retry` is true; where it is false the picture may have been made and paid for.",
   },
   upstream_timeout: {
     meaning: "The provider did not finish in time. The picture may have been made and paid for.",
-    solve: "Ask for less, or let the operator raise the channel's `limits.timeout`.",
+    solve:
+      "Where the message names `GET /v1/requests/{id}`, ask there. Otherwise ask for less, or have the channel's `limits.timeout` raised.",
   },
   insufficient_storage: {
     meaning: "The gateway has neither disk nor memory left for the request's pictures.",
     solve: "Try again after the seconds in `retry-after`; the operator sees it in `/readyz` and the metrics.",
   },
 };
+
+const remedies: Record<string, string> = {
+  "431": "Send fewer or shorter headers.",
+  "408": "Send the whole request without long pauses.",
+  "405": "Send requests to the gateway's own address; it is not a proxy.",
+  "400": "Send HTTP/1.1.",
+};
+
+/** What is answered to requests that never became one: status, message and remedy. Throws an Error for a status without a remedy. */
+export function withoutCode(): string[][] {
+  return [malformed, ...Object.values(unreadable)].map(({ line, message }) => {
+    const [status = ""] = line.split(" ");
+    const remedy = remedies[status];
+    if (remedy === undefined) throw new Error(`tools/docs/errors.ts does not say what to do about ${line}`);
+    return [status, message, remedy];
+  });
+}

@@ -1,8 +1,10 @@
-// The page of models.
+// The page of models, and the table of what they have in common.
 import type { Route } from "../../src/channels/route.ts";
 import type { CompiledModel, ModelSchema } from "../../src/schema/models.ts";
 import type { SizeRule } from "../../src/schema/x-size.ts";
 import { describeSizes } from "../../src/size/rules.ts";
+import { rowsOf } from "./channels.ts";
+import { table } from "./table.ts";
 
 /** The page of models: which channels serve each, and what it takes. */
 export function modelsPage(schemas: readonly CompiledModel[], routes: readonly Route[]): string {
@@ -41,6 +43,12 @@ export function modelsPage(schemas: readonly CompiledModel[], routes: readonly R
     "## Sizes",
     rows.map(([id, { schema }]) => `- \`${id}\`: ${sizes(schema.describe("size"))}`).join("\n"),
   ].join("\n\n");
+}
+
+/** The fields that every model takes. */
+export function fieldsTable(schemas: readonly CompiledModel[]): string {
+  const common = schemas.map(({ bundled }) => bundled.$defs?.common as ModelSchema).find(({ properties }) => properties);
+  return table(["Field", "Type", "Meaning"], rowsOf(common?.properties ?? {}));
 }
 
 function ownFields({ bundled }: CompiledModel): string[] {

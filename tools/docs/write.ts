@@ -15,10 +15,11 @@ import type { OptionsSchema } from "../../src/plugin/options.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { directiveHelp } from "../../src/expression/directives.ts";
 import { channelsPage } from "./channels.ts";
-import { errorTexts } from "./errors.ts";
+import { errorTexts, withoutCode } from "./errors.ts";
 import { gatewayPage } from "./gateway.ts";
 import { examples, ownFunctions } from "./expressions.ts";
-import { modelsPage } from "./models.ts";
+import { metricsTable } from "./metrics.ts";
+import { fieldsTable, modelsPage } from "./models.ts";
 import { table } from "./table.ts";
 import { environmentDefaults, environmentNames, shippedChannels } from "../../src/cli/environment.ts";
 
@@ -36,11 +37,12 @@ export async function generate(): Promise<Map<string, string>> {
   const fields = [...compiled.values()].flatMap(({ bundled }) =>
     Object.keys((bundled.$defs?.common as { properties?: object } | undefined)?.properties ?? {}),
   );
-  const readme = await readFile(join(root, "README.md"), "utf8");
-  const withEnvironment = replaceRegion(readme, "environment", await markdown(environmentTable()));
+  const [operate, model] = await Promise.all(["operate", "write-a-model"].map((name) => readFile(join(root, `docs/${name}.md`), "utf8")));
+  const withEnvironment = replaceRegion(operate!, "environment", await markdown(environmentTable()));
   return new Map([
-    ["README.md", replaceRegion(withEnvironment, "errors", await markdown(errorTable()))],
+    ["docs/operate.md", replaceRegion(withEnvironment, "metrics", await markdown(await metricsTable()))],
     ["plugins/README.md", await markdown(pluginsPage(plugins))],
+    ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable([...compiled.values()])))],
     ["docs/models.md", await markdown(`${note}\n\n${modelsPage([...compiled.values()], routes)}`)],
     ["docs/errors.md", await markdown(errorsPage())],
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
@@ -73,13 +75,6 @@ function environmentTable(): string {
 
 const codes = Object.entries(errorStatus) as [ErrorCode, number][];
 
-function errorTable(): string {
-  return table(
-    ["Status", "Code", "Meaning"],
-    codes.map(([code, status]) => [String(status), `\`${code}\``, errorTexts[code].meaning]),
-  );
-}
-
 function errorsPage(): string {
   const rows = codes.map(([code, status]) => [`\`${code}\``, String(status), errorTexts[code].meaning, errorTexts[code].solve]);
   return [
@@ -88,6 +83,8 @@ function errorsPage(): string {
     'Every error is `{"error": {"message", "type", "param", "code"}}`. The message says what was wrong and what would be right; `param` names the field, or is null.',
     "`type` is `permission_error` for 403, `rate_limit_error` for 429, `invalid_request_error` for the rest below 500, and `api_error` from there on. Where the provider judged the request, `code` may be the provider's own.",
     table(["Code", "Status", "Meaning", "How to solve"], rows),
+    "A few requests are turned away before they are read. Their `code` is null, they have no `x-request-id`, and the connection is closed.",
+    table(["Status", "Message", "How to solve"], withoutCode()),
   ].join("\n\n");
 }
 
