@@ -28,7 +28,7 @@ function afterProof(kind: ProviderFailure["kind"], status: number | undefined): 
   return (kind === "failed" || kind === "timeout") && isUnreached ? "next_channel" : "next_key";
 }
 
-/** Whether a picture may have been made, and may have to be paid for, in an attempt that failed. */
+/** True where a picture may have been made, and may have to be paid for, in an attempt that failed. */
 export function mayCost(error: unknown, { submitted, accepted, shown }: Progress): boolean {
   if (!submitted) return false;
   if (accepted || shown || !(error instanceof ProviderFailure)) return true;

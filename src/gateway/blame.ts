@@ -11,7 +11,7 @@ export interface Blame {
   coolDown: CoolDown;
   /** Milliseconds that the provider named. */
   wait?: number;
-  /** Whether one failure is enough for a cool-down. */
+  /** A single failure is enough for a cool-down. */
   atOnce?: boolean;
 }
 

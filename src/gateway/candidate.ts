@@ -4,7 +4,7 @@ import type { Limit } from "../channels/limits.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Key } from "../net/auth/key.ts";
 
-/** One way to serve a request: a route with one of its channel's keys. Made once for each route. */
+/** A way to serve a request: a route with one of its channel's keys. Made once for each route. */
 export interface Candidate {
   route: Route;
   key: Key | undefined;

@@ -15,7 +15,7 @@ export interface ActiveCoolDown {
   /** Milliseconds of the clock. */
   until: number;
   failures: number;
-  /** Whether the provider named the time. */
+  /** True where the provider named the time. */
   named: boolean;
 }
 
@@ -109,7 +109,7 @@ export function createCoolDowns(now: () => number) {
   };
 }
 
-/** How a scope stands that has been in a cool-down. */
+/** The standing of a scope that has been in a cool-down. */
 function standingOf({ until, named, trialSince }: Entry, time: number): Standing {
   if (until > time) return { state: named ? "rate_limited" : "cooling_down", until };
   return { state: trialSince !== undefined && time - trialSince < trialTime ? "cooling_down" : "well", until: time };

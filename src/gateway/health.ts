@@ -11,19 +11,19 @@ export type Report = ReportedCoolDown | "tried" | "well";
  * cool-down one request is let through as a trial; the cool-downs grow until one succeeds.
  */
 export interface Health {
-  standing(candidate: Candidate): Standing;
-  /** Whether this request may go to a candidate that is well: after a cool-down it is the trial, or another is, here or elsewhere. */
-  mayTry(candidate: Candidate): Promise<boolean>;
+  standing: (candidate: Candidate) => Standing;
+  /** Resolves with whether this request may go to a candidate that is well: after a cool-down, only the trial may. */
+  mayTry: (candidate: Candidate) => Promise<boolean>;
   /** An attempt begins; after a cool-down it is the trial. Gives what `ended` wants back. */
-  began(candidate: Candidate): number;
+  began: (candidate: Candidate) => number;
   /** An attempt that began at this time is over; `error` is what it failed with. Gives the cool-down that begins, if one does. */
-  ended(candidate: Candidate, began: number, error?: unknown): ActiveCoolDown | undefined;
+  ended: (candidate: Candidate, began: number, error?: unknown) => ActiveCoolDown | undefined;
   /** Another instance reports what it has learnt. */
-  receive(scope: string, report: Report): void;
+  receive: (scope: string, report: Report) => void;
   /** The cool-downs that are not over. */
-  coolDowns(): ActiveCoolDown[];
+  coolDowns: () => ActiveCoolDown[];
   /** Forget every failure and end every cool-down of a channel, its models and its keys, here and elsewhere. */
-  clear(channel: string): void;
+  clear: (channel: string) => void;
 }
 
 const severity = { well: 0, cooling_down: 1, rate_limited: 2 };

@@ -95,7 +95,7 @@ async function inTime<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Whether the server can be reached. The log hears once of each change. */
+/** Knows if the server can be reached, and logs each change once. */
 function createReach(log: Logger, onFound: () => Promise<void>) {
   let quietUntil = 0;
   let isAlone = true;

@@ -64,7 +64,7 @@ export function createReceivers() {
   };
 }
 
-/** One limiter for each limit. */
+/** Makes a limiter for each limit once. */
 export function createLimiters<T>(make: (perMinute: number) => T): (perMinute: number) => T {
   const limiters = new Map<number, T>();
   return (perMinute) => {

@@ -9,7 +9,7 @@ export interface Seeker {
   pictures: number;
   routing: Routing;
   signal: AbortSignal;
-  /** Is told of every candidate that cannot be tried for some time. */
+  /** Collects how long the candidates that cannot be tried are out. */
   verdict: Verdict;
 }
 

@@ -7,7 +7,7 @@ export interface Verdict {
   add(error: unknown): void;
   /** A candidate cannot be tried for so many milliseconds. */
   addWait(milliseconds: number): void;
-  /** Whether no channel can send this very request: then the client is to change it. */
+  /** True where no channel can send this very request, so that the client has to change it. */
   isClients(): boolean;
   /** An error that ends everything, as the client gets it. */
   of(error: unknown): unknown;
