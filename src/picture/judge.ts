@@ -1,7 +1,8 @@
 import { GatewayError } from "../errors.ts";
 import { chunksOf, headOf } from "./convert.ts";
 import { InputImage, type InputData } from "./input.ts";
-import { pngProblem } from "./png-lies.ts";
+import { pixelWork } from "./pixels.ts";
+import { pngProblem, pngWork } from "./png-lies.ts";
 import { sniff } from "./sniff.ts";
 import { TooLarge } from "./spool.ts";
 
@@ -10,6 +11,9 @@ export interface ImageLimits {
   bytes: number;
   pixels: number;
 }
+
+/** Pixels of four bytes that are unpacked without standing in line. */
+const smallWork = 4_000_000;
 
 const extensions = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif", "image/avif": "avif" };
 
@@ -32,7 +36,10 @@ export async function judgeImage(
     throw refuse(`has ${width}x${height} pixels; at most ${limits.pixels} are taken`);
   if (type === "image/png") {
     if (width === undefined) throw refuse("is cut or damaged");
-    const problem = await pngProblem(chunksOf(data));
+    const work = pngWork(head) ?? 0;
+    const look = () => pngProblem(chunksOf(data));
+    // What is small costs less than standing in line.
+    const problem = work <= smallWork ? await look() : await pixelWork.take(work, new AbortController().signal, look);
     if (problem !== undefined) throw refuse(problem);
   }
   const kind = field === "mask" ? "mask" : "image";

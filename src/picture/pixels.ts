@@ -6,8 +6,24 @@ import { createTurns } from "./turns.ts";
 /** Pixels of one picture, at most; four times what the largest providers make. Decoded, each takes four bytes. */
 export const pixelLimit = 100_000_000;
 
-/** The process's one line for decoding and encoding. Of libuv's four threads one is left for files and names. */
-export const pixelWork = createTurns({ running: Math.min(availableParallelism(), 3), waiting: 200, pixels: 1_000_000_000 });
+/**
+ * The process's one line for decoding and encoding. Of libuv's four threads one is left for files and names. Two pictures of the largest size
+ * are worked on at once, at most: decoded and encoded they take some 600 MB each.
+ */
+export const pixelWork = createTurns({
+  running: Math.min(availableParallelism(), 3),
+  waiting: 200,
+  pixels: 1_000_000_000,
+  atOnce: 2 * pixelLimit,
+});
+
+/** Pixels from which a picture of few bytes is taken for a bomb, and how many of them a byte may stand for: deflate cannot make more. */
+const bomb = { pixels: 4_000_000, each: 10_000 };
+
+/** Whether a picture says that it has more pixels than anybody would make of so few bytes. */
+export function isBomb(pixels: number, bytes: number): boolean {
+  return pixels > bomb.pixels && pixels / bytes > bomb.each;
+}
 
 /** How untrusted bytes are decoded. */
 export const untrusted = { failOn: "error", limitInputPixels: pixelLimit, sequentialRead: true } as const satisfies SharpOptions;

@@ -1,6 +1,7 @@
 import { finished } from "node:stream/promises";
 import { createInflate } from "node:zlib";
 
+// Finds out whether a PNG is what its header says, at a cost that is bounded by the header.
 /** Samples of one pixel by colour type. */
 const samples: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
@@ -25,23 +26,56 @@ export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string 
   let row = 0;
   let unpacked = 0;
   const seen = { end: false, damage: false };
+  // Each write is a journey to another thread and back, so that data in small pieces are gathered.
+  let pieces: Buffer[] = [];
+  let gathered = 0;
+  const flush = async () => {
+    const data = Buffer.concat(pieces);
+    pieces = [];
+    gathered = 0;
+    if (data.length > 0 && !unpack.destroyed && !unpack.write(data)) await drained(unpack);
+  };
   unpack.on("data", (chunk: Buffer) => {
     unpacked += chunk.length;
     // Some writers pad the last row; a whole one more is a picture of another size.
     if (unpacked > wanted + row) unpack.destroy();
   });
   const done = finished(unpack, { writable: false }).catch(() => (seen.damage = true));
-  for await (const { type, data } of partsOf(chunks)) {
+  for await (const { type, data, count } of partsOf(chunks)) {
+    if (count > mostParts) {
+      unpack.destroy();
+      await done;
+      return `has more than the ${mostParts} chunks that are accepted`;
+    }
     if (type === "IHDR") [wanted, row] = expected(data);
     else if (type === "IEND") seen.end = true;
-    else if (type === "IDAT" && !unpack.destroyed && !unpack.write(data)) await drained(unpack);
+    else if (type === "IDAT" && data.length > 0) {
+      pieces.push(data);
+      gathered += data.length;
+      if (gathered >= batch) await flush();
+    }
     if (unpack.destroyed) break;
   }
+  await flush();
   if (!unpack.destroyed) unpack.end();
   await done;
   if (unpacked > wanted + row) return "holds more pixels than its header says";
   if (!seen.end || seen.damage) return "is cut or damaged";
   return unpacked < wanted ? "holds fewer pixels than its header says" : undefined;
+}
+
+/** Chunks of one PNG; encoders make some thousands of the largest. */
+const mostParts = 100_000;
+
+/** Bytes that are unpacked at a time. */
+const batch = 64 * 1024;
+
+/**
+ * How much work it is to look at a PNG, as a number of pixels of four bytes each, by its first bytes; undefined where they have no header.
+ */
+export function pngWork(head: Buffer): number | undefined {
+  if (head.length < 33 || head.toString("latin1", 12, 16) !== "IHDR") return undefined;
+  return Math.ceil(expected(head.subarray(16, 29))[0] / 4);
 }
 
 function drained(unpack: ReturnType<typeof createInflate>): Promise<void> {
@@ -55,7 +89,8 @@ function drained(unpack: ReturnType<typeof createInflate>): Promise<void> {
 }
 
 /** The chunks of a PNG; the large ones piece by piece. What is not made of chunks ends early. */
-async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: string; data: Buffer }> {
+async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: string; data: Buffer; count: number }> {
+  let count = 0;
   let rest: Buffer = Buffer.alloc(0);
   let skip = 8; // the signature
   let type = "";
@@ -70,19 +105,20 @@ async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: s
       if (left > 0) {
         if (rest.length === 0 || (type === "IHDR" && rest.length < left)) break;
         const data = rest.subarray(0, left);
-        yield { type, data };
+        yield { type, data, count };
         rest = rest.subarray(data.length);
         left -= data.length;
         if (left === 0) skip = 4; // the checksum
       } else {
         if (rest.length < 8) break;
         left = rest.readUInt32BE(0);
+        count += 1;
         type = rest.toString("latin1", 4, 8);
         // A header of another length is none, and would be waited for in memory.
         if (type === "IHDR" && left !== 13) return;
         rest = rest.subarray(8);
         if (left === 0) {
-          yield { type, data: rest.subarray(0, 0) };
+          yield { type, data: rest.subarray(0, 0), count };
           skip = 4;
         }
       }

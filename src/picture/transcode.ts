@@ -1,7 +1,7 @@
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { ProviderFailure } from "../errors.ts";
 import { chunksOf, headOf, type LocalData } from "./convert.ts";
-import { loadSharp, notDecoded, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
+import { isBomb, loadSharp, notDecoded, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
 import { sniff } from "./sniff.ts";
 import type { SpoolScope } from "./spool.ts";
 
@@ -65,6 +65,8 @@ export async function transcode(
   const credited = await holds(whole, credentials);
   if (asWanted && !credited && !told.exif && !told.xmp && !told.iptc && !told.comments)
     return { ...seen, data: whole, converted: false, lost: {} };
+  if (isBomb(told.width * told.height, whole.kind === "file" ? whole.size : whole.bytes.length))
+    throw new ProviderFailure("bad_response", "the picture that came back says that it has more pixels than its bytes can hold");
   const frames = judge(told, format);
   const work = async (): Promise<Transcoded> => {
     const transparency = format === "jpeg" && told.hasAlpha && !(await isOpaque(open(untrusted)));

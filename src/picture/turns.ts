@@ -12,10 +12,15 @@ export interface Turns {
   take<T>(pixels: number, signal: AbortSignal, work: () => Promise<T>, how?: { ordered: boolean }): Promise<T>;
 }
 
-/** At most `running` works at a time, `waiting` behind them, and `pixels` in all of them together. */
-export function createTurns(limits: { running: number; waiting: number; pixels: number }): Turns {
-  const line: (() => void)[] = [];
+/**
+ * At most `running` works at a time, on `atOnce` pixels together, `waiting` behind them, and `pixels` in all of them together. Work on more
+ * than `atOnce` runs alone.
+ */
+export function createTurns(limits: { running: number; waiting: number; pixels: number; atOnce?: number }): Turns {
+  const { atOnce = Infinity } = limits;
+  const line: { own: number; begin: () => void }[] = [];
   let running = 0;
+  let worked = 0;
   let pixels = 0;
 
   function admit(more = 1): void {
@@ -25,24 +30,38 @@ export function createTurns(limits: { running: number; waiting: number; pixels: 
     });
   }
 
-  function turn(signal: AbortSignal): Promise<void> {
-    if (running < limits.running) {
+  const mayRun = (own: number) => running === 0 || (running < limits.running && worked + own <= atOnce);
+
+  function turn(own: number, signal: AbortSignal): Promise<void> {
+    if (line.length === 0 && mayRun(own)) {
       running += 1;
+      worked += own;
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
       const begin = () => {
         signal.removeEventListener("abort", leave);
         running += 1;
+        worked += own;
         resolve();
       };
+      const entry = { own, begin };
       const leave = () => {
-        line.splice(line.indexOf(begin), 1);
+        line.splice(line.indexOf(entry), 1);
         reject(signal.reason as Error);
+        next();
       };
       signal.addEventListener("abort", leave, { once: true });
-      line.push(begin);
+      line.push(entry);
     });
+  }
+
+  /** Those in front go first, also where one behind them would fit: large ones would never have their turn. */
+  function next(): void {
+    for (let first = line[0]; first && mayRun(first.own); first = line[0]) {
+      line.shift();
+      first.begin();
+    }
   }
 
   return {
@@ -52,12 +71,13 @@ export function createTurns(limits: { running: number; waiting: number; pixels: 
       if (!ordered) admit(own);
       pixels += own;
       try {
-        await turn(signal);
+        await turn(own, signal);
         try {
           return await work();
         } finally {
           running -= 1;
-          line.shift()?.();
+          worked -= own;
+          next();
         }
       } finally {
         pixels -= own;

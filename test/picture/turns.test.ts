@@ -39,6 +39,23 @@ describe("turns", () => {
     expect(begun()).to.deep.equal([true, true, true, true]);
   });
 
+  it("works on so many pixels at once, and lets nobody pass whom that keeps waiting", async () => {
+    const turns = createTurns({ running: 3, waiting: 9, pixels: 1000, atOnce: 100 });
+    const jobs = [job(), job(), job(), job()];
+    const done = [80, 300, 10, 10].map((pixels, index) => turns.take(pixels, never, jobs[index]!.work));
+    const begun = () => jobs.map(({ state }) => state.begun);
+    await Promise.resolve();
+    expect(begun()).to.deep.equal([true, false, false, false]);
+    jobs[0]!.end();
+    await done[0];
+    expect(begun()).to.deep.equal([true, true, false, false]);
+    jobs[1]!.end();
+    await done[1];
+    expect(begun()).to.deep.equal([true, true, true, true]);
+    for (const { end } of jobs) end();
+    await Promise.all(done);
+  });
+
   it("gives the turn on after a failure", async () => {
     const turns = createTurns({ running: 1, waiting: 9, pixels: 100 });
     const [first, second] = [job(), job()];
