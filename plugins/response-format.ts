@@ -1,4 +1,6 @@
+import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
+import { isNotYet } from "../src/picture/not-yet.ts";
 import type { Picture } from "../src/picture/picture.ts";
 import { NotStored } from "../src/picture/store.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
@@ -49,6 +51,15 @@ async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefi
 
 async function asBytes(ctx: PluginContext, picture: Picture): Promise<Picture> {
   if (picture.data.kind !== "url") return picture;
-  const { mediaType, ...data } = await ctx.fetchPicture(picture.data.url, "provider");
-  return { ...picture, mediaType, data };
+  const { url, secret } = picture.data;
+  try {
+    const { mediaType, ...data } = await ctx.fetchPicture(url, "provider");
+    return { ...picture, mediaType, data };
+  } catch (error) {
+    const mayWorkLater = error instanceof ProviderFailure && (error.kind !== "bad_response" || isNotYet(error));
+    if (!mayWorkLater || secret || ctx.signal.aborted) throw error;
+    // It may have to be paid for, and its URL is all that there is of it.
+    ctx.change("response_format", { what: "the picture could not be fetched", from: "b64_json", to: "url" });
+    return picture;
+  }
 }

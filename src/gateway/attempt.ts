@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { Progress, Route } from "../channels/route.ts";
 import { ProviderFailure } from "../errors.ts";
-import type { Key } from "../net/auth/key.ts";
+import { secretsOf, type Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import { passingRoom, type SpoolScope } from "../picture/spool.ts";
 import { clone } from "../plugin/clone.ts";
@@ -54,7 +54,7 @@ export async function attempt(
   // Made when it is asked for: most attempts have nothing to end but the calls, and a signal is expensive.
   let all: Deadline | undefined;
   const changes: Change[] = [];
-  const ctx = pluginContext(route, input, context, { changes, signal: () => (all ??= deadline(context.signal)).signal });
+  const ctx = pluginContext(route, input, context, { changes, key, signal: () => (all ??= deadline(context.signal)).signal });
   const events = context.events?.show && counted(context.events, progress, changes);
   try {
     await route.run(ctx, key, progress, calls.signal, events);
@@ -77,7 +77,7 @@ function pluginContext(
   route: Route,
   input: UnifiedRequest,
   context: AttemptContext,
-  { changes, signal }: { changes: Change[]; signal: () => AbortSignal },
+  { changes, key, signal }: { changes: Change[]; key: Key | undefined; signal: () => AbortSignal },
 ): PluginContext {
   return {
     input,
@@ -102,7 +102,19 @@ function pluginContext(
     fetchPicture: async (url, from) => {
       await context.spool.room(passingRoom, signal());
       const trusted = from === "provider" ? (target: URL) => route.channel.trusted(target) : undefined;
-      return { kind: "stream", ...(await context.fetchPicture(url, { signal: signal(), trusted })) };
+      const arriving = context.fetchPicture(url, { signal: signal(), trusted, fresh: from === "provider" });
+      return {
+        kind: "stream",
+        ...(await arriving.catch((error: unknown) => {
+          // It may have been paid for, and somebody who has its URL can still get it.
+          if (from === "provider" && !signal().aborted)
+            context.log.error(
+              { err: error, channel: route.channel.name, url: withoutKey(url, key) },
+              "a provider's picture could not be fetched",
+            );
+          throw error;
+        })),
+      };
     },
     store: { save: (chunks, life) => context.save(chunks, life), reachable: context.reachable },
     spool: context.spool,
@@ -112,6 +124,11 @@ function pluginContext(
     },
     log: context.log,
   };
+}
+
+/** A URL for the log, where a key must not stand. */
+function withoutKey(url: string, key: Key | undefined): string {
+  return secretsOf(key === undefined ? [] : [key]).reduce((text, secret) => text.replaceAll(secret, "***"), url);
 }
 
 /** The client's events, with the finished pictures counted. */

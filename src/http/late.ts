@@ -73,7 +73,7 @@ async function stored(
   try {
     const trusted = (url: URL) => attempts.at(-1)?.route.channel.trusted(url) ?? false;
     const source: LocalData =
-      here.kind === "url" ? { kind: "stream", ...(await gateway.fetchPicture(here.url, { signal, trusted })) } : here;
+      here.kind === "url" ? { kind: "stream", ...(await gateway.fetchPicture(here.url, { signal, trusted, fresh: true })) } : here;
     const { url, mediaType } = await save(chunksOf(source));
     return { ...picture, mediaType, data: { kind: "url", url, own: true } };
   } catch (error) {

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import got, { type Request, type Response } from "got";
 import { ProviderFailure } from "../errors.ts";
+import { isNotYet } from "../picture/not-yet.ts";
 import { headFirst, sniff } from "../picture/sniff.ts";
 import { createAgents, notPublicCode, proxyCode } from "./agents.ts";
 import { takeTurns } from "./take-turns.ts";
@@ -24,7 +25,14 @@ export interface FetchedPicture {
  * A failure after the head destroys the stream with the same errors. `trusted` says which URLs may be at private addresses: those of a
  * provider's answer, never a client's. It is asked anew at each redirect, and not once a stranger has had a say in where that leads.
  */
-export type PictureFetcher = (url: string, options: { signal: AbortSignal; trusted?: (url: URL) => boolean }) => Promise<FetchedPicture>;
+export type PictureFetcher = (url: string, options: FetchOptions) => Promise<FetchedPicture>;
+
+interface FetchOptions {
+  signal: AbortSignal;
+  trusted?: (url: URL) => boolean;
+  /** A provider has named it just now: its servers may not have the picture everywhere yet, so that a 404 is no last word. */
+  fresh?: boolean;
+}
 
 interface FetcherOptions {
   /** Bytes of one picture, after decompression. */
@@ -41,6 +49,9 @@ interface FetcherOptions {
 
 const maxTries = 3;
 
+/** Tries of a fresh URL that answers as those do whose picture is not there yet: 15 seconds with the usual pauses. */
+const freshTries = 6;
+
 /** Makes a fetcher with connections of its own. */
 export function createPictureFetcher(options: FetcherOptions = {}): PictureFetcher {
   const { maxBytes = 64 * 1024 * 1024, timeoutMs = 60_000, maxRedirects = 3, retryDelayMs = 500, lookup, isWeb = () => false } = options;
@@ -56,7 +67,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
     headers: { "user-agent": "pictor" },
   });
 
-  return async function fetchPicture(url, { signal, trusted = () => false }) {
+  return async function fetchPicture(url, { signal, trusted = () => false, fresh = false }) {
     signal.throwIfAborted();
     const job = new AbortController();
     let patience = timeoutMs;
@@ -120,15 +131,20 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
           size = told;
           const chunks = delivered === 0 ? headFirst(read(request)) : restOf(read(request), delivered, hash.copy().digest("hex"));
           for await (const chunk of chunks) {
+            if (chunk.length === 0) continue;
             hash.update(chunk);
             delivered += chunk.length;
             yield chunk;
           }
+          if (delivered === 0)
+            throw new ProviderFailure("bad_response", "the picture's URL did not answer with an image but with nothing", { status: 200 });
           return;
         } catch (error) {
           job.signal.throwIfAborted();
           const failure = failureOf(error);
-          if (failure.kind === "bad_response" || tries === maxTries || patience <= 0) throw failure;
+          const mayCome = fresh && delivered === 0 && isNotYet(failure);
+          const most = mayCome ? freshTries : failure.kind === "bad_response" ? 0 : maxTries;
+          if (tries >= most || patience <= 0) throw failure;
         } finally {
           request?.destroy();
         }

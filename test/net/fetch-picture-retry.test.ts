@@ -49,6 +49,21 @@ describe("picture fetcher, failures", () => {
       }
     });
 
+    it("comes back for a while to a fresh URL that answers 404, 403, 425, 202 or nothing, as one does whose picture is not everywhere yet", async () => {
+      const fresh = () => fetchPicture(`${server.origin}/a.png`, {}, { trusted, fresh: true });
+      for (const late of [status(404), status(403), status(425), status(202), whole(Buffer.alloc(0))]) {
+        server.serve(late, late, late, late, whole(small));
+        expect(await all(await fresh())).to.deep.equal(small);
+        expect(server.asked).to.equal(5);
+      }
+      server.serve(status(404));
+      expect(await failure(fresh())).to.include({ kind: "bad_response" });
+      expect(server.asked).to.equal(6);
+      server.serve(status(410));
+      await failure(fresh());
+      expect(server.asked).to.equal(1);
+    });
+
     it("comes back after a connection that was cut or refused", async () => {
       server.serve((request) => request.socket.destroy(), cut(small, 20), whole(small));
       expect(await all(await server.fetch())).to.deep.equal(small);

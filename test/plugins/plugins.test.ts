@@ -169,6 +169,18 @@ describe("inspect", () => {
 });
 
 describe("response-format", () => {
+  it("hands on the URL of a paid picture that cannot be fetched yet, and tells so; never one that shows the key", async () => {
+    const lost = () => Promise.reject(new ProviderFailure("bad_response", "late", { status: 404 }));
+    const ask = (more: object = {}) =>
+      run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures: [{ data: { ...url("1").data, ...more } }] }), {
+        fetchPicture: lost,
+      });
+    const { result, changes } = await ask();
+    expect(result.pictures).to.deep.equal([url("1")]);
+    expect(changes).to.deep.equal([{ field: "response_format", what: "the picture could not be fetched", from: "b64_json", to: "url" }]);
+    expect(await failureOf(ask({ secret: true }))).to.have.property("message", "late");
+  });
+
   it("throws a fault of its own, whatever else worked", async () => {
     const pictures = [url("1"), { data: { kind: "url" as const, url: "gone" } }];
     const { result } = await run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures }));
