@@ -31,6 +31,12 @@ interface ChannelTest {
   answer?: { status: number; headers?: Record<string, string>; json?: unknown; events?: unknown[] };
 }
 
+/** A test that is ready to run. */
+export interface ReadyTest extends Omit<TestOutcome, "failures"> {
+  /** Gives what was otherwise than the test says. One test of a bench runs at a time. */
+  run: () => Promise<string[]>;
+}
+
 /**
  * Run the channels' own tests: real sockets, a mock provider and the gateway on loopback, nothing else is reached.
  * `only` names channels, `limit` is the longest that one test may take, in milliseconds. Throws `ConfigError` where the files themselves are wrong.
@@ -39,33 +45,54 @@ export async function runChannelTests(
   folder: string,
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
-  limit = 10_000,
+  limit?: number,
 ): Promise<TestOutcome[]> {
-  const mock = await startMock();
-  const env = await testEnvironment(folder, mock.url);
-  let table: Table = { channels: [], models: new Map() };
-  const gateway = await startGateway({ table: () => table, publicUrl: "https://pictor.test", isWeb: ({ origin }) => origin === mock.url });
+  const bench = await openTestBench(folder, plugins, only, limit);
   try {
-    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret: (path) => `file:${path}`, wait: noWait });
     const outcomes: TestOutcome[] = [];
-    for (const tests of loaded.tests) {
-      table = createTable({ channels: [tests.channel], routes: tests.routes });
-      for (const { test, file, line } of testsOf(tests, mock, env)) {
-        // What one test taught of the channel is not known to the next.
-        gateway.gateway.routing = createRouting();
-        outcomes.push({
-          channel: tests.channel.name,
-          file,
-          line,
-          name: test.name,
-          failures: await runTest(test, mock, gateway, limit),
-        });
-      }
-    }
+    for (const { run, ...test } of bench.tests) outcomes.push({ ...test, failures: await run() });
     return outcomes;
   } finally {
+    await bench.close();
+  }
+}
+
+/** The tests that `runChannelTests` runs, one by one as they are called for; close the bench behind them. */
+export async function openTestBench(
+  folder: string,
+  plugins: ReadonlyMap<string, Plugin>,
+  only?: readonly string[],
+  limit = 10_000,
+): Promise<{ tests: ReadyTest[]; close(): Promise<void> }> {
+  const mock = await startMock();
+  let table: Table = { channels: [], models: new Map() };
+  const gateway = await startGateway({ table: () => table, publicUrl: "https://pictor.test", isWeb: ({ origin }) => origin === mock.url });
+  const close = async () => {
     await gateway.close();
     await mock.close();
+  };
+  try {
+    const env = await testEnvironment(folder, mock.url);
+    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret: (path) => `file:${path}`, wait: noWait });
+    const tests = loaded.tests.flatMap((own) => {
+      const channel = createTable({ channels: [own.channel], routes: own.routes });
+      return testsOf(own, mock, env).map(({ test, file, line }) => ({
+        channel: own.channel.name,
+        file,
+        line,
+        name: test.name,
+        run: () => {
+          table = channel;
+          // Each test starts without the health learnt by the one before.
+          gateway.gateway.routing = createRouting();
+          return runTest(test, mock, gateway, limit);
+        },
+      }));
+    });
+    return { tests, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 

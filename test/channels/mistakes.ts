@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { loadChannels, type Loaded } from "../../src/channels/load.ts";
 import { ConfigError, type Problem } from "../../src/errors.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { plugins } from "../helpers/channels.ts";
 
 /** A channel in order. Its lines are counted in what the cases expect. */
 export const channel = `base_url: https://api.example.com
@@ -31,8 +31,6 @@ const common = {
 };
 const model = { type: "object", allOf: [{ $ref: "common.json" }], unevaluatedProperties: false };
 
-const plugins = loadPlugins([shippedPlugins]);
-
 /** A folder of channels with one model \`m\`; these files are laid into it. */
 export async function makeFolder(files: Readonly<Record<string, string | undefined>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-mistakes-"));
@@ -49,7 +47,7 @@ export async function makeFolder(files: Readonly<Record<string, string | undefin
 export async function load(files: Readonly<Record<string, string | undefined>>, env: Record<string, string> = {}): Promise<Loaded> {
   const folder = await makeFolder(files);
   try {
-    return await loadChannels({ folder, plugins: await plugins, env });
+    return await loadChannels({ folder, plugins, env });
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -58,7 +56,7 @@ export async function load(files: Readonly<Record<string, string | undefined>>, 
 /** Everything that is wrong with a folder; paths are shown as if it were \`channels\` in the working directory. */
 export async function problemsIn(folder: string, env: Record<string, string> = {}): Promise<Problem[]> {
   try {
-    await loadChannels({ folder, plugins: await plugins, env });
+    await loadChannels({ folder, plugins, env });
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -3,7 +3,7 @@ import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadChannels } from "../../src/channels/load.ts";
 import { ConfigError } from "../../src/errors.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { plugins } from "../helpers/channels.ts";
 import { channel, lineOf, load, makeFolder, problemsIn } from "./mistakes.ts";
 
 async function thrownBy(promise: Promise<unknown>): Promise<ConfigError> {
@@ -47,7 +47,7 @@ describe("the report of what is wrong", () => {
     await mkdir(inside, { recursive: true });
     try {
       await writeFile(join(inside, "x.yaml"), "");
-      const error = await thrownBy(loadChannels({ folder: inside, plugins: await loadPlugins([shippedPlugins]), env: {} }));
+      const error = await thrownBy(loadChannels({ folder: inside, plugins, env: {} }));
       expect(error.problems[0]?.file).to.equal(join("dist", `report-${process.pid}`, "x.yaml"));
     } finally {
       await rm(inside, { recursive: true });
@@ -71,7 +71,6 @@ describe("the report of what is wrong", () => {
   it("leaves out channels that were not asked for, and works without presets and models of a folder's own", async () => {
     const folder = await makeFolder({ "x.yaml": channel, "y.yaml": "" });
     try {
-      const plugins = await loadPlugins([shippedPlugins]);
       const error = await thrownBy(loadChannels({ folder, plugins, env: {} }));
       expect(error.problems).to.have.length(1);
       await rm(join(folder, "y.yaml"));

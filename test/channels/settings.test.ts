@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
+import { plugins } from "../helpers/channels.ts";
 import { channel, load, makeFolder } from "./mistakes.ts";
 
 const key = '["${env.X_API_KEY}"]';
@@ -171,7 +171,7 @@ tests:${test("kept", '{ authorization: "Bearer env:KEY", x-a: "1", x-b: "env:B" 
     ]);
     const folder = await makeFolder(files);
     try {
-      const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]));
+      const outcomes = await runChannelTests(folder, plugins);
       expect(outcomes.map(({ name, failures }) => [name, failures])).to.deep.equal([
         ["kept", []],
         ["own", []],

@@ -2,9 +2,8 @@
 import { expect } from "chai";
 import { loadChannels } from "../../src/channels/load.ts";
 import { ConfigError } from "../../src/errors.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
-import { channelFolder } from "../helpers/channels.ts";
+import { channelFolder, plugins } from "../helpers/channels.ts";
 
 const channel = (tests = "") => `extends: openai-images
 base_url: https://shop.example/v1
@@ -18,8 +17,6 @@ const test = (name: string, status = 200) => `tests:
 `;
 
 describe("tests of a channel in a file of their own", () => {
-  const plugins = loadPlugins([shippedPlugins]);
-
   async function within<T>(files: Record<string, string>, work: (folder: string) => Promise<T>): Promise<T> {
     const { folder, remove } = await channelFolder(files);
     try {
@@ -28,7 +25,7 @@ describe("tests of a channel in a file of their own", () => {
       await remove();
     }
   }
-  const run = async (files: Record<string, string>) => within(files, async (folder) => runChannelTests(folder, await plugins));
+  const run = async (files: Record<string, string>) => within(files, async (folder) => runChannelTests(folder, plugins));
   const problemsOf = (files: Record<string, string>) =>
     run(files).then(
       () => expect.fail("they ran"),
@@ -47,7 +44,7 @@ describe("tests of a channel in a file of their own", () => {
 
   it("are not read where the channel is only to be served", async () => {
     await within({ "shop.yaml": channel(), "tests/shop.yaml": "tests: [" }, async (folder) => {
-      const { channels } = await loadChannels({ folder, plugins: await plugins, env: {} });
+      const { channels } = await loadChannels({ folder, plugins, env: {} });
       expect(channels.map(({ name }) => name)).to.deep.equal(["shop"]);
     });
   });

@@ -6,8 +6,8 @@ import { imageSize } from "image-size";
 import { mock } from "../../src/cli/mock.ts";
 import { loadChannels } from "../../src/channels/load.ts";
 import { createTable } from "../../src/gateway/table.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { startGateway } from "../../src/testing/gateway.ts";
+import { plugins } from "../helpers/channels.ts";
 import { startProcess } from "./serve-process.ts";
 
 /** A channel whose answer is the picture itself. */
@@ -101,7 +101,7 @@ describe("pictor mock", () => {
       const prefix = channel.toUpperCase().replace("-", "_");
       const env = { [`${prefix}_BASE_URL`]: url, [`${prefix}_API_KEY`]: "any" };
       expect(said).to.deep.equal([`${channel} is played at ${url}; start the gateway with ${prefix}_BASE_URL=${url} and any key`]);
-      const table = createTable(await loadChannels({ folder, plugins: await loadPlugins([shippedPlugins]), env }));
+      const table = createTable(await loadChannels({ folder, plugins, env }));
       const gateway = await startGateway({ table: () => table });
       try {
         const response = await fetch(`${gateway.url}/v1/images/generations`, {

@@ -4,9 +4,8 @@ import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { channelFileSchema } from "../../src/channels/grammar.ts";
 import { directiveHelp } from "../../src/expression/directives.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
-import { channelFolder } from "../helpers/channels.ts";
+import { channelFolder, plugins } from "../helpers/channels.ts";
 
 const coverage = "test/docs/grammar-coverage.md";
 const shown = (await readdir("docs")).map((name) => join("docs", name));
@@ -42,7 +41,7 @@ describe("the walk-through", () => {
     expect(file.trim().split("\n")).to.have.length.at.most(60);
     const { folder, remove } = await channelFolder({ "lumen.yaml": file });
     try {
-      const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]));
+      const outcomes = await runChannelTests(folder, plugins);
       expect(outcomes).to.have.length(2);
       for (const { name, failures } of outcomes) expect(failures, name).to.deep.equal([]);
     } finally {
@@ -52,7 +51,7 @@ describe("the walk-through", () => {
 });
 
 describe("the page of channel files", () => {
-  it("tells every key of the schema and every directive, each with its meaning", async () => {
+  it("tells every key of the schema and every directive, each with its meaning", () => {
     const page = texts.get("docs/channels.md")!;
     for (const name of Object.keys(directiveHelp)) expect(page).to.include(`| \`${name}\``);
     const rows = [...page.matchAll(/^\| `([^`]+)`.*$/gm)].map(([line, key = ""]) => ({ line, key: key.split(/\.(?!\.)/).at(-1)! }));
@@ -67,7 +66,7 @@ describe("the page of channel files", () => {
       }
       for (const part of [items, additionalProperties, other]) if (typeof part === "object") visit(part, path);
     };
-    visit(channelFileSchema(await loadPlugins([shippedPlugins])), "file");
+    visit(channelFileSchema(plugins), "file");
   });
 });
 

@@ -3,11 +3,11 @@ import { expect } from "chai";
 import sharp from "sharp";
 import { loadChannels } from "../../src/channels/load.ts";
 import { createTable, type Table } from "../../src/gateway/table.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { answer, callOf } from "../../src/testing/mock.ts";
 import { testEnvironment } from "../../src/testing/run.ts";
+import { plugins } from "../helpers/channels.ts";
 import { httpProvider, type Provider } from "../helpers/provider.ts";
 
 type Polarity = "alpha" | "white" | "black";
@@ -103,7 +103,7 @@ describe("the mask that a provider gets from a channel that ships", () => {
 
   it("is as its documentation says, pixel for pixel; and a model without one refuses it", async () => {
     const env = await testEnvironment("channels", provider.url);
-    const { tests } = await loadChannels({ folder: "channels", plugins: await loadPlugins([shippedPlugins]), env });
+    const { tests } = await loadChannels({ folder: "channels", plugins, env });
     const seen: Record<string, Record<string, string[]>> = {};
     for (const { channel, routes } of tests)
       for (const route of routes.filter(({ operations }) => operations.has("edit"))) {

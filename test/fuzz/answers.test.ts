@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { loadChannels, type ChannelTests } from "../../src/channels/load.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
 import { createTable, type Table } from "../../src/gateway/table.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { testEnvironment } from "../../src/testing/run.ts";
+import { plugins } from "../helpers/channels.ts";
 import { httpProvider, type Provider } from "../helpers/provider.ts";
 import { stopwatch, watchTurns } from "../helpers/turns.ts";
 import { runs } from "./runs.ts";
@@ -112,7 +112,6 @@ describe("any answer of a provider", () => {
       await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
     };
-    const plugins = await loadPlugins([shippedPlugins]);
     const loaded = await loadChannels({ folder: "channels", plugins, env, withTests: true, readSecret: (path) => `file:${path}`, wait });
     all = loaded.tests.flatMap((channel) =>
       channel

@@ -6,12 +6,10 @@ import { loadChannels } from "../../src/channels/load.ts";
 import { createProblems } from "../../src/channels/problems.ts";
 import { readSource } from "../../src/channels/source.ts";
 import { ConfigError } from "../../src/errors.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
-import { channelFolder } from "../helpers/channels.ts";
+import { channelFolder, plugins } from "../helpers/channels.ts";
 import { stopwatch } from "../helpers/turns.ts";
 import { runs } from "./runs.ts";
 
-const plugins = await loadPlugins([shippedPlugins]);
 const sources = await Promise.all(
   (await readdir("channels")).filter((name) => name.endsWith(".yaml")).map((name) => readFile(join("channels", name), "utf8")),
 );

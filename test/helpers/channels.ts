@@ -6,6 +6,9 @@ import { createTable } from "../../src/gateway/table.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 
+/** The plugins that ship. The grammar of channels is compiled once for each such map, and most of a load is that. */
+export const plugins = await loadPlugins([shippedPlugins]);
+
 /** A folder of channels made for one test: the shipped models and presets, and these files (`name.yaml`, `models/name.json`, ...). */
 export async function channelFolder(files: Record<string, string>): Promise<{ folder: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-channels-"));
@@ -21,7 +24,7 @@ export async function channelFolder(files: Record<string, string>): Promise<{ fo
 export async function loadFiles(files: Record<string, string>, env: Record<string, string> = {}): Promise<Loaded> {
   const made = await channelFolder(files);
   try {
-    return await loadChannels({ folder: made.folder, plugins: await loadPlugins([shippedPlugins]), env });
+    return await loadChannels({ folder: made.folder, plugins, env });
   } finally {
     await made.remove();
   }

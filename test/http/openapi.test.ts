@@ -8,8 +8,7 @@ import { loadChannels } from "../../src/channels/load.ts";
 import { errorStatus } from "../../src/errors.ts";
 import { createTable, type Table } from "../../src/gateway/table.ts";
 import { describe as describeInterface } from "../../src/http/openapi.ts";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
-import { loadFiles } from "../helpers/channels.ts";
+import { loadFiles, plugins } from "../helpers/channels.ts";
 
 type Json = Record<string, unknown>;
 
@@ -25,7 +24,7 @@ async function shippedTable(): Promise<Table> {
       ];
     }),
   );
-  return createTable(await loadChannels({ folder: "channels", plugins: await loadPlugins([shippedPlugins]), env }));
+  return createTable(await loadChannels({ folder: "channels", plugins, env }));
 }
 
 function refsOf(value: unknown): string[] {

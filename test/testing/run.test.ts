@@ -1,7 +1,6 @@
 import { expect } from "chai";
-import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
-import { channelFolder } from "../helpers/channels.ts";
+import { channelFolder, plugins } from "../helpers/channels.ts";
 
 const channel = (test: string) => `base_url: https://x.invalid
 keys: ["\${env.SHOP_KEY}"]
@@ -21,7 +20,7 @@ const reply = 'reply: { json: { data: [{ url: "https://a.example/1" }] } }';
 async function failuresOf(test: string, { text = channel(test), limit }: { text?: string; limit?: number } = {}): Promise<string[]> {
   const { folder, remove } = await channelFolder({ "shop.yaml": text });
   try {
-    const outcomes = await runChannelTests(folder, await loadPlugins([shippedPlugins]), ["shop"], limit);
+    const outcomes = await runChannelTests(folder, plugins, ["shop"], limit);
     return outcomes.flatMap(({ failures }) => failures);
   } finally {
     await remove();
