@@ -22,6 +22,7 @@ export default definePlugin({
         description:
           "How `${request.images}` and `${request.mask}` are written: as files of a form, as text, as a list of bytes, or as URLs. A client's URL is fetched for all but the last; for that, a client's bytes are stored and lent under `PICTOR_PUBLIC_URL`.",
       },
+      private_urls: { type: "boolean", default: false, description: "Let `as: url` hand on a client's URL of a private address too." },
       max: { ...positive, description: "Images of one request." },
       max_bytes: { ...positive, default: 50 * 1024 * 1024, description: "Bytes of one image." },
       max_side: { ...positive, description: "The longer side of an image, in pixels." },
@@ -36,7 +37,7 @@ export default definePlugin({
   },
   examples: [{}, { as: "base64", max: 1, types: ["png", "jpeg"], mask: "white" }, { as: "url", max_side: 4096, shrink: true }],
   create: (options) => {
-    const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types } = options;
+    const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types, private_urls: mayBePrivate } = options;
 
     /** One image within the limits. One that stays a URL cannot be judged. */
     async function fitting(ctx: PluginContext, image: InputImage, mayShrink: boolean): Promise<InputImage> {
@@ -52,8 +53,7 @@ export default definePlugin({
     }
 
     async function prepare(ctx: PluginContext, image: InputImage, index: number, mayShrink: boolean): Promise<InputImage> {
-      const here = as === "url" ? image : await fetched(ctx, image, index, bytes);
-      return fitting(ctx, here, mayShrink);
+      return fitting(ctx, as === "url" ? image.with({ mayBePrivate }) : await fetched(ctx, image, index, bytes), mayShrink);
     }
 
     return async function imageInputs(ctx, next) {
@@ -108,5 +108,5 @@ async function formed(ctx: PluginContext, image: InputImage, as: "file" | "base6
     throw new GatewayError("invalid_value", `${image.field} must be a URL here: this gateway has no public address to lend images at`, {
       param: image.field,
     });
-  return image.with({ data: { kind: "url", url: (await ctx.store.save(chunksOf(image.data))).url } });
+  return image.with({ data: { kind: "url", url: (await ctx.store.save(chunksOf(image.data))).url, own: true } });
 }

@@ -11,6 +11,7 @@ import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net
 import type { OutgoingRequest } from "../net/send.ts";
 import { absolute, plainPath, withoutQuery } from "./address.ts";
 import { variablesOf, type CallContext } from "./context.ts";
+import { judgeImageUrls } from "./image-urls.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
 
@@ -89,6 +90,7 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   const body = kind && compileTemplate(spec[kind], [...path, kind], options);
 
   return async (context, more = {}, over) => {
+    judgeImageUrls(context.ctx.request);
     const used = new Set<string>();
     const rendering: Rendering = {
       variables: { ...variablesOf(context), ...more },

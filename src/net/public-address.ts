@@ -38,3 +38,12 @@ export function isPublic(address: string): boolean {
   if (family === 4) return !special.check(address, "ipv4");
   return family === 6 && global.check(address, "ipv6") && !special.check(address, "ipv6");
 }
+
+/**
+ * Whether a URL says by itself that it leads to no public address, however that is written. A name but `localhost` does not: it is judged by
+ * whoever resolves it, since only there is known what it leads to.
+ */
+export function isPlainlyPrivate({ hostname }: URL): boolean {
+  const host = hostname.replace(/^\[|[\].]$/g, "");
+  return isIP(host) === 0 ? /^(?:.+\.)?localhost$/.test(host) : !isPublic(host);
+}

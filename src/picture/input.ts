@@ -19,6 +19,8 @@ interface Parts {
   width?: number;
   height?: number;
   form?: InputForm;
+  /** Its URL may go to a provider though it is that of a private address: the operator lets clients name such. */
+  mayBePrivate?: boolean;
 }
 
 /**
@@ -33,6 +35,7 @@ export class InputImage implements Readonly<Parts> {
   readonly width: number | undefined;
   readonly height: number | undefined;
   readonly form: InputForm | undefined;
+  readonly mayBePrivate: boolean;
 
   constructor(parts: Parts) {
     this.data = parts.data;
@@ -42,6 +45,7 @@ export class InputImage implements Readonly<Parts> {
     this.width = parts.width;
     this.height = parts.height;
     this.form = parts.form;
+    this.mayBePrivate = parts.mayBePrivate ?? false;
   }
 
   get url(): string | undefined {
@@ -49,8 +53,8 @@ export class InputImage implements Readonly<Parts> {
   }
 
   with(parts: Partial<Parts>): InputImage {
-    const { data, field, name, type, width, height, form } = this;
-    return new InputImage({ data, field, name, type, width, height, form, ...parts });
+    const { data, field, name, type, width, height, form, mayBePrivate } = this;
+    return new InputImage({ data, field, name, type, width, height, form, mayBePrivate, ...parts });
   }
 
   /** What a log, a change or a message shows of it. */
