@@ -60,7 +60,8 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       if (generated) await answer(ctx, gateway, read.entry, { generated, spool, log });
       else {
         state.late = state.mayCost = true;
-        late = finishLate(ctx, gateway, { work, save, spool, log });
+        const made = ({ result, changes }: Generated) => count(result.pictures.length, changes, read.entry, state, gateway);
+        late = finishLate(ctx, gateway, { work, save, made, spool, log });
         throw new GatewayError(
           "upstream_timeout",
           `the picture is not ready yet and is still being made; GET /v1/requests/${state.id} gives it once it is there`,

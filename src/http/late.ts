@@ -33,6 +33,8 @@ interface Late {
   save: Save;
   /** Holds what the request holds, until it is over. */
   spool: Pick<SpoolScope, "take">;
+  /** Told of what was made. */
+  made: (generated: Generated) => void;
   log: Logger;
 }
 
@@ -43,21 +45,24 @@ const largestKept = 4 * 1024 * 1024;
  * Keep what comes of a request that is answered now. Never rejects. Its pictures are stored; those that the provider gave as URLs, which may
  * not live long, are fetched for it.
  */
-export async function finishLate(ctx: Context, gateway: Gateway, { work, save, spool, log }: Late): Promise<void> {
-  const { id, client, model = "", signal } = ctx.state as RequestState;
+export async function finishLate(ctx: Context, gateway: Gateway, { work, save, made, spool, log }: Late): Promise<void> {
+  const state = ctx.state as RequestState;
+  const { id, client, model = "", signal } = state;
+  const ended = () => ({ model, channel: state.channel, attempts: state.attempts });
   const { late } = gateway.routing;
   const answer: LateAnswer = { id, client: client?.name ?? "", model, createdAt: Math.floor(Date.now() / 1000), status: "in_progress" };
   late.put(answer);
   try {
     const generated = await work;
+    made(generated);
     const kept: Picture[] = [];
     for (const picture of generated.result.pictures) kept.push(await stored(picture, generated, { gateway, save, spool, signal }));
     late.put({ ...answer, status: "completed", result: await bodyOf(generated, kept) });
-    log.info({ model }, "the answer came after its request had been answered with a 504; it is kept");
+    log.info(ended(), "the answer came after its request had been answered with a 504; it is kept");
   } catch (error) {
     const known = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error });
     late.put({ ...answer, status: "failed", ...known.toJSON() });
-    log.error({ err: error }, "a request failed after it had been answered with a 504");
+    log.error({ ...ended(), err: error }, "a request failed after it had been answered with a 504");
   }
 }
 

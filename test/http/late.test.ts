@@ -62,6 +62,10 @@ describe("a request that takes longer than a client waits", () => {
     expect(picture?.url).to.match(/^http:\/\/127\.0\.0\.1:\d+\/images\//);
     expect(Buffer.from(await (await fetch(String(picture?.url))).arrayBuffer()).equals(png)).to.equal(true);
     expect(waiting.length).to.equal(1);
+    // The operator counts it among the others, and is told who made it.
+    const { values } = await house.gateway.metrics.pictures.get();
+    expect(values.map(({ labels, value }) => [labels.channel, labels.model, value])).to.deep.equal([["acme", "demo", 1]]);
+    expect(house.log.find(({ msg }) => /came after/.test(String(msg)))).to.include({ channel: "acme", attempts: "acme ok" });
   });
 
   it("has its small picture in the answer itself where it cannot be stored", async () => {
