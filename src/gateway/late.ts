@@ -27,25 +27,32 @@ export interface LateAnswers {
 /** Answers that are kept at most; the oldest is forgotten first. */
 const mostAnswers = 10_000;
 
+/** Characters of all answers' bodies together; most are short, but they may hold a provider's words, or pictures that could not be stored. */
+const mostText = 64 * 1024 * 1024;
+
 /** Seconds after which nothing is kept: by then a stored picture is gone too, unless the operator keeps pictures longer than a day. */
 const longestLife = 86_400;
 
 export function createLateAnswers(state: Pick<SharedState, "share" | "onShared">, now: () => number = Date.now): LateAnswers {
-  const answers = new Map<string, LateAnswer>();
+  const answers = new Map<string, { answer: LateAnswer; length: number }>();
+  let text = 0;
   const isOver = ({ createdAt }: LateAnswer) => now() / 1000 - createdAt > longestLife;
 
   function keep(answer: LateAnswer): void {
-    answers.set(answer.id, answer);
+    const { length } = JSON.stringify([answer.result, answer.error]);
+    text += length - (answers.get(answer.id)?.length ?? 0);
+    answers.set(answer.id, { answer, length });
     for (const [id, other] of answers) {
-      if (answers.size <= mostAnswers && !isOver(other)) break;
+      if (answers.size <= mostAnswers && text <= mostText && !isOver(other.answer)) break;
       answers.delete(id);
+      text -= other.length;
     }
   }
 
   state.onShared("late", (answer) => keep(answer as LateAnswer));
   return {
     find: (id, client) => {
-      const answer = answers.get(id);
+      const answer = answers.get(id)?.answer;
       return answer?.client === client && !isOver(answer) ? answer : undefined;
     },
     put: (answer) => {

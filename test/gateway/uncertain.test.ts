@@ -74,6 +74,26 @@ describe("what one process remembers", () => {
     expect(await outcomes.find({ client: "a", within: 1000 }, fingerprint)).to.equal(undefined);
   });
 
+  it("is no more text of late answers than there is room for, and the oldest goes first", () => {
+    const late = createLateAnswers(createMemoryState());
+    const result = { words: "x".repeat(30 * 1024 * 1024) };
+    const put = (id: string, more: object) =>
+      late.put({ id, client: "a", model: "m", createdAt: Date.now() / 1000, status: "completed", ...more });
+    const kept = () => ["1", "2", "3", "4"].filter((id) => late.find(id, "a")).join("");
+    put("1", { result });
+    put("2", {});
+    put("3", { result });
+    expect(kept()).to.equal("123");
+    // What takes the place of another does not count twice.
+    put("3", { result });
+    expect(kept()).to.equal("123");
+    put("4", { result });
+    expect(kept()).to.equal("234");
+    // A single one that is too large is not kept.
+    put("4", { result: { words: [result, result, result] } });
+    expect(kept()).to.equal("");
+  });
+
   it("is an answer that came late, for a day", () => {
     let now = Date.now();
     const late = createLateAnswers(createMemoryState(), () => now);
