@@ -1,5 +1,5 @@
 // Judges, before an order, whether there is room for what will come back.
-import { full } from "../picture/spool.ts";
+import { full } from "../picture/keep.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** Bytes that one picture is taken to have before it is there; most have less. */

@@ -4,7 +4,8 @@ import { decodedBase64, guessHead, NotBase64, prefixOf, standardBase64 } from ".
 import { CutPicture, untilItsEnd } from "./cut.ts";
 import { LongText, type Sink } from "./lift.ts";
 import type { PictureData } from "./picture.ts";
-import { TooLarge, type KeptData, type SpoolScope } from "./spool.ts";
+import { TooLarge, type KeptData } from "./keep.ts";
+import type { SpoolScope } from "./spool.ts";
 import { sniff } from "./sniff.ts";
 
 type Arriving = Extract<PictureData, { kind: "stream" }>;

@@ -4,7 +4,7 @@ import { InputImage, type InputData } from "./input.ts";
 import { pixelWork } from "./pixels.ts";
 import { pngProblem, pngWork } from "./png-lies.ts";
 import { sniff } from "./sniff.ts";
-import { TooLarge } from "./spool.ts";
+import { TooLarge } from "./keep.ts";
 
 /** What one input image may have. */
 export interface ImageLimits {

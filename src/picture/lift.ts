@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { LocalData } from "./convert.ts";
 import { createGauge, type JsonBounds } from "./json-gauge.ts";
 import { gather } from "./pieces.ts";
-import type { KeptData } from "./spool.ts";
+import type { KeptData } from "./keep.ts";
 
 /** A long text of somebody's JSON, kept as bytes. Expressions hand it on; nothing reads it as a string. */
 export class LongText {

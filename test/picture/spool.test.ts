@@ -5,7 +5,8 @@ import { buffer } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import { expect } from "chai";
 import { base64Length, chunksOf, headOf } from "../../src/picture/convert.ts";
-import { createSpool, memoryShare, TooLarge, type KeptData, type Spool, type SpoolScope } from "../../src/picture/spool.ts";
+import { TooLarge, type KeptData } from "../../src/picture/keep.ts";
+import { createSpool, memoryShare, type Spool, type SpoolScope } from "../../src/picture/spool.ts";
 
 const kilobyte = 1024;
 const bytes = Buffer.alloc(1000 * kilobyte, "a picture, or what is taken for one");
