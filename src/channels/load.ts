@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import type { CallSpec } from "../dialect/call.ts";
 import type { CallContext } from "../dialect/context.ts";
 import type { RuleSpec } from "../dialect/failure.ts";
-import { wait as realWait } from "../dialect/operation.ts";
+import { wait as realWait } from "../dialect/duration.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";

@@ -44,7 +44,10 @@ export function compileOperations({ channel, schema, report, readDocument, whole
         return undefined;
       }
     };
-    operations.set(name, compileOperation(spec, (channel.errors ?? []) as RuleSpec[], [name], names, tell, read));
+    operations.set(
+      name,
+      compileOperation({ spec, rules: (channel.errors ?? []) as RuleSpec[], path: [name], names, report: tell, readDocument: read }),
+    );
   }
   return operations;
 }

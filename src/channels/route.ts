@@ -1,7 +1,8 @@
 import type { CallContext } from "../dialect/context.ts";
 import { milliseconds } from "../dialect/duration.ts";
-import type { Operation, Prepared } from "../dialect/operation.ts";
+import type { Operation } from "../dialect/operation.ts";
 import type { RehearsedPoll } from "../dialect/rehearse.ts";
+import type { Prepared } from "../dialect/submission.ts";
 import { judgeUnused } from "../dialect/unused.ts";
 import { messageOf } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";

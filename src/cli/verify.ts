@@ -1,6 +1,6 @@
 import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
-import { wait } from "../dialect/operation.ts";
+import { wait } from "../dialect/duration.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "./colours.ts";

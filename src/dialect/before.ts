@@ -1,11 +1,18 @@
-import { type Variables } from "../expression/cel.ts";
+// Makes the calls before a submission, such as uploads.
+import { ProviderFailure } from "../errors.ts";
+import type { Variables } from "../expression/cel.ts";
 import { itemNames } from "../expression/directives.ts";
 import type { Path } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { compileCondition } from "../expression/text.ts";
-import { compileCall, type CallSpec } from "./call.ts";
+import { compileCall, type CallSpec, type Render } from "./call.ts";
+import { variablesOf, type CallContext } from "./context.ts";
+import type { Rule } from "./failure.ts";
+import { accept } from "./judge.ts";
+import { callAndRead } from "./make-call.ts";
+import { withoutPrivate } from "./secrets.ts";
 
-/** A call before the submission: made if `when` holds, and once for each of a list, with a list of bodies. */
+/** A call before the submission: made if `when` holds, and once for each item of a list, with a list of bodies. */
 export interface BeforeSpec extends CallSpec {
   when?: string;
   each?: string;
@@ -13,8 +20,17 @@ export interface BeforeSpec extends CallSpec {
 
 type CallOptions = Parameters<typeof compileCall>[2] & { uses: Set<string> };
 
-/** A call before the submission, and the scopes that it is made in: none, one, or one for each of a list. */
-export function compileBefore(name: string, spec: BeforeSpec, path: Path, options: CallOptions) {
+/** A compiled call before the submission. */
+export interface Before {
+  name: string;
+  call: Render;
+  /** The scopes that it is made in: none, one, or one for each item of a list. */
+  scopes: (variables: Variables) => Variables[];
+  /** It is made for each item of a list. */
+  each: boolean;
+}
+
+export function compileBefore(name: string, spec: BeforeSpec, path: Path, options: CallOptions): Before {
   const { when, each, ...rest } = spec;
   const applies = when === undefined ? undefined : compileCondition(when, [...path, "when"], options);
   const list = each === undefined ? undefined : compileTemplate(each, [...path, "each"], options);
@@ -28,4 +44,32 @@ export function compileBefore(name: string, spec: BeforeSpec, path: Path, option
     return Array.isArray(items) ? items.map((item: unknown, index) => ({ before, item, index: BigInt(index) })) : [];
   };
   return { name, call, scopes, each: list !== undefined };
+}
+
+/** Make the calls in order. Resolves with the bodies of their answers by name; throws `ProviderFailure`. */
+export async function callBefore(calls: readonly Before[], rules: readonly Rule[], context: CallContext): Promise<Record<string, unknown>> {
+  const bodies: Record<string, unknown> = {};
+  try {
+    for (const { name, call, scopes, each } of calls) {
+      const answers: unknown[] = [];
+      const scope = { ...variablesOf(context), before: bodies };
+      for (const more of scopes(scope)) {
+        const { request } = await call(context, more);
+        // An upload may be answered with nothing or with XML, so the answer need not be JSON.
+        answers.push(accept(await callAndRead(request, context), { rules, scope }).body);
+      }
+      if (each) bodies[name] = answers;
+      else if (answers.length > 0) [bodies[name]] = answers;
+    }
+    return bodies;
+  } catch (error) {
+    throw withoutPrivate(error instanceof ProviderFailure ? nothingMade(error) : error, context);
+  }
+}
+
+/** A failure before the submission ordered nothing. A mistake of the client would be a mistake on every other channel too. */
+function nothingMade(failure: ProviderFailure): ProviderFailure {
+  const { kind, details } = failure;
+  const notAccepted = details.then === undefined ? kind !== "invalid_request" && kind !== "refused" : details.notAccepted;
+  return new ProviderFailure(kind, failure.message, { ...details, notAccepted });
 }

@@ -1,5 +1,18 @@
+// Reads the durations of channel files, and waits for real time.
+import { setTimeout } from "node:timers/promises";
+
 /** Milliseconds of `500ms`, `90s`, `10m`, `1h`, which the grammar has checked. */
 export function milliseconds(duration: string): number {
   const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   return parseInt(duration, 10) * units[duration.replace(/^\d+/, "") as keyof typeof units];
+}
+
+/** Wait for so many milliseconds of real time. Rejects with the signal's reason when it aborts. */
+export async function wait(time: number, signal: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(time, undefined, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 // Says what a provider's failure means: its class, and whether something may have been made.
 import { ProviderFailure, type FailureClass, type Then } from "../errors.ts";
-import { isPlainObject, type Variables } from "../expression/cel.ts";
+import type { Variables } from "../expression/cel.ts";
 import type { Path, Template, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { secondsOf, textIn, type Usual } from "./usual.ts";
@@ -152,26 +152,3 @@ const plainSentences: Record<FailureClass, string> = {
   timeout: "the provider did not finish in time",
   bad_response: "the provider's answer was not understood",
 };
-
-/**
- * Many relays put an error into an answer of 200, or into an event of a stream: as `error`, as `success: false`, as an event's type, or as a code
- * and a message beside empty data.
- */
-export function saysError(body: unknown): boolean {
-  if (!isPlainObject(body) || (Array.isArray(body.data) && body.data.length > 0)) return false;
-  const isFailedEvent = typeof body.type === "string" && /^(?:.+\.)?(?:error|failed)$/.test(body.type);
-  const isEmpty = "data" in body && (body.data === null || body.data === "");
-  const isCode = isEmpty && typeof body.message === "string" && saysFailure(body.code);
-  return Boolean(body.error) || body.success === false || isFailedEvent || isCode;
-}
-
-/** Codes of success are 0, 200 and words. */
-function saysFailure(code: unknown): boolean {
-  const said = textIn(code);
-  return said !== undefined && !/^(?:0|200|ok|success)$/i.test(said);
-}
-
-/** A 200 has no status of its own to judge by: unless its code says more, the provider failed. */
-export function failedInside(usual: ProviderFailure): ProviderFailure {
-  return usual.kind === "bad_response" ? new ProviderFailure("failed", usual.message, usual.details) : usual;
-}

@@ -10,7 +10,8 @@ import type { OutgoingRequest } from "../net/send.ts";
 import { compileCall, type CallSpec } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { callAndRead } from "./make-call.ts";
-import { answerCondition, failureOf, saidBy, usualFailure, type Rule } from "./failure.ts";
+import { answerCondition, failureOf, saidBy, type Rule } from "./failure.ts";
+import { judge } from "./judge.ts";
 import { hiddenFrom, hide } from "./secrets.ts";
 import { usualOf } from "./usual.ts";
 
@@ -152,13 +153,12 @@ async function ask(
     if (error instanceof ProviderFailure) return error;
     throw error;
   }
-  const variables = { ...scope, ...answer };
-  const usual = usualOf(answer);
-  const failure = rules.find((candidate) => candidate.matches(variables))?.failure(variables, usual);
-  const final = failure && (failure.details.then === "fail" || (answer.status < 400 && !passes(failure)));
-  if (final) throw failure;
-  if (answer.status < 400) return failure ?? answer;
-  return tells(answer) ? answer : (failure ?? usualFailure(usual));
+  // The state, and not an error beside it, says what has become of a task; so does any answer below 400.
+  const { by, failure } = judge(answer, { rules, scope }) ?? {};
+  const isRule = by === "rule" && failure !== undefined;
+  if (isRule && (failure.details.then === "fail" || (answer.status < 400 && !passes(failure)))) throw failure;
+  const isAnswer = answer.status < 400 ? !isRule : tells(answer);
+  return isAnswer ? answer : (failure ?? answer);
 }
 
 function stateTable(spec: PollSpec, path: Path, report: Report): Map<string, (typeof outcomes)[number]> {

@@ -3,7 +3,7 @@ import { isPlainObject } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
 import type { Path, TemplateOptions } from "../expression/rendering.ts";
 import type { OutgoingRequest } from "../net/send.ts";
-import type { compileBefore } from "./before.ts";
+import type { Before } from "./before.ts";
 import { compileCall, methods } from "./call.ts";
 import { variablesOf, type CallContext } from "./context.ts";
 import { waits, type PollSpec } from "./poll.ts";
@@ -25,7 +25,7 @@ interface Parts {
   spec: { before?: object; poll?: PollSpec };
   path: Path;
   names: Names;
-  before: readonly ReturnType<typeof compileBefore>[];
+  before: readonly Before[];
   readDocument?: TemplateOptions["readDocument"];
 }
 

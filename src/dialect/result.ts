@@ -51,12 +51,15 @@ export interface ResultOptions {
   isEvent?: boolean;
 }
 
-/** Compile one form of `result`, and the condition that it is the one meant. */
-export function compileResult(
-  spec: ResultSpec,
-  path: Path,
-  { names, report, uses, isEvent = false }: ResultOptions,
-): { applies: (variables: Variables) => boolean; extract: Extract } {
+/** One form of `result`, compiled. */
+export interface Form {
+  /** This form describes the answer. */
+  applies: (variables: Variables) => boolean;
+  extract: Extract;
+}
+
+/** Compile one form of `result`. Mistakes go to `report`. */
+export function compileResult(spec: ResultSpec, path: Path, { names, report, uses, isEvent = false }: ResultOptions): Form {
   const whole = (name: string) =>
     spec[name] === undefined
       ? undefined

@@ -41,7 +41,7 @@ export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "baseUrl"
 /** The failure without secrets, addresses and prompts: what may be shown to a client. Its `reason` and `location` are for the log. */
 export function withoutSecrets({ kind, message, details }: ProviderFailure, hidden: Hidden): ProviderFailure {
   const shown = (text: string | undefined) => text && shorten(hide(text, hidden));
-  const logged = (text: string) => shorten(withoutPrivate(text, hidden));
+  const logged = (text: string) => shorten(withoutPrivateText(text, hidden));
   return new ProviderFailure(kind, shorten(hide(message, hidden)), {
     ...details,
     param: shown(details.param),
@@ -52,13 +52,27 @@ export function withoutSecrets({ kind, message, details }: ProviderFailure, hidd
   });
 }
 
+/** The same error, for everyone to see: a provider's failure loses its secrets, addresses and prompts. */
+export function withoutPrivate(error: unknown, context: CallContext): unknown {
+  return error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(context)) : error;
+}
+
+/** A result for everyone to see: as `masked`, and with errors that hide secrets, addresses and prompts. */
+export function maskedResult(said: Result, context: CallContext): Result {
+  const result = masked(said, context);
+  if (result.errors.length === 0) return result;
+  const hidden = hiddenFrom(context);
+  const errors = result.errors.map((error) => ({ ...error, message: hide(error.message, hidden), code: hide(error.code, hidden) }));
+  return { ...result, errors };
+}
+
 /** A provider's text without the secrets, addresses, prompts, pictures, and what looks like somebody's key or token. */
 export function hide(text: string, hidden: Hidden): string {
-  return maskedText(withoutPrivate(text, hidden).replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)"), hidden.hosts);
+  return maskedText(withoutPrivateText(text, hidden).replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)"), hidden.hosts);
 }
 
 /** The same with addresses. */
-function withoutPrivate(text: string, { secrets, prompts }: Hidden): string {
+function withoutPrivateText(text: string, { secrets, prompts }: Hidden): string {
   return maskedText(prompts.reduce(withoutPrompt, text), secrets)
     .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***")
     .replace(/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, "***")

@@ -16,6 +16,7 @@ errors:
 const own = `${channel.replace("https://api.example.com", "${env.ACME_URL}").replace(/keys:.*\n/, "")}verify: { get: /hello }\n`;
 
 const keys = { GOOD_KEY: "good-key-1", BAD_KEY: "bad-key-22", EMPTY_KEY: "empty-key-333" };
+const refusedKey = "refused-key-4444";
 
 describe("pictor verify", () => {
   const asked: string[] = [];
@@ -23,6 +24,7 @@ describe("pictor verify", () => {
     const key = request.headers.authorization?.replace("Bearer ", "") ?? "";
     asked.push(`${request.method} ${request.url} ${key}`);
     response.writeHead(key === keys.BAD_KEY ? 401 : 200, { "content-type": "application/json" });
+    if (key === refusedKey) return void response.end(JSON.stringify({ success: false, message: "no such token" }));
     response.end(
       JSON.stringify(key === keys.BAD_KEY ? { error: `${key} is unknown` } : { credits: key === keys.EMPTY_KEY ? 0 : 9, of: key }),
     );
@@ -61,6 +63,10 @@ own key 1: ok
     expect(await run("acme", { GOOD_KEY: keys.GOOD_KEY })).to.deep.equal({ code: 0, out: "acme key 1: ok\n", err: "" });
     const { code, out } = await run("own", {}, true);
     expect([code, JSON.parse(out)]).to.deep.equal([0, { verdicts: [{ channel: "own", verdict: "ok" }] }]);
+  });
+
+  it("does not take an error inside a 200 for a key that works", async () => {
+    expect((await run("acme", { GOOD_KEY: refusedKey })).out).to.equal("acme key 1: failed: no such token\n");
   });
 
   it("tells why a channel that is named cannot be tried", async () => {

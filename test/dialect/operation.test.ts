@@ -2,7 +2,8 @@ import { expect } from "chai";
 import pino from "pino";
 import { usualFailure } from "../../src/dialect/failure.ts";
 import { usualOf } from "../../src/dialect/usual.ts";
-import { compileOperation, wait, type OperationSpec } from "../../src/dialect/operation.ts";
+import { compileOperation, type OperationSpec } from "../../src/dialect/operation.ts";
+import { wait } from "../../src/dialect/duration.ts";
 import type { CallContext } from "../../src/dialect/context.ts";
 import { compileResult } from "../../src/dialect/result.ts";
 import { GatewayError, messageOf } from "../../src/errors.ts";
@@ -13,13 +14,13 @@ const origin = "https://shop.example";
 
 function compile(request: OperationSpec["request"], fields: object = {}) {
   const problems: string[] = [];
-  const operation = compileOperation(
-    { request, result: { images: "${body.data}", url: "${image.url}" } },
-    [],
-    ["generate"],
-    channelNames(undefined, ["v"]),
-    (path, message) => problems.push(`${path.join(".")}: ${message}`),
-  );
+  const operation = compileOperation({
+    spec: { request, result: { images: "${body.data}", url: "${image.url}" } },
+    rules: [],
+    path: ["generate"],
+    names: channelNames(undefined, ["v"]),
+    report: (path, message) => problems.push(`${path.join(".")}: ${message}`),
+  });
   const context: CallContext = {
     ctx: {
       request: { model: "m", prompt: "p", n: 1, ...fields },

@@ -1,0 +1,45 @@
+// Makes further calls about something that was ordered: fetches its result once more, or cancels it.
+import { messageOf, ProviderFailure } from "../errors.ts";
+import type { Variables } from "../expression/cel.ts";
+import type { Answer } from "./answer.ts";
+import type { Render } from "./call.ts";
+import type { CallContext } from "./context.ts";
+import { callAndRead } from "./make-call.ts";
+import { usualOf } from "./usual.ts";
+
+/** Tries of a further call. */
+const tries = 3;
+
+/** Statuses below 500 that pass by themselves. */
+const passing = new Set([408, 425, 429]);
+
+/** The longest pause between tries that a provider may ask for, in seconds. */
+const longestPause = 30;
+
+/** Milliseconds to tell a provider that its task is not wanted any more. */
+const cancelTime = 10_000;
+
+/** Make a further call about something that may have to be paid for: three tries, with growing pauses. Throws `ProviderFailure`. */
+export async function again(render: Render, context: CallContext, variables: Variables): Promise<Answer> {
+  const { request } = await render(context, variables);
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await callAndRead(request, context).catch((error: unknown) => {
+      if (error instanceof ProviderFailure && attempt < tries) return undefined;
+      throw error;
+    });
+    if (answer && (attempt === tries || !(answer.status >= 500 || passing.has(answer.status)))) return answer;
+    const seconds = (answer && usualOf(answer).retryAfter) ?? attempt;
+    await context.wait(1000 * Math.min(seconds, longestPause), context.ctx.signal);
+  }
+}
+
+/** Cancel the provider's task. The client has gone, so a failure is only logged. */
+export async function stop(cancel: Render, context: CallContext, variables: Variables): Promise<void> {
+  try {
+    const { request } = await cancel(context, variables);
+    // The context's own signal has aborted already.
+    await callAndRead(request, { ...context, ctx: { ...context.ctx, signal: AbortSignal.timeout(cancelTime) } });
+  } catch (error) {
+    context.ctx.log.warn({ reason: messageOf(error) }, "the provider could not be told to cancel");
+  }
+}

@@ -1,0 +1,199 @@
+// Sends a submission and follows it to its pictures: an answer, a stream of events, or a task that is polled.
+import { ProviderFailure, withoutProof } from "../errors.ts";
+import { isPlainObject, type Variables } from "../expression/cel.ts";
+import type { Names, Place } from "../expression/names.ts";
+import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
+import type { Events } from "../plugin/compose.ts";
+import type { Result } from "../plugin/context.ts";
+import { again, stop } from "./after.ts";
+import { open, readAnswer, type Answer, type Early, type Opened } from "./answer.ts";
+import { compileCall, type CallSpec, type Render, type Rendered } from "./call.ts";
+import { variablesOf, type CallContext } from "./context.ts";
+import { answerCondition, type Rule } from "./failure.ts";
+import { accept } from "./judge.ts";
+import { call } from "./make-call.ts";
+import { compilePoll, type Poll, type PollSpec } from "./poll.ts";
+import { compileResult, isPlain, type Form, type ResultSpec } from "./result.ts";
+import { masked, maskedResult, withoutPrivate } from "./secrets.ts";
+import { compileStream, usualStream, type ReadStream, type StreamSpec } from "./stream.ts";
+
+export interface SubmissionSpec {
+  success?: string;
+  poll?: PollSpec;
+  cancel?: CallSpec;
+  result: ResultSpec | ResultSpec[];
+  /** How a client's wish for a stream is passed on, where the provider has streams. */
+  stream?: StreamSpec;
+}
+
+/** A rendered submission. */
+export interface Prepared extends Rendered {
+  /** The bodies of the answers to the calls before it. */
+  before: Record<string, unknown>;
+  /** Fields of the unified request that some call uses; `undefined` where one takes the whole request. */
+  fields: ReadonlySet<string> | undefined;
+  /** It asks the provider for a stream. */
+  streamed: boolean;
+}
+
+interface Options {
+  rules: readonly Rule[];
+  /** The members of a body that decide whether an answer is a failure. */
+  decisive: readonly string[];
+  names: Record<Place, Names>;
+  report: Report;
+  readDocument?: TemplateOptions["readDocument"];
+  /** Collects the fields that the calls after a submission read. */
+  uses: Set<string>;
+}
+
+/** What follows a submission, compiled. */
+interface Parts {
+  rules: readonly Rule[];
+  succeeded?: (variables: Variables) => boolean;
+  poll?: Poll;
+  cancel?: Render;
+  forms: readonly (Form & { from?: Render })[];
+  readStream: ReadStream;
+  /** The members of a body that must be there before its first picture may be passed on; absent where the whole answer must be. */
+  decisive?: readonly string[];
+}
+
+/** A submission under way. */
+interface Order {
+  parts: Parts;
+  prepared: Prepared;
+  context: CallContext;
+  /** The values that templates and rules read beside an answer. */
+  scope: Variables;
+}
+
+/** Compile what becomes of a submission. What it gives sends one and resolves with its pictures, or throws `ProviderFailure`. */
+export function compileSubmission(
+  spec: SubmissionSpec,
+  path: Path,
+  { rules, decisive, ...options }: Options,
+): (prepared: Prepared, context: CallContext) => Promise<Result> {
+  const { names, report, readDocument, uses } = options;
+  const ofAnswer = { report, readDocument, names: names.answer };
+  const parts: Parts = {
+    rules,
+    succeeded:
+      spec.success === undefined ? undefined : answerCondition(spec.success, [...path, "success"], { names: names.answer, report }),
+    poll: spec.poll && compilePoll(spec.poll, rules, [...path, "poll"], { ...ofAnswer, uses }),
+    cancel: spec.cancel && compileCall(spec.cancel, [...path, "cancel"], ofAnswer),
+    forms: compileForms(spec.result, [...path, "result"], options),
+    readStream: compileStream(spec.stream ?? usualStream, [...path, "stream"], { ...options, uses: new Set() }),
+    decisive: !spec.poll && spec.success === undefined && isPlain(spec.result) ? decisive : undefined,
+  };
+  return (prepared, context) => submit({ parts, prepared, context, scope: { ...variablesOf(context), before: prepared.before } });
+}
+
+function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Omit<Options, "rules" | "decisive">): Parts["forms"] {
+  const one = (form: ResultSpec, at: Path) => ({
+    ...compileResult(form, at, options),
+    from: form.from && compileCall(form.from, [...at, "from"], { ...options, names: options.names.answer }),
+  });
+  return Array.isArray(spec) ? spec.map((form, index) => one(form, [...path, index])) : [one(spec, path)];
+}
+
+/** Send a submission. Resolves with its pictures, or with one that is still arriving; then `rest` is the whole result. */
+function submit(order: Order): Promise<Result> {
+  const { parts, context } = order;
+  return new Promise((resolve, reject) => {
+    const early: Early = (answer) => {
+      const result = begun(answer, order);
+      if (result) resolve({ ...masked(result, context), rest: whole });
+      return result !== undefined;
+    };
+    const whole = read(order, parts.decisive && context.ctx.early ? early : undefined).then(
+      (result) => maskedResult(result, context),
+      (error: unknown) => {
+        throw withoutPrivate(error, context);
+      },
+    );
+    whole.then(resolve, reject);
+  });
+}
+
+async function read(order: Order, early?: Early): Promise<Result> {
+  const { prepared, context } = order;
+  const opened = await open(await call(prepared.request, context, context.events?.accepted), context);
+  return opened.isEvents && opened.status < 300 ? readEvents(opened, order) : finish(await readAnswer(opened, context, early), order);
+}
+
+function readEvents(opened: Opened, order: Order): Promise<Result> {
+  const { parts, prepared, context, scope } = order;
+  const show: Events["show"] = prepared.streamed ? context.events?.show : undefined;
+  const showMasked: typeof show = ({ picture, facts, ...shown }) => {
+    const hidden = masked({ pictures: [picture], facts }, context);
+    return show?.({ ...shown, picture: hidden.pictures[0] ?? picture, facts: hidden.facts }) ?? Promise.resolve();
+  };
+  return parts.readStream(opened, {
+    context,
+    show: show && showMasked,
+    scope,
+    judge: (event) => void accept(event, { rules: parts.rules, scope }),
+    isWhole: (answer) => hasPictures(answer, order),
+    read: (answer) => finish(answer, order),
+  });
+}
+
+/** An event that is a whole answer, as without a stream. */
+function hasPictures(answer: Answer, { parts, scope }: Order): boolean {
+  try {
+    const variables = submissionScope(answer, scope);
+    const form = parts.forms.find(({ applies }) => applies(variables));
+    return form !== undefined && form.extract(variables, answer).pictures.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Judge the answer to a submission, and follow it to the pictures. */
+async function finish(submission: Answer, order: Order): Promise<Result> {
+  const { rules, succeeded } = order.parts;
+  accept(submission, { rules, scope: order.scope, needsJson: true, succeeded });
+  try {
+    return await follow(submission, order);
+  } catch (error) {
+    // The submission was accepted: a later failure is no proof that nothing was made, whatever its class, and no other channel is asked.
+    throw error instanceof ProviderFailure ? withoutProof(error) : error;
+  }
+}
+
+async function follow(submission: Answer, { parts, context, scope }: Order): Promise<Result> {
+  const { rules, poll, cancel, forms } = parts;
+  const { signal } = context.ctx;
+  const variables = submissionScope(submission, scope);
+  const tellProvider = cancel && (() => void stop(cancel, context, variables));
+  if (tellProvider) signal.addEventListener("abort", tellProvider, { once: true });
+  try {
+    const last = poll ? await poll(submission, context, variables) : submission;
+    const form = forms.find(({ applies }) => applies({ ...variables, ...last }));
+    if (!form) throw new ProviderFailure("bad_response", "the provider's answer has a shape that the channel does not list");
+    const answer = form.from ? accept(await again(form.from, context, { ...variables, ...last }), { rules, scope, needsJson: true }) : last;
+    return form.extract({ ...variables, ...answer }, answer);
+  } finally {
+    if (tellProvider) signal.removeEventListener("abort", tellProvider);
+  }
+}
+
+/** The result of an answer that is still arriving, if the part that is here is good and has one picture. */
+function begun(answer: Answer, { parts, scope }: Order): Result | undefined {
+  try {
+    const body = isPlainObject(answer.body) ? answer.body : {};
+    if (!answer.picture && !parts.decisive?.every((field) => Object.hasOwn(body, field))) return undefined;
+    accept(answer, { rules: parts.rules, scope, needsJson: true });
+    const result = parts.forms[0]?.extract(submissionScope(answer, scope), answer);
+    const [only, ...others] = result?.pictures ?? [];
+    // A picture that is arriving must be read to its end, so it is not passed on where another was taken, such as the URL beside it.
+    return only?.data.kind === "stream" && others.length === 0 && result?.errors.length === 0 ? result : undefined;
+  } catch {
+    return undefined; // The whole answer will tell.
+  }
+}
+
+function submissionScope(submission: Answer, scope: Variables): Variables {
+  return { ...scope, submitted: submission.body, submission, ...submission };
+}
