@@ -4,6 +4,7 @@ import { GatewayError } from "../errors.ts";
 import { readParameters } from "../net/part-head.ts";
 import { arrivedBody } from "../net/send.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
+import { tooLarge } from "../picture/judge.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
 import type { SpoolScope } from "../picture/spool.ts";
@@ -90,18 +91,20 @@ function hasLong(value: unknown): boolean {
 
 async function lifted(
   chunks: AsyncIterable<Buffer>,
-  { body, text: limit }: BodyLimits,
+  { file, text: limit }: BodyLimits,
   spool: Pick<SpoolScope, "take">,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const keep = keepTexts(spool, signal, { limit: body });
+  const keep = keepTexts(spool, signal, { limit: file, words: limit });
   let left = limit;
   let images = 0;
   const sink: Sink = async (text, soFar) => {
     // Each is decoded and kept before anybody can tell which model is asked, and how many it takes.
     if ((images += 1) > mostParts)
       throw new GatewayError("invalid_value", `the body has more than ${mostParts} images`, { param: "images" });
-    const kept = (await keep(text, soFar)) as LongText;
+    const kept = (await keep(text, soFar).catch((error: unknown) => {
+      throw tooLarge(error, placeOf(soFar));
+    })) as LongText;
     // What is no picture is a text like others, as long as there is room for all of them.
     if (kept.text?.kind !== "bytes" || kept.text.bytes.length > left) return kept;
     left -= kept.text.bytes.length;
@@ -114,6 +117,21 @@ async function lifted(
     if (error instanceof TooLong) throw tooLong(limit, error);
     throw error instanceof SyntaxError ? new GatewayError("invalid_json", "the body is not valid JSON", { cause: error }) : error;
   }
+}
+
+/** The path of the text that is being read, as `images[0].image_url`; `soFar` gives the document with some value in its place. */
+function placeOf(soFar: (value: unknown) => unknown): string {
+  const here = {};
+  const find = (value: unknown, path: string): string | undefined => {
+    if (value === here) return path;
+    if (typeof value !== "object" || value === null) return undefined;
+    for (const [name, part] of Object.entries(value)) {
+      const found = find(part, Array.isArray(value) ? `${path}[${name}]` : path === "" ? name : `${path}.${name}`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  return find(soFar(here), "") ?? "image";
 }
 
 function object(value: unknown): Record<string, unknown> {
