@@ -1,6 +1,13 @@
 // What the first process and those that serve say to each other.
 import type { Handover } from "./handover.ts";
 
+/** A note on some topic that those that serve share, such as an outcome that may have been paid for. */
+export interface Note {
+  pictor: "note";
+  topic: string;
+  note: unknown;
+}
+
 /** From a process that serves to the first one. */
 export type FromWorker =
   /** It waits for `start`. */
@@ -11,6 +18,8 @@ export type FromWorker =
   /** Something was thrown in it that nothing caught: it ends once another serves. */
   | { pictor: "failing" }
   | { pictor: "cleared"; channel: string }
+  /** For all others that serve. */
+  | Note
   | { pictor: "metrics"; id: number };
 
 /** From the first process to one that serves. */
@@ -22,6 +31,7 @@ export type ToWorker =
   /** Another has taken its place. */
   | { pictor: "replaced" }
   | { pictor: "clear"; channel: string }
+  | Note
   | { pictor: "metrics are"; id: number; text: string };
 
 /** What is done about each kind of message. Others pass here too, such as those of the metrics. */

@@ -6,7 +6,7 @@ import type { Environment } from "../channels/settings.ts";
 import { createReloadable, type Reload } from "../gateway/reload.ts";
 import { createRedisState } from "../gateway/redis-state.ts";
 import { createRouting } from "../gateway/routing.ts";
-import { createMemoryState } from "../gateway/shared-state.ts";
+import { createMemoryState, type Siblings } from "../gateway/shared-state.ts";
 import { createApp } from "../http/app.ts";
 import { createLife } from "../http/life.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
@@ -47,6 +47,8 @@ export interface Peers {
   handover?: Handover;
   /** Is told what is in force, each time that it changes. */
   keep?: (handover: Handover) => void;
+  /** Shares notes with those that serve beside it, where no Redis does. */
+  siblings?: Siblings;
   /** Is told of a channel whose cool-downs the operator lifted here. */
   cleared?: (channel: string) => void;
 }
@@ -99,7 +101,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     };
     const everyChannel = (_: InForce, { good }: InForce) => [...good.keys()];
     const changed = (before: InForce, after: InForce) => changedChannels(before.files, after.files, settings) ?? [...after.good.keys()];
-    const state = settings.redis === undefined ? createMemoryState() : createRedisState(settings.redis, log);
+    const state = settings.redis === undefined ? createMemoryState({ siblings: peers.siblings }) : createRedisState(settings.redis, log);
     closing.push(() => state.close());
     const routing = createRouting({ state });
     const app = createApp({

@@ -72,6 +72,7 @@ export async function startWorkers(count: number, say: (line: string) => void): 
         isReplaced = true;
         another(true, () => tell(worker, { pictor: "replaced" }));
       },
+      note: (message) => toOthers(worker, message),
       cleared: ({ channel }) => toOthers(worker, { pictor: "clear", channel }),
       metrics: ({ id }) =>
         void metrics.clusterMetrics().then(

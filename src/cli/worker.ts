@@ -4,7 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Environment } from "../channels/settings.ts";
 import { lastCalls, type FromWorker, type Heard, type ToWorker } from "./messages.ts";
-import { serve, type Serving } from "./serve.ts";
+import { serve, type Peers, type Serving } from "./serve.ts";
+
+type Start = Extract<ToWorker, { pictor: "start" }>;
+type Receive = Parameters<NonNullable<Peers["siblings"]>["listen"]>[0];
 
 /** Milliseconds that a process in which something went wrong goes on accepting, at most, until another serves in its place. */
 const longestChange = 10_000;
@@ -33,58 +36,72 @@ export async function serveAlone(env: Environment, say: (line: string) => void):
 
 /** Serve under the first process, which says how. Rejects where it cannot start. */
 export async function serveAsWorker(env: Environment, say: (line: string) => void): Promise<void> {
-  // Installs what answers the first process's question for this one's metrics.
-  new AggregatorRegistry();
-  const asked = new Map<number, (text: string) => void>();
-  let questions = 0;
-  const metricsOfAll = (own: Registry) => {
-    AggregatorRegistry.setRegistries(own);
-    return () =>
-      new Promise<string>((resolve) => {
-        asked.set((questions += 1), resolve);
-        tell({ pictor: "metrics", id: questions });
-      });
-  };
-  let serves: (serving: Serving) => void = () => undefined;
-  const started = new Promise<Serving>((resolve) => (serves = resolve));
-  let replaced: () => void = () => undefined;
-  const isReplaced = new Promise<void>((resolve) => (replaced = resolve));
-  let begin: (how: Extract<ToWorker, { pictor: "start" }>) => void = () => undefined;
-  const told = new Promise<Extract<ToWorker, { pictor: "start" }>>((resolve) => (begin = resolve));
+  const started = later<Serving>();
+  const replaced = later<ToWorker>();
+  const start = later<Start>();
+  // Others send notes from the first moment on; they are received once there is something to keep them in.
+  const notes = later<Receive>();
+  const metrics = metricsFrom(send);
   let ending: Promise<void> | undefined;
   const end = (serving: Serving, patient: boolean) => (ending ??= leave(serving, patient));
-
-  // What is said before it serves is done when it does.
   const heard: Heard<ToWorker> = {
-    start: begin,
-    reload: () => started.then(({ reload }) => reload()),
-    close: ({ patient }) => started.then((serving) => end(serving, patient)),
-    replaced,
-    clear: ({ channel }) => started.then(({ clear }) => clear(channel)),
-    "metrics are": ({ id, text }) => {
-      asked.get(id)?.(text);
-      asked.delete(id);
-    },
+    start: start.resolve,
+    reload: () => started.promise.then(({ reload }) => reload()),
+    close: ({ patient }) => started.promise.then((serving) => end(serving, patient)),
+    replaced: replaced.resolve,
+    clear: ({ channel }) => started.promise.then(({ clear }) => clear(channel)),
+    note: (message) => notes.promise.then((receive) => receive(message)),
+    "metrics are": metrics.heard,
   };
   process.on("message", (message: ToWorker) => void heard[message.pictor]?.(message as never));
-  tell({ pictor: "begin" });
-  const { isFirst, port, handover } = await told;
+  send({ pictor: "begin" });
+  const { isFirst, port, handover } = await start.promise;
   const serving = await serve(port === undefined ? env : { ...env, PORT: String(port) }, isFirst ? say : () => undefined, {
-    metricsOfAll,
+    metricsOfAll: metrics.ofAll,
     handover,
-    keep: (kept) => tell({ pictor: "keep", handover: kept }),
-    cleared: (channel) => tell({ pictor: "cleared", channel }),
+    keep: (kept) => send({ pictor: "keep", handover: kept }),
+    siblings: { send: ({ topic, note }) => send({ pictor: "note", topic, note }), listen: notes.resolve },
+    cleared: (channel) => send({ pictor: "cleared", channel }),
   });
   guard(serving, async () => {
-    tell({ pictor: "failing" });
-    await Promise.race([isReplaced, delay(longestChange)]);
+    send({ pictor: "failing" });
+    await Promise.race([replaced.promise, delay(longestChange)]);
     await end(serving, false);
   });
   // A terminal's interrupt, and its end, go to all processes at once, and the first one tells the others.
   for (const name of ["SIGINT", "SIGHUP"] as const) process.on(name, () => undefined);
   process.once("SIGTERM", () => void end(serving, true));
-  tell({ pictor: "ready", port: Number(new URL(serving.url).port || 80) });
-  serves(serving);
+  send({ pictor: "ready", port: Number(new URL(serving.url).port || 80) });
+  started.resolve(serving);
+}
+
+/** Asks the first process for the metrics of all that serve. */
+function metricsFrom(ask: (question: FromWorker) => void) {
+  // Installs what answers the first process's question for this one's metrics.
+  new AggregatorRegistry();
+  const asked = new Map<number, (text: string) => void>();
+  let questions = 0;
+  return {
+    ofAll: (own: Registry) => {
+      AggregatorRegistry.setRegistries(own);
+      return () =>
+        new Promise<string>((resolve) => {
+          asked.set((questions += 1), resolve);
+          ask({ pictor: "metrics", id: questions });
+        });
+    },
+    heard: ({ id, text }: { id: number; text: string }) => {
+      asked.get(id)?.(text);
+      asked.delete(id);
+    },
+  };
+}
+
+/** A promise, and the function that resolves it. */
+function later<T>() {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((done) => (resolve = done));
+  return { promise, resolve };
 }
 
 async function leave(serving: Serving, patient: boolean): Promise<void> {
@@ -94,7 +111,7 @@ async function leave(serving: Serving, patient: boolean): Promise<void> {
   setTimeout(() => process.exit(), lastCalls).unref();
 }
 
-function tell(message: FromWorker): void {
+function send(message: FromWorker): void {
   // A first process that is gone takes this one with it.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
