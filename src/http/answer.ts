@@ -33,7 +33,7 @@ function complete(result: Result, changes: Change[]): Piece[] {
   return [...pieces, rest === "{}" ? "]}" : `],${rest.slice(1)}`];
 }
 
-/** One picture that is still on its way: what the provider says behind it is told behind it. */
+/** A picture that is still arriving: facts that the provider sends after it follow it. */
 function arriving(result: Result, rest: Promise<Result>, changes: Change[]): Piece[] {
   const pictures = result.pictures.flatMap(({ data }) => (data.kind === "url" ? [] : [data]));
   const tail = async () => {

@@ -17,7 +17,7 @@ import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
 import { measureChannels, measureStore, metricsPage, ready } from "./status.ts";
 
-/** Where clients look for the interface: most below /v1, some beside it, and some below /openai. */
+/** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
 
 /** The gateway's HTTP interface. */

@@ -12,7 +12,7 @@ const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$
 export function authenticate(gateway: Gateway) {
   return async function authenticate(ctx: Context, next: Next): Promise<void> {
     if (/^\/admin\//i.test(ctx.path)) requireOperator(ctx, gateway);
-    // What is open is only read; orders for pictures have paths of the same form.
+    // Open paths are only read; orders for pictures have paths of the same form.
     else if (ctx.method === "POST" || !open.test(ctx.path)) {
       const key = keyIn(ctx.req.headers);
       const client = key === undefined ? undefined : gateway.keys.find(key);

@@ -16,7 +16,7 @@ import { shapeProblem } from "./shape.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** What of a request may be how large, and how long it may keep silent. */
+/** Limits of a request in size and silence. */
 export interface BodyLimits extends FormLimits {
   /** Bytes of the whole body. */
   body: number;
@@ -54,7 +54,7 @@ export async function readClientBody(
   const told = isForm ? readParameters(type)?.parameters.get("boundary") : undefined;
   if (told) return formWith(told, bytesOf(request, limits, about));
 
-  // What the socket brought together with the head is parsed before this goes on.
+  // Data that arrived together with the head is parsed before this continues.
   await Promise.resolve();
   const arrived = encodingOf(request) === "identity" && arrivedBody(request, Math.min(sniffBytes, limits.text, limits.body));
   const chunks = arrived ? nothingMore() : bytesOf(request, limits, about);
@@ -83,7 +83,7 @@ async function* nothingMore(): AsyncGenerator<Buffer> {
   // All of the body is in its beginning.
 }
 
-/** Where long texts are not images they are only too long. */
+/** Long texts that are not images are errors. */
 function hasLong(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return value instanceof LongText || Object.values(value).some(hasLong);
@@ -105,7 +105,7 @@ async function lifted(
     const kept = (await keep(text, soFar).catch((error: unknown) => {
       throw tooLarge(error, placeOf(soFar));
     })) as LongText;
-    // What is no picture is a text like others, as long as there is room for all of them.
+    // A long text that is no picture is an ordinary text, as long as there is room.
     if (kept.text?.kind !== "bytes" || kept.text.bytes.length > left) return kept;
     left -= kept.text.bytes.length;
     return decoded(kept.text.bytes);

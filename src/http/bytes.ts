@@ -5,7 +5,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { GatewayError, type ErrorCode } from "../errors.ts";
 import { takeTurns } from "../net/take-turns.ts";
 
-/** What an error about the arriving bytes is told as: the part that is being read changes while they arrive. */
+/** The code and part for an error about arriving bytes; the part changes while they arrive. */
 export interface About {
   code: ErrorCode;
   part?: string;
@@ -44,7 +44,7 @@ export async function* bytesOf(request: IncomingMessage, limits: { body: number;
   request.once("error", (error) => arriving.destroy(error));
   decoder?.on("error", (error) => arriving.destroy(error));
   const timer = setTimeout(() => {
-    // What has come and was not read yet is no silence of the client's.
+    // Bytes that wait for us are no silence of the client.
     if (arriving.readableLength > 0) timer.refresh();
     else arriving.destroy(new Stalled(about, limits.idle));
   }, limits.idle);

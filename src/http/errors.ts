@@ -14,7 +14,7 @@ export function errors(gateway: Gateway) {
       const { signal, id, events } = state;
       const { headersSent, destroyed } = ctx.res;
       const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
-      // Nobody is there to be answered, or half an answer is out already: then only a broken connection tells that it is not whole.
+      // The client has gone, or half an answer is out: then only a broken connection shows that it is not whole.
       if ((signal.aborted && !cut) || destroyed || (headersSent && !events)) return void ctx.res.destroy();
       const thrown =
         cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));

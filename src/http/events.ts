@@ -10,7 +10,7 @@ import { putInto } from "./write.ts";
 
 /** An answer as server-sent events. Its head goes out with the first of them, or with the first sign of life. */
 export interface EventAnswer {
-  /** What the request tells while it runs. */
+  /** Events of the request while it runs. */
   events: Events;
   /** Send what was not shown yet, and with the last picture what is said of the whole. Resolves with how many pictures there were. */
   finish(generated: Generated): Promise<number>;
@@ -23,7 +23,7 @@ export interface EventAnswer {
 interface Options {
   /** How the events' names begin. */
   kind: "image_generation" | "image_edit";
-  /** What the client asked for, which stands where the provider says nothing. */
+  /** The client's request, for facts that the provider does not state. */
   request: Pick<UnifiedRequest, "n" | "size" | "quality" | "background" | "output_format">;
   /** Milliseconds between two signs of life while a provider works. */
   heartbeat: number;
@@ -85,7 +85,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
       return inTurn(eventOf(`${kind}.partial_image`, { ...factsOf(shown, request), partial_image_index }, shown));
     made += 1;
     if (made < request.n) return completed(shown);
-    // What is said of the whole goes with the last picture, so the one that may be the last waits for it.
+    // Facts of the whole answer go with the last picture, so the picture that may be the last waits for them.
     const before = held;
     held = shown;
     if (before) await completed(before);
@@ -107,7 +107,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
       const final = rest.pop();
       held = undefined;
       for (const shown of rest) await completed(shown);
-      // What was known before the head went out stands in the headers.
+      // Facts known before the head went out stand in the headers.
       const { channel, attempts } = state;
       const tail = {
         usage: facts.usage,
@@ -120,7 +120,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
     release: async () => {
       const last = held;
       held = undefined;
-      // One that still arrives breaks off with its request.
+      // A picture that still arrives breaks off with its request.
       if (last && last.picture.data.kind !== "stream") await completed(last);
     },
     fail: async (error) => {
@@ -137,7 +137,7 @@ function eventOf(type: string, fields: object, shown?: Shown): Piece[] {
 }
 
 /**
- * What OpenAI's events say of a picture: the provider's words, else what is seen, else what was asked for, as the changes that are told have
+ * The facts of an OpenAI event: the provider's words, else the measured ones, else the request's, as the reported changes have
  * left it.
  */
 function factsOf({ picture: { width, height, mediaType }, facts, call, changes = [] }: Shown, request: Options["request"]): object {

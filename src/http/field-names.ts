@@ -5,7 +5,7 @@ type Node = string | Branch;
 
 interface Branch {
   items: Map<string, Node>;
-  /** Whether its items have no names. */
+  /** True where its items have no names. */
   isList: boolean;
 }
 

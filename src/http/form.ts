@@ -36,7 +36,7 @@ interface Around {
   limits: FormLimits;
   spool: Pick<SpoolScope, "take">;
   signal: AbortSignal;
-  /** Whether parts that are called attachments are the form's all the same. */
+  /** Accepts parts that are called attachments. */
   attachments: boolean;
   /** Told which part is being read. */
   about: About;
@@ -112,7 +112,7 @@ const enough = 1024;
 /** Texts that say where an image is, or hold it. */
 const textual = /^\s*(?:https?:\/\/|data:|[[{"])/i;
 
-/** What a part gives as an image: a file, told by its bytes, or a text that JSON could have too. Nothing for an empty one. */
+/** The image of a part: a file, judged by its bytes, or a text as in JSON. Nothing for an empty part. */
 async function readImage(part: Part, field: string, { limits, spool, signal }: Around): Promise<unknown> {
   const beginning = await readHead(part.content, enough);
   // A browser sends a file that nobody chose.

@@ -16,10 +16,10 @@ import type { InputLimits } from "./request.ts";
 export interface Gateway {
   /** The table in force; taken once at a request's start. */
   table(): Table;
-  /** What requests know of each other; one for the process, whatever the table. */
+  /** State shared by requests; one for the process, whatever the table. */
   routing: Routing;
   keys: ClientKeys;
-  /** Whether the process is about to end. */
+  /** The life of the process. */
   life?: Life;
   /** How the operator's files stand; all is well when absent. */
   config?: () => ConfigState;
@@ -34,9 +34,9 @@ export interface Gateway {
   metrics: Metrics;
   /** The page of metrics of all processes, where there are several. */
   metricsOfAll?: () => Promise<string>;
-  /** What clients may send. */
+  /** Limits for clients. */
   inputLimits?: InputLimits;
-  /** Where stored pictures' URLs begin; the request's own host when absent. */
+  /** The beginning of stored pictures' URLs; the request's own host when absent. */
   publicUrl?: string;
   /** Believe `X-Forwarded-*`. */
   trustProxy?: boolean;
@@ -54,7 +54,7 @@ export interface ConfigState {
   broken: readonly { channel: string; serves: boolean }[];
 }
 
-/** What is known of a request once it is parsed, for the log, the metrics and the headers. */
+/** State of a request, for the log, the metrics and the headers. */
 export interface RequestState {
   id: string;
   /** Aborts when the client hangs up before it has its answer, or, with a `GatewayError`, when the process ends. */

@@ -62,7 +62,7 @@ export interface ImagePlace {
   member: string | undefined;
 }
 
-/** Where the image belongs that a form's part of this name holds; undefined for every other part. */
+/** The place of an image in a form's part of this name; undefined for every other part. */
 export function imagePlaceOf(name: string): ImagePlace | undefined {
   const [, field = "", index, member] = /^([a-z_]+)(?:\[(\d{0,4})\])?(?:\[(image_url|url|b64_json|file_id)\])?$/.exec(name) ?? [];
   if (!imageFields.has(field)) return undefined;

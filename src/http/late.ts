@@ -16,7 +16,7 @@ import type { Gateway, RequestState } from "./gateway.ts";
 /** A timer set to more milliseconds would ring at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** What some work gives, or nothing where it is not done within so many milliseconds. */
+/** The result of some work, or nothing where it takes longer than so many milliseconds. */
 export function inTime<T>(work: Promise<T>, milliseconds: number | undefined): Promise<T | undefined> {
   if (milliseconds === undefined) return work;
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 
-/** Whether the process is about to end, and the requests that are under way until it does. */
+/** The process's end, and the requests that are under way until then. */
 export interface Life {
   readonly ending: boolean;
   /** From now on the process says that it is not ready. */

@@ -53,7 +53,7 @@ export function answerMalformed(server: Server): void {
     else refuse(socket);
   });
   server.on("connect", (_, socket: Duplex) => {
-    // Nobody else listens to a connection that was handed over.
+    // A connection that was handed over has no other listener.
     socket.on("error", () => socket.destroy());
     answer(socket, "CONNECT");
   });

@@ -46,7 +46,7 @@ function documentCounter(): (chunk: Buffer) => number {
   };
 }
 
-/** Whether the character after this part of a text is escaped; `before` says so of its first one. */
+/** True where the character after this part of a text is escaped; `before` says so of its first one. */
 function endsEscaping(chunk: Buffer, from: number, to: number, before: boolean): boolean {
   let slashes = 0;
   while (to - 1 - slashes >= from && chunk[to - 1 - slashes] === backslash) slashes += 1;

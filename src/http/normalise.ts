@@ -58,7 +58,7 @@ function isAutoThere({ enum: known }: ModelSchema): boolean {
 /** Words for people to read, which are not touched. */
 const prose = new Set(["prompt", "negative_prompt"]);
 
-/** What a form's text says, where the schema wants something else than a text. What does not fit is left for the schema to refuse. */
+/** Reads a form's text as the type that the schema wants. A text that does not fit is left for the schema to refuse. */
 function spoken(value: unknown, name: string, schema: ModelSchema): unknown {
   if (Array.isArray(value)) return value.map((item) => spoken(item, name, (schema.items ?? {}) as ModelSchema));
   if (typeof value === "object" && value !== null) {

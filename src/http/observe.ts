@@ -10,7 +10,7 @@ const hungUp = new Error("the client hung up");
 /** Milliseconds that a request has to answer with the error that ends it. */
 const lastWords = 2000;
 
-/** One log line and one count a request, whatever became of it. */
+/** Writes a log line and counts each request, however it ended. */
 export function observe(gateway: Gateway) {
   return async function observe(ctx: Context, next: Next): Promise<void> {
     const began = performance.now();
@@ -46,7 +46,7 @@ export function observe(gateway: Gateway) {
   };
 }
 
-/** What only the request's end knows. */
+/** Facts known only at the request's end. */
 interface Ended {
   path: string;
   seconds: number;

@@ -1,4 +1,4 @@
-// What the interface's answers and forms look like, as JSON Schemas.
+// JSON Schemas of the interface's answers and forms.
 import { errorStatus } from "../errors.ts";
 
 export type Json = Record<string, unknown>;

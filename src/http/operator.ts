@@ -1,4 +1,4 @@
-// What only the operator may ask for, with PICTOR_ADMIN_KEY.
+// Requests of the operator, with PICTOR_ADMIN_KEY.
 import { timingSafeEqual } from "node:crypto";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
@@ -6,7 +6,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import { hashOf, keyIn } from "./client-keys.ts";
 import type { Gateway } from "./gateway.ts";
 
-/** Whether the request carries the operator's key. Takes the same time for every key. */
+/** True for a request with the operator's key. Takes the same time for every key. */
 export function isOperator(ctx: Context, { adminKey }: Gateway): boolean {
   const key = keyIn(ctx.req.headers);
   return adminKey !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(adminKey));

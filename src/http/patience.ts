@@ -1,7 +1,7 @@
 // Reads what OpenAI's clients say of their own patience: how long they wait for an answer, and that they ask once more.
 import type { IncomingHttpHeaders } from "node:http";
 
-/** Whether the client says that it sends the request once more, because it had no answer or one that it did not like. */
+/** True where the client says that it repeats the request, because it had no answer or an error. */
 export function isRetry(headers: IncomingHttpHeaders): boolean {
   return Number(headers["x-stainless-retry-count"]) > 0;
 }

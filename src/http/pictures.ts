@@ -36,7 +36,7 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
   });
 }
 
-/** Where a stored picture's URL begins for this client. HTTP/1.0 has no host header: then it is the address that was dialled. */
+/** The beginning of a stored picture's URL for this client. HTTP/1.0 has no host header: then it is the dialled address. */
 export function originOf(ctx: Context, { publicUrl }: Gateway): string {
   if (publicUrl !== undefined) return publicUrl;
   if (ctx.host !== "") return `${ctx.protocol}://${ctx.host}`;

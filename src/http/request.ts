@@ -10,7 +10,7 @@ import { imageFieldsOf } from "./image-fields.ts";
 import { readImages } from "./input-images.ts";
 import { modelOf, unify, type Unified } from "./normalise.ts";
 
-/** What clients may send, in bytes, pixels and milliseconds of silence. */
+/** Limits for clients, in bytes, pixels and milliseconds of silence. */
 export interface InputLimits extends ImageLimits, BodyLimits {}
 
 /** A prompt and a style object need little room; 16 images of 10 MB pass, as files or as base64. */
@@ -24,7 +24,7 @@ export const usualLimits: InputLimits = {
 };
 
 interface Around {
-  /** What the path asks for. */
+  /** The operation of the path. */
   operation: OperationName;
   /** The model that is meant where the body names none. */
   usualModel?: string;
@@ -38,7 +38,7 @@ interface Around {
 /** A request for pictures, read and judged. */
 export interface ReadRequest extends Unified {
   entry: ModelEntry;
-  /** Whether the client wants the answer as events. */
+  /** True where the client wants the answer as events. */
   streams: boolean;
   /** The same as another model takes it. Throws a 400 where it does not. */
   forModel: (entry: ModelEntry) => Unified;
@@ -46,7 +46,7 @@ export interface ReadRequest extends Unified {
 
 /**
  * Read a request for pictures: which model it is for, and what the model's schema makes of it. Its images are in the spool.
- * Where there are images, or the path is that of edits, it is an edit. Throws a 400, 413 or 415, and what `find` throws.
+ * A request with images, or to the path of edits, is an edit. Throws a 400, 413 or 415, and what `find` throws.
  */
 export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
   const { operation: path, find, limits, spool, signal } = around;
@@ -61,7 +61,7 @@ export async function readRequest(message: IncomingMessage, around: Around): Pro
 type Asked = Pick<ModelEntry, "id" | "schema" | "routes">;
 
 /**
- * What a body asks of a model, and of any other that takes as many images: its images are read, and the model's schema judges the rest.
+ * Reads the fields for a model, and for any other that takes as many images: images are read, and the model's schema judges the rest.
  * `path` is what the address asks for. Throws a 400 or 413.
  */
 export async function readFields(

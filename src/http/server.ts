@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { answerMalformed } from "./malformed.ts";
 import { watchAnswers } from "./slow-readers.ts";
 
-/** What a connection may take, times in milliseconds. */
+/** Limits of a connection, times in milliseconds. */
 export interface ServerLimits {
   /** From the connection to the end of a request's head. */
   headersTimeout?: number;
@@ -82,7 +82,7 @@ function watchBodies(server: Server, every: number): { idle: number } {
   const look = () => {
     for (const [request, seen] of arriving) {
       const { socket } = request;
-      // What waits in the buffer waits for us, not for the client.
+      // Data in the buffer waits for us, not for the client.
       const isOurs = request.readableLength >= request.readableHighWaterMark;
       if (request.complete) arriving.delete(request);
       else if (socket.bytesRead !== seen.bytes || isOurs) Object.assign(seen, { bytes: socket.bytesRead, since: performance.now() });

@@ -5,7 +5,7 @@ import { isPlainObject } from "../expression/cel.ts";
 const deepest = 64;
 const mostValues = 10_000;
 
-/** What is wrong with the shape of a value, as the end of a sentence; undefined where nothing is. */
+/** Says what is wrong with the shape of a value, as the end of a sentence; undefined for a valid one. */
 export function shapeProblem(value: object): string | undefined {
   let level: object[] = [value];
   let count = 0;
@@ -16,7 +16,7 @@ export function shapeProblem(value: object): string | undefined {
       for (const inner of Object.values(item) as unknown[]) {
         count += 1;
         if (count > mostValues) return `has more than ${mostValues} values`;
-        // What is neither is a picture's bytes, however many they are.
+        // Anything else is a picture's bytes, however many.
         if (Array.isArray(inner) || isPlainObject(inner)) below.push(inner);
       }
     }

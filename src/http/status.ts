@@ -20,7 +20,7 @@ export async function ready(ctx: Context, gateway: Gateway): Promise<void> {
   ctx.set("cache-control", "no-store");
   ctx.body = {
     status,
-    // What could not be loaded does not stop what is there from serving.
+    // Files that could not be loaded do not stop the others from serving.
     config: reload?.ok === false ? "degraded" : "ok",
     ...(reload?.since && { since: reload.since }),
     ...(isOwn && reload && { reload }),

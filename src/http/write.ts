@@ -6,7 +6,7 @@ export type Put = (chunk: string | Buffer) => Promise<void> | undefined;
 
 /**
  * Writes to an answer no faster than its client reads. Waiting rejects with the signal's reason once it aborts, or with the answer's error.
- * One listener serves all waits of an answer: one for each wait cost more than all the rest of writing a large picture.
+ * A single listener serves all waits of an answer: a listener for each wait costs more than the rest of writing a large picture.
  */
 export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
   let waiting: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
@@ -15,7 +15,7 @@ export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
   signal.addEventListener("abort", () => waiting?.reject(signal.reason), { once: true });
   const put: Put = (chunk) => {
     if (typeof chunk !== "string" && chunk.length > largest) return inPieces(chunk, put);
-    // One that is closed takes nothing either, and its signal has aborted, or is about to.
+    // A closed answer takes nothing either, and its signal has aborted, or is about to.
     if (answer.write(chunk)) return undefined;
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();

@@ -13,7 +13,7 @@ type Arriving = Extract<PictureData, { kind: "stream" }>;
 /** Takes a picture that is still arriving, with what the document is so far; false when it must be whole first. */
 export type Taker = (data: Arriving, soFar: (value: unknown) => unknown) => boolean;
 
-/** What is kept of a document's long texts, where its writer is not trusted with more. */
+/** Limits for a document's long texts, where its writer is not trusted. */
 export interface Keeping {
   /** Bytes of one text. */
   limit: number;
@@ -21,13 +21,13 @@ export interface Keeping {
   words?: number;
   /** How many texts; those behind them are not kept. All when omitted. */
   most?: number;
-  /** Whether a picture must have its own end. */
+  /** Requires pictures to be complete. */
   whole?: boolean;
   taker?: Taker;
 }
 
 /**
- * What becomes of a document's long texts: a picture's base64 is decoded as it arrives, any other text is kept as it is, both by the
+ * Stores a document's long texts: a picture's base64 is decoded as it arrives, any other text is kept as it is, both by the
  * spool. The first picture is offered to `taker`, who may read it from the wire.
  */
 export function keepTexts(spool: Pick<SpoolScope, "take">, signal: AbortSignal, keeping: Keeping): Sink {

@@ -37,7 +37,7 @@ export function decodeBase64(text: Buffer): Buffer {
   return bytes;
 }
 
-/** What is not base64 was to be read as such. */
+/** Thrown for a text that was to be read as base64 and is not. */
 export class NotBase64 extends Error {
   constructor() {
     super("not base64");
@@ -74,7 +74,7 @@ export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerat
   if (missing > 0) yield ascii("=".repeat(missing));
 }
 
-/** What only other spellings have, or the end. Each is searched for natively, in a third of the time that decoding takes. */
+/** Characters of other spellings, or of the end. Each is searched for natively, in a third of the time that decoding takes. */
 const others = Array.from("-_= \n\r\t", (sign) => sign.charCodeAt(0));
 
 /** The bytes of what `standardBase64` gives, however it is cut. Throws `NotBase64` where a wrong character has come. */
@@ -95,7 +95,7 @@ export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGene
 }
 
 /**
- * What the beginning of a text would be in bytes if it were base64, with or without the prefix of a data URI: as many as `sniff` needs to
+ * Decodes the beginning of a text as base64, with or without the prefix of a data URI: as many bytes as `sniff` needs to
  * tell all it can. Most pictures say their size at once, and decoding all that is here is a fifth of a small picture's garbage.
  */
 export function guessHead(text: Buffer): Buffer {
@@ -116,7 +116,7 @@ export function prefixOf(text: Buffer): string {
 
 const scratch = Buffer.allocUnsafeSlow((slice / 4) * 3);
 
-/** Whether a piece has nothing but base64's own characters: Node's decoder skips what it does not know, and then gives fewer bytes. */
+/** True for a piece of nothing but base64's own characters: Node's decoder skips unknown ones, and then gives fewer bytes. */
 function isClean(piece: Buffer): boolean {
   if (piece.includes("-") || piece.includes("_")) return false;
   const whole = piece.length - (piece.length % 4);

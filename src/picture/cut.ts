@@ -82,7 +82,7 @@ function createWatch(spelling: Spelling): Watch {
 }
 
 interface Format {
-  /** Where the next window begins, from one that begins at byte `at`; undefined where no other is needed. */
+  /** The beginning of the next window, after the one that begins at byte `at`; undefined where none is needed. */
   next(window: Buffer, at: number): number | undefined;
   isCut(size: number, tail: Buffer): boolean;
 }

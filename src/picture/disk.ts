@@ -63,7 +63,7 @@ export function createWriter(handle: FileHandle): Writer {
 
 /** How the disk below a folder is. */
 export interface DiskState {
-  /** Whether a small file could be written just now. */
+  /** True where a small file could be written just now. */
   writable: boolean;
   /** Bytes that are free for this process; 0 where that cannot be told. */
   freeBytes: number;

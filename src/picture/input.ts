@@ -9,7 +9,7 @@ export type InputForm = "file" | "base64" | "data_uri" | "integers";
 
 interface Parts {
   data: InputData;
-  /** What the client called it: `image`, `image[2]`, `mask`. An error about it names this. */
+  /** The client's name for it: `image`, `image[2]`, `mask`. Errors use it. */
   field: string;
   /** The file name. */
   name: string;
@@ -57,7 +57,7 @@ export class InputImage implements Readonly<Parts> {
     return new InputImage({ data, field, name, type, width, height, form, mayBePrivate, ...parts });
   }
 
-  /** What a log, a change or a message shows of it. */
+  /** A short form for logs, changes and messages. */
   toString(): string {
     if (this.data.kind === "url") return this.data.url.slice(0, 200);
     return `(image of ${sizeOf(this.data)} bytes${this.type === undefined ? "" : `, ${this.type}`})`;

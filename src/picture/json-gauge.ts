@@ -1,5 +1,5 @@
 // Counts what JSON holds while it arrives: a small text can stand for millions of values, and nobody wants them parsed.
-/** What JSON may hold at most. `text` is in bytes, without the long texts that are lifted out of it. */
+/** Limits of a JSON text. `text` is in bytes, without the long texts that are lifted out of it. */
 export interface JsonBounds {
   text: number;
   values: number;
@@ -19,7 +19,7 @@ export interface JsonGauge {
   between(bytes: Buffer, start: number, end: number): void;
   /** Told of so many bytes that are kept. Throws `TooMuchJson`. */
   kept(length: number): void;
-  /** What closes the lists and objects that are open. */
+  /** Closes the lists and objects that are open. */
   closing(): string;
 }
 

@@ -6,7 +6,7 @@ import { pngProblem, pngWork } from "./png-lies.ts";
 import { sniff } from "./sniff.ts";
 import { TooLarge } from "./keep.ts";
 
-/** What one input image may have. */
+/** Limits of an input image. */
 export interface ImageLimits {
   bytes: number;
   pixels: number;
@@ -57,7 +57,7 @@ export function judgeMask(mask: InputImage, first: InputImage): void {
     });
 }
 
-/** What a client is told of an image that was too large to be taken; any other error as it is. */
+/** The client's error for an image that was too large; any other error as it is. */
 export function tooLarge(error: unknown, field: string): unknown {
   return error instanceof TooLarge
     ? new GatewayError("request_too_large", `${field} is ${error.message}`, { param: field, cause: error })

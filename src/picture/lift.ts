@@ -12,7 +12,7 @@ export class LongText {
   readonly text: KeptData | undefined;
   /** Set where it is a picture whose end is missing, which is not kept. */
   readonly cut: boolean;
-  /** What stood before a picture's base64: the beginning of a data URI, or nothing. */
+  /** The text before a picture's base64: the beginning of a data URI, or nothing. */
   readonly prefix: string;
 
   constructor({ picture, text, cut = false, prefix = "" }: { picture?: LocalData; text?: KeptData; cut?: boolean; prefix?: string }) {
@@ -22,7 +22,7 @@ export class LongText {
     this.prefix = prefix;
   }
 
-  /** What a log or a message shows of it. */
+  /** A short form for logs and messages. */
   toString(): string {
     return this.picture ? "(a picture)" : "(a long text)";
   }
@@ -38,7 +38,7 @@ export const liftFrom = 64 * 1024;
 export type Text = AsyncIterableIterator<Buffer>;
 
 /**
- * What becomes of a long text; the result stands in its place. `text` yields its bytes as they arrive, without JSON's escapes; the
+ * Handles a long text; the result stands in its place. `text` yields its bytes as they arrive, without JSON's escapes; the
  * first piece holds its beginning. `soFar` gives the document as if it ended with this text, with the given value in its place.
  */
 export type Sink = (text: Text, soFar: (value: unknown) => unknown) => Promise<unknown>;
@@ -102,7 +102,7 @@ export async function liftJson(
   /** Hand a long text to the sink. What the sink does not read is read away. */
   async function lift(held: readonly Buffer[], slashes: number): Promise<void> {
     const pieces = restOfText(held, slashes);
-    // Whoever stops reading the text does not end the pieces: it cannot say so.
+    // A reader of the text that stops early does not end the pieces.
     const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
     const soFar = (value: unknown) => {
       const beginning = decode(Buffer.concat(small));

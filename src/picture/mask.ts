@@ -4,7 +4,7 @@ import { chunksOf } from "./convert.ts";
 import type { InputImage } from "./input.ts";
 import { loadSharp, untrusted } from "./pixels.ts";
 
-/** What marks the pixels that may change: transparency, as clients say it, or one of two colours. */
+/** The mark of pixels that may change: transparency, as clients say it, or one of two colours. */
 export type Polarity = "alpha" | "white" | "black";
 
 /**

@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 
 /**
- * One image value. `data` says where its bytes are now; nothing is copied before a step asks for another form.
+ * An image value. `data` says where its bytes are now; nothing is copied before a step asks for another form.
  * Base64 is kept as the ASCII bytes it arrived as, never as a string, so that it need not pass through the JSON heap.
  */
 export interface Picture {
   data: PictureData;
-  /** What the provider said it is, until `inspect` or a conversion looked at the bytes. */
+  /** The provider's claim, until `inspect` or a conversion looked at the bytes. */
   mediaType?: string;
   width?: number;
   height?: number;
@@ -24,6 +24,6 @@ export type PictureData =
   | { kind: "file"; path: string; size: number; head: Buffer }
   /**
    * Raw image bytes, arriving. `head` holds the first of them, already checked to be an image; `stream` yields the rest.
-   * One that arrives as base64 may be read as that instead: `ascii` yields the whole of it.
+   * A picture that arrives as base64 may be read as that instead: `ascii` yields the whole of it.
    */
   | { kind: "stream"; head: Buffer; stream: Readable; size?: number; ascii?: AsyncIterable<Buffer> };

@@ -38,7 +38,7 @@ export async function loadSharp() {
   return sharp;
 }
 
-/** What is told where a picture's bytes turn out not to be one. */
+/** The failure for bytes that turn out not to be a picture. */
 export function notDecoded(cause?: unknown): ProviderFailure {
   return new ProviderFailure("bad_response", "the picture that came back is broken: it cannot be decoded", { cause });
 }

@@ -17,7 +17,7 @@ export const passes = [
 ] as const;
 
 /**
- * What is wrong with a PNG, as the end of a sentence: whether it holds as many pixels as its header says, and is whole. The pixels are
+ * Says what is wrong with a PNG, as the end of a sentence: it must hold as many pixels as its header says, and be whole. The pixels are
  * unpacked and counted as they go by, and never kept; no more of them than the header promises.
  */
 export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string | undefined> {

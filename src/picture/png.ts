@@ -5,7 +5,7 @@ export function solidPng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  // One bit a pixel, greyscale.
+  // A bit a pixel, greyscale.
   header[8] = 1;
   const rows = Buffer.alloc((1 + Math.ceil(width / 8)) * height);
   return Buffer.concat([
@@ -16,7 +16,7 @@ export function solidPng(width: number, height: number): Buffer {
   ]);
 }
 
-/** One chunk of a PNG, with its length and checksum. */
+/** A chunk of a PNG, with its length and checksum. */
 export function pngChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
   const framed = Buffer.alloc(body.length + 8);

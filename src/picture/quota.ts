@@ -18,7 +18,7 @@ const looks = 20;
  * removes the pictures that no link names.
  */
 export function createQuota(links: string, most: number, sweep: () => Promise<unknown>): Quota {
-  // What is there at the start is not known before the first look.
+  // The usage at the start is unknown before the first scan.
   let unseen = Infinity;
   let looking: Promise<void> = Promise.resolve();
 

@@ -1,4 +1,4 @@
-/** What a picture's first bytes say of it. Sizes are in pixels, as stored (an orientation tag is not applied). */
+/** Facts in a picture's first bytes. Sizes are in pixels, as stored (an orientation tag is not applied). */
 export interface Sniffed {
   mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif";
   width?: number;

@@ -24,7 +24,7 @@ export interface PictureStore {
    * quota is smaller than the picture.
    */
   save(chunks: AsyncIterable<Buffer>, life?: number): Promise<StoredPicture>;
-  /** Whatever the id, this neither throws nor leaves the folder; undefined after the picture's life. */
+  /** For any id this neither throws nor leaves the folder; undefined after the picture's life. */
   find(id: string): Promise<StoredPicture | undefined>;
   /** Removes what has expired or was left behind; resolves with the number of files removed. */
   sweep(): Promise<number>;
@@ -83,7 +83,7 @@ export async function openStore(options: { folder: string; life: number; most?: 
     const source = { failed: false };
     try {
       const handle = await open(pictureFile, "wx", 0o600).catch(async () => {
-        // Somebody may have cleared the folder, and a new one is as good.
+        // The folder may have been cleared, and a new one is as good.
         await makeFolders();
         return open(pictureFile, "wx", 0o600);
       });

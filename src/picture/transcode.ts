@@ -25,12 +25,12 @@ export interface Encoding {
 
 export interface Transcoded {
   data: LocalData;
-  /** Whether anything had to be done; the bytes are those that were given otherwise. */
+  /** True where anything was converted; otherwise the bytes are the given ones. */
   converted: boolean;
   mediaType: string;
   width?: number;
   height?: number;
-  /** What was lost on the way: transparency; content credentials (C2PA), which are signed for the very bytes that were there. */
+  /** Losses of the conversion: transparency; content credentials (C2PA), which are signed for the original bytes. */
   lost: { transparency?: boolean; credentials?: boolean };
 }
 
@@ -51,7 +51,7 @@ export async function transcode(
   const own = encodings.find((name) => `image/${name}` === seen.mediaType);
   const format = to.format ?? own;
   const asWanted = format === own && !(to.anew && format !== "png");
-  // Nobody asked for anything else than a gif, which holds no metadata.
+  // The only request was for a gif, which holds no metadata.
   if (!format || (asWanted && to.metadata === "keep")) return { ...seen, data, converted: false, lost: {} };
 
   const sharp = await loadSharp();
@@ -88,7 +88,7 @@ export async function transcode(
   return pixelWork.take(told.width * told.height * frames, signal, work, { ordered: true });
 }
 
-/** Whether the bytes stand somewhere in the picture. */
+/** True where the bytes occur in the picture. */
 async function holds(data: LocalData, bytes: Buffer): Promise<boolean> {
   let carry: Buffer = Buffer.alloc(0);
   for await (const chunk of chunksOf(data)) {
