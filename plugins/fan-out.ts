@@ -1,3 +1,4 @@
+// Makes several calls for several pictures.
 import { ProviderFailure, withoutProof } from "../src/errors.ts";
 import type { Result } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";

@@ -1,3 +1,4 @@
+// Hands input images to the provider in the form that it wants.
 import { GatewayError, ProviderFailure } from "../src/errors.ts";
 import { chunksOf, sizeOf } from "../src/picture/convert.ts";
 import type { InputImage } from "../src/picture/input.ts";

@@ -1,3 +1,4 @@
+// Reads type and size of what came back, and reports a mismatch.
 import { ProviderFailure } from "../src/errors.ts";
 import { headOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";

@@ -1,3 +1,4 @@
+// Converts pictures into the file format that was asked for.
 import { GatewayError, ProviderFailure } from "../src/errors.ts";
 import { chunksOf, headOf } from "../src/picture/convert.ts";
 import { pixelWork } from "../src/picture/pixels.ts";

@@ -1,3 +1,4 @@
+// Keeps, drops, renames or refuses fields of a request that is sent as it is.
 import { GatewayError } from "../src/errors.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
 

@@ -1,3 +1,4 @@
+// Puts the prompt into a text of the operator's.
 import { GatewayError } from "../src/errors.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";

@@ -1,3 +1,4 @@
+// Stores pictures and answers with the gateway's own URLs.
 import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";

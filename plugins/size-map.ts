@@ -1,3 +1,4 @@
+// Turns labels, ratios and tiers into sizes that the provider takes.
 import { GatewayError } from "../src/errors.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { fits, labelOf, nearestSize, toPixels, type Offer } from "../src/size/fit.ts";

@@ -1,3 +1,4 @@
+// The errors for clients, for providers' failures and for operators.
 import { relative } from "node:path";
 
 /** What a client may be told: code -> HTTP status. docs/errors.md is written from it. */

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// The command line.
 import cluster from "node:cluster";
 import { Command, Option } from "commander";
 import { fieldsOf } from "./cli/fields.ts";

@@ -1,3 +1,4 @@
+// Words what is wrong with an operator's file.
 import type { ErrorObject } from "ajv";
 import type { Path } from "../expression/rendering.ts";
 import { didYouMean } from "../schema/suggest.ts";

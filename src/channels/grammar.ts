@@ -1,3 +1,4 @@
+// Declares the keys of a channel file as JSON Schema.
 import { failureClasses, thens } from "../errors.ts";
 import { methods } from "../dialect/call.ts";
 import { facts } from "../dialect/result.ts";

@@ -1,3 +1,4 @@
+// Reads a channel's limits and cool-down.
 import { milliseconds } from "../dialect/duration.ts";
 
 /** How long something is left alone that fails: after so many failures in a row, `first` milliseconds, doubled each time up to `max`. */

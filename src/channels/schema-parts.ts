@@ -1,3 +1,4 @@
+// Builds the pieces of JSON Schema that the grammar repeats.
 /** A piece of JSON Schema. */
 export type Schema = Record<string, unknown>;
 

@@ -1,3 +1,4 @@
+// Compiles the schemas of the folder `models`.
 import { GatewayError, messageOf } from "../errors.ts";
 import { createModelCompiler, type SchemaError, type CompiledModel, type ModelSchema } from "../schema/models.ts";
 import { stepsOf } from "./complaint.ts";

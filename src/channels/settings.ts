@@ -1,3 +1,4 @@
+// Resolves a channel's address, keys and variables.
 import { methods } from "../dialect/call.ts";
 import { messageOf } from "../errors.ts";
 import { isPlainObject, missing } from "../expression/cel.ts";

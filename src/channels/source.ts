@@ -1,3 +1,4 @@
+// Parses a YAML or JSON file and keeps the place of each value.
 import { isAlias, isMap, isScalar, isSeq, parseDocument, visit, type Document, type Node, type Range, type YAMLError } from "yaml";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";

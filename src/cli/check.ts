@@ -1,3 +1,4 @@
+// Runs `pictor check` and `pictor test`.
 import { readdir } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { loadChannels } from "../channels/load.ts";

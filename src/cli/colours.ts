@@ -1,3 +1,4 @@
+// Colours for terminals.
 import { isatty } from "node:tty";
 import pc from "picocolors";
 

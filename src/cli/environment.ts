@@ -1,3 +1,4 @@
+// Reads the process's settings from the environment.
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { trimmed } from "../channels/settings.ts";

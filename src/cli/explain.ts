@@ -1,3 +1,4 @@
+// Runs `pictor explain`.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { buffer } from "node:stream/consumers";

@@ -1,3 +1,4 @@
+// Reads a request's fields from a command line.
 /** The fields of a request as a command line gives them: `--size 1024x768 --n=2`. A value that is JSON keeps its type. */
 export function fieldsOf(words: readonly string[]): Record<string, unknown> {
   const fields: Record<string, unknown> = {};

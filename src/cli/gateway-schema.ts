@@ -1,3 +1,4 @@
+// Declares the keys of `gateway.yaml` as JSON Schema.
 import { duration } from "../channels/grammar.ts";
 
 const positive = { type: "integer", minimum: 1 };

@@ -1,3 +1,4 @@
+// Runs `pictor mock`.
 import { loadChannels } from "../channels/load.ts";
 import { prefixOf } from "../channels/settings.ts";
 import { loadPlugins } from "../plugin/load.ts";

@@ -1,3 +1,4 @@
+// Runs `pictor new channel`.
 import { readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { didYouMean } from "../schema/suggest.ts";

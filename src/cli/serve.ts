@@ -1,3 +1,4 @@
+// Starts the gateway in this process, and ends it.
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";

@@ -1,3 +1,4 @@
+// Notices changes of the operator's files.
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 

@@ -1,3 +1,4 @@
+// Reports or refuses the fields that no template of a channel uses.
 import { isDeepStrictEqual } from "node:util";
 import { GatewayError } from "../errors.ts";
 import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";

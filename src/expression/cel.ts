@@ -1,3 +1,4 @@
+// Compiles and evaluates CEL expressions.
 import { Environment, EvaluationError, Optional, ParseError, TypeError as CelTypeError, type ASTNode } from "@marcbachmann/cel-js";
 import { randomInt, randomUUID } from "node:crypto";
 import { RE2JS } from "re2js";

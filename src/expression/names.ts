@@ -1,3 +1,4 @@
+// Lists the names that expressions may read in each place.
 import { readFileSync } from "node:fs";
 import { solidPng } from "../picture/png.ts";
 

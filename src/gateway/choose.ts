@@ -1,3 +1,4 @@
+// Orders the candidates of a request by priority, weight and load.
 import type { Route } from "../channels/route.ts";
 import { candidatesOf, type Candidate } from "./candidate.ts";
 

@@ -1,3 +1,4 @@
+// A client, and what the operator allows it.
 /** Who calls, and what the operator lets them do. */
 export interface Client {
   name: string;

@@ -1,3 +1,4 @@
+// Signals that abort at a deadline.
 /** Milliseconds; a timer set to more would ring at once. */
 const longestTimer = 2 ** 31 - 1;
 

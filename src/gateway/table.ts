@@ -1,3 +1,4 @@
+// The models and routes in force.
 import type { Channel, Route } from "../channels/route.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import type { Sharing } from "./choose.ts";

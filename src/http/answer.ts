@@ -1,3 +1,4 @@
+// Writes the body of an answer, with pictures spliced into its JSON.
 import type { Generated } from "../gateway/generate.ts";
 import { readAhead } from "../picture/ahead.ts";
 import { base64Length, base64Of, type LocalData } from "../picture/convert.ts";

@@ -1,3 +1,4 @@
+// Puts the HTTP interface together: routes and middleware.
 import cors from "@koa/cors";
 import Router from "@koa/router";
 import Koa from "koa";

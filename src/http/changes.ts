@@ -1,3 +1,4 @@
+// Writes the header that lists the changes.
 import type { Change } from "../plugin/context.ts";
 
 const headerLimit = 1024;

@@ -1,3 +1,4 @@
+// Serves the readable documentation of the interface.
 import { createReadStream } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { RouterContext } from "@koa/router";

@@ -1,3 +1,4 @@
+// Writes an answer as server-sent events.
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import type { GatewayError } from "../errors.ts";

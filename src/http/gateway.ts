@@ -1,3 +1,4 @@
+// Names what the HTTP floor is given to serve with.
 import type { Logger } from "pino";
 import type { Client } from "../gateway/client.ts";
 import type { Reload } from "../gateway/reload.ts";

@@ -1,3 +1,4 @@
+// Serves generations and edits, from the request's body to the answer.
 import { finished } from "node:stream/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";

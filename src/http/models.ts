@@ -1,3 +1,4 @@
+// Serves the list of models and their schemas.
 import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";

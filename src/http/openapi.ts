@@ -1,3 +1,4 @@
+// Serves the description of the interface.
 import type { Context } from "koa";
 import { errorStatus } from "../errors.ts";
 import type { Table } from "../gateway/table.ts";

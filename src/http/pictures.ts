@@ -1,3 +1,4 @@
+// Serves stored pictures.
 import { basename, dirname } from "node:path";
 import type { AddressInfo } from "node:net";
 import type { RouterContext } from "@koa/router";

@@ -1,3 +1,4 @@
+// Listens, and bounds what a connection may take.
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

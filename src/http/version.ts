@@ -1,3 +1,4 @@
+// Reads the version of the package.
 import { readFileSync } from "node:fs";
 
 const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");

@@ -1,3 +1,4 @@
+// Writes request bodies from where their parts are, as often as attempts need.
 import { createHash, randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { GatewayError } from "../errors.ts";

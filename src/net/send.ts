@@ -1,3 +1,4 @@
+// Sends one HTTP request to a provider, and says whether it may have been accepted.
 import { on } from "node:events";
 import http from "node:http";
 import https from "node:https";

@@ -1,3 +1,4 @@
+// Lets other requests have their turn while a large body is read.
 import { setImmediate } from "node:timers/promises";
 
 /** Bytes that a body may bring before others have their turn. */

@@ -1,3 +1,4 @@
+// Hands on a picture that is still arriving.
 import { Readable } from "node:stream";
 import { ProviderFailure } from "../errors.ts";
 import { decodedBase64, guessHead, NotBase64, prefixOf, standardBase64 } from "./base64.ts";

@@ -1,3 +1,4 @@
+// Decodes and encodes base64 in slices.
 import { sniff, sniffBytes } from "./sniff.ts";
 
 /** Base64 characters decoded or encoded at a time: a multiple of four, small enough to keep the event loop and the string heap light. */

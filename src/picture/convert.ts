@@ -1,3 +1,4 @@
+// Turns pictures from one form into another: bytes, base64, files, streams.
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { decodeBase64, decodedLength, decodeHead, encodeBase64 } from "./base64.ts";

@@ -1,3 +1,4 @@
+// Lifts long texts out of JSON as bytes, so that pictures are never strings.
 import { randomBytes } from "node:crypto";
 import type { LocalData } from "./convert.ts";
 import { createGauge, type JsonBounds } from "./json-gauge.ts";

@@ -1,3 +1,4 @@
+// Turns masks into the polarity that a provider wants.
 import type { Sharp } from "sharp";
 import { GatewayError } from "../errors.ts";
 import { chunksOf } from "./convert.ts";

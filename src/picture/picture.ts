@@ -1,3 +1,4 @@
+// Describes a picture: where its bytes are and what is known of it.
 import type { Readable } from "node:stream";
 
 /**

@@ -1,3 +1,4 @@
+// Makes small PNG files for tests and mocks.
 import { crc32, deflateSync } from "node:zlib";
 
 /** A real PNG of one grey, as small as they come. For tests and mocks; sizes in pixels. */

@@ -1,3 +1,4 @@
+// Copies requests for each attempt.
 import { isPlainObject } from "../expression/cel.ts";
 
 /** A copy of objects and lists to any depth. Values with a class of their own, such as input images, never change and are shared. */

@@ -1,3 +1,4 @@
+// Runs the plugins of a channel around its call, outermost first.
 import type { Picture } from "../picture/picture.ts";
 import { clone } from "./clone.ts";
 import type { Branch, Change, EachPicture, Middleware, Next, PluginContext, Result, UnifiedRequest } from "./context.ts";

@@ -1,3 +1,4 @@
+// Names what a plugin sees: request, result, changes and services.
 import type { Logger } from "pino";
 import type { Picture, PictureData } from "../picture/picture.ts";
 import type { OperationName } from "../schema/models.ts";

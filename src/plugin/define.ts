@@ -1,3 +1,4 @@
+// Defines what a plugin is.
 import type { EachPicture, Middleware } from "./context.ts";
 import type { OptionsOf, OptionsSchema } from "./options.ts";
 

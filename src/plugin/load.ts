@@ -1,3 +1,4 @@
+// Loads the plugins that ship and those of the operator.
 import type { Ajv2020 } from "ajv/dist/2020.js";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Merges the results of several calls into one.
 import type { ItemError, Result } from "./context.ts";
 
 /** The results of several calls of one request as one, in the calls' order; `failed` are the calls that made nothing. */

@@ -1,3 +1,4 @@
+// Computes the TypeScript type of a plugin's options from their schema.
 /** The part of JSON Schema that plugin options are written in. */
 export interface OptionsSchema {
   readonly type?: "object" | "array" | "string" | "integer" | "number" | "boolean";

@@ -1,3 +1,4 @@
+// Tells which pictures of a request failed, and why.
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { ItemError, Result } from "./context.ts";

@@ -1,3 +1,4 @@
+// Makes the JSON Schema validator, with the keywords of our own.
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import { RE2JS } from "re2js";

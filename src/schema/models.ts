@@ -1,3 +1,4 @@
+// Compiles the models' schemas, which judge clients' requests.
 import type { AnySchemaObject, ErrorObject, ValidateFunction } from "ajv";
 import { messageOf } from "../errors.ts";
 import { createAjv } from "./ajv.ts";

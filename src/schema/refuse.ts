@@ -1,3 +1,4 @@
+// Words what a schema has against a request.
 import type { DefinedError, ErrorObject } from "ajv";
 import { type ErrorCode, GatewayError } from "../errors.ts";
 import { didYouMean } from "./suggest.ts";

@@ -1,3 +1,4 @@
+// Suggests the known word that is closest to an unknown one.
 import leven from "leven";
 
 /** `did you mean size-map?` where one of the known words is close, else `known: a, b, c`. */

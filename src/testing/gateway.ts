@@ -1,3 +1,4 @@
+// Starts a whole gateway for tests and mocks.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,3 +1,4 @@
+// Compares what was sent and answered with what a test expects.
 import { isPlainObject } from "../expression/cel.ts";
 
 /** Whether a text is as a test has it: `*` stands for anything, but between two digits, where it is a size. */

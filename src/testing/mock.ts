@@ -1,3 +1,4 @@
+// Plays the provider of one channel test.
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,3 +1,4 @@
+// Answers any client as a channel's tests say.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ChannelTests } from "../channels/load.ts";

@@ -1,3 +1,4 @@
+// Puts a channel's key or signature on a request.
 import { ProviderFailure } from "../../errors.ts";
 import { isPlainObject } from "../../expression/cel.ts";
 import { encodeJson } from "../body.ts";

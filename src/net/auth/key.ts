@@ -1,3 +1,4 @@
+// Reads a channel's key, which may have several parts.
 import type { AuthSpec } from "./spec.ts";
 
 /** A channel's key: one text, or parts with names. */

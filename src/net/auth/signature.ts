@@ -1,3 +1,4 @@
+// Signs requests by the schemes that cloud providers use.
 import { createHash, createHmac } from "node:crypto";
 import { hashOf } from "../body.ts";
 import type { OutgoingRequest } from "../send.ts";

@@ -1,3 +1,4 @@
+// Describes the kinds of auth that a channel may name.
 type Schema = Record<string, unknown>;
 
 /** `key.<part>` stands for a part of the key, `now` for the moment of signing, counted in the `unit`. */

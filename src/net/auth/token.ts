@@ -1,3 +1,4 @@
+// Fetches access tokens and keeps them until shortly before they expire.
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { ProviderFailure } from "../../errors.ts";
