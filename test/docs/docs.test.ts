@@ -16,6 +16,7 @@ describe("what the code writes", () => {
   });
 
   const pages = [
+    "CONTRIBUTING.md",
     "plugins/README.md",
     "docs/operate.md",
     "docs/write-a-model.md",

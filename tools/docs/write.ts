@@ -21,6 +21,7 @@ import { examples, ownFunctions } from "./expressions.ts";
 import { metricsTable } from "./metrics.ts";
 import { fieldsTable, modelsPage } from "./models.ts";
 import { table } from "./table.ts";
+import { filesTree } from "./tree.ts";
 import { environmentDefaults, environmentNames, shippedChannels } from "../../src/cli/environment.ts";
 
 /** Where the project is, seen from the built file. */
@@ -39,7 +40,9 @@ export async function generate(): Promise<Map<string, string>> {
   );
   const [operate, model] = await Promise.all(["operate", "write-a-model"].map((name) => readFile(join(root, `docs/${name}.md`), "utf8")));
   const withEnvironment = replaceRegion(operate!, "environment", await markdown(environmentTable()));
+  const contributing = await readFile(join(root, "CONTRIBUTING.md"), "utf8");
   return new Map([
+    ["CONTRIBUTING.md", replaceRegion(contributing, "files", await markdown(await filesTree(root)))],
     ["docs/operate.md", replaceRegion(withEnvironment, "metrics", await markdown(await metricsTable()))],
     ["plugins/README.md", await markdown(pluginsPage(plugins))],
     ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable([...compiled.values()])))],
