@@ -1,9 +1,8 @@
 // Turns masks into the polarity that a provider wants.
-import type { Sharp } from "sharp";
 import { GatewayError } from "../errors.ts";
-import { chunksOf } from "./convert.ts";
+import { damaged, headed } from "./decode.ts";
 import type { InputImage } from "./input.ts";
-import { loadSharp, untrusted } from "./pixels.ts";
+import { loadSharp } from "./pixels.ts";
 
 /** The mark of pixels that may change: transparency, as clients say it, or one of two colours. */
 export type Polarity = "alpha" | "white" | "black";
@@ -14,11 +13,10 @@ export type Polarity = "alpha" | "white" | "black";
  */
 export async function convertMask(mask: InputImage, to: Polarity): Promise<InputImage> {
   if (to === "alpha") return mask;
-  const image = await decoder(mask);
-  const { hasAlpha } = await image.metadata().catch(refuse(mask));
-  if (!hasAlpha)
+  const { open, told } = await headed(mask);
+  if (!told.hasAlpha)
     throw new GatewayError("invalid_image_file", "mask has no transparency; make transparent what may change", { param: "mask" });
-  const alpha = await image.extractChannel("alpha").toColourspace("b-w").raw().toBuffer({ resolveWithObject: true }).catch(refuse(mask));
+  const alpha = await open().extractChannel("alpha").toColourspace("b-w").raw().toBuffer({ resolveWithObject: true }).catch(damaged(mask));
   // In one pass the library would turn the colours before it takes the channel.
   const sharp = await loadSharp();
   const { width, height } = alpha.info;
@@ -38,25 +36,11 @@ export interface Bounds {
 /** The same picture within the bounds, in the same format, with its profile and EXIF. Throws a 400 for what cannot be decoded. */
 export async function shrink(image: InputImage, { side, bytes: most }: Bounds): Promise<InputImage> {
   const { width = side, height = side } = image;
+  const { open } = await headed(image);
   for (let wanted = Math.min(side, Math.max(width, height)); ; wanted = Math.floor(wanted * 0.8)) {
-    const smaller = (await decoder(image)).resize({ width: wanted, height: wanted, fit: "inside", withoutEnlargement: true });
-    const { data, info } = await smaller.keepMetadata().toBuffer({ resolveWithObject: true }).catch(refuse(image));
+    const smaller = open().resize({ width: wanted, height: wanted, fit: "inside", withoutEnlargement: true });
+    const { data, info } = await smaller.keepMetadata().toBuffer({ resolveWithObject: true }).catch(damaged(image));
     if (data.length <= most || wanted < 64)
       return image.with({ data: { kind: "bytes", bytes: data }, width: info.width, height: info.height });
   }
-}
-
-async function decoder({ data, field }: InputImage): Promise<Sharp> {
-  const sharp = await loadSharp();
-  if (data.kind === "url") throw new Error(`${field} was not fetched`);
-  if (data.kind === "file") return sharp(data.path, untrusted);
-  const chunks: Buffer[] = [];
-  for await (const chunk of chunksOf(data)) chunks.push(chunk);
-  return sharp(Buffer.concat(chunks), untrusted);
-}
-
-function refuse({ field }: InputImage): (cause: unknown) => never {
-  return (cause) => {
-    throw new GatewayError("invalid_image_file", `${field} is damaged`, { param: field, cause });
-  };
 }

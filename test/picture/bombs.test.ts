@@ -1,7 +1,9 @@
 // Pictures that are small to send and expensive to look at.
 import { deflateSync } from "node:zlib";
 import { expect } from "chai";
+import { InputImage } from "../../src/picture/input.ts";
 import { judgeImage } from "../../src/picture/judge.ts";
+import { convertMask, shrink } from "../../src/picture/mask.ts";
 import { isBomb, pixelWork } from "../../src/picture/pixels.ts";
 import { pngChunk, solidPng } from "../../src/picture/png.ts";
 import { pngProblem, pngWork } from "../../src/picture/png-lies.ts";
@@ -17,6 +19,13 @@ const empty = pngChunk("IDAT", Buffer.alloc(0));
 const end = pngChunk("IEND", Buffer.alloc(0));
 const data = deflateSync(Buffer.alloc(16));
 const around = (...parts: Buffer[]) => Buffer.concat([head, ...parts, pngChunk("IDAT", data), end]);
+
+/** 34 bytes that say 10000x10000. */
+function hugeWebp(): Buffer {
+  const webp = Buffer.from("524946461a000000574542505650384c0d0000002f0000000007d0ffff00000000000000", "hex");
+  webp.writeUInt32LE((9999 | (9999 << 14)) >>> 0, 21);
+  return webp;
+}
 
 describe("pictures that are expensive to look at", () => {
   it("a PNG of empty pieces costs no journey to another thread for each, and one of half a million is refused", async () => {
@@ -60,9 +69,7 @@ describe("pictures that are expensive to look at", () => {
   });
 
   it("a WebP of 34 bytes that says it has 100 megapixels is not unpacked to be converted", async () => {
-    const webp = Buffer.from("524946461a000000574542505650384c0d0000002f0000000007d0ffff00000000000000", "hex");
-    // 10000 x 10000
-    webp.writeUInt32LE((9999 | (9999 << 14)) >>> 0, 21);
+    const webp = hugeWebp();
     const how = { format: "png", quality: 90, effort: 1, background: "#ffffff", metadata: "keep", anew: false } as const;
     const spool = { take: () => Promise.reject(new Error("nothing is to be held")) };
     const failure: unknown = await transcode({ kind: "bytes", bytes: webp }, how, { spool, signal: new AbortController().signal }).catch(
@@ -70,5 +77,14 @@ describe("pictures that are expensive to look at", () => {
     );
     expect(failure).to.have.property("message", "the picture that came back says that it has more pixels than its bytes can hold");
     expect(isBomb(100_000_000, solidPng(10_000, 10_000).length)).to.equal(false);
+  });
+
+  it("masks and images to be made smaller are not unpacked where they have more pixels than their bytes can hold", async () => {
+    const webp = hugeWebp();
+    const image = new InputImage({ data: { kind: "bytes", bytes: webp }, field: "mask", name: "m.webp", type: "image/webp" });
+    for (const work of [convertMask(image, "white"), shrink(image, { side: 64, bytes: 1e6 })]) {
+      const failure: unknown = await work.catch((error: unknown) => error);
+      expect(failure).to.include({ code: "invalid_image_file", message: "mask says that it has more pixels than its bytes can hold" });
+    }
   });
 });
