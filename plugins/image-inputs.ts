@@ -1,12 +1,14 @@
 // Hands input images to the provider in the form that it wants.
-import { GatewayError, ProviderFailure } from "../src/errors.ts";
+import { GatewayError } from "../src/errors.ts";
 import { chunksOf, sizeOf } from "../src/picture/convert.ts";
 import type { InputImage } from "../src/picture/input.ts";
-import { judgeImage, judgeMask, tooLarge } from "../src/picture/judge.ts";
+import { judgeMask } from "../src/picture/judge.ts";
 import { convertMask, shrink } from "../src/picture/mask.ts";
 import { pixelWork } from "../src/picture/pixels.ts";
+import { toStill } from "../src/picture/still.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
+import { fetchedImage } from "../src/plugin/fetched-image.ts";
 
 const positive = { type: "integer", minimum: 1 } as const;
 
@@ -28,7 +30,13 @@ export default definePlugin({
       max_bytes: { ...positive, default: 50 * 1024 * 1024, description: "Bytes of one image." },
       max_side: { ...positive, description: "The longer side of an image, in pixels." },
       shrink: { type: "boolean", default: false, description: "Make larger images smaller, and report it, in place of refusing them." },
-      types: { type: "array", items: { type: "string" }, description: "The only types that are taken: `[png, jpeg, webp]`." },
+      types: {
+        type: "array",
+        items: { type: "string" },
+        default: ["png", "jpeg", "webp", "gif", "avif"],
+        description:
+          "The types that the provider takes: `[png, jpeg, webp]`. An image of another one is converted where `png` is among them, and the answer says so; of an animation, the first frame.",
+      },
       mask: {
         enum: ["alpha", "white", "black", "none"],
         default: "alpha",
@@ -45,7 +53,12 @@ export default definePlugin({
       const { data, field, type, width = 0, height = 0 } = image;
       const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });
       if (data.kind === "url") return image;
-      if (types && !types.some((name) => `image/${name}` === type)) throw refuse(`is ${type}; these are taken: ${types.join(", ")}`);
+      if (!types.some((name) => `image/${name}` === type)) {
+        if (!types.includes("png")) throw refuse(`is ${type}; these are taken: ${types.join(", ")}`);
+        const still = await toStill(image, ctx);
+        ctx.change(field, { what: still.what });
+        return fitting(ctx, still.image, mayShrink);
+      }
       if (sizeOf(data) <= bytes && Math.max(width, height) <= side) return image;
       if (!mayShrink) throw refuse(sizeOf(data) > bytes ? `is larger than ${bytes} bytes` : `has a side of more than ${side} pixels`);
       const smaller = await pixelWork.take(width * height, ctx.signal, () => shrink(image, { side, bytes }));
@@ -54,7 +67,7 @@ export default definePlugin({
     }
 
     async function prepare(ctx: PluginContext, image: InputImage, index: number, mayShrink: boolean): Promise<InputImage> {
-      return fitting(ctx, as === "url" ? image.with({ mayBePrivate }) : await fetched(ctx, image, index, bytes), mayShrink);
+      return fitting(ctx, as === "url" ? image.with({ mayBePrivate }) : await fetchedImage(ctx, image, index, bytes), mayShrink);
     }
 
     return async function imageInputs(ctx, next) {
@@ -69,7 +82,7 @@ export default definePlugin({
       if (ready.length > 0) ctx.request.images = await Promise.all(ready.map((image) => formed(ctx, image, as)));
       const [first] = ready;
       if (mask && first && options.mask !== "none") {
-        const own = as === "url" && options.mask !== "alpha" ? await fetched(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
+        const own = as === "url" && options.mask !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
         judgeMask(own, first);
         const polarity = options.mask;
         const { width = 0, height = 0 } = own;
@@ -80,27 +93,6 @@ export default definePlugin({
     };
   },
 });
-
-/** What was fetched of a request's images, which all attempts share: the client's server is asked once. The spool has it as long. */
-const arrived = new WeakMap<InputImage, InputImage>();
-
-/** An image that is here, fetched where the client gave a URL. */
-async function fetched(ctx: PluginContext, image: InputImage, index: number, limit: number): Promise<InputImage> {
-  const { data, field } = image;
-  if (data.kind !== "url") return image;
-  const known = arrived.get(image);
-  if (known) return known;
-  try {
-    const arriving = await ctx.fetchPicture(data.url, "client");
-    const kept = await ctx.spool.take(chunksOf(arriving), limit);
-    const judged = await judgeImage(kept, { field, index }, { bytes: limit, pixels: 100_000_000 });
-    arrived.set(image, judged);
-    return judged;
-  } catch (error) {
-    if (!(error instanceof ProviderFailure) || ctx.signal.aborted) throw tooLarge(error, field);
-    throw new GatewayError("invalid_image_file", `${field} could not be fetched: ${error.message}`, { param: field, cause: error });
-  }
-}
 
 async function formed(ctx: PluginContext, image: InputImage, as: "file" | "base64" | "data_uri" | "integers" | "url"): Promise<InputImage> {
   if (as !== "url") return image.with({ form: as });

@@ -102,7 +102,7 @@ function pluginContext(
     fetchPicture: async (url, from) => {
       await context.spool.room(passingRoom, signal());
       const trusted = from === "provider" ? (target: URL) => route.channel.trusted(target) : undefined;
-      const arriving = context.fetchPicture(url, { signal: signal(), trusted, fresh: from === "provider" });
+      const arriving = context.fetchPicture(url, { signal: signal(), trusted, fresh: from === "provider", input: from === "client" });
       return {
         kind: "stream",
         ...(await arriving.catch((error: unknown) => {

@@ -5,7 +5,7 @@ import { inCharset } from "../net/part-head.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
 import { tooLarge } from "../picture/judge.ts";
 import { liftFrom, liftJson, LongText, type Sink } from "../picture/lift.ts";
-import { readHead, sniff } from "../picture/sniff.ts";
+import { readHead, sniffInput } from "../picture/sniff.ts";
 import type { KeptData } from "../picture/keep.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import type { About } from "./bytes.ts";
@@ -120,7 +120,7 @@ async function readImage(part: Part, field: string, { limits, spool, signal }: A
   const whole = joined(beginning, part.content);
   const start = beginning.toString("latin1", 0, 64);
   try {
-    if (sniff(beginning) || (isFile(part) && !textual.test(start)))
+    if (sniffInput(beginning) || (isFile(part) && !textual.test(start)))
       return new FormFile(await spool.take(whole, limits.file), part.fileName ?? "");
     const keep = keepTexts(spool, signal, { limit: limits.file });
     let lifted = 0;

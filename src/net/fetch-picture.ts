@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import got, { type Request, type Response } from "got";
 import { ProviderFailure } from "../errors.ts";
 import { isNotYet } from "../picture/not-yet.ts";
-import { headFirst, sniff } from "../picture/sniff.ts";
+import { headFirst, sniff, sniffInput } from "../picture/sniff.ts";
 import { createAgents, notPublicCode, proxyCode } from "./agents.ts";
 import { takeTurns } from "./take-turns.ts";
 
@@ -32,6 +32,8 @@ interface FetchOptions {
   trusted?: (url: URL) => boolean;
   /** A provider has named it just now: its servers may not have the picture everywhere yet, so that a 404 is no last word. */
   fresh?: boolean;
+  /** A client sends it, so that it may be of those types too that are only ever converted. */
+  input?: boolean;
 }
 
 interface FetcherOptions {
@@ -67,7 +69,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
     headers: { "user-agent": "pictor" },
   });
 
-  return async function fetchPicture(url, { signal, trusted = () => false, fresh = false }) {
+  return async function fetchPicture(url, { signal, trusted = () => false, fresh = false, input = false }) {
     signal.throwIfAborted();
     const job = new AbortController();
     let patience = timeoutMs;
@@ -175,7 +177,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
 
     try {
       const { value: head = Buffer.alloc(0) } = await chunks.next();
-      const mediaType = sniff(head)?.mediaType;
+      const mediaType = (input ? sniffInput : sniff)(head)?.mediaType;
       if (mediaType === undefined) throw notAnImage();
       return { head, stream, size, mediaType };
     } catch (error) {

@@ -7,7 +7,7 @@ import { LongText, type Sink } from "./lift.ts";
 import type { PictureData } from "./picture.ts";
 import { TooLarge, type KeptData } from "./keep.ts";
 import type { SpoolScope } from "./spool.ts";
-import { sniff } from "./sniff.ts";
+import { sniff, sniffInput } from "./sniff.ts";
 
 type Arriving = Extract<PictureData, { kind: "stream" }>;
 
@@ -41,7 +41,8 @@ export function keepTexts(spool: Pick<SpoolScope, "take">, signal: AbortSignal, 
     const { value: beginning } = (await text.next()) as { value: Buffer };
     const head = guessHead(beginning);
     const whole = joined(beginning, text);
-    if (!sniff(head)) return new LongText({ text: await unlessLonger(spool.take(whole, words), words < limit) });
+    // A provider's pictures, which must end, are of fewer types than a client's.
+    if (!(mustEnd ? sniff : sniffInput)(head)) return new LongText({ text: await unlessLonger(spool.take(whole, words), words < limit) });
     const spelled = standardBase64(whole);
     const standard = mustEnd ? untilItsEnd(spelled, "base64") : spelled;
     if (taker && !offered) {

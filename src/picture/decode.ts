@@ -6,7 +6,7 @@ import type { InputImage } from "./input.ts";
 import { isBomb, loadSharp, pixelLimit, untrusted } from "./pixels.ts";
 
 /**
- * What opens an image, and what its header says. Nothing is decoded yet. Throws a 400 for an image that has no such header, more pixels
+ * Open an image, and read its header (`told`). Nothing is decoded yet. Throws a 400 for an image that has no such header, more pixels
  * than can be decoded or more than its bytes can hold.
  */
 export async function headed(image: InputImage): Promise<{ open: () => Sharp; told: Metadata }> {

@@ -3,7 +3,7 @@ import { chunksOf, headOf } from "./convert.ts";
 import { InputImage, type InputData } from "./input.ts";
 import { pixelWork } from "./pixels.ts";
 import { pngProblem, pngWork } from "./png-lies.ts";
-import { sniff } from "./sniff.ts";
+import { sniffInput } from "./sniff.ts";
 import { TooLarge } from "./keep.ts";
 
 /** Limits of an input image. */
@@ -15,7 +15,15 @@ export interface ImageLimits {
 /** Pixels of four bytes that are unpacked without standing in line. */
 const smallWork = 4_000_000;
 
-const extensions = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif", "image/avif": "avif" };
+const extensions = {
+  "image/png": "png",
+  "image/jpeg": "jpg",
+  "image/webp": "webp",
+  "image/gif": "gif",
+  "image/avif": "avif",
+  "image/tiff": "tif",
+  "image/heic": "heic",
+};
 
 /**
  * Judge an input image by its bytes and tell what it is; what it was said to be does not count. `field` is what the client called it,
@@ -29,8 +37,8 @@ export async function judgeImage(
   const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });
   const head = headOf(data);
   if (head.length === 0) throw refuse("is empty; send an image file");
-  const seen = sniff(head);
-  if (!seen) throw refuse("is neither PNG, JPEG, WebP, GIF nor AVIF");
+  const seen = sniffInput(head);
+  if (!seen) throw refuse("is of no type that is taken; send PNG, JPEG, WebP, GIF, AVIF or TIFF");
   const { mediaType: type, width, height } = seen;
   if (width !== undefined && height !== undefined && width * height > limits.pixels)
     throw refuse(`has ${width}x${height} pixels; at most ${limits.pixels} are taken`);

@@ -5,6 +5,11 @@ export interface Sniffed {
   height?: number;
 }
 
+/** An input image may also be of a type that is only ever converted. */
+export interface SniffedInput extends Omit<Sniffed, "mediaType"> {
+  mediaType: Sniffed["mediaType"] | "image/tiff" | "image/heic";
+}
+
 /** How many of a picture's first bytes are worth giving to `sniff`: a JPEG's size may stand behind a long preview. */
 export const sniffBytes = 64 * 1024;
 
@@ -20,11 +25,20 @@ export function sniff(head: Buffer): Sniffed | undefined {
   if (text(0, 3) === "\xff\xd8\xff") return found("image/jpeg", jpegSize(head));
   if (text(0, 4) === "RIFF" && text(8, 12) === "WEBP") return found("image/webp", webpSize(head));
   if (/^GIF8[79]a$/.test(text(0, 6))) return found("image/gif", gifSize(head));
-  if (text(4, 8) === "ftyp" && isAvif(head)) return found("image/avif", avifSize(head));
+  if (text(4, 8) === "ftyp" && hasBrand(head, /^avi[fs]$/)) return found("image/avif", heifSize(head));
   return undefined;
 }
 
-function found(mediaType: Sniffed["mediaType"], size: PixelSize | undefined): Sniffed {
+/** The same for what a client sends, which may also be a TIFF or a HEIC. */
+export function sniffInput(head: Buffer): SniffedInput | undefined {
+  const text = (start: number, end: number) => head.toString("latin1", start, end);
+  if (text(0, 4) === "II*\0" || text(0, 4) === "MM\0*") return found("image/tiff", tiffSize(head));
+  return (
+    sniff(head) ?? (text(4, 8) === "ftyp" && hasBrand(head, /^(?:hei[cmsx]|hev[cmsx])$/) ? found("image/heic", heifSize(head)) : undefined)
+  );
+}
+
+function found<Type>(mediaType: Type, size: PixelSize | undefined): { mediaType: Type } & Partial<PixelSize> {
   return size !== undefined && size.width > 0 && size.height > 0 ? { mediaType, ...size } : { mediaType };
 }
 
@@ -72,22 +86,38 @@ function webpSize(head: Buffer): PixelSize | undefined {
 }
 
 /** The file type box lists a major brand, a version and the compatible brands, four bytes each. */
-function isAvif(head: Buffer): boolean {
+function hasBrand(head: Buffer, brand: RegExp): boolean {
   const end = Math.min(head.length, head.readUInt32BE(0));
   for (let at = 8; at + 4 <= end; at += 4) {
-    if (/^avi[fs]$/.test(head.toString("latin1", at, at + 4))) return true;
+    if (brand.test(head.toString("latin1", at, at + 4))) return true;
   }
   return false;
 }
 
 /** The largest image extent: thumbnails and the tiles of a grid have extents of their own. */
-function avifSize(head: Buffer): PixelSize | undefined {
+function heifSize(head: Buffer): PixelSize | undefined {
   let largest: PixelSize | undefined;
   for (let at = head.indexOf("ispe"); at !== -1 && at + 16 <= head.length; at = head.indexOf("ispe", at + 4)) {
     const size = { width: head.readUInt32BE(at + 8), height: head.readUInt32BE(at + 12) };
     if (head.readUInt32BE(at - 4) === 20 && size.width * size.height > (largest?.width ?? 0) * (largest?.height ?? 0)) largest = size;
   }
   return largest;
+}
+
+/** Width and height stand in the first directory, which most programs write behind the pixels, and so often beyond the head. */
+function tiffSize(head: Buffer): PixelSize | undefined {
+  const little = head[0] === 0x49;
+  const number = (at: number, bytes: 2 | 4) => (little ? head.readUIntLE(at, bytes) : head.readUIntBE(at, bytes));
+  const directory = head.length < 8 ? Infinity : number(4, 4);
+  if (directory + 2 > head.length) return undefined;
+  const size: PixelSize = { width: 0, height: 0 };
+  const end = directory + 2 + 12 * number(directory, 2);
+  for (let at = directory + 2; at < end && at + 12 <= head.length; at += 12) {
+    const side = ({ 256: "width", 257: "height" } as const)[number(at, 2)];
+    // The number is a short or a long.
+    if (side) size[side] = number(at + 8, number(at + 2, 2) === 3 ? 2 : 4);
+  }
+  return size;
 }
 
 /** The same bytes, whose first chunk is the whole head: `sniffBytes` of them, or all there are. */

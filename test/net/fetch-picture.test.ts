@@ -55,6 +55,15 @@ describe("picture fetcher", () => {
       }
     });
 
+    it("may be a TIFF where a client sends it, and not where a provider does", async () => {
+      const tiff = Buffer.from("II*\0\x08\0\0\0", "latin1");
+      server.serve(told(tiff));
+      expect((await failure(server.fetch())).message).to.contain("did not answer with an image");
+      const { signal } = new AbortController();
+      const picture = await fetchPicture(`${server.origin}/a.png`, {}, { signal, trusted, input: true });
+      expect([picture.mediaType, await all(picture)]).to.deep.equal(["image/tiff", tiff]);
+    });
+
     it("may not be larger than the cap, told or untold", async () => {
       server.serve(told(large));
       expect((await failure(server.fetch({ maxBytes: 100_000 }))).message).to.contain("larger than");

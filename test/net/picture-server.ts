@@ -48,7 +48,7 @@ export function cut(bytes: Buffer, at: number, headers: http.OutgoingHttpHeaders
 export async function fetchPicture(
   url: string,
   options: Options = {},
-  more: { signal?: AbortSignal; trusted?: (url: URL) => boolean; fresh?: boolean } = {},
+  more: { signal?: AbortSignal; trusted?: (url: URL) => boolean; fresh?: boolean; input?: boolean } = {},
 ): Promise<FetchedPicture> {
   return createPictureFetcher({ ...quick, ...options })(url, { signal: new AbortController().signal, ...more });
 }

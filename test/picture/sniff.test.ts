@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { imageSize } from "image-size";
 import sharp, { type Sharp } from "sharp";
-import { sniff, sniffBytes } from "../../src/picture/sniff.ts";
+import { sniff, sniffBytes, sniffInput } from "../../src/picture/sniff.ts";
 
 /** Noise, so that the encoders cannot shrink it to nothing. */
 async function draw(width: number, height: number): Promise<Sharp> {
@@ -42,6 +42,34 @@ const samples: Record<string, () => Promise<Buffer>> = {
   avif: async () => (await draw(37, 21)).avif({ effort: 0 }).toBuffer(),
   "avif with alpha": async () => (await draw(37, 21)).ensureAlpha(0.5).avif({ effort: 0 }).toBuffer(),
 };
+
+describe("sniffInput", () => {
+  for (const [order, bytes] of [
+    ["little", "49492a000800000002000001030001000000290000000101040001000000170000000000"],
+    ["big", "4d4d002a0000000800020100000300000001002900000101000400000001000000170000"],
+  ] as const) {
+    it(`knows a TIFF of ${order} endian, and its size where its directory has arrived`, () => {
+      const head = Buffer.from(bytes, "hex");
+      expect(sniffInput(head)).to.deep.equal({ mediaType: "image/tiff", width: 41, height: 23 });
+      for (let length = 4; length < 34; length += 1)
+        expect(sniffInput(head.subarray(0, length))).to.deep.equal({ mediaType: "image/tiff" });
+      expect(sniff(head)).to.equal(undefined);
+    });
+  }
+
+  it("tells a HEIC from an AVIF by its brands", async () => {
+    const avif = await samples.avif!();
+    expect(sniffInput(avif)).to.deep.equal({ mediaType: "image/avif", width: 37, height: 21 });
+    const heic = Buffer.from(avif.toString("latin1").replaceAll(/avi[fs]/g, "heic"), "latin1");
+    expect(sniffInput(heic)).to.deep.equal({ mediaType: "image/heic", width: 37, height: 21 });
+    expect(sniff(heic)).to.equal(undefined);
+  });
+
+  it("never throws, whatever stands behind the beginning of a TIFF", () => {
+    const bytes = fc.tuple(fc.constantFrom("II*\0", "MM\0*"), fc.uint8Array({ maxLength: 64 }));
+    fc.assert(fc.property(bytes, ([start, rest]) => sniffInput(Buffer.concat([Buffer.from(start), rest]))?.mediaType === "image/tiff"));
+  });
+});
 
 describe("sniff", () => {
   for (const [name, make] of Object.entries(samples)) {

@@ -45,6 +45,10 @@ async function bytesOf({ data }: InputImage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+async function tiff(): Promise<InputImage> {
+  return image(await sharp(small).tiff().toBuffer()).with({ type: "image/tiff" });
+}
+
 async function transparent(): Promise<Buffer> {
   return sharp({ create: { width: 8, height: 8, channels: 4, background: { r: 1, g: 2, b: 3, alpha: 0 } } })
     .png()
@@ -156,6 +160,18 @@ describe("image-inputs", () => {
     expect(error).to.include({ code: "invalid_image_file", param: "image" });
   });
 
+  it("converts what a URL holds once for all attempts, and tells it in each", async () => {
+    const web = await sharp(small).gif().toBuffer();
+    const given = linked("https://b.example/cat");
+    const attempts = [];
+    for (const types of [["png"], ["png", "jpeg"]]) attempts.push(await prepared({ types }, { images: [given] }, { web }));
+    for (const { images, changes } of attempts) {
+      expect(images[0]).to.include({ type: "image/png", width: 8, height: 8, name: "image.png" });
+      expect(changes).to.deep.equal([{ field: "image", what: "gif converted to png" }]);
+    }
+    expect(attempts[0]!.images[0]!.data).to.equal(attempts[1]!.images[0]!.data);
+  });
+
   it("does not blame the client's URL when the client is gone", async () => {
     const around = { signal: AbortSignal.abort() };
     expect(await failureOf(prepared({}, { images: [linked("https://gone.example/")] }, around))).to.be.instanceOf(ProviderFailure);
@@ -188,6 +204,7 @@ describe("image-inputs", () => {
 
     for (const [what, options, request] of [
       ["a mask that is turned", { mask: "white" }, async () => ({ images: [image(small)], mask: image(await transparent(), "mask") })],
+      ["an image that is converted", { types: ["png"] }, async () => ({ images: [await tiff()] })],
       ["an image that is made smaller", { max_side: 4, shrink: true }, () => Promise.resolve({ images: [image(small)] })],
     ] as const) {
       it(`${what} waits for its turn`, async () => {

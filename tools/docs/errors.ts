@@ -27,7 +27,7 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   invalid_json: { meaning: "The body is not JSON, not an object, or has too many values.", solve: "Send one JSON object." },
   invalid_image_file: {
     meaning: "An input image or mask is missing, damaged, of a format that is not understood, or cannot be fetched.",
-    solve: "Read the message: it names the image and what is wrong. PNG, JPEG and WebP work on every model that takes images.",
+    solve: "Read the message: it names the image and what is wrong. Send PNG, JPEG, WebP, GIF, AVIF or TIFF; SVG is never taken.",
   },
   content_policy_violation: {
     meaning: "The provider's moderation refused the prompt or the picture.",

@@ -1,0 +1,41 @@
+// Makes a client's image one that a provider takes.
+import { chunksOf } from "./convert.ts";
+import { damaged, headed } from "./decode.ts";
+import type { InputImage } from "./input.ts";
+import { pixelWork } from "./pixels.ts";
+import type { SpoolScope } from "./spool.ts";
+
+export interface Still {
+  image: InputImage;
+  /** The words of the change that is reported: `gif converted to png (first frame of 12)`. */
+  what: string;
+}
+
+// All attempts of a request share its images: each is converted once. The spool has the result as long.
+const made = new WeakMap<InputImage, Still>();
+
+/**
+ * An image as a PNG: its first frame, turned upright, in a screen's colours, without metadata. It is decoded in the queue for pixel work.
+ * Throws a 400 for what cannot be decoded, or rejects with the signal's reason.
+ */
+export async function toStill(
+  image: InputImage,
+  { spool, signal }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal },
+): Promise<Still> {
+  const known = made.get(image);
+  if (known) return known;
+  const { open, told } = await headed(image);
+  const png = () => open().autoOrient().png().toBuffer({ resolveWithObject: true }).catch(damaged(image));
+  const { data, info } = await pixelWork.take(told.width * told.height, signal, png);
+  const kept = await spool.take(chunksOf({ kind: "bytes", bytes: data }), Infinity);
+  const name = image.name.replace(/(\.\w+)?$/, ".png");
+  const own = image.type?.replace("image/", "") ?? "image";
+  const { pages = 1 } = told;
+  const first = pages > 1 ? ` (first ${own === "tiff" ? "page" : "frame"} of ${pages})` : "";
+  const still = {
+    image: image.with({ data: kept, name, type: "image/png", width: info.width, height: info.height }),
+    what: `${own} converted to png${first}`,
+  };
+  made.set(image, still);
+  return still;
+}
