@@ -23,6 +23,29 @@ const above = (index) =>
   floors.slice(index + 1).flatMap((floor) => [`**/src/${floor}.ts`, `**/${floor}.ts`, `**/${floor}/**`, `**/plugins/**`]);
 const restrict = (group, message) => ({ "no-restricted-imports": ["error", { patterns: [{ group: [...new Set(group)], message }] }] });
 
+// Files with a function that is too long, or takes too many parameters. Nothing is added here.
+const tooLong = [
+  "src/cli/serve.ts",
+  "src/dialect/operation.ts",
+  "src/http/events.ts",
+  "src/http/metrics.ts",
+  "src/http/openapi.ts",
+  "src/net/fetch-picture.ts",
+  "src/picture/lift.ts",
+  "src/picture/store.ts",
+];
+const tooManyParameters = [
+  "src/channels/route.ts",
+  "src/channels/settings.ts",
+  "src/cli/explain.ts",
+  "src/dialect/answer.ts",
+  "src/dialect/operation.ts",
+  "src/dialect/unused.ts",
+  "src/http/generations.ts",
+  "src/http/request.ts",
+  "src/net/parts.ts",
+];
+
 export default tseslint.config(
   { ignores: ["dist/", "coverage/", "node_modules/"] },
   ...tseslint.configs.strictTypeChecked,
@@ -41,6 +64,15 @@ export default tseslint.config(
       "@typescript-eslint/switch-exhaustiveness-check": "error",
     },
   },
+  {
+    files: ["src/**/*.ts", "plugins/**/*.ts"],
+    rules: {
+      "max-lines-per-function": ["error", { max: 80, skipBlankLines: true, skipComments: true }],
+      "max-params": ["error", { max: 4 }],
+    },
+  },
+  { files: tooLong, rules: { "max-lines-per-function": "off" } },
+  { files: tooManyParameters, rules: { "max-params": "off" } },
   ...floors.slice(0, -1).map((floor, index) => ({
     files: [`src/${floor}.ts`, `src/${floor}/**/*.ts`],
     rules: restrict(above(index), `src/${floor} imports only the floors below it: ${floors.slice(0, index).join(", ") || "none"}.`),

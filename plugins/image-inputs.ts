@@ -48,7 +48,7 @@ export default definePlugin({
   create: (options) => {
     const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types, private_urls: mayBePrivate } = options;
 
-    /** One image within the limits. One that stays a URL cannot be judged. */
+    /** An image within the limits. An image that stays a URL cannot be judged. */
     async function fitting(ctx: PluginContext, image: InputImage, mayShrink: boolean): Promise<InputImage> {
       const { data, field, type, width = 0, height = 0 } = image;
       const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });

@@ -65,24 +65,24 @@ export default definePlugin({
       const foreign = asked !== undefined && !formats.includes(asked);
       // At 100 a picture is as good as it came.
       const anew = percent !== undefined && percent < 100 && (foreign || !compression);
-      // Whether the provider that was asked for it obeyed is not worth a download.
+      // A download only to check the provider's obedience is not worth its cost.
       const trusted = !foreign && !anew && how.metadata === "keep";
       // Before anything is paid for.
       if (!trusted) pixelWork.admit();
       if (foreign || anew) {
         delete request.output_compression;
-        // What is encoded again had better lost nothing before.
+        // Pictures that are encoded again are requested without loss.
         if (asked && formats.includes("png")) request.output_format = "png";
         else if (foreign) delete request.output_format;
       }
       const wish = { ...how, format: asked, anew, quality: Math.max(1, percent ?? how.quality) };
       await next(async (picture) => {
-        // What steps further out judge a picture by.
+        // The facts by which outer steps judge a picture.
         if (asked) request.output_format = asked;
         const given = picture.data;
         if (given.kind === "url" && trusted) return picture;
         const looked = !trusted || (asked && given.kind === "stream" && sniff(given.head)?.mediaType !== `image/${asked}`);
-        // What arrives is read but once, and has to be there still where it stays as it came.
+        // A stream can be read once, and must be kept where the picture may stay as it came.
         const data = given.kind === "stream" && looked ? await ctx.spool.take(chunksOf(given), Infinity) : given;
         const excuse = (error: unknown) => {
           const ours = error instanceof GatewayError || error instanceof ProviderFailure;

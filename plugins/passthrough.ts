@@ -4,7 +4,7 @@ import { definePlugin, untouched } from "../src/plugin/define.ts";
 
 const fields = { type: "array", items: { type: "string" }, uniqueItems: true } as const;
 
-// What a request is about, which no list need name: it is refused where it cannot be honoured, and not dropped.
+// Fields that define the request, which no list need name: they are refused where they cannot be honoured, never dropped.
 const always = ["model", "prompt", "n", "size", "images", "mask", "response_format"];
 
 export default definePlugin({

@@ -62,7 +62,7 @@ async function keep(ctx: PluginContext, picture: Picture, life: number | undefin
     const { url, mediaType } = await ctx.store.save(chunksOf(source), life);
     return { ...picture, mediaType, data: { kind: "url", url, own: true } };
   } finally {
-    // Where it could not even be begun to be kept.
+    // The stream is unread where storing could not even begin.
     if (source.kind === "stream") source.stream.destroy();
   }
 }

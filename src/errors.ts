@@ -44,7 +44,7 @@ interface ErrorDetails {
   status?: number;
   /** Seconds until a new try makes sense; sent as `retry-after`. */
   retryAfter?: number;
-  /** Whether the same request may succeed soon; the status decides where it is absent. */
+  /** True where the same request may succeed soon; the status decides where it is absent. */
   retry?: boolean;
   cause?: unknown;
 }
@@ -58,7 +58,7 @@ export class GatewayError extends Error {
   readonly status: number;
   readonly param: string | null;
   readonly retryAfter: number | undefined;
-  /** Whether the same request may succeed soon, provided that nothing was ordered for this one. */
+  /** True where the same request may succeed soon, provided that nothing was ordered for this one. */
   readonly retry: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -82,7 +82,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** What kind of failure a provider's answer, or its silence, was. The class decides the client's answer and who is tried next. */
+/** Classes of provider failures. The class decides the client's answer and the next attempt. */
 export type FailureClass =
   "invalid_request" | "refused" | "auth" | "quota" | "rate_limit" | "overloaded" | "failed" | "timeout" | "bad_response";
 
@@ -98,7 +98,7 @@ export const failureClasses: readonly FailureClass[] = [
   "bad_response",
 ];
 
-/** What comes after a failure where a channel's rule says so: `retry` is the same key again. All but `fail` say that nothing was made. */
+/** The next step after a failure, as a channel's rule sets it: `retry` is the same key again. All but `fail` say that nothing was made. */
 export type Then = "fail" | "next_key" | "next_channel" | "retry";
 
 export const thens: readonly Then[] = ["fail", "next_key", "next_channel", "retry"];
@@ -116,9 +116,9 @@ interface FailureDetails {
   misconfigured?: true;
   /** The message as the operator's log has it, with addresses. */
   reason?: string;
-  /** Where a redirect leads, for the operator. */
+  /** The target of a redirect, for the operator. */
   location?: string;
-  /** Who is tried next, where a rule of the channel says it; the class decides where it is absent. */
+  /** The next attempt, where a rule of the channel sets it; the class decides where it is absent. */
   then?: Then;
   cause?: unknown;
 }
@@ -144,7 +144,7 @@ export function withoutProof(failure: ProviderFailure): ProviderFailure {
 /** Seconds that a client should leave an overloaded provider alone that names no time. */
 const overloadedWait = 5;
 
-/** What the client is told of a provider's failure. The operator's troubles (`auth`, `quota`) are hidden behind a plain 502. */
+/** The client's error for a provider's failure. The operator's problems (`auth`, `quota`) are hidden behind a plain 502. */
 export function clientError(failure: ProviderFailure): GatewayError {
   const { kind, message, details } = failure;
   switch (kind) {
@@ -162,7 +162,7 @@ export function clientError(failure: ProviderFailure): GatewayError {
       return new GatewayError("rate_limit_exceeded", message, { retryAfter: details.retryAfter ?? 1, cause: failure });
     case "overloaded":
     case "failed": {
-      // Who is asked too much by all says 503, and some say it with the status of who is asked too much by one.
+      // Overload is 503; some providers use 429, which normally means a per-client limit.
       const isBusy = details.status === 503 || (kind === "overloaded" && details.status === 429);
       return new GatewayError("upstream_error", message, {
         status: isBusy ? 503 : 502,
@@ -177,7 +177,7 @@ export function clientError(failure: ProviderFailure): GatewayError {
   }
 }
 
-/** One thing wrong in an operator's file. Lines and columns count from 1. */
+/** A problem in an operator's file. Lines and columns count from 1. */
 export interface Problem {
   file: string;
   line: number;

@@ -6,7 +6,7 @@ const endpoints = ["/images/generations", "/images/edits", "/chat/completions"];
 const secretNames = /^(?:x[-_])?(?:api[-_]?)?(?:key|token|secret|password)$|^access[-_]?token$/i;
 
 /**
- * What is wrong with a channel's `base_url`, and what would be right, without repeating it; undefined for one that will do. `paths` are
+ * Says what is wrong with a channel's `base_url` and what would be right, without repeating it; undefined for a valid one. `paths` are
  * those that the channel's own calls put behind it.
  */
 export function addressProblem(text: string, paths: readonly string[] = []): string | undefined {

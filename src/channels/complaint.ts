@@ -5,7 +5,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import type { Located, Problems } from "./problems.ts";
 import { isWrittenOut } from "./settings.ts";
 
-/** What is particular to a kind of file: what its whole is called, and where secrets stand, which no message repeats. */
+/** The properties of a kind of file: the name of the whole, and the places of secrets, which no message repeats. */
 export interface FileKind {
   whole: string;
   isSecret(path: readonly string[]): boolean;

@@ -33,7 +33,7 @@ const rule = closed(
   { required: ["when", "class"] },
 );
 
-/** What one element of a list means. What was ordered is ordered: nothing comes next. */
+/** The meaning of one element of a list. The order has been placed, so no other attempt follows. */
 const itemRule = closed(ruleParts, { required: ["when", "class"] });
 
 // Nothing is required below: a model may have a part of an operation anew. What is left out in the end is told by the compiler.

@@ -14,7 +14,7 @@ export interface Limit {
   imagesPerMinute?: number;
 }
 
-/** What all requests share, and what those with one key share. */
+/** The limits of all requests, and those of the requests with one key. */
 export interface Limits {
   all: Limit;
   perKey: Limit;

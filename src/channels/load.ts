@@ -43,15 +43,15 @@ export interface LoadOptions extends Surroundings {
   plugins: ReadonlyMap<string, Plugin>;
   /** Only these channels, by name; all when omitted. */
   only?: readonly string[];
-  /** Where the files' texts come from; the folder itself when omitted. */
+  /** The source of the files' texts; the folder itself when omitted. */
   texts?: Texts;
-  /** Whether the channels' tests are read from the files of their own. */
+  /** Reads the tests in the folder `tests` too. */
   withTests?: boolean;
   /** How polls wait; tests do not. */
   wait?: CallContext["wait"];
 }
 
-/** What a load gives: every channel, on or off, and the routes of those that are on. */
+/** The result of a load: every channel, on or off, and the routes of those that are on. */
 export interface Loaded {
   channels: Channel[];
   routes: Route[];
@@ -59,7 +59,7 @@ export interface Loaded {
   tests: ChannelTests[];
 }
 
-/** What a load gives of files of which some are wrong. */
+/** The result of a load of files some of which are wrong. */
 export interface PartlyLoaded extends Loaded {
   problems: readonly Problem[];
   /** The channels that are not there because they, or what they build on, are wrong. */
@@ -76,7 +76,7 @@ export interface ChannelTests {
   render: RenderTests;
 }
 
-/** What all channels of one load share. */
+/** State shared by all channels of one load. */
 interface Load extends LoadOptions {
   texts: Texts;
   schemas: Schemas;
@@ -134,7 +134,7 @@ export function routesOf({ channel, routes }: Pick<ChannelTests, "channel" | "ro
   return channel.off === undefined ? routes.filter(({ model }) => !channel.modelsOff.has(model.id)) : [];
 }
 
-/** Whether what some channels need is in this file: their own, their presets, their models' schemas. */
+/** True for a file that some channels need: their own, their presets, their models' schemas. */
 function isBelow(file: string, meant: readonly ReadFile[], { schemaOf, folder }: Load): boolean {
   const schemas = ["common", ...[...schemaOf.values()].map(({ name }) => name)].map((name) =>
     shownPath(join(folder, "models", `${name}.json`)),

@@ -6,7 +6,7 @@ import { channelNames } from "../expression/names.ts";
 import type { Path, Report } from "../expression/rendering.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
 
-/** What of an operation is `generate`'s where an edit has none of its own. The request is always its own. */
+/** Parts of `generate` that an edit inherits where it has none of its own. The request is never inherited. */
 const shared = ["success", "poll", "cancel", "result"] as const;
 
 interface Parts {
@@ -16,7 +16,7 @@ interface Parts {
   report: Report;
   /** Read a JSON file beside the channel files; throws where there is none. */
   readDocument: (name: string) => unknown;
-  /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
+  /** False where the grammar rejected parts of the file; missing parts are reported only while it is true. */
   whole: boolean;
 }
 

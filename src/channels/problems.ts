@@ -1,4 +1,4 @@
-// What is wrong with the operator's files, and where.
+// Collects the problems of the operator's files with their places.
 import { LineCounter } from "yaml";
 import type { Problem } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
@@ -8,11 +8,11 @@ export interface Source {
   file: string;
   text: string;
   lines: LineCounter;
-  /** Where secrets are written out, as offsets: they are starred wherever the file is shown. */
+  /** The places of secrets that are written out, as offsets; they are starred wherever the file is shown. */
   secrets: [from: number, to: number][];
 }
 
-/** Where a value of a file stands. */
+/** The place of a value in a file. */
 export interface Place {
   source: Source;
   /** Offset of the key, or of the value where it has none. */

@@ -19,7 +19,7 @@ import { compileOperations } from "./operations.ts";
 import type { Verify } from "./verify.ts";
 import type { Located, Problems } from "./problems.ts";
 
-/** One upstream account, ready to be asked. */
+/** An upstream account, ready for requests. */
 export interface Channel {
   name: string;
   description: string;
@@ -29,9 +29,9 @@ export interface Channel {
   authorize: Authorizer;
   /** Proves a key with a call that costs nothing, where the channel has one. */
   verify?: Verify;
-  /** Whether an address may see the key. */
+  /** True for an address that may see the key. */
   mayCarryKey: (url: URL) => boolean;
-  /** Whether a picture's URL may be at a private address. */
+  /** True for an address that may be private, where the provider names it as a picture's. */
   trusted: (url: URL) => boolean;
   /** Why it is off; undefined while it is on. */
   off?: string;
@@ -61,13 +61,13 @@ export interface Route {
   /** Its share among the channels of the same priority. */
   weight: number;
   partial: "keep" | "fail";
-  /** Whether another channel may be asked where this one may have made a picture. */
+  /** Allows another channel to be tried where this one may have made a picture. */
   unsafe: boolean;
   /** Milliseconds of the whole attempt, at most. */
   timeout: number;
   /** Limits of this model on the channel, beside the channel's own. */
   limits: Limits;
-  /** What of the model's operations the channel offers. */
+  /** The operations of the model that the channel offers. */
   operations: ReadonlySet<OperationName>;
   /**
    * The pipeline around the calls to the provider, for one attempt with one key. The calls end with `inTime`, and all of it with the
@@ -83,7 +83,7 @@ export interface Route {
   rehearse(ctx: PluginContext, key: Key | undefined, events?: Events): Promise<{ requests: OutgoingRequest[]; poll?: RehearsedPoll }>;
 }
 
-/** What a route is compiled from. */
+/** The parts that a route is compiled from. */
 export interface RouteParts {
   channel: Channel;
   id: string;
@@ -97,7 +97,7 @@ export interface RouteParts {
   ownLimits: LimitsSpec | null | undefined;
   /** Read a JSON file beside the channel files; throws where there is none. */
   readDocument: (name: string) => unknown;
-  /** Whether everything stands there that the grammar accepted; what is missing is told only then. */
+  /** False where the grammar rejected parts of the file; missing parts are reported only while it is true. */
   whole: boolean;
 }
 
@@ -214,7 +214,7 @@ function instantiate(
     // Each model has options of its own, so that no plugin can change another's.
     const step: unknown = plugins.get(name)?.create(structuredClone(options));
     if (typeof step === "function") return [step as Middleware];
-    // Nobody would await it, and its failure would end the process.
+    // A promise from here is never awaited, and its failure would end the process.
     if (step instanceof Promise) step.catch(() => undefined);
     if (step !== undefined)
       report(

@@ -39,7 +39,7 @@ export function compileSchemas(files: ReadonlyMap<string, ReadFile>, problems: P
  */
 function plainRefused(model: CompiledModel): string | undefined {
   try {
-    // What only changes pictures may need no words.
+    // A model that only changes pictures may take no prompt.
     const speaks = model.open || model.properties.includes("prompt") || model.operations.includes("generate");
     model.validate({ model: model.id, ...(speaks && { prompt: "a cat" }) });
   } catch (error) {

@@ -15,7 +15,7 @@ import { overlay } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the operator set for a channel: resolved once, at load. */
+/** The operator's settings of a channel, resolved once, at load. */
 export interface Settings {
   baseUrl: string;
   keys: readonly Key[];
@@ -24,7 +24,7 @@ export interface Settings {
   off?: string;
 }
 
-/** Where the operator's settings come from. */
+/** The sources of the operator's settings. */
 export interface Surroundings {
   env: Environment;
   /** Reads the secret that `${file("...")}` names; the file itself when omitted. */
@@ -61,7 +61,7 @@ export function createResolver({ env, readSecret = readSecretFile }: Surrounding
       const resolved = template({ variables: { env: present }, used: new Set(), mapped: () => undefined });
       for (const name of quoted) problems.add(located, path, `${path[0]}: ${name}: ${inQuotes}`);
       if (resolved !== missing && gone.length === 0) return { value: resolved, wanted: [] };
-      // One behind a question mark is not wanted.
+      // A variable behind a question mark is optional.
       const optional = [...JSON.stringify(value).matchAll(/\benv\.\?(\w+)/g)].map(([, variable]) => variable);
       return { value: undefined, wanted: [...variables.filter((name) => !(name in present || optional.includes(name))), ...gone] };
     } catch (error) {
@@ -179,7 +179,7 @@ export function resolveSettings(name: string, located: Located, env: Environment
   }
 }
 
-/** Where a token is asked for is known whole only once the environment has filled it in. */
+/** The address of the token server is complete only once the environment has filled it in. */
 function judgeTokenUrl(auth: AuthSpec, located: Located, problems: Problems): void {
   for (const [kind, spec] of Object.entries(typeof auth === "string" ? {} : auth) as [string, { token_url?: unknown }][]) {
     const url = spec.token_url;
@@ -251,7 +251,7 @@ export function judgeKeys(located: Located, problems: Problems): void {
   visit(located.value.keys, ["keys"]);
 }
 
-/** Whether a key is one itself, and not an expression that says where it is. */
+/** True for a key written out, false for an expression that names where it is. */
 export function isWrittenOut(key: unknown): boolean {
   return typeof key === "number" || (typeof key === "string" && !key.includes("${"));
 }

@@ -102,7 +102,7 @@ function yamlMessage({ code, message, pos: [offset] }: YAMLError, text: string):
 const mergeKey =
   "yaml: merge keys << are not read; a whole value is repeated with an alias, and what channels share is a preset that they name with extends";
 
-/** Where `<<` stands as a key. YAML 1.2 has it no more, and the provider would be sent it as the name it is. */
+/** Finds `<<` used as a key. YAML 1.2 has no merge keys, and the provider would receive it as a name. */
 function mergeKeysOf(document: Document, text: string): number[] {
   const found: number[] = [];
   if (!text.includes("<<")) return found;
@@ -126,7 +126,7 @@ function aliasMessage({ message }: Error): string {
     : "an alias stands inside its own anchor";
 }
 
-// What of a text as written is seen in its value: not the white space, which folding changes, and an escape as the one character it is.
+// The parts of a text as written that its value shows: no white space, which folding changes, and an escape as one character.
 const unquoted = { length: 0, visible: /\S/g };
 const quotes: Record<string, typeof unquoted> = {
   QUOTE_DOUBLE: { length: 1, visible: /\\(?![nrt ])[^]|(?<!\\)[^\s\\]/g },
@@ -143,7 +143,7 @@ function placesOf(document: Document, source: Source): Map<string, Place> {
     const inside = (offset: number) =>
       start + (isScalar(node) ? offsetIn(source.text.slice(start, to), String(node.value), offset, quote.visible) : 0);
     places.set(keyOf(path), { source, key, value: start, end: to, inside });
-    // What an alias repeats has its place at the anchor.
+    // Values repeated by an alias keep the place of the anchor.
     if (isAlias(node)) return;
     if (isSeq<Node>(node)) node.items.forEach((item, index) => note(item, [...path, index], item.range?.[0] ?? 0));
     if (isMap<Node, Node | null>(node))
@@ -158,7 +158,7 @@ function placesOf(document: Document, source: Source): Map<string, Place> {
   return places;
 }
 
-/** Where in `raw`, as written, character `offset` of its value stands. */
+/** The place in `raw`, as written, of character `offset` of its value. */
 function offsetIn(raw: string, value: string, offset: number, visible: RegExp): number {
   if (raw.startsWith(value)) return offset;
   const header = /^[|>][^\n]*/.exec(raw)?.[0].length ?? 0;
@@ -203,7 +203,7 @@ function replaced(base: unknown, over: unknown, path: Path, tell: (path: Path) =
 }
 
 /**
- * Whether a map is laid over another key by key. `{ $map: ... }` and its like are one value, over which only a change of its own
+ * True where a map is laid over another key by key. `{ $map: ... }` and its like are one value, over which only a change of its own
  * parts can be laid.
  */
 function isMerged(base: Record<string, unknown>, over: Record<string, unknown>): boolean {

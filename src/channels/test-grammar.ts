@@ -38,7 +38,7 @@ const exchange = closed(
   { required: ["expect", "reply"] },
 );
 
-/** One of a channel's own tests. */
+/** A test of a channel. */
 export const test = closed(
   {
     name: text("What the test shows, as a sentence."),

@@ -1,4 +1,4 @@
-// Where the texts of channel files come from: their folder, or what was read of it before.
+// Supplies the texts of channel files: from their folder, or from an earlier read of it.
 import { readdir } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { fileLimits, readRegularFile, readRegularFileNow } from "./regular-file.ts";

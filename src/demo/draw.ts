@@ -9,7 +9,7 @@ const sharp = await loadSharp();
 const { resolve } = createRequire(import.meta.url);
 const fontfile = resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf");
 
-// Where the system has no fontconfig (slim containers, macOS, Windows) the library complains on stderr unless it is given some file.
+// Without fontconfig (slim containers, macOS, Windows) the library complains on stderr unless it is given some file.
 if (!existsSync("/etc/fonts/fonts.conf")) process.env.FONTCONFIG_FILE ??= resolve("dejavu-fonts-ttf/fontconfig/57-dejavu-sans.conf");
 
 export interface Drawing {

@@ -86,9 +86,32 @@ async function readContent(opened: Opened, context: CallContext, early?: (conten
   const { status, headers, isEvents, rest } = opened;
   if (isEvents) return { body: await lastOf(opened, context) };
   const type = headers["content-type"] ?? "";
-  const beginning = rest && opened.beginning.length < sniffBytes ? await readHead(joined(opened.beginning, rest)) : opened.beginning;
-  if (!rest || beginning.length < sniffBytes) return parse(beginning, type, context);
-  return receive(beginning, rest, type, context, status, early);
+  const cut: Cut = {};
+  const beginning =
+    rest && opened.beginning.length < sniffBytes ? await readHead(untilCut(joined(opened.beginning, rest), cut)) : opened.beginning;
+  if (rest && beginning.length >= sniffBytes) return receive(beginning, rest, type, context, status, early);
+  const content = await parse(beginning, type, context);
+  if (cut.by && !isWhole(content)) throw cut.by;
+  return content;
+}
+
+interface Cut {
+  by?: ProviderFailure;
+}
+
+/** The same chunks, as if what breaks off had ended there. */
+async function* untilCut(chunks: AsyncIterable<Buffer>, cut: Cut): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    if (!(error instanceof ProviderFailure)) throw error;
+    cut.by = error;
+  }
+}
+
+/** Whether content is all there although its answer broke off: no part of a JSON object or list is valid JSON. */
+function isWhole({ body }: Content): boolean {
+  return typeof body === "object" && body !== null;
 }
 
 /** The events of an answer, their data parsed where it is JSON. Throws `bad_response` for more than anybody needs. */
@@ -213,7 +236,7 @@ function sinkFor({ ctx: { spool, signal, request } }: CallContext, status = 200,
 async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buffer, sink: Sink, { ctx }: CallContext): Promise<unknown> {
   try {
     if (/^(?:\xef\xbb\xbf)?\s*[[{]/.test(beginning.toString("latin1")))
-      return await liftJson(whole, sink, { bounds: jsonBounds(ctx.request.n) });
+      return await liftJson(whole, sink, { bounds: jsonBounds(ctx.request.n), mayBreakOff: (error) => error instanceof ProviderFailure });
     await whole.return?.();
   } catch (error) {
     if (error instanceof TooMuchJson) throw tooMuch(error.message);

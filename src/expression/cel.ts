@@ -7,12 +7,12 @@ import { LongText } from "../picture/lift.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { namesOf, type Names } from "./names.ts";
 
-/** What a template renders to when its key is to be left out. */
+/** The value of a template whose key is to be left out. */
 export const missing: unique symbol = Symbol("missing");
 
 export type Variables = Record<string, unknown>;
 
-/** One compiled CEL expression. */
+/** A compiled CEL expression. */
 export interface Expression {
   text: string;
   /** `request.size`, `body.data`, ...: the first field of each name that the expression reads; only `request` when it takes the whole. */

@@ -20,7 +20,7 @@ export class FilePart {
 
 type Directive = (value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile) => Template;
 
-/** What an expression knows beside the rest where something is made for each element of a list. */
+/** Extra names for an expression that is evaluated for each element of a list. */
 export const itemNames = { item: { about: "One element of the list." }, index: { about: "Its place, from 0." } };
 
 /** The directives that stand for a whole object: what they do, for the reference. */
@@ -129,7 +129,7 @@ function compileWhen(value: Record<string, unknown>, path: Path, options: Templa
   const body = compile(rest, path, options);
   return (rendering) => {
     if (!holds(rendering.variables)) return missing;
-    // That the object is there is what the provider is told of these fields.
+    // The presence of the object is how these fields are sent.
     for (const name of uses) rendering.used.add(name);
     return body(rendering);
   };

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { solidPng } from "../picture/png.ts";
 
-/** One name that expressions in some place may read. */
+/** A name that expressions in some place may read. */
 interface Name {
   /** A sentence for the reference. */
   about: string;
@@ -32,14 +32,14 @@ const response: Record<string, Name> = {
   body: { about: "The body of the provider's answer." },
 };
 
-/** What may be read when the file is loaded: secrets and settings of the operator. */
+/** Names that may be read at load: secrets and settings of the operator. */
 export const settingNames: Names = {
   place: "settings: base_url, keys, variables",
   variables: { env: { about: "The environment." } },
   functions: { "file(string): string": (path: string) => readFileSync(path, "utf8").trim() },
 };
 
-/** Where templates of a channel stand. */
+/** The places of templates in a channel file. */
 export type Place = "request" | "answer" | "image" | "errors";
 
 /** The names of a channel's templates. `fields` are those of the unified request (undefined where the model's schema is open), `variables` those that the channel declares, `before` its calls before the submission. */
@@ -75,7 +75,7 @@ export function channelNames(
   };
 }
 
-/** What a channel's own tests may write: where the mock listens, stand-ins for secrets, and small real pictures. */
+/** Names for a channel's tests: the mock's address, stand-ins for secrets, and small real pictures. */
 export const testNames: Names = {
   place: "tests",
   variables: { base_url: { about: "Where the mock provider listens." }, env: { about: "Reads as `env:NAME`." } },

@@ -4,10 +4,10 @@ import type { Names } from "./names.ts";
 
 export type Path = readonly (string | number)[];
 
-/** Where the mistakes of a file are collected. `offset` counts characters within the text at `path`. */
+/** Collects the mistakes of a file. `offset` counts characters within the text at `path`. */
 export type Report = (path: Path, message: string, offset?: number) => void;
 
-/** What rendering tells beside the value: which fields went into it, and where a table fell back to `else`. */
+/** Receives what rendering reports beside the value: the fields it used, and where a table fell back to `else`. */
 export interface Rendering {
   variables: Variables;
   used: Set<string>;

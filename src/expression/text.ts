@@ -21,7 +21,7 @@ export function compileText(text: string, path: Path, options: TemplateOptions):
       return options.encode ? options.encode(textOf(value), piece, alone) : textOf(value);
     });
     if (parts.includes(missing)) return missing;
-    // What went into a text that is left out went nowhere.
+    // Fields used only in an omitted text do not count as sent.
     for (const name of used) rendering.used.add(name);
     return parts.join("");
   };

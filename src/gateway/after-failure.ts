@@ -1,22 +1,23 @@
+// Decides where a request goes after an attempt that failed, so that nothing is ordered twice.
 import type { Progress } from "../channels/route.ts";
 import { GatewayError, ProviderFailure } from "../errors.ts";
 
-/** Who is asked after an attempt that failed: the same key of the same channel again, another key of it, another channel, or nobody. */
+/** The next step after an attempt that failed: ask the same key of the channel again, another key of it, another channel, or stop. */
 export type Next = "same" | "next_key" | "next_channel" | "stop";
 
 const afterRule = { retry: "same", next_key: "next_key", next_channel: "next_channel", fail: "stop" } as const;
 
 /**
- * The rule of money: another is asked only where it is certain that nothing was made, since a picture that may have been made may have to
- * be paid for. `unsafe` is the operator's word that a second one may be.
+ * The rule of money: the request goes on only where it is certain that nothing was made, since a picture that may have been made may have
+ * to be paid for. With `unsafe` the operator accepts to pay for a second one.
  */
 export function afterFailure(error: unknown, { submitted, accepted, shown }: Progress, unsafe: boolean): Next {
-  // What the channel cannot send, such as a size, another channel may.
+  // Another channel may be able to send a value, such as a size, that this one cannot.
   if (error instanceof GatewayError) return !submitted && error.status < 500 ? "next_channel" : "stop";
   if (!(error instanceof ProviderFailure)) return "stop";
   const { kind, details } = error;
   if (shown) return "stop";
-  // The moderation of another provider is not to be tried out.
+  // A refused request is not to be tried on the moderation of another provider.
   if (kind === "refused") return "stop";
   if (details.notAccepted && !accepted) return details.then ? afterRule[details.then] : afterProof(kind, details.status);
   return unsafe && kind !== "invalid_request" ? "next_channel" : "stop";

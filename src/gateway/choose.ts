@@ -1,17 +1,17 @@
-// Orders the candidates of a request by priority, weight and load.
+// Orders the ways to serve a request: by priority, weight or load, and the keys of a channel in turn.
 import type { Route } from "../channels/route.ts";
 import { candidatesOf, type Candidate } from "./candidate.ts";
 
-/** How channels of the same priority share requests: by chance, in proportion to their `weight`, or to the one with the least under way. */
+/** How channels of the same priority share requests: by chance in proportion to their `weight`, or by the fewest attempts in flight. */
 export type Sharing = "weight" | "least_in_flight";
 
 interface Choice {
   sharing: Sharing;
   /** From 0 to below 1. */
   random: () => number;
-  /** Attempts under way on a channel. */
+  /** Attempts in flight on a channel. */
   inFlight: (channel: string) => number;
-  /** Which of a channel's keys comes first this time. */
+  /** The number of the key of a channel that comes first this time. */
   turn: (route: Route) => number;
 }
 
@@ -28,7 +28,7 @@ function shared(routes: readonly Route[], { sharing, random, inFlight }: Choice)
   if (routes.length === 1) return routes;
   return routes
     .map((route) => {
-      // The smallest of such draws is each one's in proportion to its weight; those that follow are drawn likewise from the rest.
+      // Each route has the smallest of these draws in proportion to its weight, and the order of the others follows the same rule.
       const draw = -Math.log(1 - random()) / route.weight;
       const load = sharing === "weight" ? 0 : inFlight(route.channel.name) / route.weight;
       return { route, load, draw };

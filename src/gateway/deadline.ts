@@ -1,19 +1,20 @@
-// Signals that abort at a deadline.
-/** Milliseconds; a timer set to more would ring at once. */
+// Bounds the time of a request or an attempt by an abort signal.
+
+/** Milliseconds; a timer set to more would fire at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** A signal that aborts with another, or on its own account. */
+/** A signal that aborts with another signal, when its time is over, or when it is stopped. */
 export interface Deadline {
   signal: AbortSignal;
-  /** Abort it now; it follows the other no more. */
+  /** Abort it now, and stop following the other signal. */
   stop: (reason: unknown) => void;
-  /** The time does not count any more. */
+  /** Remove the limit of time. */
   clear: () => void;
-  /** Nor does the other: what it was for is over. */
+  /** Remove the limit of time, and stop following the other signal: the work is done. */
   leave: () => void;
 }
 
-/** Let something end with `signal`, or, where it has a time, after so many milliseconds with an error of its own. */
+/** A signal that aborts with `signal`, and with `time` after so many milliseconds too, with the error that `late` makes. */
 export function deadline(signal: AbortSignal, time?: { milliseconds: number; late: () => Error }): Deadline {
   const own = new AbortController();
   const follow = () => own.abort(signal.reason);

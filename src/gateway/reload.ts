@@ -1,34 +1,34 @@
-// Something in force that is replaced as a whole, or stays.
+// Replaces a configuration in force by a new one as a whole, or keeps it where the new one is wrong.
 import { ConfigError, messageOf, type Problem } from "../errors.ts";
 
-/** How a reload ended. */
+/** The outcome of a reload. */
 export interface Reload {
-  /** Whether everything that was read is in force. */
+  /** True where everything that was read is in force. */
   ok: boolean;
   at: Date;
-  /** Since when something has been wrong without a break; absent where nothing is. */
+  /** The time since which every reload has found problems; absent where this one found none. */
   since?: Date;
-  /** What was wrong, each as `file:line:column: message` where it has a place; empty where it went well. */
+  /** The problems, as `file:line:column: message` where they have a position; empty where there are none. */
   problems: readonly string[];
 }
 
-/** Something that is in force until something whole can take its place. */
+/** A value that stays in force until a complete one can replace it. */
 export interface Reloadable<T> {
   current: () => T;
-  /** How the last reload ended; before the first, what was wrong with what it began with, if anything was. */
+  /** The outcome of the last reload; before the first, the problems of the first value, if it has any. */
   last: () => Reload | undefined;
-  /** Build anew and put it in force, or keep what is there. Calls follow one another; those that come while one waits share it. */
+  /** Build a new value and put it in force, or keep the present one. Calls run one after the other; calls made while one waits share it. */
   reload: () => Promise<Reload>;
 }
 
 /**
- * `build` is given what is in force, and throws where what it read cannot be; `tell` hears how every reload ended. `wrongWith` says what is
- * wrong with something that can be in force all the same.
+ * `build` gets the value in force, and throws where the new one would be invalid; `report` gets the outcome of every reload. `wrongWith`
+ * lists the problems of a value that can be in force all the same.
  */
 export function createReloadable<T>(
   first: T,
   build: (current: T) => Promise<T>,
-  tell: (reload: Reload) => void,
+  report: (reload: Reload) => void,
   wrongWith: (value: T) => readonly Problem[] = () => [],
 ): Reloadable<T> {
   let current = first;
@@ -50,7 +50,7 @@ export function createReloadable<T>(
     );
     const ended = outcome(problems, last);
     last = ended;
-    tell(ended);
+    report(ended);
     return ended;
   }
 

@@ -1,4 +1,4 @@
-// The models and routes in force.
+// Lists the models that clients can ask for, with the routes that serve each.
 import type { Channel, Route } from "../channels/route.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import type { Sharing } from "./choose.ts";
@@ -14,13 +14,13 @@ export interface ModelEntry {
   fallback: readonly string[];
 }
 
-/** What is in force. A request takes the table once and lives with it. */
+/** The configuration in force. A request takes the table once, and keeps it to its end. */
 export interface Table {
   channels: readonly Channel[];
   models: ReadonlyMap<string, ModelEntry>;
   /** Milliseconds of a whole request, over all attempts and waits; without bound when absent. */
   timeout?: number;
-  /** Milliseconds until a request is answered that is still under way, unless it is a stream; without bound when absent. */
+  /** Milliseconds after which a request in progress is answered, unless it is a stream; without bound when absent. */
   answerWithin?: number;
   /** Milliseconds for which an outcome that may have been paid for is given again instead of a new order; 0 when absent. */
   repeatWithin?: number;
@@ -28,7 +28,7 @@ export interface Table {
   defaultModel?: string;
 }
 
-/** What the operator says of all channels together. */
+/** Settings of the operator for all channels together. */
 export interface TableOptions {
   sharing?: Sharing;
   timeout?: number;

@@ -27,13 +27,13 @@ export interface Agents {
 
 type Connected = (error: Error | null, socket?: Duplex) => void;
 type Target = tls.ConnectionOptions & { host?: string; port?: number };
-/** What an agent makes its connections with; a socket that comes later goes to the callback. */
+/** Opens an agent's connections; a socket that is ready later is passed to the callback. */
 type Connect = (options: Target, connected: Connected) => Duplex | undefined;
 
 /** Milliseconds that a tunnel through a proxy may take, where no call is less patient. */
 const patience = 30_000;
 
-/** Whether the environment names a proxy. */
+/** True where the environment names a proxy. */
 export const isProxied = () =>
   ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].some((name) => process.env[name] ?? process.env[name.toLowerCase()]);
 

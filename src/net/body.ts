@@ -11,7 +11,7 @@ import { LongText } from "../picture/lift.ts";
 
 /** A body that is written from where its parts are, as often as it is asked for. */
 export interface StreamBody extends Piece {
-  /** What it says, where it is JSON. */
+  /** The value of the body, where it is JSON. */
   value?: unknown;
 }
 
@@ -26,7 +26,7 @@ const marked = new RegExp(`"${mark}(\\d+)"`);
 export async function encodeJson(value: unknown): Promise<Buffer | StreamBody> {
   const long: (InputImage | LongText)[] = [];
   const text = JSON.stringify(value, function (this: Record<string, unknown>, key: string, item: unknown) {
-    // What `toJSON` made of it is for logs.
+    // The output of `toJSON` is for logs.
     const own = this[key];
     return own instanceof InputImage || own instanceof LongText ? `${mark}${long.push(own) - 1}` : item;
   });

@@ -45,7 +45,7 @@ interface FetcherOptions {
   /** The pause before the second try; it doubles. */
   retryDelayMs?: number;
   lookup?: LookupFunction;
-  /** What counts as public although its address is not: the pictures of tests. */
+  /** Addresses that count as public though they are not: the pictures of tests. */
   isWeb?: (url: URL) => boolean;
 }
 
@@ -87,7 +87,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
       }
     }
 
-    /** One GET. Redirects are followed by hand, so that every hop is judged by the same rules. */
+    /** Sends a GET. Redirects are followed by hand, so that every hop is judged by the same rules. */
     async function send(): Promise<{ request: Request; response: Response }> {
       let target = judged(url);
       let isTrusted = true;

@@ -2,7 +2,7 @@
 import { decodedBase64, NotBase64, standardBase64 } from "../picture/base64.ts";
 import { fromHex, partError, readPartHead, type PartHead } from "./part-head.ts";
 
-/** One part of a form. */
+/** A part of a form. */
 export interface Part extends Omit<PartHead, "encoding"> {
   /** Counted from 1. */
   number: number;
@@ -33,7 +33,7 @@ export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string, 
       const { encoding, ...told } = readPartHead(head, number, attachments);
       const raw = source.all(delimiter);
       const bytes = encoding === "base64" ? fromBase64(raw, number) : encoding === "quoted-printable" ? fromQuoted(raw, number) : raw;
-      // Whoever stops reading does not end the bytes: it cannot say so.
+      // A reader that stops early does not end the source.
       const content: Part["content"] = { next: () => bytes.next(), [Symbol.asyncIterator]: () => content };
       yield { number, ...told, content };
       for (let next = await bytes.next(); !next.done; next = await bytes.next());
@@ -55,7 +55,7 @@ function cutter(chunks: AsyncIterable<Buffer>) {
     held = held.length === 0 ? next.value : Buffer.concat([held, next.value]);
   }
 
-  /** What stands before a mark, which is taken away too; undefined where that is more than a head may have. */
+  /** The bytes before a mark, which is consumed too; undefined where they exceed the limit of a head. */
   async function upTo(mark: Buffer): Promise<Buffer | undefined> {
     let at = held.indexOf(mark);
     for (; at === -1 && held.length <= mostHead; at = held.indexOf(mark)) await more();
@@ -109,7 +109,7 @@ async function* fromQuoted(raw: AsyncIterable<Buffer>, number: number): AsyncGen
   let rest = "";
   for await (const chunk of raw) {
     const text = rest + chunk.toString("latin1");
-    // What may be the first half of an escape waits for the other.
+    // The first half of an escape waits for the other half.
     rest = /=[\da-f]?\r?$/i.exec(text)?.[0] ?? "";
     yield unquoted(text.slice(0, text.length - rest.length));
   }

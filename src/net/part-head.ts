@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 
 type Encoding = "base64" | "quoted-printable" | "none";
 
-/** What a part says of itself. */
+/** The head of a part. */
 export interface PartHead {
   name: string;
   fileName: string | undefined;
@@ -15,7 +15,7 @@ export interface PartHead {
 
 const mostName = 200;
 
-/** What a client is told of a part that cannot be understood. */
+/** The error for a part that cannot be understood. */
 export function partError(number: number, message: string, cause?: unknown): GatewayError {
   return new GatewayError("invalid_value", `part ${number} of the form ${message}`, { param: `part ${number}`, cause });
 }

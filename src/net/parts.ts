@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import busboy from "@fastify/busboy";
 
-/** What the head of one part says. A text has no file name. */
+/** The head of a part. A text has no file name. */
 export interface PartHead {
   name: string;
   fileName?: string;
@@ -38,7 +38,7 @@ export async function readParts<T>(
     });
   });
   ended.catch(() => undefined); // It is heard below, if the body does not fail first.
-  // What the parser throws, it throws while it is written to.
+  // The parser throws synchronously, while data is written to it.
   const write = (chunk: Buffer) =>
     new Promise<void>((resolve, reject) => parser.write(chunk, (error?: Error | null) => (error ? reject(error) : resolve())));
   try {

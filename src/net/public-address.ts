@@ -32,7 +32,7 @@ for (const [net, bits] of [
 const global = new BlockList();
 global.addSubnet("2000::", 3, "ipv6");
 
-/** Whether an IP address is one of the public internet. What is no address is not. */
+/** True for an IP address of the public internet, false for anything else. */
 export function isPublic(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !special.check(address, "ipv4");

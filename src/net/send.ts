@@ -15,7 +15,7 @@ export interface OutgoingRequest {
   url: string;
   headers: Record<string, string>;
   body?: Buffer | StreamBody;
-  /** What it shows of the key that is not the key itself, such as a token or a signature: nobody else is to see it. */
+  /** Secrets derived from the key, such as a token or a signature; they are masked like the key. */
   secrets?: string[];
 }
 
@@ -53,7 +53,7 @@ export interface Patience {
 }
 
 /**
- * One HTTP call; `guarded` reaches public addresses only, and `sent` is told when the whole request is out. Resolves when the answer's head
+ * Sends an HTTP request; `guarded` reaches public addresses only, and `sent` is told when the whole request is out. Resolves when the answer's head
  * is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
  */
@@ -113,7 +113,7 @@ export async function send(
             for (const end of ["response", "close"]) request.once(end, () => clearTimeout(late));
           });
         }
-        // Nobody asked for another protocol; without a listener the connection is closed and nothing is told.
+        // No upgrade was requested; without this listener the connection would be closed without an error.
         request.once("upgrade", (_response, socket) => {
           socket.destroy();
           reject(new Error("the provider switched protocols"));
@@ -179,7 +179,7 @@ export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: Abo
     throw tooLarge();
   }
   try {
-    // What ended before anybody listened tells nobody of it.
+    // A stream that ended before this point emits no further event.
     const chunks = body.closed || body.readableEnded ? [] : (on(body, "data", inFlow) as AsyncIterable<[Buffer]>);
     for await (const [chunk] of chunks) {
       length += chunk.length;

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { gather } from "../picture/pieces.ts";
 
-/** One event. Its data must be read before the next is asked for; what is not read is read away. */
+/** An event. Its data must be read before the next event is requested; unread data is discarded. */
 export interface ServerEvent {
   /** Empty where the sender names none. Certain once the data has been read, since the name may stand behind it. */
   name: string;
@@ -90,7 +90,7 @@ function valueOf(line: Buffer): Buffer {
   return line.subarray(line[colon + 1] === 0x20 ? colon + 2 : colon + 1);
 }
 
-/** Whoever stops reading a part does not end what it is read from. */
+/** A reader that stops early does not end the source. */
 function withoutReturn(pieces: AsyncGenerator<Buffer>): AsyncIterableIterator<Buffer> {
   const plain: AsyncIterableIterator<Buffer> = { next: () => pieces.next(), [Symbol.asyncIterator]: () => plain };
   return plain;
@@ -105,7 +105,7 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, und
   const source = chunks[Symbol.asyncIterator]();
   let chunk: Buffer = Buffer.alloc(0);
   let from = 0; // What comes before it in the chunk is dealt with.
-  // Where the next of each kind of end is: each is looked for by itself, and once, so that a long line costs two native searches.
+  // The next line end of each kind. Each kind is searched for once, so that a long line costs two native searches.
   let [feed, carriage] = [-1, -1];
   let endedByReturn = false;
   let count = 0;
@@ -159,7 +159,7 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, und
       count += 1;
       if (count > mostLines) throw new TooManyLines();
       if (count % linesATurn === 0) await setImmediate();
-      // What is short has ended, with the body if not before.
+      // A short line is complete, with the body at the latest.
       if (ended || length < longLine) yield { head };
       else {
         const rest = restOfLine();

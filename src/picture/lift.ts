@@ -57,13 +57,18 @@ const unbounded: JsonBounds = { text: Infinity, values: Infinity, depth: Infinit
 
 /**
  * Parse JSON while it arrives. Long texts go through `sink`, in turn, so that a picture's base64 is never a string and need not be in
- * memory. `decode` reads the text around them. Rejects with `SyntaxError` for what is not JSON, with `TooMuchJson` for more than
+ * memory. `decode` reads the text around them. The source may break off behind a whole object or list with an error that `mayBreakOff`
+ * knows. Rejects with `SyntaxError` for what is not JSON, with `TooMuchJson` for more than
  * `bounds`, or with the source's, the sink's or the decoder's own error.
  */
 export async function liftJson(
   chunks: AsyncIterable<Buffer>,
   sink: Sink,
-  { decode = utf8, bounds = unbounded }: { decode?: (bytes: Buffer) => string; bounds?: JsonBounds } = {},
+  {
+    decode = utf8,
+    bounds = unbounded,
+    mayBreakOff = () => false,
+  }: { decode?: (bytes: Buffer) => string; bounds?: JsonBounds; mayBreakOff?: (error: unknown) => boolean } = {},
 ): Promise<unknown> {
   const source = chunks[Symbol.asyncIterator]();
   const gauge = createGauge(bounds);
@@ -83,6 +88,13 @@ export async function liftJson(
     from = 0;
     return !next.done;
   };
+
+  /** As `advance`, where the document may be whole already. */
+  const goOn = () =>
+    advance().catch((error: unknown) => {
+      if (small.length > 0 && gauge.closing() === "" && mayBreakOff(error)) return false;
+      throw error;
+    });
 
   /** The rest of the text that the chunk is in, piece by piece; `held` is its beginning. Leaves `from` at its closing quote. */
   async function* restOfText(held: readonly Buffer[], slashes: number): AsyncGenerator<Buffer> {
@@ -116,7 +128,7 @@ export async function liftJson(
   }
 
   try {
-    while (await advance()) {
+    while (await goOn()) {
       if (small.length === 0 && chunk.subarray(0, 3).equals(byteOrderMark)) from = 3;
       let outside = from; // Where what is no text begins.
       for (let start = chunk.indexOf(quote, from); start !== -1;) {

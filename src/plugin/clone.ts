@@ -8,7 +8,7 @@ export function clone<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, clone(item)])) as T;
 }
 
-/** What the client said stays so on every attempt, whatever a plugin does with it. Values with a class of their own guard themselves. */
+/** Protects the client's request from plugins, so that every attempt starts from the same one. Class instances are immutable by themselves. */
 export function freeze(value: unknown): void {
   if (!Array.isArray(value) && !isPlainObject(value)) return;
   Object.freeze(value);

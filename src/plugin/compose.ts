@@ -11,13 +11,13 @@ export interface Shown {
   partial?: number;
   /** Which of several calls it is of, from 0; those of parallel calls come mixed. */
   call?: number;
-  /** What was done to the request so far. */
+  /** The changes made to the request so far. */
   changes?: readonly Change[];
-  /** What the provider said of this picture. */
+  /** Facts about this picture. */
   facts: Result["facts"];
 }
 
-/** What a client that wants a stream is told while its request runs. */
+/** Events for a client that wants a stream, sent while its request runs. */
 export interface Events {
   /** The provider has the whole request. */
   accepted: () => void;
@@ -43,7 +43,7 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
       called = true;
       const { errors } = ctx.result;
       await run(ctx, index + 1, events && through(events, each));
-      // What was told of pictures that were shown, while there was no result to tell it in.
+      // Facts about pictures already shown, kept until there is a result to put them in.
       if (errors !== ctx.result.errors) ctx.result.errors.push(...errors.splice(0));
       if (each) await eachPicture(ctx.result, (picture) => each(picture, false));
     };

@@ -5,7 +5,7 @@ import type { OperationName } from "../schema/models.ts";
 import type { InputImage } from "../picture/input.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 
-/** What a client may ask for, in the gateway's own words, checked against the model's schema. An omitted field is absent. */
+/** A client's request in the gateway's vocabulary, checked against the model's schema. An omitted field is absent. */
 export interface UnifiedRequest {
   model: string;
   prompt: string;
@@ -27,33 +27,33 @@ export interface UnifiedRequest {
   metadata?: Record<string, unknown>;
   /** The pictures to start from; with any, the request is an edit. */
   images?: InputImage[];
-  /** Where the first of them may change: its transparent pixels. */
+  /** Marks where the first image may change: its transparent pixels. */
   mask?: InputImage;
-  /** What the model's schema allows beside the common fields. */
+  /** Further fields that the model's schema allows. */
   [field: string]: unknown;
 }
 
-/** One thing the gateway did to what the client asked. */
+/** A change that the gateway made to the client's request. */
 export interface Change {
   field: string;
-  /** What was done, where no value became another: `dropped`, `suffix appended`. */
+  /** The change in words, where no value was replaced: `dropped`, `suffix appended`. */
   what?: string;
   from?: unknown;
   to?: unknown;
 }
 
-/** One of several pictures that could not be made. */
+/** A picture of several that could not be made. */
 export interface ItemError {
   message: string;
   code: string;
 }
 
-/** What came back from the provider. */
+/** The provider's answer as pictures and facts. */
 export interface Result {
   pictures: Picture[];
   /** Pictures of the same request that failed while others worked. */
   errors: ItemError[];
-  /** What the provider said of the whole answer: `created`, `usage`, `size`, `quality`, `output_format`, `background`. */
+  /** Facts about the whole answer: `created`, `usage`, `size`, `quality`, `output_format`, `background`. */
   facts: Record<string, unknown>;
   /** The provider's own `metadata`. */
   metadata?: Record<string, unknown>;
@@ -71,19 +71,19 @@ export interface Kept {
   bytes: number;
 }
 
-/** What a plugin sees of one attempt. It lives as long as the attempt; nothing of it reaches another. */
+/** A plugin's view of one attempt. It lives as long as the attempt, and no other attempt sees it. */
 export interface PluginContext {
-  /** What the client said; never changes. */
+  /** The client's request; it never changes. */
   readonly input: Readonly<UnifiedRequest>;
   readonly operation: OperationName;
   /** The request of this attempt, to be edited before `next`. */
   request: UnifiedRequest;
-  /** What came back, to be edited after `next`. */
+  /** The result, to be edited after `next`. */
   result: Result;
   readonly model: {
     readonly id: string;
     readonly upstream: string;
-    /** What the model's own schema says of each field. */
+    /** The model's own schema of each field. */
     readonly fields: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   };
   readonly channel: { readonly name: string };
@@ -98,7 +98,7 @@ export interface PluginContext {
   store: { save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>; reachable?: boolean };
   /** Holds bytes for as long as the request lives, in memory or in a file, within what the process may use. */
   spool: Pick<SpoolScope, "take" | "room">;
-  /** Whether `result.rest` may be: one picture was asked for, and who answers can wait for what the provider says behind it. */
+  /** True when the response may start before the provider's body ends: one picture was requested, and the rest can follow it. */
   readonly early?: boolean;
   /** Aborts when the client hangs up, the request's time is over or the attempt fails. Everything that waits or calls takes it. */
   readonly signal: AbortSignal;
@@ -106,7 +106,7 @@ export interface PluginContext {
 }
 
 /**
- * What a plugin does to each picture on its way to the client; `partial` is one that a stream shows before it is finished. Of what it
+ * A plugin's step for each picture on its way to the client; `partial` is an unfinished picture of a stream. Of what it
  * throws, a `ProviderFailure` takes only this picture away while others are left.
  */
 export type EachPicture = (picture: Picture, partial: boolean) => Picture | Promise<Picture>;

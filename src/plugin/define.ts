@@ -2,11 +2,11 @@
 import type { EachPicture, Middleware } from "./context.ts";
 import type { OptionsOf, OptionsSchema } from "./options.ts";
 
-/** One step of the pipeline, as the loader sees it. */
+/** A step of the pipeline, as the loader sees it. */
 export interface Plugin {
   /** The file's name and the key in a channel's `plugins`. */
   name: string;
-  /** One sentence for the generated list. */
+  /** A sentence for the generated list. */
   summary: string;
   /** JSON Schema of the options. */
   schema: OptionsSchema;

@@ -49,7 +49,7 @@ export async function loadPlugins(folders: readonly string[]): Promise<Map<strin
   return plugins;
 }
 
-/** What is wrong with a plugin's module, as a sentence; undefined where nothing is. */
+/** Says what is wrong with a plugin's module; undefined for a valid one. */
 function judge(plugin: unknown, file: string, known: ReadonlyMap<string, Plugin>, ajv: Ajv2020): string | undefined {
   if (!isPlugin(plugin)) return "the default export is not a plugin; write export default definePlugin({ ... })";
   if (`${plugin.name}.js` !== file) return `it calls itself ${plugin.name}; name and file must be the same`;

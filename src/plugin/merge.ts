@@ -22,7 +22,7 @@ export function withRest({ pictures, errors, facts, metadata }: Result, rest: Re
   };
 }
 
-/** What the calls say alike; pictures of several sizes have no size in common. */
+/** The facts that all calls share; pictures of several sizes have no size in common. */
 function shared(facts: Record<string, unknown>[]): Record<string, unknown> {
   const [first = {}, ...others] = facts;
   return Object.fromEntries(
@@ -36,7 +36,7 @@ function together(metadata: Result["metadata"][]): Result["metadata"] {
   return texts.size > 1 ? { calls: metadata } : metadata[0];
 }
 
-// What grows with each call: tokens, pictures, what they cost. All other numbers of `usage` say what each call was like.
+// Names of amounts, which add up over calls: tokens, pictures, cost. All other numbers of `usage` describe a single call.
 const amounts = /token|image|picture|count|total|amount|cost|price|credit|unit|pixel/i;
 const measures = /width|height|(?:^|_)(?:size|ratio|rate|per)(?:_|$)/i;
 

@@ -3,7 +3,7 @@ import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { ItemError, Result } from "./context.ts";
 
-/** What a client is told of one failure beside pictures that worked. */
+/** The client's view of one failure beside pictures that worked. */
 export function itemError(error: unknown): ItemError {
   const shown = error instanceof ProviderFailure ? clientError(error) : error;
   return shown instanceof GatewayError

@@ -36,7 +36,7 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   return ajv;
 }
 
-/** What a model can be asked for. It judges no request by itself. */
+/** The operations of a model. The keyword judges no request. */
 const operationsKeyword = {
   keyword: "x-operations",
   schemaType: "array",

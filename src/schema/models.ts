@@ -16,7 +16,7 @@ export interface ModelSchema {
   properties?: Record<string, ModelSchema>;
 }
 
-/** What a model can be asked for: pictures from nothing but words, or from pictures. */
+/** The operations of a model: pictures from a prompt alone, or from pictures. */
 export type OperationName = "generate" | "edit";
 
 export interface CompiledModel {
@@ -26,13 +26,13 @@ export interface CompiledModel {
   validate: (request: Record<string, unknown>) => void;
   /** Every field the model takes. */
   properties: string[];
-  /** What the model can be asked for, `x-operations`. */
+  /** The operations of the model, from `x-operations`. */
   operations: readonly OperationName[];
   /** When the model came out, `x-created`, in Unix seconds. */
   created: number;
-  /** What the schema says of a field, the model's own words over the common ones. */
+  /** The schema of a field: the model's keywords over the common ones. */
   describe: (field: string) => ModelSchema;
-  /** Whether fields that the schema does not name are allowed too. */
+  /** True where fields that the schema does not name are allowed. */
   open: boolean;
   /** The schema with the common one inside, so that it needs no other file. */
   bundled: ModelSchema;
@@ -65,7 +65,7 @@ const mostValidators = 300;
  * schema that is not valid or that refers to nothing.
  */
 export function createModelCompiler(common: ModelSchema): (id: string, schema: ModelSchema) => CompiledModel {
-  // One validator for all: compiling hundreds of models with one each takes ten times as long.
+  // All models share one validator: a validator for each takes ten times as long to compile.
   const ajv = createAjv({ useDefaults: true });
   ajv.addSchema(common);
   const commonText = JSON.stringify(common);

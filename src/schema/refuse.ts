@@ -66,7 +66,7 @@ export function refusal(errors: ErrorObject[], data: unknown, knownKeys: string[
   }
   return refuse("invalid_value", `${subject} ${String(message).replace("NOT", "not")}`);
 
-  /** What `of` finds in all errors about the same value: the alternatives it could have been. */
+  /** The values that `of` finds in all errors about the same value: the alternatives it could have been. */
   function siblings<T>(of: (error: KnownError) => T[]): T[] {
     return [...new Set(candidates.filter((other) => other.instancePath === error.instancePath).flatMap(of))];
   }
@@ -87,7 +87,7 @@ function rank({ keyword, instancePath }: ErrorObject): number {
   return 2 * instancePath.split("/").length + (keyword === "type" ? 0 : 1);
 }
 
-/** Where a JSON pointer leads, as `images[0].url`, and what stands there. */
+/** Resolves a JSON pointer to a path such as `images[0].url` and the value there. */
 function locate(pointer: string, data: unknown): { path: string; value: unknown } {
   let path = "";
   let value = data;

@@ -2,12 +2,12 @@
 import { brokenRule, type SizeRules } from "./rules.ts";
 import { pixelSize, ratioOf, readSize, type Size } from "./parse.ts";
 
-/** What a provider takes: pixel sizes of a list, or any that keeps the rules. */
+/** The sizes that a provider takes: those of a list, or any that keeps the rules. */
 export interface Offer extends SizeRules {
   sizes?: readonly string[];
 }
 
-/** Whether a pixel size can be sent. */
+/** True for a pixel size that can be sent. */
 export function fits(size: Size, { sizes, ...rules }: Offer): boolean {
   return (sizes?.includes(size.text) ?? true) && brokenRule(size, rules) === undefined;
 }

@@ -1,7 +1,7 @@
 // Rules for pixel sizes: what a model takes, and what a provider takes.
 import type { Size } from "./parse.ts";
 
-/** What pixel sizes are allowed. Every part is optional. */
+/** Rules for pixel sizes. Every part is optional. */
 export interface SizeRules {
   multiple_of?: number;
   min_side?: number;

@@ -1,7 +1,7 @@
 // Compares what was sent and answered with what a test expects.
 import { isPlainObject } from "../expression/cel.ts";
 
-/** Whether a text is as a test has it: `*` stands for anything, but between two digits, where it is a size. */
+/** True for a text that matches a test's: `*` stands for anything, except between two digits, where it is part of a size. */
 export function isLike(text: string, expected: string): boolean {
   const [first = "", ...rest] = expected.split(/(?<!\d)\*|\*(?!\d)/);
   if (rest.length === 0) return text === expected;
@@ -15,7 +15,7 @@ export function isLike(text: string, expected: string): boolean {
   return true;
 }
 
-/** Where an answer lacks what was expected, as sentences. More may be there, and null also means absent. */
+/** Lists what an answer lacks, as sentences. It may hold more, and null also means absent. */
 export function lacking(actual: unknown, expected: unknown, path: string): string[] {
   if (isPlainObject(expected) && isPlainObject(actual))
     return Object.entries(expected).flatMap(([name, value]) =>
@@ -26,7 +26,7 @@ export function lacking(actual: unknown, expected: unknown, path: string): strin
   return isSame(actual ?? null, expected) ? [] : [`${path} is ${short(actual)}, expected ${short(expected)}`];
 }
 
-/** Where a call's body is other than expected, as sentences. Nothing more may be there. */
+/** Lists where a call's body differs from the expected one, as sentences. It may hold nothing more. */
 export function unlike(actual: unknown, expected: unknown, path: string): string[] {
   if (isPlainObject(actual) && isPlainObject(expected))
     return [...new Set([...Object.keys(actual), ...Object.keys(expected)])].flatMap((key) =>

@@ -6,7 +6,7 @@ import { methods } from "../dialect/call.ts";
 import { partsOf } from "../net/parts.ts";
 import { isLike, unlike } from "./match.ts";
 
-/** One call that a test expects of the gateway, and the provider's reply. A header that is null must not be there. */
+/** A call that a test expects of the gateway, and the provider's reply. A header that is null must be absent. */
 export interface Exchange {
   expect: Partial<Record<(typeof methods)[number], string>> & {
     headers?: Record<string, string | null>;
@@ -34,7 +34,7 @@ export interface Mock {
   play(exchanges: readonly Exchange[], hangUp?: () => void): void;
   /** Resolves when every exchange of `play` has been made. */
   finished(): Promise<void>;
-  /** What has gone otherwise than expected since `play`. */
+  /** The deviations since `play`. */
   complaints(): string[];
   close(): Promise<void>;
 }

@@ -63,7 +63,7 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
   };
 }
 
-/** Whether a call is what a test expects to the letter, whatever its key. A test that names no body may be about anything. */
+/** True for a call that a test expects to the letter, whatever its key. A test that names no body matches none. */
 function isMeant({ expect }: Exchange, call: ReceivedCall): boolean {
   return namesBody(expect) && differences({ ...expect, headers: {} }, call).length === 0;
 }

@@ -18,7 +18,7 @@ export interface TestOutcome {
   /** The line on which it begins. */
   line: number;
   name: string;
-  /** What was otherwise than the test says; empty when it passed. */
+  /** The deviations from the test; empty when it passed. */
   failures: string[];
 }
 
@@ -149,7 +149,7 @@ async function runTest(
       ...(answer ? judged(response, text, answer) : ["there is an answer, and the client was to hang up before it"]),
     ];
   } catch (error) {
-    // What the gateway tells the provider then, it tells behind the client's back.
+    // The provider is told to cancel after the client has gone.
     if (hangUp.signal.aborted) await Promise.race([mock.finished(), once(late, "abort")]);
     else if (!late.aborted) throw error;
     return [...(late.aborted ? [`the test did not end in ${limit / 1000} s`] : []), ...mock.complaints()];

@@ -118,6 +118,11 @@ describe("gateway.yaml", () => {
     ["an unknown name", 'keys: [{ name: a, key: "${evn.X}" }]\n', [/unknown name evn/]],
     ["a name that is none", `keys: [{ name: "a b", key: "sha256:${hash}" }]\n`, [/keys\.name: "a b" is not a name of letters/]],
     [
+      "the name that a key of the environment has",
+      `keys: [{ name: key-1, key: "sha256:${hash}" }]\n`,
+      [/:1:16: keys\.name: key-1 is the name of a key of PICTOR_API_KEYS; choose another$/],
+    ],
+    [
       "a name and a key twice",
       `keys:\n  - { name: a, key: "sha256:${hash}" }\n  - { name: a, key: "sha256:${hash}" }\n`,
       [/:3:13: keys\.name: a stands here a second time/, /:3:22: keys\.key: it is the key of a too/],

@@ -42,6 +42,12 @@ describe("http: a picture that arrives within the provider's JSON", () => {
     };
     const whole = wholes[prompt];
     if (whole !== undefined) return void response.end(`${beginning}${whole}"}],"usage":{"n":1}}`);
+    if (prompt === "unended" || prompt === "unended url") {
+      const all = prompt === "unended" ? `${beginning}${text}"}],"usage":{"n":1}}` : '{"data":[{"url":"https://pictures.example/a.png"}]}';
+      await write(all);
+      // Its gateway reads what was sent before it sees the connection break.
+      return void setTimeout(() => response.socket?.resetAndDestroy(), 50);
+    }
     if (prompt === "bytes") return void response.end(picture);
     if (prompt === "both") return void response.end(JSON.stringify({ data: [{ url: "https://pictures.example/a.png", b64_json: text }] }));
     if (prompt === "page") return void response.end(`<html>${"x".repeat(100_000)}`);
@@ -105,6 +111,19 @@ describe("http: a picture that arrives within the provider's JSON", () => {
   it("is whole before the answer begins where two were asked for", async () => {
     const { data } = (await (await order("two", { n: 2, response_format: "b64_json" })).json()) as Images;
     expect(data.map(({ b64_json }) => b64_json === text)).to.deep.equal([true, true]);
+  });
+
+  for (const format of ["b64_json", "url"] as const)
+    it(`is served where the connection broke behind the whole of a large answer: ${format}`, async () => {
+      const { data, usage } = (await (await order("unended", { response_format: format })).json()) as Images;
+      const bytes = format === "url" ? await (await fetch(data[0]!.url!)).arrayBuffer() : Buffer.from(data[0]!.b64_json!, "base64");
+      expect(picture.equals(Buffer.from(bytes as ArrayBuffer))).to.equal(true);
+      expect(usage).to.deep.equal({ n: 1 });
+    });
+
+  it("is served where the connection broke behind the whole of a small answer", async () => {
+    const { data } = (await (await order("unended url", {})).json()) as Images;
+    expect(data).to.deep.equal([{ url: "https://pictures.example/a.png" }]);
   });
 
   it("may be the answer itself", async () => {

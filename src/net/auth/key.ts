@@ -19,7 +19,7 @@ export function partsOf(spec: AuthSpec, key: Key): Record<string, string> {
   return given.client_email === undefined ? given : { email: given.client_email, ...given };
 }
 
-/** What a key lacks for this kind, as a sentence for its operator; undefined for one that will do. Tells no part of the key. */
+/** Says what a key lacks for this kind of auth; undefined for a complete key. Repeats no part of the key. */
 export function keyProblem(spec: AuthSpec, key: Key): string | undefined {
   const names = keyParts(spec);
   const parts = partsOf(spec, key);
@@ -29,7 +29,7 @@ export function keyProblem(spec: AuthSpec, key: Key): string | undefined {
 }
 
 /**
- * Where a key holds what cannot be sent, such as a line break or a zero-width space that was copied with it, as a sentence for its
+ * Says where a key holds characters that cannot be sent, such as a line break or a zero-width space copied with it, as a sentence for its
  * operator; undefined for one that can be sent. Tells no part of the key.
  */
 export function unsendable(spec: AuthSpec, key: Key): string | undefined {

@@ -3,7 +3,7 @@ import { createHash, createHmac } from "node:crypto";
 import { hashOf } from "../body.ts";
 import type { OutgoingRequest } from "../send.ts";
 
-/** What signs: a pair, and the session's token where the pair is a temporary one. */
+/** The credentials that sign: a pair, and a session token where the pair is temporary. */
 export interface Credentials {
   id: string;
   secret: string;
