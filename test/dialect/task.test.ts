@@ -155,7 +155,7 @@ describe("a task", () => {
 
   it("that redirects in a circle fails, and is bounded", async () => {
     polled = (request, response) => void response.writeHead(302, { location: request.url }).end("{}");
-    expect((await draw(gateway, { model: "gpt-image-1", prompt: "x" })).status).to.equal(502);
+    expect((await draw(gateway, { model: "dall-e-2", prompt: "x" })).status).to.equal(502);
     expect(new Set(calls)).to.deep.equal(new Set(["POST /tasks", "GET /tasks/t%2F1"]));
   });
 
