@@ -15,6 +15,7 @@ const floors = [
   "http",
   "demo",
   "testing",
+  "process",
   "cli",
   "main",
 ];
@@ -93,6 +94,6 @@ export default tseslint.config(
     files: ["test/**/*.ts", "bench/**/*.ts", "tools/**/*.ts"],
     rules: { "@typescript-eslint/no-unused-expressions": "off", "@typescript-eslint/no-non-null-assertion": "off", "no-console": "off" },
   },
-  { files: ["src/cli/**/*.ts"], rules: { "no-console": "off" } },
+  { files: ["src/process/**/*.ts", "src/cli/**/*.ts"], rules: { "no-console": "off" } },
   { files: ["**/*.js"], ...tseslint.configs.disableTypeChecked },
 );

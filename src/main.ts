@@ -3,11 +3,11 @@
 import cluster from "node:cluster";
 import { Command, Option } from "commander";
 import { fieldsOf } from "./cli/fields.ts";
-import { lastCalls } from "./cli/messages.ts";
+import { lastCalls } from "./process/messages.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
 import type { StatusOptions } from "./cli/status.ts";
-import { describe } from "./cli/describe.ts";
-import { workerCount } from "./cli/worker-count.ts";
+import { describe } from "./process/describe.ts";
+import { workerCount } from "./process/worker-count.ts";
 import { ConfigError, messageOf } from "./errors.ts";
 import { version } from "./http/version.ts";
 
@@ -16,7 +16,7 @@ import { version } from "./http/version.ts";
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
 
-// Who reads no further, such as head, is no mistake of ours.
+// A reader that stops early, such as head, is no fault of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
@@ -30,7 +30,12 @@ function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
   const stop = (signal: NodeJS.Signals) => {
     for (const name of names) process.off(name, stop);
     // A last call to a provider, to cancel a task, may still be under way; it is not waited for without end.
-    void close(signal).then(() => setTimeout(() => process.exit(), lastCalls).unref());
+    void close(signal)
+      .catch((error: unknown) => {
+        tell(messageOf(error));
+        process.exitCode = 1;
+      })
+      .finally(() => setTimeout(() => process.exit(), lastCalls).unref());
   };
   for (const name of names) process.on(name, stop);
 }
@@ -41,15 +46,15 @@ program
   .option("--workers <number>", "processes on one port, 0 to serve in this very one; PICTOR_WORKERS when omitted")
   .action(async ({ workers }: { workers?: string }) => {
     const env = workers === undefined ? process.env : { ...process.env, PICTOR_WORKERS: workers };
-    if (cluster.isWorker) return (await import("./cli/worker.ts")).serveAsWorker(env, tell);
+    if (cluster.isWorker) return (await import("./process/worker.ts")).serveAsWorker(env, tell);
     const count = workerCount(env);
     if (count === 0) {
-      const serving = await (await import("./cli/worker.ts")).serveAlone(env, tell);
+      const serving = await (await import("./process/worker.ts")).serveAlone(env, tell);
       untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
       process.on("SIGHUP", () => void serving.reload());
       return;
     }
-    const started = await (await import("./cli/supervise.ts")).startWorkers(count, tell);
+    const started = await (await import("./process/supervise.ts")).startWorkers(count, tell);
     if (typeof started === "number") return void (process.exitCode = started);
     untilTold((signal) => started.close({ patient: signal === "SIGTERM" }));
     process.on("SIGHUP", () => started.reload());
@@ -134,7 +139,7 @@ program
   .option("--schema <name>", "the model's schema, a file of models/", "demo")
   .option("--json", "for machines")
   .action(async (name: string, options: Omit<NewChannel, "name"> & { json?: boolean }) => {
-    const { readSettings } = await import("./cli/environment.ts");
+    const { readSettings } = await import("./process/environment.ts");
     const file = await writeChannel(readSettings(process.env).channels, { ...options, name });
     const command = `pictor check ${name} && pictor test ${name}`;
     print(options.json ? JSON.stringify({ file }) : `${file} is written; change what is different there, then run ${command}`);
@@ -146,6 +151,6 @@ try {
   if (error instanceof ConfigError) for (const problem of error.problems) tell(describe(problem));
   else tell(messageOf(error));
   process.exitCode = 1;
-  // What connects a worker with the first process would keep it from its end.
+  // The channel to the first process would keep a worker from its end.
   cluster.worker?.disconnect();
 }

@@ -6,10 +6,10 @@ import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { runChannelTests, type TestOutcome } from "../testing/run.ts";
-import { colours } from "./colours.ts";
-import { describe } from "./describe.ts";
-import { readSettings, type ProcessSettings } from "./environment.ts";
-import { readFiles } from "./in-force.ts";
+import { colours } from "../process/colours.ts";
+import { describe } from "../process/describe.ts";
+import { readSettings, type ProcessSettings } from "../process/environment.ts";
+import { readFiles } from "../process/in-force.ts";
 
 export type Say = (line: string) => void;
 type Env = Readonly<Record<string, string | undefined>>;

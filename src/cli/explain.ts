@@ -19,8 +19,8 @@ import { emptyResult, type Core, type Events } from "../plugin/compose.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { operationOf, type Change, type PluginContext, type UnifiedRequest } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { colours } from "./colours.ts";
-import { readSettings, type ProcessSettings } from "./environment.ts";
+import { colours } from "../process/colours.ts";
+import { readSettings, type ProcessSettings } from "../process/environment.ts";
 
 interface Shown {
   method: string;
@@ -40,14 +40,14 @@ interface Step {
   refused?: Refusal;
 }
 
-/** What beside the fields says how a request looks. */
+/** Options that shape a request beside its fields. */
 interface Options {
   json?: boolean;
   /** Files of images to edit. */
   image?: readonly string[];
   /** The file of a mask. */
   mask?: string;
-  /** Whether the client wants a stream. */
+  /** True where the client wants a stream. */
   stream?: boolean;
 }
 
@@ -119,7 +119,7 @@ async function loadAll(
 /** Images are files that were read already. */
 const nothingHeld = { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() };
 
-/** What a client that wants a stream would be told. */
+/** The events that a client that wants a stream would be sent. */
 const listening: Events = { accepted: () => undefined, show: () => Promise.resolve() };
 
 async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean, off: string | undefined): Promise<Step> {
@@ -134,7 +134,7 @@ async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean
     channel: { name: channel.name },
     change: (field, change) => void step.changes.push({ field, ...change }),
     fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
-    // Where a provider wants URLs, a client's images are lent to it.
+    // A provider that wants URLs is lent the client's images.
     store: { save: () => Promise.resolve({ url: "(a URL of this gateway)", mediaType: "", bytes: 0 }), reachable: true },
     spool: nothingHeld,
     signal: new AbortController().signal,

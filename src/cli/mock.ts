@@ -4,7 +4,7 @@ import { prefixOf } from "../channels/settings.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { startProvider } from "../testing/provider.ts";
-import { readSettings } from "./environment.ts";
+import { readSettings } from "../process/environment.ts";
 
 /** `pictor mock CHANNEL`: a provider on loopback that answers as the channel's tests say. Runs until it is closed. */
 export async function mock(

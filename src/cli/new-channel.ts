@@ -3,7 +3,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { didYouMean } from "../schema/suggest.ts";
 
-/** What a new channel is like: OpenAI's API, one call of its own shape, or a task that is polled. */
+/** Kinds of a new channel: OpenAI's API, one call of its own shape, or a task that is polled. */
 export const likes = ["openai", "own", "task"] as const;
 
 export interface NewChannel {

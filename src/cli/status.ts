@@ -1,7 +1,7 @@
 // `pictor status`: what a running gateway says of itself, and the operator's remedy for a cool-down.
 import got, { type Response } from "got";
 import type { ChannelState } from "../gateway/states.ts";
-import { colours } from "./colours.ts";
+import { colours } from "../process/colours.ts";
 
 interface Ready {
   status: string;

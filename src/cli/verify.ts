@@ -1,10 +1,11 @@
+// `pictor verify`: tries the keys of each channel with a free call.
 import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
 import { wait } from "../dialect/duration.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { colours } from "./colours.ts";
-import { readSettings } from "./environment.ts";
+import { colours } from "../process/colours.ts";
+import { readSettings } from "../process/environment.ts";
 
 interface Verdict {
   channel: string;

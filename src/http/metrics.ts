@@ -41,6 +41,15 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
     registry,
     measure: () => undefined,
     measureStore: () => Promise.resolve(),
+    ...metricsOfRequests(registers),
+    ...metricsOfChannels(registers, () => metrics.measure()),
+    ...metricsOfProcess(registers, () => metrics.measureStore()),
+  };
+  return metrics;
+}
+
+function metricsOfRequests(registers: Registry[]) {
+  return {
     requests: new Counter({
       name: "pictor_requests_total",
       help: "Requests answered.",
@@ -55,6 +64,12 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       registers,
     }),
     inFlight: new Gauge({ name: "pictor_requests_in_flight", help: "Requests under way.", registers }),
+  };
+}
+
+/** `measure` is called before the gauges are read. */
+function metricsOfChannels(registers: Registry[], measure: () => void) {
+  return {
     attempts: new Counter({
       name: "pictor_attempts_total",
       help: "Attempts on channels, by how they ended.",
@@ -74,7 +89,7 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       help: "1 while Redis is reached, 0 while it cannot be; there is no value without REDIS_URL.",
       aggregator: "min",
       registers,
-      collect: () => metrics.measure(),
+      collect: measure,
     }),
     channelInFlight: new Gauge({ name: "pictor_channel_in_flight", help: "Attempts under way.", labelNames: ["channel"], registers }),
     channelWaiting: new Gauge({
@@ -102,6 +117,12 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       labelNames: ["channel", "model", "field"],
       registers,
     }),
+  };
+}
+
+/** `measureStore` is called before the store's gauges are read. */
+function metricsOfProcess(registers: Registry[], measureStore: () => Promise<void>) {
+  return {
     reloads: new Counter({
       name: "pictor_reloads_total",
       help: "Reloads of the operator's files, by how they ended.",
@@ -125,16 +146,15 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
       help: "Whether pictures can be stored: 0 where the disk is full, read-only or gone.",
       aggregator: "min",
       registers,
-      collect: () => metrics.measureStore(),
+      collect: measureStore,
     }),
     storeFreeBytes: new Gauge({
       name: "pictor_store_free_bytes",
       help: "Bytes that are free on the disk of the stored pictures.",
       aggregator: "min",
       registers,
-      collect: () => metrics.measureStore(),
+      collect: measureStore,
     }),
     sentBytes: new Counter({ name: "pictor_sent_bytes_total", help: "Bytes of answers sent.", labelNames: ["path"], registers }),
   };
-  return metrics;
 }

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { readGatewayFile } from "../../src/cli/gateway-file.ts";
+import { readGatewayFile } from "../../src/process/gateway-file.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { stopwatch } from "../helpers/turns.ts";
 import { channel, lineOf, makeFolder, problemsIn } from "./mistakes.ts";

@@ -8,7 +8,7 @@ import { loadChannels } from "../../src/channels/load.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { startGateway } from "../../src/testing/gateway.ts";
 import { plugins } from "../helpers/channels.ts";
-import { startProcess } from "./serve-process.ts";
+import { startProcess } from "../process/serve-process.ts";
 
 /** A channel whose answer is the picture itself. */
 const bytes = `base_url: https://bytes.invalid

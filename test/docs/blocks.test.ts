@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { check, test } from "../../src/cli/check.ts";
-import { serve } from "../../src/cli/serve.ts";
+import { serve } from "../../src/process/serve.ts";
 import { freePort } from "../helpers/port.ts";
 import { blocksOf, runShell, type Block } from "./blocks.ts";
 import { judgeAnswer, judgeDockerfile, judgeJson, judgeYaml } from "./data-blocks.ts";

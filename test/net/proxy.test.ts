@@ -4,7 +4,7 @@ import type { LookupFunction } from "node:net";
 import { expect } from "chai";
 import { createAgents } from "../../src/net/agents.ts";
 import { solidPng } from "../../src/picture/png.ts";
-import { channelsWith, inFolder, urlOf } from "../cli/serve-process.ts";
+import { channelsWith, inFolder, urlOf } from "../process/serve-process.ts";
 import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
 import { all, failure, fetchPicture, quick } from "./picture-server.ts";
 import { proxyServer, type ProxyServer } from "./proxy-server.ts";

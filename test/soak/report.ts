@@ -1,4 +1,4 @@
-import type { Process } from "../cli/serve-process.ts";
+import type { Process } from "../process/serve-process.ts";
 import type { Tally } from "./clients.ts";
 import { growthOf, leastJudged, quantile, settling, type Sample } from "./memory.ts";
 import type { Deaths, Edits } from "./operator.ts";

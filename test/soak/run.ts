@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { channelsWith, inFolder, urlOf } from "../cli/serve-process.ts";
+import { channelsWith, inFolder, urlOf } from "../process/serve-process.ts";
 import { runLoad } from "./clients.ts";
 import { valueOf, type Sample } from "./memory.ts";
 import { channelFile, dieAndComeBack, editFiles, operatorKey, type Deaths } from "./operator.ts";

@@ -1,6 +1,6 @@
 // The reference of gateway.yaml.
 import { reference, rowsOf } from "./channels.ts";
-import { gatewayFileSchema } from "../../src/cli/gateway-schema.ts";
+import { gatewayFileSchema } from "../../src/process/gateway-schema.ts";
 
 /** An operator's file with every part of it; a test loads it. */
 const example = `keys:

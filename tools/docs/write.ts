@@ -22,7 +22,7 @@ import { metricsTable } from "./metrics.ts";
 import { fieldsTable, modelsPage } from "./models.ts";
 import { table } from "./table.ts";
 import { filesTree } from "./tree.ts";
-import { environmentDefaults, environmentNames, shippedChannels } from "../../src/cli/environment.ts";
+import { environmentDefaults, environmentNames, shippedChannels } from "../../src/process/environment.ts";
 
 /** Where the project is, seen from the built file. */
 const root = fileURLToPath(new URL("../../../", import.meta.url));

@@ -3,6 +3,7 @@ import cluster from "node:cluster";
 import { setTimeout as delay } from "node:timers/promises";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Environment } from "../channels/settings.ts";
+import { guard } from "./guard.ts";
 import { lastCalls, type FromWorker, type Heard, type ToWorker } from "./messages.ts";
 import { serve, type Peers, type Serving } from "./serve.ts";
 
@@ -11,21 +12,6 @@ type Receive = Parameters<NonNullable<Peers["siblings"]>["listen"]>[0];
 
 /** Milliseconds that a process in which something went wrong goes on accepting, at most, until another serves in its place. */
 const longestChange = 10_000;
-
-/**
- * The last guard: what is thrown where nothing catches it, such as in a timer, is logged with its request, and `fail` is called the first time. Nobody
- * knows what such an error left behind, so that the process must end; but those who wait for their pictures need not pay for it.
- */
-export function guard(serving: Serving, fail: () => Promise<void>): void {
-  let hasFailed = false;
-  process.on("uncaughtException", (error, origin) => {
-    serving.blame(error, origin);
-    if (hasFailed) return;
-    hasFailed = true;
-    process.exitCode = 1;
-    void fail().finally(() => setTimeout(() => process.exit(1), lastCalls).unref());
-  });
-}
 
 /** Serve as a process of its own. */
 export async function serveAlone(env: Environment, say: (line: string) => void): Promise<Serving> {

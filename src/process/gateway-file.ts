@@ -16,7 +16,7 @@ import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { gatewayFileSchema } from "./gateway-schema.ts";
 
-/** What `gateway.yaml` says: what outgrows variables. */
+/** The content of `gateway.yaml`: settings that outgrow variables. */
 export interface GatewayFile {
   clients: readonly KeyedClient[];
   /** Clients without a key yet, each with the reason. */

@@ -3,7 +3,7 @@ import { hostname, networkInterfaces } from "node:os";
 import type { Channel } from "../channels/route.ts";
 import type { ProcessSettings } from "./environment.ts";
 
-/** Whether a channel that is on points at this gateway: it would send every request round in a circle. */
+/** True for a channel that is on and points at this gateway: it would send every request round in a circle. */
 export function isOwnAddress({ baseUrl, off }: Channel, { host, port, publicUrl }: ProcessSettings): boolean {
   if (off) return false;
   const loopback = ["localhost", "127.0.0.1", "::1"];
@@ -13,4 +13,10 @@ export function isOwnAddress({ baseUrl, off }: Channel, { host, port, publicUrl 
   const url = new URL(baseUrl);
   const isOwn = hosts.has(url.hostname.replace(/^\[|\]$/g, "")) && Number(url.port || (url.protocol === "https:" ? 443 : 80)) === port;
   return isOwn || (publicUrl !== undefined && `${url.href}/`.startsWith(`${publicUrl}/`));
+}
+
+/** Throws for a channel that points at this gateway. */
+export function refuseOwnAddress(channels: readonly Channel[], settings: Parameters<typeof isOwnAddress>[1]): void {
+  const own = channels.find((channel) => isOwnAddress(channel, settings));
+  if (own) throw new Error(`channel ${own.name}: its base_url is this gateway's own address`);
 }

@@ -1,4 +1,4 @@
-// What a person reads at the start.
+// Prints what a person reads at the start.
 import { describe } from "./describe.ts";
 import type { InForce } from "./in-force.ts";
 

@@ -1,4 +1,4 @@
-// What is in force, and how the operator's files become it.
+// Builds what is in force from the operator's files.
 import { basename, dirname, join } from "node:path";
 import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import type { Channel, Route } from "../channels/route.ts";
@@ -37,7 +37,7 @@ export interface InForce {
   files: Snapshot;
   /** The last good version of each channel, by name, in the order of the files. */
   good: ReadonlyMap<string, Good>;
-  /** What is wrong, and not in force for that. */
+  /** Problems of files that are not in force because of them. */
   problems: readonly Problem[];
   broken: ConfigState["broken"];
 }
@@ -115,7 +115,7 @@ export async function assemble(
   const good = new Map([...found.good].sort(([a], [b]) => (`${a}.yaml` < `${b}.yaml` ? -1 : 1)));
   const stale = new Set(found.broken.map(({ channel }) => channel));
   const all = [...good.values()];
-  // One model has one schema: that of the files as they are now, also on a channel that is as it was.
+  // A model has one schema, that of the files as they are now, also on a channel that serves its last good version.
   const schemas = new Map(
     all.filter(({ channel }) => !stale.has(channel.name)).flatMap(({ routes }) => routes.map((route) => [route.model.id, route.schema])),
   );

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
-import pino from "pino";
+import pino, { type Logger } from "pino";
 import type { Environment } from "../channels/settings.ts";
-import { createReloadable, type Reload } from "../gateway/reload.ts";
+import type { Reload } from "../gateway/reload.ts";
 import { createRedisState } from "../gateway/redis-state.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createMemoryState, type Siblings } from "../gateway/shared-state.ts";
@@ -16,12 +16,13 @@ import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { createSpool } from "../picture/spool.ts";
 import { openStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
-import { readSettings } from "./environment.ts";
+import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
 import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
-import { buildInForce, changedChannels, type InForce } from "./in-force.ts";
+import { buildInForce, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
-import { isOwnAddress } from "./own-address.ts";
+import { keepInForce } from "./keep-in-force.ts";
+import { refuseOwnAddress } from "./own-address.ts";
 import { unknownVariables } from "./unknown-variables.ts";
 import { watchPaths } from "./watch.ts";
 
@@ -44,7 +45,7 @@ export interface Serving {
 export interface Peers {
   /** How it learns the metrics of all. */
   metricsOfAll?: (own: Metrics["registry"]) => () => Promise<string>;
-  /** What was in force in the process whose place it takes. */
+  /** The configuration in force in the process whose place it takes. */
   handover?: Handover;
   /** Is told what is in force, each time that it changes. */
   keep?: (handover: Handover) => void;
@@ -56,108 +57,114 @@ export interface Peers {
 
 /** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are too wrong to start with. */
 export async function serve(env: Environment, say: (line: string) => void, peers: Peers = {}): Promise<Serving> {
-  // Bytes outside the heap, as pictures are, count for when V8 collects it, against a limit made of the heap alone. After a quiet time
-  // that limit is a third more than the heap, and stays so while the heap is flat: the same 30 MB were collected ten times a second,
-  // for two thirds of the CPU. This is three heaps; V8 has up to four in a process that was never quiet. Flags are read at each collection.
-  setFlagsFromString("--heap-growing-percent=200");
+  collectSeldom();
   const settings = readSettings(env);
   const plugins = await loadPlugins(settings.pluginFolders);
-  // An error and its cause often say the same; put together they would say it several times.
-  const log = pino({ level: settings.logLevel, serializers: { err: pino.stdSerializers.errWithCause } });
+  const log = createLog(settings.logLevel);
   const metrics = createMetrics({ ofProcess: true });
   // Plugins that ship leave nothing behind that could throw.
   const life = createLife({ isTraced: settings.pluginFolders.length > 1 || Number.parseInt(process.versions.node) >= 24 });
-  const closing: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (const end of closing.splice(0).reverse()) await end();
-  };
+  const closing = createClosing((error) => log.error({ err: error }, "not closed properly"));
   try {
-    const loader = await createLoader(settings, plugins, env);
-    closing.push(loader.close);
+    const loader = closing.add(await createLoader(settings, plugins, env));
     const parts = { settings, plugins, env, loader };
     const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
-    const store = await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax });
-    closing.push(() => store.close());
-    const spool = createSpool({ folder: join(settings.data, "tmp") });
-    closing.push(() => spool.close());
-    const inForce = createReloadable(
-      first,
-      (before) => buildInForce(parts, server.port, before),
-      (reload) => {
-        metrics.reloads.inc({ outcome: reload.ok ? "ok" : "failed" });
-        const { file, table, broken } = inForce.current();
-        server.limit(file.server);
-        const counts = { channels: table.channels.filter(({ off }) => !off).length, models: table.models.size };
-        if (reload.ok) log.info(counts, "reloaded");
-        else log.error({ ...counts, broken, problems: reload.problems }, "not reloaded as a whole; what is wrong stays as it was");
-        peers.keep?.(handoverOf(inForce.current()));
-      },
-      ({ problems }) => problems,
-    );
-    const reload = async (lifted: (before: InForce, after: InForce) => readonly string[]) => {
-      const before = inForce.current();
-      const ended = await inForce.reload();
-      for (const name of lifted(before, inForce.current())) routing.health.clear(name);
-      return ended;
-    };
-    const everyChannel = (_: InForce, { good }: InForce) => [...good.keys()];
-    const changed = (before: InForce, after: InForce) => changedChannels(before.files, after.files, settings) ?? [...after.good.keys()];
-    const state = settings.redis === undefined ? createMemoryState({ siblings: peers.siblings }) : createRedisState(settings.redis, log);
-    closing.push(() => state.close());
+    const store = closing.add(await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
+    const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
+    const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits } = settings;
+    const state = closing.add(redis === undefined ? createMemoryState({ siblings: peers.siblings }) : createRedisState(redis, log));
     const routing = createRouting({ state });
+    const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
     const app = createApp({
       table: () => inForce.current().table,
       keys: { find: (key) => inForce.current().keys.find(key) },
       life,
       config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),
       cleared: peers.cleared,
-      adminKey: settings.adminKey,
       routing,
       store,
       spool,
       fetchPicture: createPictureFetcher(),
       log,
       metrics,
+      ...{ adminKey, publicUrl, trustProxy, corsOrigins, inputLimits },
       metricsOfAll: peers.metricsOfAll?.(metrics.registry),
-      publicUrl: settings.publicUrl,
-      trustProxy: settings.trustProxy,
-      corsOrigins: settings.corsOrigins,
-      inputLimits: settings.inputLimits,
     });
     const handle = app.callback();
     const server = await startServer((request, response) => void handle(request, response), { ...settings, ...first.file.server });
-    closing.push(() => server.close(settings.shutdownSeconds * 1000, life.cut, life.idle));
+    closing.add({ close: () => server.close(settings.shutdownSeconds * 1000, life.cut, life.idle) });
     // Only now is the port known where any would do.
-    const own = first.table.channels.find((channel) => isOwnAddress(channel, { ...settings, port: server.port }));
-    if (own) throw new Error(`channel ${own.name}: its base_url is this gateway's own address`);
-    const watcher = watchPaths([settings.channels, settings.config.file], first.files, () => void reload(changed));
-    closing.push(watcher.close);
+    refuseOwnAddress(first.table.channels, { ...settings, port: server.port });
+    closing.add(watchPaths([settings.channels, settings.config.file], first.files, () => void inForce.reload("changed")));
     const url = addressOf(settings.host, server.port);
-    if (first.problems.length > 0)
-      log.error({ broken: first.broken, problems: inForce.last()?.problems }, "some files are wrong, and not in force");
-    const texts = [...new Set([...first.good.values()].flatMap((good) => [...good.texts.values()]))];
-    for (const line of unknownVariables(env, [...texts, ...(first.fileText ? [first.fileText] : [])])) say(line);
-    greet(say, url, first, { isWordy: ["debug", "trace"].includes(settings.logLevel) });
+    introduce(say, { env, url, first, settings });
     peers.keep?.(handoverOf(first));
     return {
       url,
-      reload: () => reload(everyChannel),
+      reload: () => inForce.reload("every"),
       clear: (channel) => routing.health.clear(channel),
       blame: (error, origin) =>
         log.fatal({ request: life.blame(error), origin, err: error }, "an error outside of every request's promise"),
       close: async ({ patient = false } = {}) => {
         life.end();
         if (patient) await delay(settings.shutdownPause * 1000);
-        await close();
+        await closing.close();
       },
     };
   } catch (error) {
-    await close();
+    await closing.close();
     throw error;
   }
 }
 
-/** Where a browser on this machine finds the server. */
+function createLog(level: string): Logger {
+  // An error and its cause often say the same; put together they would say it several times.
+  return pino({ level, serializers: { err: pino.stdSerializers.errWithCause } });
+}
+
+function collectSeldom(): void {
+  // Bytes outside the heap, as pictures are, count for when V8 collects it, against a limit made of the heap alone. After a quiet time
+  // that limit is a third more than the heap, and stays so while the heap is flat: the same 30 MB were collected ten times a second,
+  // for two thirds of the CPU. This is three heaps; V8 has up to four in a process that was never quiet. Flags are read at each collection.
+  setFlagsFromString("--heap-growing-percent=200");
+}
+
+/** Closes things in the reverse order of their opening. A failure to close one keeps no other open. */
+function createClosing(failed: (error: unknown) => void) {
+  const open: { close: () => Promise<unknown> }[] = [];
+  return {
+    add: <T extends { close: () => Promise<unknown> }>(one: T): T => {
+      open.push(one);
+      return one;
+    },
+    close: async () => {
+      for (const one of open.splice(0).reverse()) {
+        try {
+          await one.close();
+        } catch (error) {
+          failed(error);
+        }
+      }
+    },
+  };
+}
+
+/** Say what a person should read at the start. */
+function introduce(
+  say: (line: string) => void,
+  { env, url, first, settings }: { env: Environment; url: string; first: InForce; settings: ProcessSettings },
+): void {
+  for (const line of unknownVariables(env, textsOf(first))) say(line);
+  greet(say, url, first, { isWordy: ["debug", "trace"].includes(settings.logLevel) });
+}
+
+/** The texts of the operator's files. */
+function textsOf({ good, fileText }: InForce): Buffer[] {
+  const texts = new Set([...good.values()].flatMap((one) => [...one.texts.values()]));
+  return [...texts, ...(fileText ? [fileText] : [])];
+}
+
+/** The URL at which a browser on this machine finds the server. */
 function addressOf(host: string, port: number): string {
   const name = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;

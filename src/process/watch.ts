@@ -6,7 +6,7 @@ import { join } from "node:path";
 export type Snapshot = ReadonlyMap<string, string>;
 
 /**
- * What a load of these folders and files depends on. Names that begin with a dot are left out: editors keep theirs so, and Kubernetes
+ * The files that a load of these folders and files depends on. Names that begin with a dot are left out: editors keep theirs so, and Kubernetes
  * the folders that its links lead to. What cannot be read is not there.
  */
 export async function snapshotOf(paths: readonly string[]): Promise<Snapshot> {
@@ -31,23 +31,24 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
 const lookEvery = 500;
 
 /**
- * Tell when something below these folders and files is no longer as in `seen`, and rests again: editors and copies write in several
+ * Report a change below these folders and files, against `seen`, once it has been still for one look: editors and copies write in several
  * steps. Looking sees what no file system tells of, such as a mounted volume, or a folder of links that is swapped.
  */
 export function watchPaths(paths: readonly string[], seen: Snapshot, changed: () => void): { close: () => Promise<void> } {
-  let told = seen;
+  let reported = seen;
   let last = seen;
   let looking = Promise.resolve();
   const look = async () => {
     const now = await snapshotOf(paths);
-    const rests = changedPaths(last, now).length === 0;
+    const isStill = changedPaths(last, now).length === 0;
     last = now;
-    if (!rests || changedPaths(told, now).length === 0) return;
-    told = now;
+    if (!isStill || changedPaths(reported, now).length === 0) return;
+    reported = now;
     changed();
   };
   const timer = setInterval(() => {
-    looking = looking.then(look);
+    // A look that fails must not be the last.
+    looking = looking.then(look).catch(() => undefined);
   }, lookEvery);
   return {
     close: () => {

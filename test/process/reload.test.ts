@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
-import { serve, type Serving } from "../../src/cli/serve.ts";
+import { serve, type Serving } from "../../src/process/serve.ts";
 import { metric, until } from "../http/setup.ts";
 import { channelsWith, inFolder } from "./serve-process.ts";
 
@@ -141,7 +141,7 @@ describe("reloading while serving", () => {
         expect(await metric(url, "pictor_channels_broken")).to.equal(2);
         // Without the operator's key the fact, and since when; neither files nor lines.
         const open = (await (await fetch(`${url}/readyz`)).json()) as Record<string, unknown>;
-        expect(open).to.have.all.keys("status", "config", "since", "channels");
+        expect(open).to.have.all.keys("status", "config", "since", "channels", "store");
         expect(open).to.include({ status: "ready", config: "degraded" });
         expect(JSON.stringify(open)).not.to.match(/yaml|modles/);
         await reload();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import { serve } from "../../src/cli/serve.ts";
+import { serve } from "../../src/process/serve.ts";
 import { freePort } from "../helpers/port.ts";
 import { metric } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";

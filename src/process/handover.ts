@@ -1,4 +1,4 @@
-// What is in force, as one process hands it to the one that takes its place: files may be broken by then.
+// Hands what is in force from one process to the one that takes its place: files may be broken by then.
 import { routesOf } from "../channels/load.ts";
 import { textsOf } from "../channels/texts.ts";
 import type { Problem } from "../errors.ts";

@@ -1,4 +1,4 @@
-// What the first process and those that serve say to each other.
+// Messages between the first process and those that serve.
 import type { Handover } from "./handover.ts";
 
 /** A note on some topic that those that serve share, such as an outcome that may have been paid for. */
@@ -13,7 +13,7 @@ export type FromWorker =
   /** It waits for `start`. */
   | { pictor: "begin" }
   | { pictor: "ready"; port: number }
-  /** What is in force in it, for the one that takes its place. */
+  /** The configuration in force in it, for the one that takes its place. */
   | { pictor: "keep"; handover: Handover }
   /** Something was thrown in it that nothing caught: it ends once another serves. */
   | { pictor: "failing" }
@@ -34,7 +34,7 @@ export type ToWorker =
   | Note
   | { pictor: "metrics are"; id: number; text: string };
 
-/** What is done about each kind of message. Others pass here too, such as those of the metrics. */
+/** A handler for each kind of message. Others pass here too, such as those of the metrics. */
 export type Heard<Message extends { pictor: string }> = {
   [Kind in Message["pictor"]]?: (message: Extract<Message, { pictor: Kind }>) => unknown;
 };

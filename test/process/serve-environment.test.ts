@@ -1,7 +1,7 @@
 import { resolve, sep } from "node:path";
 import { expect } from "chai";
-import { unknownVariables } from "../../src/cli/unknown-variables.ts";
-import { environmentDefaults, environmentNames, readSettings, shippedChannels } from "../../src/cli/environment.ts";
+import { unknownVariables } from "../../src/process/unknown-variables.ts";
+import { environmentDefaults, environmentNames, readSettings, shippedChannels } from "../../src/process/environment.ts";
 
 describe("pictor serve: the environment", () => {
   it("may be empty", () => {
@@ -38,6 +38,7 @@ describe("pictor serve: the environment", () => {
       PICTOR_PUBLIC_URL: "https://images.example/x//",
       PICTOR_DATA: "/d",
       PICTOR_PICTURE_LIFE: "60",
+      PICTOR_DATA_MAX: "2097152",
       PICTOR_MAX_BODY: "4096",
       PICTOR_MAX_IMAGE: "2048",
       PICTOR_MAX_PIXELS: "1024",
@@ -62,6 +63,7 @@ describe("pictor serve: the environment", () => {
       pluginFolders: [],
       publicUrl: "https://images.example/x",
       data: "/d",
+      dataMax: 2097152,
       pictureLife: 60,
       inputLimits: { text: 1048576, body: 4096, file: 2048, bytes: 2048, pixels: 1024, idle: 30_000 },
       corsOrigins: ["https://a.example", "*"],

@@ -29,7 +29,7 @@ export const environmentNames = {
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
   PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says; `0` serves in the first one, and nothing starts it anew.",
-  REDIS_URL: "`redis://...` where several instances share limits and rests; each goes on by itself while it cannot be reached.",
+  REDIS_URL: "`redis://...` where several instances share limits and cool-downs; each goes on by itself while it cannot be reached.",
   HTTP_PROXY: "The proxy for providers and pictures at `http://` addresses, such as `http://proxy.example:3128`; lower case is read too.",
   HTTPS_PROXY: "The same for `https://` addresses.",
   ALL_PROXY: "The proxy where the one above is not set.",
@@ -65,7 +65,7 @@ export interface ProcessSettings {
   host: string;
   apiKeys: string[];
   adminKey: string | undefined;
-  /** Whether any wrong file keeps the gateway from starting. */
+  /** True where any wrong file keeps the gateway from starting. */
   strict: boolean;
   channels: string;
   pluginFolders: string[];
@@ -78,7 +78,7 @@ export interface ProcessSettings {
   corsOrigins: string[] | undefined;
   trustProxy: boolean;
   demo: boolean;
-  /** Where `gateway.yaml` is, and whether it was named, so that it must be there. */
+  /** The path of `gateway.yaml`; `named` where the operator gave it, so that it must be there. */
   config: { file: string; named: boolean };
   shutdownSeconds: number;
   shutdownPause: number;
@@ -89,27 +89,8 @@ export interface ProcessSettings {
 
 /** Read the settings. Throws an Error that names the variable and what it takes. */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): ProcessSettings {
-  const given = (name: Name) => trimmed(env[name] ?? "") || undefined;
-  const value = (name: Defaulted) => given(name) ?? environmentDefaults[name];
-  const list = (name: Name) => given(name)?.split(",").map(trimmed).filter(Boolean) ?? [];
-  const number = (name: Defaulted, least: number, most: number) => numberIn(name, value(name), least, most);
-  const numberIn = (name: Name, text: string, least: number, most: number) => {
-    const read = Number(text);
-    if (!Number.isInteger(read) || read < least || read > most)
-      throw new Error(`${name} is ${text}; it must be a whole number from ${least} to ${most}`);
-    return read;
-  };
-  const flag = (name: Defaulted) => {
-    const text = value(name).toLowerCase();
-    if (!["on", "off", "true", "false", "1", "0"].includes(text)) throw new Error(`${name} is ${text}; it must be on or off`);
-    return ["on", "true", "1"].includes(text);
-  };
-  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] as const) {
-    const proxy = env[name.toLowerCase()]?.trim() || given(name);
-    // It may hold a password.
-    if (proxy && !(/^https?:\/\//i.test(proxy) && URL.canParse(proxy)))
-      throw new Error(`${name} must be an address such as http://proxy.example:3128; http:// and https:// proxies are understood`);
-  }
+  const { given, value, list, number, numberIn, flag } = readersOf(env);
+  refuseWrongProxies(env);
   const publicUrl = given("PICTOR_PUBLIC_URL")?.replace(/\/+$/, "");
   if (publicUrl && !(URL.canParse(publicUrl) && /^https?:/.test(publicUrl)))
     throw new Error(`PICTOR_PUBLIC_URL is ${publicUrl}; it must be an address such as https://images.example.com`);
@@ -161,4 +142,34 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     logLevel,
     redis,
   };
+}
+
+/** Throws an Error for a proxy that is no address. */
+function refuseWrongProxies(env: Readonly<Record<string, string | undefined>>): void {
+  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]) {
+    const proxy = trimmed(env[name.toLowerCase()] ?? "") || trimmed(env[name] ?? "");
+    // It may hold a password.
+    if (proxy && !(/^https?:\/\//i.test(proxy) && URL.canParse(proxy)))
+      throw new Error(`${name} must be an address such as http://proxy.example:3128; http:// and https:// proxies are understood`);
+  }
+}
+
+/** Readers of single variables; each throws an Error for a value that it does not take. */
+function readersOf(env: Readonly<Record<string, string | undefined>>) {
+  const given = (name: Name) => trimmed(env[name] ?? "") || undefined;
+  const value = (name: Defaulted) => given(name) ?? environmentDefaults[name];
+  const list = (name: Name) => given(name)?.split(",").map(trimmed).filter(Boolean) ?? [];
+  const number = (name: Defaulted, least: number, most: number) => numberIn(name, value(name), least, most);
+  const numberIn = (name: Name, text: string, least: number, most: number) => {
+    const read = Number(text);
+    if (!Number.isInteger(read) || read < least || read > most)
+      throw new Error(`${name} is ${text}; it must be a whole number from ${least} to ${most}`);
+    return read;
+  };
+  const flag = (name: Defaulted) => {
+    const text = value(name).toLowerCase();
+    if (!["on", "off", "true", "false", "1", "0"].includes(text)) throw new Error(`${name} is ${text}; it must be on or off`);
+    return ["on", "true", "1"].includes(text);
+  };
+  return { given, value, list, number, numberIn, flag };
 }

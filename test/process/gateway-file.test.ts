@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { readGatewayFile } from "../../src/cli/gateway-file.ts";
+import { readGatewayFile } from "../../src/process/gateway-file.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
 

@@ -1,0 +1,135 @@
+// The first process: it starts those that serve, and another one for each that ends.
+import cluster, { type Worker } from "node:cluster";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { AggregatorRegistry } from "prom-client";
+import { messageOf } from "../errors.ts";
+import type { Handover } from "./handover.ts";
+import type { FromWorker, Heard, ToWorker } from "./messages.ts";
+
+/** The processes that serve on one port. */
+export interface Workers {
+  reload: () => void;
+  /** Let every process end as one alone would. */
+  close: (how: { patient: boolean }) => Promise<void>;
+}
+
+/** Milliseconds before a process that ended soon after its start is started again; they double up to the longest. */
+const pause = { first: 500, longest: 30_000, longestAfterServing: 5000 };
+
+/** Milliseconds after which a process did not end soon. */
+const soon = 10_000;
+
+/** How often in a row a process that served may end soon before there is a pause. */
+const patience = 2;
+
+/** State of the first process about those that serve. */
+interface Crew {
+  say: (line: string) => void;
+  closing: AbortController;
+  metrics: { clusterMetrics: () => Promise<string> };
+  serving: Set<Worker>;
+  kept?: Handover;
+  /** The port of those that serve. With PORT=0 they share one by asking for any; once none is left, the next must ask for that very one. */
+  port?: number;
+  wanted?: number;
+  quickEnds: number;
+}
+
+/**
+ * Start processes that serve, and another one for each that ends. The first of them speaks, and the others begin when it serves: what is wrong
+ * is told once. Resolves when it serves, or with its exit code where it cannot.
+ */
+export async function startWorkers(count: number, say: (line: string) => void): Promise<Workers | number> {
+  // A single worker accepts connections itself: one that this process hands on just as the worker stops accepting would hang.
+  if (count === 1) cluster.schedulingPolicy = cluster.SCHED_NONE;
+  const crew: Crew = { say, closing: new AbortController(), metrics: new AggregatorRegistry(), serving: new Set(), quickEnds: 0 };
+  let served: () => void = () => undefined;
+  const serves = new Promise<undefined>((resolve) => (served = () => resolve(undefined)));
+  const ended = once(start(crew, { isFirst: true, served }), "exit").then(([code, signal]) => (signal === null ? Number(code) : 1));
+  const code = await Promise.race([serves, ended]);
+  if (code !== undefined) return code;
+  for (let index = 1; index < count; index += 1) start(crew);
+  return {
+    reload: () => all().forEach((worker) => send(worker, { pictor: "reload" })),
+    close: async (how) => {
+      crew.closing.abort();
+      const exits = all().map((worker) => once(worker, "exit"));
+      for (const worker of all()) send(worker, { pictor: "close", ...how });
+      await Promise.all(exits);
+    },
+  };
+}
+
+/** Start one; `served` is called once it serves. */
+function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFirst?: boolean; served?: () => void } = {}): Worker {
+  const worker = cluster.fork();
+  const began = performance.now();
+  let isReplaced = false;
+  const another = (hasServed: boolean, then?: () => void) => {
+    crew.quickEnds = performance.now() - began < soon ? crew.quickEnds + 1 : 0;
+    startAnother(crew, hasServed, then);
+  };
+  const toOthers = (message: ToWorker) => all().forEach((other) => other !== worker && send(other, message));
+  const heard: Heard<FromWorker> = {
+    begin: () => {
+      // It was not listening yet when the others were told.
+      if (crew.closing.signal.aborted) return void worker.process.kill();
+      if (crew.serving.size === 0) crew.wanted = crew.port;
+      send(worker, { pictor: "start", isFirst, port: crew.wanted, handover: crew.kept });
+    },
+    ready: ({ port }) => {
+      crew.serving.add(worker);
+      crew.port = port;
+      served();
+    },
+    keep: ({ handover }) => (crew.kept = handover),
+    failing: () => {
+      isReplaced = true;
+      another(true, () => send(worker, { pictor: "replaced" }));
+    },
+    note: toOthers,
+    cleared: ({ channel }) => toOthers({ pictor: "clear", channel }),
+    metrics: ({ id }) =>
+      void crew.metrics.clusterMetrics().then(
+        (text) => send(worker, { pictor: "metrics are", id, text }),
+        () => send(worker, { pictor: "metrics are", id, text: "" }),
+      ),
+  };
+  worker.on("message", (message: FromWorker) => heard[message.pictor]?.(message as never));
+  // A process that is killed may be told something all the same.
+  worker.on("error", () => undefined);
+  worker.once("exit", (code, signal) => {
+    const hasServed = crew.serving.delete(worker);
+    if (crew.closing.signal.aborted || (isFirst && !hasServed)) return;
+    crew.say(`worker ${worker.process.pid} ended (${signal || code}); another one takes its place`);
+    if (!isReplaced) another(hasServed);
+  });
+  return worker;
+}
+
+/** Start one in the place of another, after a pause where they end soon. A start that fails is tried again. */
+function startAnother(crew: Crew, hasServed: boolean, served?: () => void): void {
+  delay(pauseAfter(crew.quickEnds, hasServed), undefined, { signal: crew.closing.signal })
+    .then(() => void start(crew, { served }))
+    .catch((error: unknown) => {
+      if (crew.closing.signal.aborted) return;
+      crew.say(`another worker cannot be started: ${messageOf(error)}`);
+      crew.quickEnds += 1;
+      startAnother(crew, false, served);
+    });
+}
+
+function all(): Worker[] {
+  return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+}
+
+function pauseAfter(quickEnds: number, hasServed: boolean): number {
+  const spared = hasServed ? patience : 0;
+  if (quickEnds <= spared) return 0;
+  return Math.min(pause.first * 2 ** (quickEnds - spared - 1), hasServed ? pause.longestAfterServing : pause.longest);
+}
+
+function send(worker: Worker, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message, () => undefined);
+}
