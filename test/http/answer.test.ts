@@ -19,7 +19,7 @@ function provider({ path, body, headers }: Call, response: ServerResponse): void
   else if (path === "/broken.png") {
     response.writeHead(200, { "content-length": broken.length });
     response.write(broken.subarray(0, 1_500_000), () => setTimeout(() => response.destroy(), 20));
-  } else if (path === "/missing.png") response.writeHead(404).end();
+  } else if (path === "/missing.png") response.writeHead(410).end();
   else {
     const { prompt } = JSON.parse(body) as { prompt: string };
     if (prompt === "facts") {
