@@ -11,6 +11,8 @@ const kept = 2048;
 /** A picture as it arrives, made small enough to be kept. Rejects for what is none. */
 export async function readPicture(stream: Readable): Promise<Buffer> {
   const small = sharp({ failOn: "error" }).resize({ width: kept, height: kept, fit: "inside", withoutEnlargement: true });
+  // Its reader learns of the error from the form; nobody listening here must not end the process.
+  small.on("error", () => undefined);
   stream.once("error", (error) => small.destroy(error));
   return stream.pipe(small).png({ compressionLevel: 1 }).toBuffer();
 }

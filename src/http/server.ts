@@ -62,7 +62,8 @@ export async function startServer(
   limit(limits);
   const close = drainable(server);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", ({ code, message }: NodeJS.ErrnoException) =>
+    // It stays: a connection that later cannot be accepted, as while no file can be opened, must not end the others.
+    server.on("error", ({ code, message }: NodeJS.ErrnoException) =>
       reject(
         new Error(code === "EADDRINUSE" ? `port ${port} is taken; choose another with PORT` : `HOST ${host}, PORT ${port}: ${message}`),
       ),

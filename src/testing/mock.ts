@@ -1,6 +1,6 @@
 // Plays the provider of one channel test.
 import { EventEmitter, once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { methods } from "../dialect/call.ts";
 import { partsOf } from "../net/parts.ts";
@@ -44,8 +44,8 @@ export async function startMock(): Promise<Mock> {
   let complaints: string[] = [];
   let hang: () => void = () => undefined;
   const turns = new EventEmitter();
-  const server = createServer((request, response) => {
-    void callOf(request).then((call) => {
+  const server = createServer(
+    onCall((call, response) => {
       const at = waiting.findIndex(({ expect }) => differences(expect, call).length === 0);
       const [exchange] = at === -1 ? [] : waiting.splice(at, 1);
       if (exchange) {
@@ -59,8 +59,8 @@ export async function startMock(): Promise<Mock> {
         `unexpected call ${call.method} ${call.path}: ${next ? differences(next.expect, call).join("; ") : "no further call was expected"}`,
       );
       answer(response, { status: 500, json: { error: "the mock did not expect this call" } });
-    });
-  });
+    }),
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -88,6 +88,15 @@ export interface ReceivedCall {
   body: Buffer;
   /** The parts of a form by name. */
   form: unknown;
+}
+
+/** Listens for whole calls. A call that breaks off, or that cannot be read or answered, costs its own connection and nothing else. */
+export function onCall(handle: (call: ReceivedCall, response: ServerResponse) => void): RequestListener {
+  return (request, response) => {
+    callOf(request)
+      .then((call) => handle(call, response))
+      .catch(() => response.destroy());
+  };
 }
 
 export async function callOf(request: IncomingMessage): Promise<ReceivedCall> {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ChannelTests } from "../channels/load.ts";
 import { solidPng } from "../picture/png.ts";
-import { addressOf, answer, callOf, differences, type Exchange, type ReceivedCall } from "./mock.ts";
+import { addressOf, answer, onCall, differences, type Exchange, type ReceivedCall } from "./mock.ts";
 
 interface Test {
   exchange?: Exchange[];
@@ -32,8 +32,8 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
     // A task whose polls are all used up stays as it was: several clients may wait for the same one.
     return first ?? given.get(address);
   };
-  const server = createServer((request, response) => {
-    void callOf(request).then((call) => {
+  const server = createServer(
+    onCall((call, response) => {
       const address = `${call.method} ${call.path}`;
       const exchange = next(call, address);
       if (exchange) {
@@ -43,8 +43,8 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
         // The pictures that answers name.
         answer(response, { base64: solidPng(64, 64).toString("base64") });
       else answer(response, { status: 404, json: { error: `no test of ${tests.channel.name} has ${address}` } });
-    });
-  });
+    }),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, "127.0.0.1", resolve);

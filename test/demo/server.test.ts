@@ -36,6 +36,16 @@ describe("demo: server", () => {
     }
   });
 
+  it("hangs up on a form that ends within its picture, and serves the next", async () => {
+    const head = '--x\r\ncontent-disposition: form-data; name="picture"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n';
+    const headers = { "content-type": "multipart/form-data; boundary=x" };
+    for (const body of [`${head}\x89PNG\r\n`, head]) {
+      const answer = await fetch(`${provider.url}/retouch`, { method: "POST", headers, body }).catch((error: unknown) => error);
+      expect(answer).to.be.instanceOf(TypeError);
+    }
+    await drawn(cat);
+  });
+
   it("draws several pictures, each of its own seed", async () => {
     const several = await drawn({ ...cat, count: 3, seed: 7 });
     expect(several.pictures.map(({ seed }) => seed)).to.deep.equal([7, 8, 9]);

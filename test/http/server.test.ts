@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type RequestListener, type ServerResponse } from "node:http";
+import { type RequestListener, type Server, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
@@ -37,9 +37,24 @@ const echo: RequestListener = (request, response) => {
   );
 };
 
+const get = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 const post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n";
 
 describe("http: connections that are late", () => {
+  it("goes on serving after connections that could not be accepted", () =>
+    withServer(
+      (request, response) => {
+        // So Node says that no file can be opened for a connection.
+        const { server } = request.socket as Socket & { server: Server };
+        for (const code of ["EMFILE", "ENFILE"]) server.emit("error", Object.assign(new Error(`accept ${code}`), { code }));
+        response.end("served");
+      },
+      {},
+      async (call) => {
+        for (const socket of [call(get), call(get)]) expect(await text(socket)).to.contain("served");
+      },
+    ));
+
   it("are ended while the head does not come to its end, and others are served", () =>
     withServer(echo, { headersTimeout: 60 }, async (call, { port }) => {
       const slow = call("GET / HTTP/1.1\r\n");
