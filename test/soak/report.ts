@@ -71,7 +71,7 @@ function troublesIn(log: string): string[] {
     .filter((line) => line !== "")
     .filter((line) => {
       const { level, msg } = JSON.parse(line) as { level: number; msg: string };
-      return level >= 50 && !/^(request failed|the answer broke off|not reloaded; .*)$/.test(msg);
+      return level >= 50 && !/^(request failed|the answer broke off|not reloaded.*)$/.test(msg);
     })
     .slice(0, 5)
     .map((line) => `the gateway logged: ${line.slice(0, 500)}`);
