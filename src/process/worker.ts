@@ -11,7 +11,7 @@ type Start = Extract<ToWorker, { pictor: "start" }>;
 type Receive = Parameters<NonNullable<Peers["siblings"]>["listen"]>[0];
 
 /** Milliseconds that a process in which something went wrong goes on accepting, at most, until another serves in its place. */
-const longestChange = 10_000;
+const longestChange = 30_000;
 
 /** Serve as a process of its own. */
 export async function serveAlone(env: Environment, say: (line: string) => void): Promise<Serving> {

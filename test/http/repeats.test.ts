@@ -1,4 +1,5 @@
 // A request that is repeated after an outcome that may have been paid for.
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
@@ -69,6 +70,7 @@ describe("a request that is repeated after an outcome that may have been paid fo
     const body = fresh();
     await house.generate(body);
     within = 1;
+    await delay(5);
     await house.generate(body);
     within = 0;
     await house.generate(body);
