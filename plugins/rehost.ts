@@ -37,7 +37,7 @@ export default definePlugin({
       const kept = async (picture: Picture): Promise<Picture> => {
         if (picture.data.kind === "url" ? picture.data.own : !all && !picture.cameAsUrl) return picture;
         const { data } = picture;
-        // What arrives can be read but once, and has to go out as it came where it cannot be kept.
+        // A stream can be read once, and must go out as it came where it cannot be kept.
         const here = data.kind === "stream" ? { ...picture, data: await ctx.spool.take(chunksOf(data), Infinity) } : picture;
         return keep(ctx, here, life).catch((error: unknown) => {
           if (partial === "fail" || ctx.signal.aborted) throw error;

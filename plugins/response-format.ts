@@ -37,7 +37,7 @@ async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefi
   const { data } = picture;
   if (data.kind === "url" && !data.secret) return picture;
   const given = data.kind === "url" ? await ctx.fetchPicture(data.url, "provider") : data;
-  // What arrives can be read but once, and has to go out another way where it cannot be stored.
+  // A stream can be read once, and must go out another way where it cannot be stored.
   const whole = given.kind === "stream" ? await ctx.spool.take(chunksOf(given), Infinity) : given;
   try {
     const { url, mediaType } = await ctx.store.save(chunksOf(whole), life);

@@ -1,7 +1,7 @@
 // The errors for clients, for providers' failures and for operators.
 import { relative } from "node:path";
 
-/** What a client may be told: code -> HTTP status. docs/errors.md is written from it. */
+/** The codes of errors for clients with their HTTP status. docs/errors.md is written from it. */
 export const errorStatus = {
   missing_required_parameter: 400,
   invalid_type: 400,

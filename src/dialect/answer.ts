@@ -37,10 +37,10 @@ export type Early = (answer: Answer) => boolean;
 export interface Opened {
   status: number;
   headers: Record<string, string>;
-  /** Whether it is server-sent events. */
+  /** True for server-sent events. */
   isEvents: boolean;
   beginning: Buffer;
-  /** What comes behind the beginning; absent where that is all. */
+  /** The rest behind the beginning; absent where there is none. */
   rest?: AsyncGenerator<Buffer>;
 }
 
@@ -77,7 +77,7 @@ export async function readAnswer(opened: Opened, context: CallContext, early?: E
   }
 }
 
-/** What the status has told, such as that nothing was made, a body that breaks off does not take back. */
+/** A body that breaks off does not revoke the status, such as the proof that nothing was made. */
 function tellsByStatus(status: number, error: unknown): boolean {
   return status >= 400 && error instanceof ProviderFailure;
 }
@@ -109,7 +109,7 @@ async function* untilCut(chunks: AsyncIterable<Buffer>, cut: Cut): AsyncGenerato
   }
 }
 
-/** Whether content is all there although its answer broke off: no part of a JSON object or list is valid JSON. */
+/** True where the content is complete although its answer broke off: no part of a JSON object or list is valid JSON. */
 function isWhole({ body }: Content): boolean {
   return typeof body === "object" && body !== null;
 }
@@ -140,7 +140,7 @@ export async function* eventsOf(
 /** Events after which others have their turn. */
 const eventsATurn = 50;
 
-/** Where events stand in place of one answer, the last that says something is it. */
+/** Among events in place of one answer, the last that says something is the answer. */
 async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
   let last: unknown = opened.beginning.toString("utf8");
   for await (const { body } of eventsOf(opened, context)) if (isPlainObject(body)) last = body;
@@ -150,7 +150,7 @@ async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
 /** Bytes of an answer by which it shows what it is, white space included. */
 const longestSign = 4096;
 
-/** Whether a text begins as server-sent events do; undefined while it is too short to tell. A data URI is none. */
+/** True for a text that begins as server-sent events do; undefined while it is too short to tell. A data URI does not. */
 function looksLikeEvents(bytes: Buffer): boolean | undefined {
   const text = bytes
     .toString("utf8", 0, longestSign)
@@ -163,7 +163,7 @@ function looksLikeEvents(bytes: Buffer): boolean | undefined {
 /** The same chunks, unless they are more than what came over the wire can stand for. */
 async function* inflated({ body }: IncomingAnswer, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const { socket } = body as { socket?: Socket };
-  // One that came compressed is read from what unpacks it.
+  // A compressed body is read through its decompressor.
   if (!socket || body instanceof IncomingMessage) {
     yield* chunks;
     return;
@@ -183,7 +183,7 @@ function tooMuch(how: string): ProviderFailure {
 
 type Content = Pick<Answer, "body" | "picture">;
 
-/** What an answer claims to be is often wrong: JSON is tried first, then a picture's magic number. */
+/** The content type of an answer is often wrong: JSON is tried first, then a picture's magic number. */
 async function parse(bytes: Buffer, type: string, context: CallContext): Promise<Content> {
   if (/^multipart\//i.test(type)) return { body: await bodyOfParts([bytes], type, context) };
   if (sniff(bytes)) return { body: null, picture: { kind: "bytes", bytes } };
@@ -226,7 +226,7 @@ async function receive(
   return { body: await parseLifted(whole, beginning, sinkFor(context, status, early && taker), context) };
 }
 
-/** What becomes of the long texts of an answer: pictures are kept, as many as there may be, and of what tells an error nothing. */
+/** Handles the long texts of an answer: pictures are kept, up to the limit, and nothing of an error's body. */
 function sinkFor({ ctx: { spool, signal, request } }: CallContext, status = 200, taker?: Taker): Sink {
   const most = status < 400 ? 2 * mostPictures(request.n) : 0;
   return keepTexts(spool, signal, { limit: answerLimit, words: wordsLimit, most, whole: true, taker });

@@ -18,7 +18,7 @@ export function mostPictures(n: number): number {
   return Math.max(64, 4 * n);
 }
 
-/** What the JSON of an answer may hold beside long texts; pictures of up to 64 KB stand among it. */
+/** Limits of an answer's JSON beside long texts; pictures of up to 64 KB count among it. */
 export function jsonBounds(n: number): JsonBounds {
   return { text: wordsLimit + mostPictures(n) * 64 * 1024, values: 50_000, depth: 100 };
 }
@@ -29,7 +29,7 @@ const inflatedMost = 200;
 /** Compressed bytes that may have come before they were counted. */
 const uncounted = 64 * 1024;
 
-/** Whether so many bytes are more than so many compressed ones can honestly be. */
+/** True where so many bytes are more than so many compressed ones can honestly be. */
 export function isBomb(inflated: number, compressed: number): boolean {
   return inflated > inflatedFree && inflated > inflatedMost * (compressed + uncounted);
 }

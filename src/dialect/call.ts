@@ -15,7 +15,7 @@ import { judgeImageUrls } from "./image-urls.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
 
-/** One HTTP call as a channel writes it: one method with its address, and what goes with it. */
+/** An HTTP call as a channel writes it: a method with its address, and the parts of the request. */
 export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
   query?: Record<string, unknown>;
   headers?: Record<string, unknown>;
@@ -24,7 +24,7 @@ export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
   form?: Record<string, unknown>;
 };
 
-/** What is laid over a call: the body of the same kind, and more of the rest. */
+/** An overlay of a call: the body of the same kind, and more of the rest. */
 export type LaidOver = Pick<CallSpec, "query" | "headers" | "json" | "multipart" | "form">;
 
 export interface Rendered {
@@ -79,7 +79,7 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   const read = new Set<string>();
   const url = compileUrl(address, [...path, method], { ...options, uses: read });
   for (const name of read) options.uses?.add(name);
-  // What an answer said is the provider's, and all else that may be wrong in a request is the client's.
+  // Values of an answer are the provider's fault, and all others that may be wrong are the client's.
   const leads = [...read].some((name) => /^(?:body|headers|submitted|submission|before)\b/.test(name));
   const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
   const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);

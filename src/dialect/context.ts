@@ -7,28 +7,28 @@ import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
 import { readSize } from "../size/parse.ts";
 import { withoutQuery } from "./address.ts";
 
-/** What the calls of one submission share. */
+/** State shared by the calls of one submission. */
 export interface CallContext {
   ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
   baseUrl: string;
   variables: Record<string, unknown>;
   key: Key | undefined;
   authorize: Authorizer | undefined;
-  /** What the authorizer has made of the key so far, such as a token. */
+  /** Secrets that the authorizer has derived from the key so far, such as a token. */
   made?: Set<string>;
-  /** Whether this address may see the key. */
+  /** True for an address that may see the key. */
   mayCarryKey: (url: URL) => boolean;
-  /** Whether this address may be private. */
+  /** True for an address that may be private. */
   trusted: (url: URL) => boolean;
   /** Milliseconds to reach the provider, and until an answer begins. */
   patience?: Patience;
   /** Wait between polls; rejects when the signal aborts. */
   wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Where a client hears what goes on, if it wants to. */
+  /** Receives events for a client that wants them. */
   events?: Events;
 }
 
-/** What templates see of a request. The request stays as the plugins left it for all of its calls. */
+/** The variables of templates. The request stays as the plugins left it for all of its calls. */
 export function variablesOf({ ctx, variables, baseUrl, key }: CallContext): Variables {
   const { request, model } = ctx;
   return { request, size: sizeIn(request), model, variables, base_url: withoutQuery(baseUrl), key };

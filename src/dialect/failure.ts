@@ -6,7 +6,7 @@ import { compileTemplate } from "../expression/template.ts";
 import { secondsOf, textIn, type Usual } from "./usual.ts";
 import { compileCondition } from "../expression/text.ts";
 
-/** One rule of a channel's `errors`: what an answer that matches it means. */
+/** A rule of a channel's `errors`: the meaning of an answer that matches it. */
 export interface RuleSpec {
   when: string;
   class: FailureClass;
@@ -19,7 +19,7 @@ export interface RuleSpec {
 
 export interface Rule {
   matches(variables: Variables): boolean;
-  /** What the rule makes of an answer. What it does not say stands as `usual` has it. */
+  /** The failure that the rule makes of an answer. Parts that it does not set stay as `usual` has them. */
   failure(variables: Variables, usual: Usual): ProviderFailure;
 }
 
@@ -61,7 +61,7 @@ export function answerCondition(condition: string, path: Path, options: Template
   return (variables) => unlessOther(() => holds(variables)) ?? false;
 }
 
-/** What a template finds in an answer, as text; nothing in one of another shape. */
+/** The text that a template finds in an answer; nothing in one of another shape. */
 export function saidBy(template: Template | undefined, variables: Variables): string | undefined {
   const value = unlessOther(() => template?.({ variables, used: new Set(), mapped: () => undefined }));
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
@@ -77,7 +77,7 @@ function unlessOther<T>(evaluate: () => T): T | undefined {
 }
 
 /**
- * What an answer that is no success means, from its status and the shapes most providers use:
+ * The meaning of an answer that is no success, from its status and the shapes most providers use:
  * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`, `{title}`, and each in a list of one.
  */
 export function usualFailure(usual: Usual): ProviderFailure {

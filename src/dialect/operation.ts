@@ -27,7 +27,7 @@ export interface Operation {
   run(prepared: Prepared, context: CallContext): Promise<Result>;
 }
 
-/** What an operation is compiled from. */
+/** The parts that an operation is compiled from. */
 export interface OperationSource {
   spec: OperationSpec;
   /** The channel's `errors`. */

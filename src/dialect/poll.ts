@@ -122,7 +122,7 @@ function stateless(answer: Answer): ProviderFailure {
 
 const passing = new Set<FailureClass>(["overloaded", "rate_limit"]);
 
-/** What passes by itself, also where a provider says it in a 200, and what a rule tells to try again. */
+/** True for failures that pass by themselves, also inside a 200, and for those that a rule repeats. */
 function passes({ kind, details }: ProviderFailure): boolean {
   return details.then === "retry" || passing.has(kind);
 }

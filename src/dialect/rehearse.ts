@@ -72,7 +72,7 @@ async function rehearsePoll(
   }
 }
 
-/** What an expression reads of an answer. `place` stands for a place in a list, `json` says that the text is parsed. */
+/** The places of an answer that an expression reads. `place` stands for a place in a list, `json` says that the text is parsed. */
 interface Read {
   root: string;
   steps: string[];
@@ -108,7 +108,7 @@ function standIn(reads: readonly Pick<Read, "steps" | "json">[], label: string):
   if (deeper.has(place)) return [standIn(deeper.get(place) ?? [], `${label}.0`)];
   if (deeper.size > 0) return Object.fromEntries([...deeper].map(([name, own]) => [name, standIn(own, `${label}.${name}`)]));
   if (reads.some(({ json }) => json)) return JSON.stringify({ [`(${label})`]: "..." });
-  // What is called on must be an address, and the one of nobody.
+  // A later call needs an address, and this one belongs to nobody.
   if (/(?:url|uri|href|location)$/i.test(label)) return `https://${label.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}.invalid/`;
   return `(${label})`;
 }

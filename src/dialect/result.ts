@@ -17,7 +17,7 @@ import { mostPictures } from "./bounds.ts";
 import type { CallSpec } from "./call.ts";
 import { answerCondition, compileRule, type RuleSpec } from "./failure.ts";
 
-/** Where the pictures and what is said of them stand in a provider's answer. */
+/** The places of the pictures, and of facts about them, in a provider's answer. */
 export interface ResultSpec {
   /** This one is meant when the condition holds, where there are several. */
   when?: string;
@@ -51,7 +51,7 @@ export interface ResultOptions {
   isEvent?: boolean;
 }
 
-/** One form of `result`, compiled. */
+/** A form of `result`, compiled. */
 export interface Form {
   /** This form describes the answer. */
   applies: (variables: Variables) => boolean;
@@ -141,7 +141,7 @@ function collect(list: unknown[], one: (image: unknown, index: bigint) => Pictur
       result.errors.push({ message, code });
     }
   }
-  // One that may have been paid for forbids another attempt; it speaks for all.
+  // A failure that may have been paid for forbids another attempt, so it stands for all.
   const failure = failures.find(({ details }) => !details.notAccepted) ?? failures[0];
   if (failure && result.pictures.length === 0) throw failure;
 }
@@ -197,7 +197,7 @@ function notAPicture(): ProviderFailure {
   return new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF nor AVIF");
 }
 
-/** Whether nothing that may stand behind a picture in the answer decides what becomes of it. */
+/** True where nothing behind a picture in the answer can change its fate. */
 export function isPlain(result: ResultSpec | ResultSpec[]): boolean {
   return !Array.isArray(result) && result.when === undefined && result.from === undefined && result.each_error === undefined;
 }

@@ -5,7 +5,7 @@ import { secretsOf } from "../net/auth/key.ts";
 import type { Result } from "../plugin/context.ts";
 import type { CallContext } from "./context.ts";
 
-/** What nobody is shown of an exchange. */
+/** The private parts of an exchange. */
 export interface Hidden {
   /** Longer ones first, since one may begin another. */
   secrets: readonly string[];
@@ -26,7 +26,7 @@ export function secretsIn({ key, made = new Set() }: Pick<CallContext, "key" | "
   return [...made, ...secretsOf([key])].filter((secret) => secret.length >= shortestSecret).sort((a, b) => b.length - a.length);
 }
 
-/** What a provider's own messages must not show: the secrets, its address, which is nobody's business, and what the client had drawn. */
+/** The texts to hide in a provider's messages: secrets, its address, and the client's prompts. */
 export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "baseUrl" | "ctx">): Hidden {
   const { host, hostname } = new URL(context.baseUrl);
   const { prompt, negative_prompt: negative } = context.ctx.request;

@@ -29,7 +29,7 @@ interface Listening {
   scope: Variables;
   /** Throws for an event that tells of a failure. */
   judge: (answer: Answer) => void;
-  /** Whether an event is an answer as it would be without a stream, with pictures. */
+  /** True for an event that is a whole answer with pictures. */
   isWhole: (answer: Answer) => boolean;
   /** Reads such an answer. Where none has pictures and no stream was asked for, the last event that says something is taken for it. */
   read: (answer: Answer) => Promise<Result>;
@@ -85,7 +85,7 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
         const at = Number(saidBy(place, variables) ?? sketches);
         sketches += 1;
         if (sketches > most || !showNow) return;
-        // One that cannot be shown is no reason to lose the finished picture.
+        // An unfinished picture that cannot be shown is no reason to lose the finished one.
         try {
           const { pictures, facts } = partial.extract(variables, answer);
           for (const picture of pictures) await show({ picture, facts, partial: at });
@@ -132,7 +132,7 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
         if (shown < ctx.request.n) failures.push(heard === 0 ? failure : withoutProof(failure));
       },
     );
-    // Who was asked for a stream has told its end; else it is the answer, such as a task's number.
+    // A stream that was requested has ended; otherwise this is the answer, such as a task's number.
     const answer = whole ?? (showNow ? undefined : last);
     if (shown === 0 && failures.length === 0 && answer) return read(answer);
     if (shown === 0) throw failures[0] ?? new ProviderFailure("bad_response", "the provider's stream ended without a picture");

@@ -47,7 +47,7 @@ interface Options {
   uses: Set<string>;
 }
 
-/** What follows a submission, compiled. */
+/** The steps after a submission, compiled. */
 interface Parts {
   rules: readonly Rule[];
   succeeded?: (variables: Variables) => boolean;

@@ -16,7 +16,7 @@ export function judgeUnused(
 ): void {
   for (const [field, value] of Object.entries(request)) {
     if (used.has(field) || field === "model" || value === undefined) continue;
-    // One picture is what a call makes, and a size of its own choice what a provider that is told none does.
+    // A call makes one picture, and a provider that is given no size chooses one.
     if ((field === "n" && value === 1) || (field === "size" && value === "auto")) continue;
     if (Object.hasOwn(fields, field) && isDeepStrictEqual(fields[field]?.default, value)) continue;
     if (field === "images" || field === "mask")

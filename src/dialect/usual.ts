@@ -11,12 +11,12 @@ export interface Usual {
   param?: string;
   /** Seconds. */
   retryAfter?: number;
-  /** Where a redirect leads. */
+  /** The target of a redirect. */
   location?: string;
 }
 
 /**
- * What an answer says: `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`,
+ * Reads what an answer says: `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`,
  * `{title}`, and each in a list of one.
  */
 export function usualOf({ status, headers, body }: Answer): Usual {

@@ -11,17 +11,17 @@ import { withRest } from "../plugin/merge.ts";
 import { operationOf, type Change, type Kept, type PluginContext, type Result, type UnifiedRequest } from "../plugin/context.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 
-/** What an attempt needs of the process it runs in. */
+/** The parts of the process that an attempt needs. */
 export interface AttemptContext {
   fetchPicture: PictureFetcher;
   /** Keep a picture; the URL is for the client who asked. */
   save(chunks: AsyncIterable<Buffer>, life?: number): Promise<Kept>;
-  /** Whether providers can fetch what is kept. */
+  /** True where providers can fetch stored pictures. */
   reachable?: boolean;
-  /** What the request holds; the caller closes it when the answer is out. */
+  /** The pictures of the request; the caller closes it when the answer is out. */
   spool: Pick<SpoolScope, "take" | "room">;
   log: Logger;
-  /** Whether the answer can be begun before the provider's is whole: see `Result.rest`. */
+  /** True where the answer may begin before the provider's is whole: see `Result.rest`. */
   early?: boolean;
   /** Told of pictures as they come, where the client wants a stream. */
   events?: Events;
@@ -29,7 +29,7 @@ export interface AttemptContext {
   signal: AbortSignal;
 }
 
-/** What is tried. */
+/** The parts of one try. */
 interface Try {
   key: Key | undefined;
   input: UnifiedRequest;
@@ -38,7 +38,7 @@ interface Try {
 }
 
 /**
- * One try of a request on one route with one key, in a context of its own. Throws `ProviderFailure`, a `GatewayError` where the channel cannot
+ * Tries a request once on one route with one key, in a context of its own. Throws `ProviderFailure`, a `GatewayError` where the channel cannot
  * send the request, or the signal's reason.
  */
 export async function attempt(
@@ -148,12 +148,12 @@ function counted(events: Events, progress: Progress, changes: readonly Change[])
 /** Waits for the rest of an answer that has begun, unless the answer to the client can begin too. */
 async function settleRest(ctx: PluginContext): Promise<void> {
   const rest = ctx.result.rest?.then((whole) => {
-    // One was asked for, and it has begun before there were others.
+    // A single picture was requested, and it has begun before there were others.
     if (whole.pictures.length > 1) ctx.change("n", { what: "more pictures left out", from: whole.pictures.length, to: 1 });
     return whole;
   });
   if (!rest) return;
-  // Where a step has read the picture nothing is gained by beginning the answer now, and an error can still be reported.
+  // Once a step has read the picture, beginning the answer now gains nothing, and an error can still be reported.
   if (ctx.result.pictures.some(({ data }) => data.kind === "stream")) ctx.result.rest = rest;
   else ctx.result = withRest(ctx.result, await rest);
 }

@@ -15,7 +15,7 @@ import { nextSlot } from "./slot.ts";
 import type { ModelEntry } from "./table.ts";
 import { createVerdict, type Verdict } from "./verdict.ts";
 
-/** What serving one request needs of the process it runs in. */
+/** The parts of the process that serving a request needs. */
 export interface GenerateContext extends AttemptContext {
   routing: Routing;
   /** Called for every attempt as it ends. */
@@ -28,7 +28,7 @@ export interface GenerateContext extends AttemptContext {
   pinned?: string;
   /** Models that may stand in for the one asked for, in this order, where the operator says so. */
   standIns?: readonly StandIn[];
-  /** What was done to the client's words before. */
+  /** The changes made to the client's request before. */
   changes?: readonly Change[];
 }
 
@@ -44,7 +44,7 @@ export interface Attempt {
   /** `ok`, the class of the failure, `unfit` where the channel cannot send the request, `client_gone`, `shutting_down` or `error`. */
   outcome: string;
   seconds: number;
-  /** Whether a picture was made, or may have been: the same request once more could be paid for twice. */
+  /** True where a picture was made, or may have been: repeating the request could be paid for twice. */
   mayCost: boolean;
 }
 
@@ -157,7 +157,7 @@ async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generate
 /** `retryAfter` in seconds, where the provider named them. */
 type Outcome = { generated: Omit<Generated, "attempts"> } | { error: unknown; next: Next; retryAfter?: number };
 
-/** One attempt, counted, logged and learnt from. */
+/** Makes an attempt, counts and logs it, and learns from it. */
 async function attemptOnce(candidate: Candidate, { input, context, attempts }: Serving): Promise<Outcome> {
   const { route, key } = candidate;
   const { health, now } = context.routing;
@@ -226,7 +226,7 @@ async function tryCandidate(candidate: Candidate, serving: Serving): Promise<Out
   }
 }
 
-/** Who is left after a failure. */
+/** The candidates that are left after a failure. */
 function others(next: "next_key" | "next_channel", candidate: Candidate, left: readonly Candidate[]): Candidate[] {
   return left.filter((other) => other !== candidate && (next === "next_key" || other.route.channel !== candidate.route.channel));
 }

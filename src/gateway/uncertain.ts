@@ -5,7 +5,7 @@ import type { SharedState } from "./shared-state.ts";
 export interface UncertainOutcome {
   /** The client's name. */
   client: string;
-  /** What the request was, as a hash. */
+  /** The hash of the request. */
   fingerprint: string;
   /** The key that the client gave this request, where it gave one. */
   idempotencyKey?: string;
@@ -13,11 +13,11 @@ export interface UncertainOutcome {
   request: string;
   /** Set where its client had gone, and was told nothing. */
   untold?: boolean;
-  /** What its client was told, or would have been. */
+  /** The client's error, whether it could be delivered or not. */
   error: { code: string; status: number; message: string; param: string | null };
 }
 
-/** One that is remembered, with the milliseconds since it was. */
+/** A remembered outcome with its age in milliseconds. */
 export type Remembered = UncertainOutcome & { age: number };
 
 export interface UncertainOutcomes {

@@ -17,7 +17,7 @@ export interface AnswerBody {
   writeTo: (put: Put) => Promise<void>;
 }
 
-/** Where a picture that still arrives is read ahead to while the client is slow. */
+/** The place to which an arriving picture is read ahead while the client is slow. */
 export type Ahead = Pick<SpoolScope, "backlog" | "free">;
 
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */

@@ -7,14 +7,14 @@ interface Answer {
   message: string;
 }
 
-/** What is answered to a request that could not be read, by the parser's code. */
+/** Answers to requests that could not be read, by the parser's code. */
 export const unreadable: Record<string, Answer> = {
   HPE_HEADER_OVERFLOW: { line: "431 Request Header Fields Too Large", message: "the request's headers are larger than 16 KB" },
   ERR_HTTP_REQUEST_TIMEOUT: { line: "408 Request Timeout", message: "the request did not arrive in time" },
   CONNECT: { line: "405 Method Not Allowed", message: "the method CONNECT is not allowed: this is no proxy" },
 };
 
-/** What is answered where none of those fits. */
+/** The answer where none of those fits. */
 export const malformed: Answer = { line: "400 Bad Request", message: "the request is not valid HTTP" };
 
 /**

@@ -35,7 +35,7 @@ export function createBacklog(create: () => Promise<FileHandle>): Backlog {
   const flush = async () => {
     if (refused || size === 0) return;
     flushing = (async () => {
-      // What was read makes room: the file is never longer than what waits.
+      // Bytes that were read make room: the file is never longer than the bytes that wait.
       if (read === written) read = written = 0;
       file ??= await create();
       const { bytesWritten } = await file.writev(recent, written);

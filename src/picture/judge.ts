@@ -46,7 +46,7 @@ export async function judgeImage(
     if (width === undefined) throw refuse("is cut or damaged");
     const work = pngWork(head) ?? 0;
     const look = () => pngProblem(chunksOf(data));
-    // What is small costs less than standing in line.
+    // A small picture costs less than waiting in the queue.
     const problem = work <= smallWork ? await look() : await pixelWork.take(work, new AbortController().signal, look);
     if (problem !== undefined) throw refuse(problem);
   }

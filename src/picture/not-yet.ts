@@ -1,10 +1,10 @@
 // Tells pictures that may come yet from those that will not.
 import type { ProviderFailure } from "../errors.ts";
 
-/** What servers answer for a picture that is not everywhere yet; an empty one comes with 200. */
+/** Statuses for a picture that is not everywhere yet; an empty one comes with 200. */
 const statuses = new Set([200, 202, 204, 403, 404, 409, 425]);
 
-/** Whether a picture's URL that failed so may have the picture a while later. */
+/** True for a failure after which the URL may have the picture a while later. */
 export function isNotYet({ details: { status } }: ProviderFailure): boolean {
   return status !== undefined && statuses.has(status);
 }

@@ -20,7 +20,7 @@ export const pixelWork = createTurns({
 /** Pixels from which a picture of few bytes is taken for a bomb, and how many of them a byte may stand for: deflate cannot make more. */
 const bomb = { pixels: 4_000_000, each: 10_000 };
 
-/** Whether a picture says that it has more pixels than anybody would make of so few bytes. */
+/** True for a picture that claims more pixels than so few bytes can honestly hold. */
 export function isBomb(pixels: number, bytes: number): boolean {
   return pixels > bomb.pixels && pixels / bytes > bomb.each;
 }

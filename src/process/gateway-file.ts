@@ -145,7 +145,7 @@ function clientsOf(
     if (names.has(name))
       problems.add(located, ["keys", index, "name"], `keys.name: ${name} stands here a second time; a name is used once`);
     names.add(name);
-    // What is one client's, such as a request that goes on behind its answer, would be the other's too.
+    // State of one client, such as a request that goes on behind its answer, would belong to the other too.
     if (/^key-\d+$/.test(name))
       problems.add(located, ["keys", index, "name"], `keys.name: ${name} is the name of a key of PICTOR_API_KEYS; choose another`);
     const path: Path = ["keys", index, "key"];
