@@ -67,7 +67,8 @@ export async function startDemoProvider(port = 0): Promise<{ url: string; close(
     const work = respond(request, response, queue).finally(() => running.delete(work));
     running.add(work);
   });
-  server.listen(port, "127.0.0.1");
+  // Otherwise processes of a cluster share what listens on any port, with whatever another of them made of it.
+  server.listen({ port, host: "127.0.0.1", exclusive: true });
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -61,7 +61,7 @@ export async function startMock(): Promise<Mock> {
       answer(response, { status: 500, json: { error: "the mock did not expect this call" } });
     }),
   );
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen({ port: 0, host: "127.0.0.1", exclusive: true }, resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     play: (exchanges, hangUp = () => undefined) => {

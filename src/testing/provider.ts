@@ -47,7 +47,7 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
   );
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, resolve);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const written = tests.render({ base_url: url, env: {} }).map(({ test }) => test as Test);
