@@ -95,7 +95,7 @@ function maskedText(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * What a provider said of its pictures, without the secrets of the exchange. Only texts are searched, and no picture; one whose URL holds a
+ * Masks the secrets of the exchange in what a provider said of its pictures. Only texts are searched, and no picture; one whose URL holds a
  * secret keeps it, marked, since it is needed to get the picture.
  */
 export function masked<T extends Partial<Pick<Result, "pictures" | "facts" | "metadata">>>(said: T, context: CallContext): T {

@@ -40,7 +40,7 @@ export function isPublic(address: string): boolean {
 }
 
 /**
- * Whether a URL says by itself that it leads to no public address, however that is written. A name but `localhost` does not: it is judged by
+ * True for a URL that says by itself that it leads to no public address, however that is written. A name but `localhost` does not: it is judged by
  * whoever resolves it, since only there is known what it leads to.
  */
 export function isPlainlyPrivate({ hostname }: URL): boolean {
