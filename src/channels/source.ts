@@ -114,13 +114,14 @@ function mergeKeysOf(document: Document, text: string): number[] {
   return found;
 }
 
+// The name of an alias ends at YAML's own white space, which is less than the engine's: a no-break space belongs to the name.
 function aliasIn(text: string): number {
-  return Math.max(0, text.search(/(?<=[\s[{,])\*\S/));
+  return Math.max(0, text.search(/(?<=[\s[{,])\*[^ \t\r\n]/));
 }
 
 function aliasMessage({ message }: Error): string {
   if (message.startsWith("Excessive")) return "the aliases make the file too large; write fewer of them";
-  const name = /: (\S+)$/.exec(message)?.[1];
+  const name = /: ([^ \t\r\n]+)$/.exec(message)?.[1];
   return message.startsWith("Unresolved")
     ? `there is no anchor &${name} before the alias *${name}`
     : "an alias stands inside its own anchor";

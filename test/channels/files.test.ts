@@ -60,6 +60,11 @@ describe("mistakes in files", () => {
       expected: ["channels/x.yaml:9:11: yaml: there is no anchor &path before the alias *path"],
     },
     {
+      name: "an alias whose name begins with a no-break space",
+      change: ["/images", "*\u00a0path"],
+      expected: ["channels/x.yaml:9:11: yaml: there is no anchor &\u00a0path before the alias *\u00a0path"],
+    },
+    {
       name: "an alias inside its anchor",
       change: ["json:\n", "json: &body\n      all: *body\n"],
       expected: ["channels/x.yaml:11:12: yaml: an alias stands inside its own anchor"],
