@@ -102,7 +102,11 @@ function expectFrame({ file, line, column, frame }: Problem, files: Readonly<Rec
   const [before, caret] = frame.split("\n").slice(-2) as [string, string];
   const start = `  ${line} | `;
   expect(before.startsWith(start.trimEnd()) && caret.startsWith(`${" ".repeat(start.length - 2)}| `)).to.equal(true);
-  const written = files[file.replace("channels/", "")]?.replace("\ufeff", "").split(/\r?\n/)[line - 1]?.replaceAll("\t", " ") ?? "";
+  const written =
+    files[file.replace("channels/", "")]
+      ?.replace("\ufeff", "")
+      .split(/\r?\n/)
+      [line - 1]?.replaceAll(/[\t\u00a0]/g, " ") ?? "";
   const at = caret.indexOf("^");
   // Secrets are starred, which moves nothing.
   const shown = Array.from(before.slice(at, at + 20));
