@@ -2,9 +2,7 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { CallSpec } from "../dialect/call.ts";
 import type { CallContext } from "../dialect/context.ts";
-import type { RuleSpec } from "../dialect/failure.ts";
 import { wait as realWait } from "../dialect/duration.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
@@ -16,9 +14,9 @@ import { didYouMean } from "../schema/suggest.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { documentsOf } from "./documents.ts";
 import { readFiles, type ReadFile } from "./files.ts";
-import { channelSchema } from "./grammar.ts";
+import { channelSchema, type ChannelSettings } from "./grammar.ts";
 import { hostsOf, safely } from "./hosts.ts";
-import { channelLimits, coolDownOf, ownLimits, type CoolDownSpec, type LimitsSpec } from "./limits.ts";
+import { channelLimits, coolDownOf } from "./limits.ts";
 import { createProblems, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
 import { compileSchemas, type Schemas } from "./schemas.ts";
@@ -80,7 +78,7 @@ export interface ChannelTests {
 interface Load extends LoadOptions {
   texts: Texts;
   schemas: Schemas;
-  validate: ValidateFunction;
+  validate: ValidateFunction<ChannelSettings>;
   /** The schema of each model so far, and the channel that says so. */
   schemaOf: Map<string, { name: string; channel: string }>;
 }
@@ -144,13 +142,13 @@ function isBelow(file: string, meant: readonly ReadFile[], { schemaOf, folder }:
   );
 }
 
-const grammars = new WeakMap<ReadonlyMap<string, Plugin>, ValidateFunction>();
+const grammars = new WeakMap<ReadonlyMap<string, Plugin>, ValidateFunction<ChannelSettings>>();
 
 /** The validator of channels, compiled once for the plugins there are. */
-function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction {
+function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction<ChannelSettings> {
   const known = grammars.get(plugins);
   if (known) return known;
-  const compiled = createAjv({ useDefaults: true, allErrors: true }).compile(channelSchema(plugins));
+  const compiled = createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(channelSchema(plugins));
   grammars.set(plugins, compiled);
   return compiled;
 }
@@ -162,31 +160,35 @@ interface ChannelLoad extends Load {
 }
 
 /** Compile a channel; `more` are files of its tests. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
-function loadChannel(name: string, written: Located, more: readonly Located[], load: ChannelLoad): ChannelTests | undefined {
+function loadChannel(
+  name: string,
+  written: Located,
+  more: Parameters<typeof compileTests>[0],
+  load: ChannelLoad,
+): ChannelTests | undefined {
   const { problems, resolve } = load;
   judgeKeys(written, problems);
   const { located, whole } = checked(withPluginMaps(written), load.validate, problems);
   if (!located) return undefined;
   const settings = resolveSettings(name, located, load.env, resolve, problems);
-  const models = Object.keys(located.value.models as object).map((id) => {
+  const models = Object.keys(located.value.models).map((id) => {
     const own = forModel(located, id);
     return { id, located: own, ...resolveVariables(own, resolve) };
   });
-  const keyHosts = (located.value.key_hosts as string[] | undefined) ?? [];
   const unset = new Map(models.flatMap(({ id, wanted: [first] }) => (first === undefined ? [] : [[id, `${first} is not set`] as const])));
   const channel: Channel = Object.freeze({
     ...settings,
     off: settings.off ?? (models.every(({ id }) => unset.has(id)) ? [...unset.values()][0] : undefined),
     name,
-    description: (located.value.description as string | undefined) ?? "",
+    description: located.value.description ?? "",
     models: models.map(({ id }) => id),
     modelsOff: unset,
     verify: verifyOf(located, models[0]?.variables ?? {}, problems),
     authorize: createAuthorizer(settings.auth, { fetchToken }),
-    mayCarryKey: safely(hostsOf(settings.baseUrl, keyHosts), settings.baseUrl),
-    coolDown: coolDownOf(located.value.cool_down as CoolDownSpec | undefined),
-    limits: channelLimits(located.value.limits as LimitsSpec | undefined),
-    trusted: hostsOf(settings.baseUrl, (located.value.trusted_hosts as string[] | undefined) ?? []),
+    mayCarryKey: safely(hostsOf(settings.baseUrl, located.value.key_hosts ?? []), settings.baseUrl),
+    coolDown: coolDownOf(located.value.cool_down),
+    limits: channelLimits(located.value.limits),
+    trusted: hostsOf(settings.baseUrl, located.value.trusted_hosts ?? []),
   });
   const wait = load.wait ?? realWait;
   const lacking: string[] = [];
@@ -195,7 +197,7 @@ function loadChannel(name: string, written: Located, more: readonly Located[], l
     // A broken schema has been told in its own file.
     if (!schema) lacking.push(model.id);
     const shared = { channel, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.texts) };
-    const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: ownLimits(located.value, model.id) }, problems);
+    const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: located.value.models[model.id]?.limits }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });
   const render = compileTests([located, ...more], channel, problems);
@@ -222,13 +224,19 @@ function withPluginMaps({ value, places }: Located): Located {
 }
 
 /** The channel if the grammar accepts it, and else what is left without the parts that are wrong, so that the rest is judged too. */
-function checked(located: Located, validate: ValidateFunction, problems: Problems): { located?: Located; whole: boolean } {
-  if (validate(located.value)) return { located, whole: true };
+function checked(
+  located: Located,
+  validate: ValidateFunction<ChannelSettings>,
+  problems: Problems,
+): { located?: Located<ChannelSettings>; whole: boolean } {
+  const { places } = located;
+  const written: unknown = located.value;
+  if (validate(written)) return { located: { value: written, places }, whole: true };
   const errors = validate.errors ?? [];
   complain(located, errors, problems);
   const rest = errors.reduce<unknown>((value, error) => without(value, culprit(error)), located.value);
-  const value = { base_url: "", ...(rest as Record<string, unknown>) };
-  return { located: validate(value) ? { ...located, value } : undefined, whole: false };
+  const value: unknown = isPlainObject(rest) ? { base_url: "", ...rest } : rest;
+  return { located: validate(value) ? { value, places } : undefined, whole: false };
 }
 
 function culprit(error: ErrorObject): string[] {
@@ -245,8 +253,8 @@ function without(value: unknown, [key, ...below]: string[]): unknown {
 }
 
 /** The schema of a model. One that is there and broken has been told already. */
-function schemaFor(id: string, channel: string, located: Located, { schemas, schemaOf, problems }: ChannelLoad) {
-  const { schema: named } = (located.value.models as Record<string, { schema?: string } | null>)[id] ?? {};
+function schemaFor(id: string, channel: string, located: Located<ChannelSettings>, { schemas, schemaOf, problems }: ChannelLoad) {
+  const named = located.value.models[id]?.schema ?? undefined;
   const name = named ?? id;
   const tell = (message: string) =>
     problems.add(located, ["models", id, ...(named === undefined ? [] : ["schema"])], `models: ${message}`, {
@@ -260,9 +268,9 @@ function schemaFor(id: string, channel: string, located: Located, { schemas, sch
   return schemas.compiled.get(name);
 }
 
-function verifyOf(located: Located, variables: Record<string, unknown>, problems: Problems): Verify | undefined {
-  const { verify, errors = [] } = located.value as { verify?: CallSpec; errors?: RuleSpec[] };
+function verifyOf(located: Located<ChannelSettings>, variables: Record<string, unknown>, problems: Problems): Verify | undefined {
+  const { verify, errors = [] } = located.value;
   const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
-  const compiled = verify && compileVerify(verify, errors, Object.keys((located.value.variables as object | undefined) ?? {}), report);
+  const compiled = verify && compileVerify(verify, errors, Object.keys(located.value.variables ?? {}), report);
   return compiled && ((key, context) => compiled(key, { ...context, variables }));
 }

@@ -1,17 +1,17 @@
 import { methodOf } from "../dialect/call.ts";
-import type { RuleSpec } from "../dialect/failure.ts";
-import { compileOperation, type Operation, type OperationSpec } from "../dialect/operation.ts";
+import { compileOperation, type Operation, type OperationSpec, type PartialOperation } from "../dialect/operation.ts";
 import { messageOf } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
 import type { Path, Report } from "../expression/rendering.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
+import type { ModelSettings } from "./grammar.ts";
 
 /** Parts of `generate` that an edit inherits where it has none of its own. The request is never inherited. */
 const shared = ["success", "poll", "cancel", "result"] as const;
 
 interface Parts {
   /** The channel as the model sees it. */
-  channel: Readonly<Record<string, unknown>>;
+  channel: ModelSettings;
   schema: CompiledModel;
   report: Report;
   /** Read a JSON file beside the channel files; throws where there is none. */
@@ -27,7 +27,7 @@ export function compileOperations({ channel, schema, report, readDocument, whole
   const operations = new Map<OperationName, Operation>();
   const missing = whole ? report : () => undefined;
   for (const name of schema.operations) {
-    const own = (channel[name] ?? {}) as Partial<OperationSpec>;
+    const own = channel[name] ?? {};
     // A channel need not have all that a model can.
     if (channel[name] === undefined && (name === "edit" ? schema.operations.length > 1 : channel.edit !== undefined)) continue;
     const inherited = new Set<unknown>(name === "edit" ? shared.filter((part) => own[part] === undefined) : []);
@@ -44,23 +44,16 @@ export function compileOperations({ channel, schema, report, readDocument, whole
         return undefined;
       }
     };
-    operations.set(
-      name,
-      compileOperation({ spec, rules: (channel.errors ?? []) as RuleSpec[], path: [name], names, report: tell, readDocument: read }),
-    );
+    operations.set(name, compileOperation({ spec, rules: channel.errors ?? [], path: [name], names, report: tell, readDocument: read }));
   }
   return operations;
 }
 
-function pick(spec: unknown, parts: ReadonlySet<unknown>): Partial<OperationSpec> {
+function pick(spec: PartialOperation | undefined, parts: ReadonlySet<unknown>): PartialOperation {
   return Object.fromEntries(Object.entries(spec ?? {}).filter(([name]) => parts.has(name)));
 }
 
-function isComplete(
-  spec: Partial<OperationSpec>,
-  name: OperationName,
-  report: (path: Path, message: string) => void,
-): spec is OperationSpec {
+function isComplete(spec: PartialOperation, name: OperationName, report: (path: Path, message: string) => void): spec is OperationSpec {
   const { request, result } = spec;
   const hint = "write it, or extends: a preset that has it";
   if (!request) report([name], `request is missing, the call to the provider; ${hint}`);

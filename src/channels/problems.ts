@@ -25,8 +25,8 @@ export interface Place {
 }
 
 /** A parsed file: plain values, and where each of them stands. After `overlay` the places may lie in several files. */
-export interface Located {
-  value: Record<string, unknown>;
+export interface Located<Value = Record<string, unknown>> {
+  value: Value;
   places: ReadonlyMap<string, Place>;
 }
 
@@ -35,7 +35,7 @@ export const keyOf = (path: Path) => path.map(String).join("\u0000");
 /** Everything that is wrong, in the order of files and lines. */
 export interface Problems {
   /** Point at the value of `path`, `offset` characters into its text, or at its key; where it is not written, at the nearest key above. */
-  add(located: Located, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number }): void;
+  add(located: Pick<Located, "places">, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number }): void;
   addAt(source: Source, offset: number, message: string): void;
   list(): Problem[];
 }
@@ -69,7 +69,7 @@ export function placeOf(places: ReadonlyMap<string, Place>, path: Path): { place
 }
 
 /** The file and line in which the value of a path begins. */
-export function lineOf({ places }: Located, path: Path): { file: string; line: number } {
+export function lineOf({ places }: Pick<Located, "places">, path: Path): { file: string; line: number } {
   const { source, key } = placeOf(places, path).place;
   return { file: source.file, line: source.lines.linePos(key).line };
 }

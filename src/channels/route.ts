@@ -13,7 +13,9 @@ import type { OutgoingRequest } from "../net/send.ts";
 import { compose, type Core, type Events } from "../plugin/compose.ts";
 import type { Middleware, PluginContext } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
+import type { Deletable } from "../schema/from-schema.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
+import type { ModelSettings } from "./grammar.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
 import { compileOperations } from "./operations.ts";
 import type { Verify } from "./verify.ts";
@@ -89,12 +91,12 @@ export interface RouteParts {
   id: string;
   schema: CompiledModel;
   /** The channel as the model sees it. */
-  located: Located;
+  located: Located<ModelSettings>;
   variables: Record<string, unknown>;
   plugins: ReadonlyMap<string, Plugin>;
   wait: CallContext["wait"];
   /** The limits that the model itself says, beside its channel's. */
-  ownLimits: LimitsSpec | null | undefined;
+  ownLimits: Deletable<LimitsSpec> | undefined;
   /** Read a JSON file beside the channel files; throws where there is none. */
   readDocument: (name: string) => unknown;
   /** False where the grammar rejected parts of the file; missing parts are reported only while it is true. */
@@ -104,8 +106,8 @@ export interface RouteParts {
 /** Compile one model of a channel. Mistakes go to `problems`; there is no route where the operation is not complete. */
 export function compileRoute(parts: RouteParts, problems: Problems): Route | undefined {
   const { channel, id, schema, located, variables, plugins } = parts;
-  const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value as RouteSpec;
-  const { limits = {}, retry = {} } = located.value as RouteSpec;
+  const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value;
+  const { limits = {}, retry = {} } = located.value;
   const report = (path: Path, message: string, offset?: number) => {
     const steps = path.filter((step) => typeof step === "string");
     problems.add(located, path, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
@@ -115,7 +117,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
       report(["limits", name], "all models of a channel share its queue; write it in the channel's own limits");
   const operations = compileOperations({ ...parts, channel: located.value, schema, report });
   if (operations.size === 0) return undefined;
-  const steps = withResponseFormat(located.value.plugins as Record<string, unknown>[] | undefined, plugins);
+  const steps = withResponseFormat(located.value.plugins, plugins);
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
   const patience = {
@@ -178,16 +180,6 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
       return { requests: [...calls, (await prepare(ctx, context, standIns)).request], poll: await poll() };
     },
   });
-}
-
-interface RouteSpec {
-  upstream?: string;
-  unsupported?: "drop" | "reject";
-  priority?: number;
-  weight?: number;
-  partial?: "keep" | "fail";
-  retry?: { unsafe?: boolean };
-  limits?: LimitsSpec;
 }
 
 interface Step {

@@ -9,6 +9,7 @@ import { keyProblem, unsendable, type Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
 import { addressProblem } from "./address.ts";
 import type { ReadFile } from "./files.ts";
+import type { ChannelSettings, ModelSettings } from "./grammar.ts";
 import { placeOf, type Located, type Problems } from "./problems.ts";
 import { fileLimits, readRegularFileNow } from "./regular-file.ts";
 import { overlay } from "./source.ts";
@@ -38,7 +39,7 @@ interface Resolved {
 }
 
 /** Resolves the expressions of `base_url`, `keys` and `variables`. Mistakes go to `problems`. */
-export type Resolver = (located: Located, path: Path, value: unknown) => Resolved;
+export type Resolver = (located: Pick<Located, "places">, path: Path, value: unknown) => Resolved;
 
 export function createResolver({ env, readSecret = readSecretFile }: Surroundings, problems: Problems): Resolver {
   const present = presentIn(env);
@@ -138,10 +139,16 @@ export function judgePrefixes(channels: readonly ReadFile[]): ReadonlyMap<string
 }
 
 /** Resolve `base_url` and `keys`. A secret that is not set switches the channel off; mistakes go to `problems`. */
-export function resolveSettings(name: string, located: Located, env: Environment, resolve: Resolver, problems: Problems): Settings {
+export function resolveSettings(
+  name: string,
+  located: Located<ChannelSettings>,
+  env: Environment,
+  resolve: Resolver,
+  problems: Problems,
+): Settings {
   const prefix = prefixOf(name);
   const present = presentIn(env);
-  const { base_url, keys = [], auth = "bearer", enabled } = located.value as unknown as ChannelValue;
+  const { base_url, keys = [], auth = "bearer", enabled } = located.value;
   const resolved = keys.map((key, index) => resolveKey(key, ["keys", index], located, resolve));
   const complete = resolved.flatMap(({ key }) => (key === undefined ? [] : [key]));
   const ownKey = present[`${prefix}_API_KEY`];
@@ -180,7 +187,7 @@ export function resolveSettings(name: string, located: Located, env: Environment
 }
 
 /** The address of the token server is complete only once the environment has filled it in. */
-function judgeTokenUrl(auth: AuthSpec, located: Located, problems: Problems): void {
+function judgeTokenUrl(auth: AuthSpec, located: Pick<Located, "places">, problems: Problems): void {
   for (const [kind, spec] of Object.entries(typeof auth === "string" ? {} : auth) as [string, { token_url?: unknown }][]) {
     const url = spec.token_url;
     if (typeof url !== "string" || url.includes("${")) continue;
@@ -190,21 +197,14 @@ function judgeTokenUrl(auth: AuthSpec, located: Located, problems: Problems): vo
 }
 
 /** The places of `auth` that the environment fills in, such as a region. A token's claims are worked out when it is signed. */
-function resolveAuth(auth: AuthSpec, located: Located, resolve: Resolver): { auth: AuthSpec; wanted: string[] } {
+function resolveAuth(auth: AuthSpec, located: Pick<Located, "places">, resolve: Resolver): { auth: AuthSpec; wanted: string[] } {
   if (typeof auth === "string" || "jwt" in auth) return { auth, wanted: [] };
   const { value, wanted } = resolve(located, ["auth"], auth);
   return { auth: (value ?? auth) as AuthSpec, wanted };
 }
 
-interface ChannelValue {
-  base_url: string;
-  keys?: (string | Record<string, string>)[];
-  auth?: AuthSpec;
-  enabled?: boolean;
-}
-
 /** A key with parts needs all of them; undefined where it is not whole. */
-function resolveKey(key: Key, path: Path, located: Located, resolve: Resolver): { key: Key | undefined; wanted: string[] } {
+function resolveKey(key: Key, path: Path, located: Pick<Located, "places">, resolve: Resolver): { key: Key | undefined; wanted: string[] } {
   if (typeof key === "string") {
     const { value, wanted } = resolve(located, path, key);
     return { key: value === undefined ? undefined : asText(value), wanted };
@@ -229,11 +229,9 @@ function namedBy(key: unknown): string {
 }
 
 /** The paths that the channel's calls put behind its address, as far as they are written out. */
-function pathsOf(value: Record<string, unknown>): string[] {
-  const models = Object.values(isPlainObject(value.models) ? value.models : {});
-  const operations = [value, ...models].flatMap((part) => (isPlainObject(part) ? [part.generate, part.edit] : []));
-  const calls = operations.flatMap((part) => (isPlainObject(part) && isPlainObject(part.request) ? [part.request] : []));
-  const paths = calls.flatMap((call) => methods.map((method) => call[method]));
+function pathsOf(channel: ChannelSettings): string[] {
+  const operations = [channel, ...Object.values(channel.models)].flatMap((part) => [part?.generate, part?.edit]);
+  const paths = operations.flatMap((operation) => methods.map((method) => operation?.request?.[method]));
   return paths.filter((path): path is string => typeof path === "string" && /^\/[^?#$]*[^/?#$]$/.test(path));
 }
 
@@ -257,8 +255,11 @@ export function isWrittenOut(key: unknown): boolean {
 }
 
 /** A channel's or model's own settings for its templates. What cannot be had is named in `wanted`. */
-export function resolveVariables(located: Located, resolve: Resolver): { variables: Record<string, unknown>; wanted: string[] } {
-  const declared = Object.entries((located.value.variables ?? {}) as Record<string, unknown>);
+export function resolveVariables(
+  located: Located<ModelSettings>,
+  resolve: Resolver,
+): { variables: Record<string, unknown>; wanted: string[] } {
+  const declared = Object.entries(located.value.variables ?? {});
   const resolved = declared.map(([name, value]) => [name, resolve(located, ["variables", name], value)] as const);
   return {
     variables: Object.fromEntries(resolved.map(([name, { value }]) => [name, value] as const).filter(([, value]) => value !== undefined)),
@@ -267,10 +268,10 @@ export function resolveVariables(located: Located, resolve: Resolver): { variabl
 }
 
 /** The channel as one of its models sees it: the model's own parts over the channel's. */
-export function forModel({ value, places }: Located, id: string): Located {
+export function forModel({ value, places }: Located<ChannelSettings>, id: string): Located<ModelSettings> {
   const prefix = `models\u0000${id}\u0000`;
   const own = [...places].filter(([key]) => key.startsWith(prefix)).map(([key, place]) => [key.slice(prefix.length), place] as const);
   const { models, ...channel } = value;
-  const overrides = (models as Record<string, Record<string, unknown> | null>)[id] ?? {};
-  return overlay({ value: channel, places }, { value: overrides, places: new Map(own) });
+  // The grammar has accepted both, and null has gone where it deleted something.
+  return overlay({ value: channel, places }, { value: models[id] ?? {}, places: new Map(own) }) as Located<ModelSettings>;
 }

@@ -1,8 +1,9 @@
 // The grammar of the tests of a channel.
 import { methods } from "../dialect/call.ts";
-import { closed, text } from "./schema-parts.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed, each, text } from "../schema/parts.ts";
 
-const event = closed({ event: { type: "string" }, data: {} }, { required: ["data"] });
+const event = closed({ event: { type: "string" }, data: {} }, ["data"]);
 
 const exchange = closed(
   {
@@ -12,8 +13,8 @@ const exchange = closed(
         "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this). In a text, `*` stands for anything unless it is between two digits.",
       additionalProperties: false,
       properties: {
-        ...Object.fromEntries(methods.map((method) => [method, text("The path.")])),
-        headers: { type: "object" },
+        ...each(methods, () => text("The path.")),
+        headers: { type: "object", additionalProperties: { type: ["string", "null"] } },
         json: {},
         form: { type: "object" },
         multipart: { type: "object" },
@@ -35,11 +36,13 @@ const exchange = closed(
       },
     }),
   },
-  { required: ["expect", "reply"] },
+  ["expect", "reply"],
 );
 
-/** A test of a channel. */
-export const test = closed(
+/** A call that a test expects of the gateway, and the provider's reply. A header that is null must be absent. */
+export type Exchange = FromSchema<typeof exchange>;
+
+const test = closed(
   {
     name: text("What the test shows, as a sentence."),
     request: { type: "object", description: "What the client sends to /v1/images/generations." },
@@ -59,11 +62,16 @@ export const test = closed(
           description: "The data of every event, at least this, where `stream` is asked for.",
         },
       },
-      { required: ["status"] },
+      ["status"],
     ),
   },
-  { required: ["name"], oneOf: [{ required: ["request"] }, { required: ["edit"] }] },
+  ["name"],
 );
 
+/** The schema of a test. */
+export const testSchema = { ...test, oneOf: [{ required: ["request"] }, { required: ["edit"] }] } as const;
+/** A test of a channel, as it is written. */
+export type WrittenTest = FromSchema<typeof test>;
+
 /** A file of nothing but tests. */
-export const testsFile = closed({ tests: { type: "array", items: test } }, { required: ["tests"] });
+export const testsFile = closed({ tests: { type: "array", items: testSchema } }, ["tests"]);

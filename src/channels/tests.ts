@@ -7,33 +7,31 @@ import { complain } from "./complaint.ts";
 import { lineOf, type Located, type Problems } from "./problems.ts";
 import type { Channel } from "./route.ts";
 import type { Environment } from "./settings.ts";
-import { testsFile } from "./test-grammar.ts";
+import { testsFile, type WrittenTest } from "./test-grammar.ts";
 
 /** A test with its place. */
 export interface PlacedTest {
-  test: unknown;
+  test: WrittenTest;
   file: string;
   /** The line on which it begins. */
   line: number;
 }
 
+/** A file with tests in it. */
+interface Tested {
+  tests?: WrittenTest[];
+}
+
 /** Gives the tests as written, with `${base_url}` and the like put in. */
 export type RenderTests = (variables: { base_url: string; env: Environment }) => PlacedTest[];
 
-interface WrittenTest {
-  request?: { model?: unknown };
-  edit?: { model?: unknown };
-  exchange?: { reply: { hang_up?: boolean } }[];
-  answer?: unknown;
-}
-
 /** Compile a channel's tests, which are rendered each time that they run. Mistakes go to `problems`. */
-export function compileTests(files: readonly Located[], channel: Channel, problems: Problems): RenderTests {
+export function compileTests(files: readonly Located<Tested>[], channel: Channel, problems: Problems): RenderTests {
   const suites = files.map((located) => compileSuite(located, channel, problems));
   return (variables) => suites.flatMap((render) => render(variables));
 }
 
-const validate = lazily(() => createAjv({ allErrors: true }).compile(testsFile));
+const validate = lazily(() => createAjv({ allErrors: true }).compile<Tested>(testsFile));
 
 function lazily<T>(make: () => T): () => T {
   let made: T | undefined;
@@ -41,21 +39,22 @@ function lazily<T>(make: () => T): () => T {
 }
 
 /** The tests of a file of its own, if it is in order; mistakes go to `problems`. */
-export function judgedTests(located: Located, problems: Problems): Located[] {
-  if (validate()(located.value)) return [located];
+export function judgedTests(located: Located, problems: Problems): Located<Tested>[] {
+  const { value, places }: Located<unknown> = located;
+  if (validate()(value)) return [{ value, places }];
   complain(located, validate().errors ?? [], problems);
   return [];
 }
 
-function compileSuite(located: Located, channel: Channel, problems: Problems): RenderTests {
-  const tests = (located.value.tests ?? []) as WrittenTest[];
+function compileSuite(located: Located<Tested>, channel: Channel, problems: Problems): RenderTests {
+  const { tests = [] } = located.value;
   for (const [index, test] of tests.entries()) judge(test, index, { located, channel, problems });
   const template = compileTemplate(tests, ["tests"], {
     names: testNames,
     report: (path, message, offset) => problems.add(located, path, `tests: ${message}`, { offset }),
   });
   return (variables) => {
-    const rendered = template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as unknown[];
+    const rendered = template({ variables: { ...variables }, used: new Set(), mapped: () => undefined }) as WrittenTest[];
     return rendered.map((test, index) => ({ test, ...lineOf(located, ["tests", index]) }));
   };
 }
@@ -63,7 +62,7 @@ function compileSuite(located: Located, channel: Channel, problems: Problems): R
 function judge(
   { edit, request = edit ?? {}, exchange = [], answer }: WrittenTest,
   index: number,
-  { located, channel, problems }: { located: Located; channel: Channel; problems: Problems },
+  { located, channel, problems }: { located: Located<Tested>; channel: Channel; problems: Problems },
 ): void {
   const hangsUp = exchange.some(({ reply }) => reply.hang_up);
   if (hangsUp === (answer !== undefined))

@@ -5,18 +5,23 @@ import { itemNames } from "../expression/directives.ts";
 import type { Path } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { compileCondition } from "../expression/text.ts";
-import { compileCall, type CallSpec, type Render } from "./call.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed, text } from "../schema/parts.ts";
+import { callParts, compileCall, type Render } from "./call.ts";
 import { variablesOf, type CallContext } from "./context.ts";
 import type { Rule } from "./failure.ts";
 import { accept } from "./judge.ts";
 import { callAndRead } from "./make-call.ts";
 import { withoutPrivate } from "./secrets.ts";
 
+export const beforeSchema = closed({
+  ...callParts,
+  when: text("A condition over the request: the call is made only if it holds."),
+  each: text("A list, `${request.images}`: one call for each `item`, and a list of answers."),
+});
+
 /** A call before the submission: made if `when` holds, and once for each item of a list, with a list of bodies. */
-export interface BeforeSpec extends CallSpec {
-  when?: string;
-  each?: string;
-}
+type BeforeSpec = FromSchema<typeof beforeSchema>;
 
 type CallOptions = Parameters<typeof compileCall>[2] & { uses: Set<string> };
 

@@ -7,6 +7,8 @@ import type { Path, Rendering, Report, Template, TemplateOptions } from "../expr
 import { compileTemplate, compileUrl } from "../expression/template.ts";
 import { textOf } from "../expression/text.ts";
 import type { Names } from "../expression/names.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { anything, closed, each, text } from "../schema/parts.ts";
 import { encodeForm, encodeJson, encodeMultipart, type StreamBody } from "../net/body.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import { absolute, plainPath, withoutQuery } from "./address.ts";
@@ -15,17 +17,27 @@ import { judgeImageUrls } from "./image-urls.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
 
-/** An HTTP call as a channel writes it: a method with its address, and the parts of the request. */
-export type CallSpec = Partial<Record<(typeof methods)[number], string>> & {
-  query?: Record<string, unknown>;
-  headers?: Record<string, unknown>;
-  json?: unknown;
-  multipart?: Record<string, unknown>;
-  form?: Record<string, unknown>;
+/** The parts of a request that can be laid over a call: the body of the same kind, and more of the rest. */
+export const layerParts = {
+  query: { type: "object", description: "Parameters of the query." },
+  headers: { type: "object", description: "Headers beside the key's." },
+  json: anything("The body, written as the YAML it becomes."),
+  multipart: { type: "object", description: "The body as a form of parts: texts, `$file` and `$json`; a list repeats its part." },
+  form: { type: "object", description: "The body as an urlencoded form." },
+} as const;
+
+// Nothing is required: a model may have a part of an operation anew. What is left out in the end is told by the compiler.
+export const callParts = {
+  ...each(methods, (method) => text(`The path of a ${method.toUpperCase()}, put behind base_url, or a whole URL.`)),
+  ...layerParts,
 };
 
-/** An overlay of a call: the body of the same kind, and more of the rest. */
-export type LaidOver = Pick<CallSpec, "query" | "headers" | "json" | "multipart" | "form">;
+export const callSchema = closed(callParts);
+export const layerSchema = closed(layerParts);
+
+/** An HTTP call as a channel writes it: a method with its address, and the parts of the request. */
+export type CallSpec = FromSchema<typeof callSchema>;
+type Layer = FromSchema<typeof layerSchema>;
 
 export interface Rendered {
   request: OutgoingRequest;
@@ -57,7 +69,7 @@ export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof me
 }
 
 /** Compile what is laid over a call. */
-export function compileOver(spec: LaidOver, below: CallSpec, path: Path, options: CallOptions): Over {
+export function compileOver(spec: Layer, below: CallSpec, path: Path, options: CallOptions): Over {
   const over: Over = {};
   for (const part of ["query", "headers", ...bodies] as const) {
     if (spec[part] === undefined) continue;

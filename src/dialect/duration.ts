@@ -1,6 +1,9 @@
 // Reads the durations of channel files, and waits for real time.
 import { setTimeout } from "node:timers/promises";
 
+/** The JSON Schema of a duration in an operator's file. */
+export const duration = { type: "string", title: "a duration; write 500ms, 90s, 10m or 1h", pattern: "^[0-9]+(ms|s|m|h)$" } as const;
+
 /** Milliseconds of `500ms`, `90s`, `10m`, `1h`, which the grammar has checked. */
 export function milliseconds(duration: string): number {
   const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

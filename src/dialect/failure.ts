@@ -1,21 +1,42 @@
 // Says what a provider's failure means: its class, and whether something may have been made.
-import { ProviderFailure, type FailureClass, type Then } from "../errors.ts";
+import { failureClasses, ProviderFailure, thens, type FailureClass, type Then } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Path, Template, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed, text } from "../schema/parts.ts";
 import { secondsOf, textIn, type Usual } from "./usual.ts";
 import { compileCondition } from "../expression/text.ts";
 
+const ruleParts = {
+  when: text("A condition over `status`, `headers` and `body`: `status == 402`."),
+  class: {
+    enum: failureClasses,
+    description: "What it means. The class decides the client's answer and whether another channel is tried.",
+  },
+  message: text("What the client is told; the usual places of a message when omitted."),
+  code: text("The code the client is told, where the provider judged the request."),
+  param: text("The field that was wrong."),
+  retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
+} as const;
+
+export const ruleSchema = closed(
+  {
+    ...ruleParts,
+    then: {
+      enum: thens,
+      description:
+        "What comes next where the class's own rule does not fit. `fail`: the request is over, also where a poll would be asked again. The others say that nothing was made: `retry` the same key (a poll is asked again), `next_key`, or `next_channel`.",
+    },
+  },
+  ["when", "class"],
+);
+
+/** The schema of a rule about one element of a list. The order has been placed, so no other attempt follows. */
+export const itemRuleSchema = closed(ruleParts, ["when", "class"]);
+
 /** A rule of a channel's `errors`: the meaning of an answer that matches it. */
-export interface RuleSpec {
-  when: string;
-  class: FailureClass;
-  message?: string;
-  code?: string;
-  param?: string;
-  retry_after?: string | number;
-  then?: Then;
-}
+export type RuleSpec = FromSchema<typeof ruleSchema>;
 
 export interface Rule {
   matches(variables: Variables): boolean;

@@ -2,18 +2,29 @@
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import type { Result } from "../plugin/context.ts";
-import { callBefore, compileBefore, type BeforeSpec } from "./before.ts";
-import { compileCall, compileOver, fieldOf, type CallSpec } from "./call.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed } from "../schema/parts.ts";
+import { beforeSchema, callBefore, compileBefore } from "./before.ts";
+import { callSchema, compileCall, compileOver, fieldOf } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { compileRule, tellingFields, type RuleSpec } from "./failure.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
-import { compileSubmission, type Prepared, type SubmissionSpec } from "./submission.ts";
+import { compileSubmission, submissionSchema, type Prepared } from "./submission.ts";
 
-export interface OperationSpec extends SubmissionSpec {
-  /** Calls made before the submission, such as an upload; the bodies of their answers are `before.<name>`. */
-  before?: Record<string, BeforeSpec>;
-  request: CallSpec;
-}
+export const operationSchema = closed({
+  before: {
+    type: "object",
+    additionalProperties: { ...beforeSchema, description: "One call." },
+    description: "Calls made before the submission, by name: `${before.upload.id}`, with `each` `${before.upload[0].id}`.",
+  },
+  request: { ...callSchema, description: "The submission." },
+  ...submissionSchema.properties,
+});
+
+/** An operation as a channel writes it; parts of it may be missing. */
+export type PartialOperation = FromSchema<typeof operationSchema>;
+/** An operation with all that it needs. */
+export type OperationSpec = PartialOperation & Required<Pick<PartialOperation, "request" | "result">>;
 
 /** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
 export interface Operation {

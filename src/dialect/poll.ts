@@ -4,10 +4,12 @@ import type { Variables } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
-import { milliseconds } from "./duration.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed, text } from "../schema/parts.ts";
+import { duration, milliseconds } from "./duration.ts";
 import type { Answer } from "./answer.ts";
 import type { OutgoingRequest } from "../net/send.ts";
-import { compileCall, type CallSpec } from "./call.ts";
+import { callParts, compileCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { callAndRead } from "./make-call.ts";
 import { answerCondition, failureOf, saidBy, type Rule } from "./failure.ts";
@@ -15,31 +17,47 @@ import { judge } from "./judge.ts";
 import { hiddenFrom, hide } from "./secrets.ts";
 import { usualOf } from "./usual.ts";
 
-/** How often to ask: `2s`, or growing: `{ first: 500ms, grow: 1.5, max: 5s }`. */
-export type Pace = string | { first?: string; grow?: number; max?: string };
+const pace = {
+  description: "How long to wait before each poll: `2s`, or growing: `{ first: 500ms, grow: 1.5, max: 5s }`.",
+  type: ["string", "object"],
+  if: { type: "string" },
+  then: duration,
+  else: closed({
+    first: { ...duration, description: "Before the first poll." },
+    grow: { type: "number", minimum: 1, description: "How much longer each wait is than the one before." },
+    max: { ...duration, description: "The longest wait." },
+  }),
+} as const;
+
+const states = (description: string) => ({ type: "array", items: { type: ["string", "integer", "boolean"] }, description }) as const;
+
+export const pollSchema = closed({
+  ...callParts,
+  when: text("A condition over the submission's answer: polled only if it holds."),
+  every: pace,
+  state: text("The task's state: `${body.status}`, or `${status}` where the HTTP status tells it."),
+  pending: states("States that are waited on. So is one that no list names, with a warning."),
+  done: states("States of a task that is finished."),
+  refused: states("States of a task that the moderation refused."),
+  failed: states("States of a task that failed."),
+  message: text("What is told of a task that was refused or failed."),
+});
+
+export type PollSpec = FromSchema<typeof pollSchema>;
 
 /** The wait before each poll, in milliseconds. */
-export function* waits(pace: Pace = {}): Generator<number, never> {
+export function* waits(pace: PollSpec["every"] = {}): Generator<number, never> {
   const { first = "1s", grow = 1.5, max = "5s" } = typeof pace === "string" ? { first: pace, grow: 1, max: pace } : pace;
   const longest = Math.max(milliseconds(max), milliseconds(first));
   for (let wait = milliseconds(first); ; wait = Math.min(wait * grow, longest)) yield wait;
-}
-
-export interface PollSpec extends CallSpec {
-  when?: string;
-  every?: Pace;
-  state: string;
-  pending?: unknown[];
-  done: unknown[];
-  refused?: unknown[];
-  failed?: unknown[];
-  message?: string;
 }
 
 /** Ask until the task is over. Resolves with the answer that said so; throws what the task's failure means. */
 export type Poll = (submission: Answer, context: CallContext, scope: Variables) => Promise<Answer>;
 
 const outcomes = ["pending", "done", "refused", "failed"] as const;
+
+const examples = { state: "${body.status}", done: "[succeeded]" };
 
 /** Polls that fail one after another before the task is given up. */
 const patience = 10;
@@ -52,6 +70,8 @@ export function compilePoll(
 ): Poll {
   const call = compileCall(spec, path, options);
   const applies = spec.when === undefined ? undefined : answerCondition(spec.when, [...path, "when"], options);
+  for (const part of ["state", "done"] as const)
+    if (spec[part] === undefined) options.report(path, `${part} is missing, without which a task has no end: ${part}: ${examples[part]}`);
   const read = new Set<string>();
   const state = compileTemplate(spec.state, [...path, "state"], { ...options, uses: read });
   for (const name of read) options.uses.add(name);

@@ -11,33 +11,48 @@ import { LongText } from "../picture/lift.ts";
 import type { Picture } from "../picture/picture.ts";
 import { sniff } from "../picture/sniff.ts";
 import type { Result } from "../plugin/context.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { anything, closed, each, text } from "../schema/parts.ts";
 import { readSize } from "../size/parse.ts";
 import type { Answer } from "./answer.ts";
 import { mostPictures } from "./bounds.ts";
-import type { CallSpec } from "./call.ts";
-import { answerCondition, compileRule, type RuleSpec } from "./failure.ts";
-
-/** The places of the pictures, and of facts about them, in a provider's answer. */
-export interface ResultSpec {
-  /** This one is meant when the condition holds, where there are several. */
-  when?: string;
-  /** A further call whose answer holds the pictures. */
-  from?: CallSpec;
-  /** The body is the picture. */
-  bytes?: boolean;
-  images?: string;
-  url?: string;
-  /** URLs may be relative to the channel's address. */
-  relative?: boolean;
-  base64?: string;
-  revised_prompt?: string;
-  each_error?: Omit<RuleSpec, "then">[];
-  metadata?: unknown;
-  [fact: string]: unknown;
-}
+import { callSchema } from "./call.ts";
+import { answerCondition, compileRule, itemRuleSchema } from "./failure.ts";
 
 /** Facts of the whole answer that are handed on as they are. */
-export const facts = ["created", "usage", "size", "quality", "output_format", "background"] as const;
+const facts = ["created", "usage", "size", "quality", "output_format", "background"] as const;
+
+const when = text("This form of the result is meant if the condition holds.");
+
+/** What is said of pictures, in an answer or an event. */
+const places = {
+  images: text("The list of pictures: `${body.data}`."),
+  url: text("One picture's URL: `${image.?url}`, or put together: `/view?name=${image.name}`."),
+  relative: { type: "boolean", description: "URLs may be relative to base_url; one that begins with / is so to its host." },
+  base64: text("One picture's base64: `${image.?b64_json}`."),
+  revised_prompt: text("What the provider made of the prompt."),
+  each_error: {
+    type: "array",
+    items: itemRuleSchema,
+    description: "When one element of the list is a failure instead of a picture; the first match wins.",
+  },
+  metadata: anything("What is handed on in the answer's metadata."),
+  ...each(facts, (fact) => anything(`The answer's \`${fact}\`.`)),
+} as const;
+
+const form = closed({
+  when,
+  from: { ...callSchema, description: "A further call whose answer holds the pictures." },
+  bytes: { type: "boolean", description: "The body is the picture." },
+  ...places,
+});
+
+export const resultSchema = { ...form, type: ["object", "array"], items: form, minItems: 1 } as const;
+export const eventSchema = closed({ when, ...places });
+export const eventsSchema = { ...eventSchema, type: ["object", "array"], items: eventSchema, minItems: 1 } as const;
+
+/** The places of the pictures, and of facts about them, in a provider's answer. */
+export type ResultSpec = FromSchema<typeof form>;
 
 /** Throws `ProviderFailure`: `bad_response` where something that must be there is not, or the only item's own failure. */
 export type Extract = (variables: Variables, answer: Answer) => Result;
@@ -60,11 +75,11 @@ export interface Form {
 
 /** Compile one form of `result`. Mistakes go to `report`. */
 export function compileResult(spec: ResultSpec, path: Path, { names, report, uses, isEvent = false }: ResultOptions): Form {
-  const whole = (name: string) =>
+  const whole = (name: keyof ResultSpec) =>
     spec[name] === undefined
       ? undefined
       : compileTemplate(spec[name], [...path, name], { names: names.answer, report, uses, required: true });
-  const single = (name: string) =>
+  const single = (name: keyof ResultSpec) =>
     spec[name] === undefined
       ? undefined
       : compileTemplate(spec[name], [...path, name], { names: names.image, report, uses, required: true });
@@ -81,7 +96,7 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   const rules = (spec.each_error ?? []).map((rule, index) =>
     compileRule(rule, [...path, "each_error", index], { names: names.image, report, uses }),
   );
-  const shared = [...facts, "metadata"].map((name) => [name, whole(name)] as const);
+  const shared = ([...facts, "metadata"] as const).map((name) => [name, whole(name)] as const);
 
   const one = (variables: Variables, answer: Answer): Picture => {
     const rule = rules.find((candidate) => candidate.matches(variables));

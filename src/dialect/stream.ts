@@ -6,21 +6,30 @@ import { compileTemplate } from "../expression/template.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
 import type { Result } from "../plugin/context.ts";
 import { itemError } from "../plugin/outcomes.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed, text } from "../schema/parts.ts";
 import { eventsOf, type Answer, type Opened } from "./answer.ts";
 import { mostPictures } from "./bounds.ts";
-import type { LaidOver } from "./call.ts";
+import { layerSchema } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { saidBy } from "./failure.ts";
-import { compileResult, type ResultOptions, type ResultSpec } from "./result.ts";
+import { compileResult, eventSchema, eventsSchema, type ResultOptions, type ResultSpec } from "./result.ts";
+
+export const streamSchema = closed({
+  request: { ...layerSchema, description: "Laid over the submission: `json: { stream: true }`." },
+  partial: {
+    ...closed({ ...eventSchema.properties, index: text("Its place among the unfinished ones; counted when omitted.") }),
+    description: "The events with an unfinished picture, by `when`; what is not said here is as in `result`.",
+  },
+  result: {
+    ...eventsSchema,
+    description:
+      "The events with a finished picture, by `when`: `event` is the event's name, `body` its data. A form without `url` and `base64` tells of the whole.",
+  },
+});
 
 /** How a provider is asked for a stream, and what its events say. */
-export interface StreamSpec {
-  /** Laid over the submission. */
-  request?: LaidOver;
-  /** Unfinished pictures; what is not said here is as in `result`. */
-  partial?: ResultSpec & { index?: string };
-  result?: ResultSpec | ResultSpec[];
-}
+export type StreamSpec = FromSchema<typeof streamSchema>;
 
 interface Listening {
   context: CallContext;

@@ -5,26 +5,30 @@ import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { Result } from "../plugin/context.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { closed, text } from "../schema/parts.ts";
 import { again, stop } from "./after.ts";
 import { open, readAnswer, type Answer, type Early, type Opened } from "./answer.ts";
-import { compileCall, type CallSpec, type Render, type Rendered } from "./call.ts";
+import { callSchema, compileCall, type Render, type Rendered } from "./call.ts";
 import { variablesOf, type CallContext } from "./context.ts";
 import { answerCondition, type Rule } from "./failure.ts";
 import { accept } from "./judge.ts";
 import { call } from "./make-call.ts";
-import { compilePoll, type Poll, type PollSpec } from "./poll.ts";
-import { compileResult, isPlain, type Form, type ResultSpec } from "./result.ts";
+import { compilePoll, pollSchema, type Poll } from "./poll.ts";
+import { compileResult, isPlain, resultSchema, type Form, type ResultSpec } from "./result.ts";
 import { masked, maskedResult, withoutPrivate } from "./secrets.ts";
-import { compileStream, usualStream, type ReadStream, type StreamSpec } from "./stream.ts";
+import { compileStream, streamSchema, usualStream, type ReadStream } from "./stream.ts";
 
-export interface SubmissionSpec {
-  success?: string;
-  poll?: PollSpec;
-  cancel?: CallSpec;
-  result: ResultSpec | ResultSpec[];
-  /** How a client's wish for a stream is passed on, where the provider has streams. */
-  stream?: StreamSpec;
-}
+export const submissionSchema = closed({
+  success: text("A condition over a 2xx answer; when it does not hold, the answer is a failure."),
+  poll: { ...pollSchema, description: "How to wait where the provider answers with a task." },
+  cancel: { ...callSchema, description: "Made when nobody waits for the task any more." },
+  result: { ...resultSchema, description: "Where the pictures are in the answer; a list has one form for each kind of answer." },
+  stream: { ...streamSchema, description: "How the provider is asked for a stream, and what its events say, where the client wants one." },
+});
+
+/** What becomes of a submission. Without a `result` there are no pictures in its answer. */
+export type SubmissionSpec = FromSchema<typeof submissionSchema> & { result: ResultSpec | ResultSpec[] };
 
 /** A rendered submission. */
 export interface Prepared extends Rendered {

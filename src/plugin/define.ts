@@ -1,6 +1,6 @@
 // Defines what a plugin is.
 import type { EachPicture, Middleware } from "./context.ts";
-import type { OptionsOf, OptionsSchema } from "./options.ts";
+import type { FromSchema, JsonSchema } from "../schema/from-schema.ts";
 
 /** A step of the pipeline, as the loader sees it. */
 export interface Plugin {
@@ -9,7 +9,7 @@ export interface Plugin {
   /** A sentence for the generated list. */
   summary: string;
   /** JSON Schema of the options. */
-  schema: OptionsSchema;
+  schema: JsonSchema;
   /** Options that the schema accepts, shown in the docs. */
   examples: readonly unknown[];
   /** Fields of the request that the plugin answers for itself, so that no template need use them. */
@@ -18,20 +18,20 @@ export interface Plugin {
   create(options: unknown): Middleware;
 }
 
-interface PluginDefinition<S extends OptionsSchema> {
+interface PluginDefinition<S extends JsonSchema> {
   name: string;
   summary: string;
   schema: S;
   examples: readonly unknown[];
   handles?: readonly string[];
-  create: (options: OptionsOf<S>) => Middleware;
+  create: (options: FromSchema<S>) => Middleware;
 }
 
 /** For `next` of a plugin that leaves the pictures alone. */
 export const untouched: EachPicture = (picture) => picture;
 
 /** Define a plugin. The type of `options` is computed from `schema`; values arrive checked and with defaults filled in. */
-export function definePlugin<const S extends OptionsSchema>(definition: PluginDefinition<S>): Plugin {
+export function definePlugin<const S extends JsonSchema>(definition: PluginDefinition<S>): Plugin {
   // The loader validates the options against the very schema that their type comes from.
-  return { handles: [], ...definition, create: (options) => definition.create(options as OptionsOf<S>) };
+  return { handles: [], ...definition, create: (options) => definition.create(options as FromSchema<S>) };
 }

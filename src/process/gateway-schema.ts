@@ -1,5 +1,5 @@
 // Declares the keys of `gateway.yaml` as JSON Schema.
-import { duration } from "../channels/grammar.ts";
+import { duration } from "../dialect/duration.ts";
 
 const positive = { type: "integer", minimum: 1 };
 const names = (description: string) => ({ type: "array", minItems: 1, items: { type: "string", minLength: 1 }, description });

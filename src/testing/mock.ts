@@ -2,30 +2,10 @@
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Exchange } from "../channels/test-grammar.ts";
 import { methods } from "../dialect/call.ts";
 import { partsOf } from "../net/parts.ts";
 import { isLike, unlike } from "./match.ts";
-
-/** A call that a test expects of the gateway, and the provider's reply. A header that is null must be absent. */
-export interface Exchange {
-  expect: Partial<Record<(typeof methods)[number], string>> & {
-    headers?: Record<string, string | null>;
-    json?: unknown;
-    form?: unknown;
-    multipart?: unknown;
-  };
-  reply: {
-    status?: number;
-    headers?: Record<string, string>;
-    json?: unknown;
-    text?: string;
-    base64?: string;
-    sse?: { event?: string; data: unknown }[];
-    cut?: boolean;
-    /** The client hangs up in place of a reply. */
-    hang_up?: boolean;
-  };
-}
 
 /** A provider on loopback that answers as it is told. */
 export interface Mock {

@@ -2,14 +2,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ChannelTests } from "../channels/load.ts";
+import type { Exchange } from "../channels/test-grammar.ts";
 import { solidPng } from "../picture/png.ts";
-import { addressOf, answer, onCall, differences, type Exchange, type ReceivedCall } from "./mock.ts";
-
-interface Test {
-  exchange?: Exchange[];
-  /** Absent where the client hangs up, for which a test is no answer to others. */
-  answer?: { status: number };
-}
+import { addressOf, answer, onCall, differences, type ReceivedCall } from "./mock.ts";
 
 /**
  * A local provider that answers as a channel's tests say, so that any client can be tried, with any key. A submission that no test
@@ -50,7 +45,8 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
     server.listen({ port, host: "127.0.0.1", exclusive: true }, resolve);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const written = tests.render({ base_url: url, env: {} }).map(({ test }) => test as Test);
+  const written = tests.render({ base_url: url, env: {} }).map(({ test }) => test);
+  // A client that hangs up gets no answer, and such a test is none to others.
   known = written
     .flatMap(({ exchange: [first, ...rest] = [], answer }) => (first && answer ? [{ first, rest, status: answer.status }] : []))
     .sort((a, b) => a.status - b.status);

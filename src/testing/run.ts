@@ -2,14 +2,15 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { loadChannels, type ChannelTests } from "../channels/load.ts";
+import { loadChannels } from "../channels/load.ts";
+import type { WrittenTest } from "../channels/test-grammar.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { readBody, send, type IncomingAnswer } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
 import { lacking } from "./match.ts";
-import { startMock, type Exchange, type Mock } from "./mock.ts";
+import { startMock, type Mock } from "./mock.ts";
 
 /** How one test of a channel ended. */
 export interface TestOutcome {
@@ -20,15 +21,6 @@ export interface TestOutcome {
   name: string;
   /** The deviations from the test; empty when it passed. */
   failures: string[];
-}
-
-interface ChannelTest {
-  name: string;
-  request?: Record<string, unknown>;
-  edit?: Record<string, unknown>;
-  exchange?: Exchange[];
-  /** Absent where the client hangs up. */
-  answer?: { status: number; headers?: Record<string, string>; json?: unknown; events?: unknown[] };
 }
 
 /** A test that is ready to run. */
@@ -76,7 +68,7 @@ export async function openTestBench(
     const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret: (path) => `file:${path}`, wait: noWait });
     const tests = loaded.tests.flatMap((own) => {
       const channel = createTable({ channels: [own.channel], routes: own.routes });
-      return testsOf(own, mock, env).map(({ test, file, line }) => ({
+      return own.render({ base_url: mock.url, env }).map(({ test, file, line }) => ({
         channel: own.channel.name,
         file,
         line,
@@ -101,10 +93,6 @@ function noWait(_milliseconds: number, signal: AbortSignal): Promise<void> {
   return setImmediate(undefined, { signal });
 }
 
-function testsOf(tests: ChannelTests, mock: Mock, env: Record<string, string>): { test: ChannelTest; file: string; line: number }[] {
-  return tests.render({ base_url: mock.url, env }).map(({ test, ...place }) => ({ test: test as ChannelTest, ...place }));
-}
-
 /** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. */
 export async function testEnvironment(folder: string, url: string): Promise<Record<string, string>> {
   const env: Record<string, string> = {};
@@ -123,7 +111,7 @@ export async function testEnvironment(folder: string, url: string): Promise<Reco
 }
 
 async function runTest(
-  { request, edit, exchange = [], answer }: ChannelTest,
+  { request, edit, exchange = [], answer }: WrittenTest,
   mock: Mock,
   { url, key }: TestGateway,
   limit: number,
@@ -156,7 +144,7 @@ async function runTest(
   }
 }
 
-function judged({ status, headers }: IncomingAnswer, text: string, answer: NonNullable<ChannelTest["answer"]>): string[] {
+function judged({ status, headers }: IncomingAnswer, text: string, answer: NonNullable<WrittenTest["answer"]>): string[] {
   const events = headers["content-type"] === "text/event-stream" ? eventsOf(text) : undefined;
   const body: unknown = events ?? JSON.parse(text);
   return [

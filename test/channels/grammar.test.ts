@@ -152,6 +152,14 @@ describe("mistakes in the words of a channel", () => {
       ],
     },
     {
+      name: "a poll that would never end",
+      change: ["  result:\n", '  poll: { get: "/x" }\n  result:\n'],
+      expected: [
+        "channels/x.yaml:13:9: generate.poll: done is missing, without which a task has no end: done: [succeeded]",
+        "channels/x.yaml:13:9: generate.poll: state is missing, without which a task has no end: state: ${body.status}",
+      ],
+    },
+    {
       name: "something that comes next that there is not",
       change: ["generate:", "errors:\n  - { when: status == 402, class: quota, then: retyr }\ngenerate:"],
       expected: ['channels/x.yaml:8:48: errors.then: unknown value "retyr" (known: fail, next_key, next_channel, retry)'],

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import OpenAI from "openai";
 import { startDemoProvider } from "../../src/demo/server.ts";
-import { startMock, type Exchange, type Mock } from "../../src/testing/mock.ts";
+import type { Exchange } from "../../src/channels/test-grammar.ts";
+import { startMock, type Mock } from "../../src/testing/mock.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 
 /** OpenAI's own client before a gateway. */

@@ -5,6 +5,7 @@ import { validateHeaderValue } from "node:http";
 import { createProblems, sourceOf, type Located } from "../../src/channels/problems.ts";
 import { createResolver, resolveSettings } from "../../src/channels/settings.ts";
 import { absolute } from "../../src/dialect/address.ts";
+import type { ChannelSettings } from "../../src/channels/grammar.ts";
 import type { AuthSpec } from "../../src/net/auth/spec.ts";
 import { runs } from "./runs.ts";
 
@@ -32,7 +33,10 @@ describe("any key and address of the environment", () => {
       fc.property(key, address, auth, fc.boolean(), (secret, url, shown, own) => {
         const [keyName, urlName] = own ? ["X_API_KEY", "X_BASE_URL"] : ["SECRET", "ADDRESS"];
         const env = { [keyName]: secret, [urlName]: url };
-        const located: Located = { value: { base_url: "${env.ADDRESS}", keys: ["${env.SECRET}"], auth: shown, models: {} }, places };
+        const located: Located<ChannelSettings> = {
+          value: { base_url: "${env.ADDRESS}", keys: ["${env.SECRET}"], auth: shown, models: {} },
+          places,
+        };
         const problems = createProblems();
         const settings = resolveSettings("x", located, env, createResolver({ env }, problems), problems);
         const told = problems.list();

@@ -4,15 +4,15 @@ import { authSchema } from "../../src/net/auth/spec.ts";
 import { table } from "./table.ts";
 
 interface Schema {
-  type?: string | string[];
-  enum?: (string | null)[];
-  title?: string;
-  description?: string;
-  properties?: Record<string, Schema>;
-  items?: Schema;
-  additionalProperties?: Schema | boolean;
-  required?: string[];
-  else?: Schema;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly title?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly additionalProperties?: Schema | boolean;
+  readonly required?: readonly string[];
+  readonly else?: Schema;
 }
 
 /** Parts that stand in several places, or are large, have a section of their own. */
@@ -123,7 +123,7 @@ function keysOf(schema: Schema | boolean = {}): Record<string, Schema> {
 function typeOf({ enum: values, type }: Schema): string {
   if (values)
     return values
-      .filter((value) => value !== null)
+      .filter((value) => typeof value === "string")
       .map((value) => `\`${value}\``)
       .join(", ");
   const words: Record<string, string> = { array: "list", object: "map", string: "text" };

@@ -11,7 +11,7 @@ import { compileSchemas } from "../../src/channels/schemas.ts";
 import { errorStatus, type ErrorCode } from "../../src/errors.ts";
 import { channelNames, settingNames, testNames, type Names } from "../../src/expression/names.ts";
 import type { Plugin } from "../../src/plugin/define.ts";
-import type { OptionsSchema } from "../../src/plugin/options.ts";
+import type { JsonSchema } from "../../src/schema/from-schema.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { directiveHelp } from "../../src/expression/directives.ts";
 import { channelsPage } from "./channels.ts";
@@ -122,7 +122,7 @@ function plain(text: string): string {
   return /^[a-zA-Z][\w-]*$/.test(text) ? text : JSON.stringify(text);
 }
 
-function optionsTable({ properties = {}, required = [] }: OptionsSchema): string {
+function optionsTable({ properties = {}, required = [] }: JsonSchema): string {
   return table(
     ["Option", "Type", "Default", "Meaning"],
     Object.entries(properties).map(([name, option]) => [
@@ -134,11 +134,12 @@ function optionsTable({ properties = {}, required = [] }: OptionsSchema): string
   );
 }
 
-function typeOf({ enum: values, type, items, additionalProperties }: OptionsSchema): string {
+function typeOf({ enum: values, type, items, additionalProperties }: JsonSchema): string {
   if (values) return values.map((value) => `\`${String(value)}\``).join(", ");
-  if (type === "array") return items?.type ? `list of ${items.type}` : "list";
-  if (type === "object") return typeof additionalProperties === "object" ? `map to ${additionalProperties.type ?? "anything"}` : "map";
-  return type ?? "anything";
+  if (type === "array") return items?.type ? `list of ${String(items.type)}` : "list";
+  if (type === "object")
+    return typeof additionalProperties === "object" ? `map to ${String(additionalProperties.type ?? "anything")}` : "map";
+  return String(type ?? "anything");
 }
 
 function expressionsPage(fields: readonly string[]): string {
