@@ -1,3 +1,4 @@
+// Lists the cases and the metrics of the benchmark.
 import type { PeerName } from "./peers.ts";
 
 /** What one slice of a measurement says of one peer. */

@@ -1,3 +1,4 @@
+// Starts the provider, and checks that each peer passes on what it gives.
 import { join } from "node:path";
 import { freePort } from "../test/helpers/port.ts";
 import { bytesOf, waiting, type Case, type Model, type Traffic } from "./cases.ts";

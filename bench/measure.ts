@@ -1,3 +1,4 @@
+// Measures one slice of a case.
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";

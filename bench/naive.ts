@@ -1,3 +1,4 @@
+// The proxy as one writes it in an afternoon with the same libraries: read all, parse, call, parse, change, stringify.
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -6,7 +7,6 @@ import { buffer } from "node:stream/consumers";
 import got from "got";
 import Koa from "koa";
 
-// The proxy as one writes it in an afternoon with the same libraries: read all, parse, call, parse, change, stringify.
 const { PORT, PROVIDER = "", BENCH_FOLDER = "." } = process.env;
 
 interface Answer {

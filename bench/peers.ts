@@ -1,3 +1,4 @@
+// Starts the gateways and proxies that are measured.
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

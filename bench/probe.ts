@@ -1,3 +1,4 @@
+// Watches the event loop of a Node process that is measured; it is loaded into that process.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -5,7 +6,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 /** Milliseconds between two looks at the event loop; a delay is a stall as far as it is longer. */
 const resolution = 1;
 
-// Loaded into the Node processes that are measured. The first SIGUSR2 begins the watch, the second writes what was seen.
+// The first SIGUSR2 begins the watch, the second writes what was seen.
 const histogram = monitorEventLoopDelay({ resolution });
 let watching = false;
 process.on("SIGUSR2", () => {

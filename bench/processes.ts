@@ -1,3 +1,4 @@
+// Starts processes, and reads their CPU and memory.
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

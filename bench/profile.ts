@@ -1,3 +1,4 @@
+// Reads what `node --cpu-prof` writes.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,3 +1,4 @@
+// Writes the report of a benchmark.
 import { metrics, type Case, type Goal, type Metric } from "./cases.ts";
 import type { Measured } from "./measure.ts";
 import type { PeerName } from "./peers.ts";

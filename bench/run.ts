@@ -1,3 +1,4 @@
+// Runs the benchmark: `npm run bench`.
 import { rmSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Builds and installs the tools of the benchmark.
 import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// Turns URLs into base64 and base64 into URLs, as the client asked.
 import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import { isNotYet } from "../src/picture/not-yet.ts";

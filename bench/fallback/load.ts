@@ -1,8 +1,8 @@
+// The load for machines without a C compiler; it does what native/load.c does, and takes the answer's head for the first byte.
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
-// What native/load.c does, for machines without a C compiler; the first byte is the answer's head here.
 const [, , port, file, connections, seconds, rate, most] = process.argv as [string, string, string, string, ...string[]];
 const message = readFileSync(file);
 const limits = { connections: Number(connections), seconds: Number(seconds), rate: Number(rate), most: Number(most) };

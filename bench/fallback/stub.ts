@@ -1,9 +1,9 @@
+// The provider for machines without a C compiler; it does what native/stub.c does.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 
-// What native/stub.c does, for machines without a C compiler.
 const [port, ...specs] = process.argv.slice(2);
 const answers = specs.map((spec) => {
   const [name = "", milliseconds, type = "", file = ""] = spec.split(":");

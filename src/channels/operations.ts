@@ -1,3 +1,4 @@
+// Compiles the operations, generate and edit, that a channel offers of a model.
 import { methodOf } from "../dialect/call.ts";
 import { compileOperation, type Operation, type OperationSpec, type PartialOperation } from "../dialect/operation.ts";
 import { messageOf } from "../errors.ts";

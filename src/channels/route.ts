@@ -1,3 +1,4 @@
+// Compiles one model of a channel into a route.
 import type { CallContext } from "../dialect/context.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import type { Operation } from "../dialect/operation.ts";

@@ -1,3 +1,4 @@
+// Fetches a picture from a URL that somebody else chose: guarded, bounded, and resumed where the connection breaks.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { LookupFunction } from "node:net";

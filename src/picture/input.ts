@@ -1,3 +1,4 @@
+// An input image of a request, and how it is written into a body.
 import { base64Length, base64Of, chunksOf, sizeOf } from "./convert.ts";
 import type { PictureData } from "./picture.ts";
 

@@ -1,3 +1,4 @@
+// Judges input images and masks by their bytes.
 import { GatewayError } from "../errors.ts";
 import { chunksOf, headOf } from "./convert.ts";
 import { InputImage, type InputData } from "./input.ts";

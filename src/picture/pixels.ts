@@ -1,3 +1,4 @@
+// Bounds the work on pixels, and loads the library for it.
 import { availableParallelism } from "node:os";
 import type { SharpOptions } from "sharp";
 import { ProviderFailure } from "../errors.ts";

@@ -1,3 +1,4 @@
+// Finds PNGs that do not hold the pixels that their header promises.
 import { finished } from "node:stream/promises";
 import { createInflate } from "node:zlib";
 

@@ -1,3 +1,4 @@
+// Reads a picture's type and size from its first bytes.
 /** Facts in a picture's first bytes. Sizes are in pixels, as stored (an orientation tag is not applied). */
 export interface Sniffed {
   mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif";

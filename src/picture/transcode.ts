@@ -1,3 +1,4 @@
+// Converts pictures into another file format.
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { ProviderFailure } from "../errors.ts";
 import { chunksOf, headOf, type LocalData } from "./convert.ts";

@@ -1,3 +1,4 @@
+// Queues work that takes cores and memory.
 import { GatewayError } from "../errors.ts";
 
 /** A line in front of work that takes cores and memory. It is bounded, so that a crowd is refused and does not pile up in memory. */

@@ -1,3 +1,4 @@
+// Runs the channels' own tests against a mock provider on loopback.
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";

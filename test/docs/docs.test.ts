@@ -1,8 +1,11 @@
 import { expect } from "chai";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { channelFileSchema } from "../../src/channels/grammar.ts";
+import { gatewayFileSchema } from "../../src/process/gateway-schema.ts";
+import { filesTree } from "../../tools/docs/tree.ts";
 import { generate, replaceRegion } from "../../tools/docs/write.ts";
 import { examples, exampleScope } from "../../tools/docs/expressions.ts";
 import { compileExpression, missing, MissingValue } from "../../src/expression/cel.ts";
@@ -35,6 +38,26 @@ describe("what the code writes", () => {
   }
 
   it("is in no other file", () => expect([...generated.keys()]).to.have.members(pages));
+
+  it("tells every key of gateway.yaml", () => {
+    const told = [...generated.get("docs/gateway.md")!.matchAll(/^\| `(\w+)/gm)].map(([, key = ""]) => key);
+    expect(told).to.include.members(Object.keys(gatewayFileSchema.properties));
+  });
+
+  it("asks each file for a line that says what it is for", async () => {
+    const root = await mkdtemp(join(tmpdir(), "pictor-tree-"));
+    try {
+      await mkdir(join(root, "src"));
+      await mkdir(join(root, "plugins"));
+      await writeFile(join(root, "eslint.config.js"), 'const floors = ["errors"];\n');
+      await writeFile(join(root, "src/errors.ts"), "// The errors.\n");
+      expect(await filesTree(root)).to.equal("- `src/errors.ts`: The errors.");
+      await writeFile(join(root, "plugins/fast.ts"), "export {};\n");
+      expect(await filesTree(root).catch(String)).to.include("plugins/fast.ts must begin with a line that says what it is for");
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
 
   it("replaces a region of a text, and nothing else", () => {
     const text = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n<!-- generated: y -->\nold\n<!-- end -->\n";

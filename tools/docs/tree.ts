@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** The files of src/, floor by floor from the lowest, and of plugins/, each with its first line. Files without such a line are left out. */
+/** The files of src/, floor by floor from the lowest, and of plugins/, each with its first line. Throws an Error for a file without one. */
 export async function filesTree(root: string): Promise<string> {
   const lint = await readFile(join(root, "eslint.config.js"), "utf8");
   const [, list = ""] = /^const floors = \[([^\]]*)\]/m.exec(lint) ?? [];
@@ -12,7 +12,7 @@ export async function filesTree(root: string): Promise<string> {
     [...floors, "plugins"].map(async (floor) => {
       const files = known.filter((file) => file === `${floor}.ts` || file.startsWith(`${floor}/`));
       const lines = await Promise.all(files.map(async (file) => [file, await firstLine(join(root, file))] as const));
-      return lines.flatMap(([file, about]) => (about === undefined ? [] : [`- \`${file}\`: ${about}`])).join("\n");
+      return lines.map(([file, about]) => `- \`${file}\`: ${about}`).join("\n");
     }),
   );
   return sections.filter((section) => section !== "").join("\n");
@@ -26,6 +26,8 @@ async function filesOf(root: string, folder: string): Promise<string[]> {
     .sort();
 }
 
-async function firstLine(path: string): Promise<string | undefined> {
-  return /^(?:#!.*\n)?\/\/ (.*)/.exec(await readFile(path, "utf8"))?.[1];
+async function firstLine(path: string): Promise<string> {
+  const [, line] = /^(?:#!.*\n)?\/\/ (.*)/.exec(await readFile(path, "utf8")) ?? [];
+  if (line === undefined) throw new Error(`${path} must begin with a line that says what it is for`);
+  return line;
 }
