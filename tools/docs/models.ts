@@ -16,30 +16,25 @@ export function modelsPage(schemas: readonly CompiledModel[], routes: readonly R
     served.set(model.id, { ...entry, channels: [...entry.channels, channel.name] });
   }
   const rows = [...served].sort(([a], [b]) => (a < b ? -1 : 1));
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const head = ["Model", "Channels", "Operations", "Images", "n", "Prompt", "Quality", "Formats", "Fields of its own"];
   return [
     "# Models",
     "What each model takes; everything else is refused before a provider is asked. A default in bold is what an omitted field becomes. A channel may take less, or honour a size by another: that is told in `x-pictor-changes`.",
-    [
-      line(head),
-      line(head.map(() => "---")),
-      ...rows.map(([id, { schema, channels }]) =>
-        line([
-          `\`${id}\``,
-          channels.join(", ") || "none yet",
-          schema.operations.join(", "),
-          schema.operations.includes("edit") ? `at most ${String(schema.describe("images").maxItems)}` : "",
-          range(schema.describe("n")),
-          length(schema.describe("prompt")),
-          choices(schema.describe("quality")),
-          choices(schema.describe("output_format")),
-          ownFields(schema)
-            .map((field) => `\`${field}\``)
-            .join(", "),
-        ]),
-      ),
-    ].join("\n"),
+    table(
+      ["Model", "Channels", "Operations", "Images", "n", "Prompt", "Quality", "Formats", "Fields of its own"],
+      rows.map(([id, { schema, channels }]) => [
+        `\`${id}\``,
+        channels.join(", ") || "none yet",
+        schema.operations.join(", "),
+        schema.operations.includes("edit") ? `at most ${String(schema.describe("images").maxItems)}` : "",
+        range(schema.describe("n")),
+        length(schema.describe("prompt")),
+        choices(schema.describe("quality")),
+        choices(schema.describe("output_format")),
+        ownFields(schema)
+          .map((field) => `\`${field}\``)
+          .join(", "),
+      ]),
+    ),
     "## Sizes",
     rows.map(([id, { schema }]) => `- \`${id}\`: ${sizes(schema.describe("size"))}`).join("\n"),
   ].join("\n\n");
