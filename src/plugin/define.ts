@@ -14,7 +14,7 @@ export interface Plugin {
   examples: readonly unknown[];
   /** Fields of the request that the plugin answers for itself, so that no template need use them. */
   handles: readonly string[];
-  /** Called once when a channel is loaded, with checked options; may throw. */
+  /** Called once for each model of a channel when the channel is loaded, with checked options; may throw. */
   create(options: unknown): Middleware;
 }
 

@@ -47,7 +47,9 @@ npx() {
 }
 npm() {
   case "$1" in
-    ci) ;;
+    ci | pack | pkg) ;;
+    init) echo '{}' >package.json ;;
+    install) mkdir node_modules && ln -s "$ROOT" node_modules/pictor ;;
     start) serve ;;
     run) grep -q "^    \\"$2\\": " "$ROOT/package.json" ;;
     *) grep -q "^    \\"$1\\": " "$ROOT/package.json" ;;

@@ -14,6 +14,14 @@ async function shown(name: string): Promise<string> {
 }
 
 describe("the page about plugins", () => {
+  it("tells every part of the context", async () => {
+    const page = await readFile("docs/write-a-plugin.md", "utf8");
+    const [, context = ""] = /^export interface PluginContext \{\n([^]*?)^\}$/m.exec(await readFile("src/plugin/context.ts", "utf8")) ?? [];
+    const names = [...context.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map(([, name = ""]) => name);
+    expect(names).to.have.length.above(10);
+    for (const name of names) expect(page).to.match(new RegExp(`\\bctx\\.${name}\\b`));
+  });
+
   it("has a plugin that loads, a channel whose test passes, and errors that can be thrown", async () => {
     const page = await readFile("docs/write-a-plugin.md", "utf8");
     const blocks = (language: string) =>
