@@ -10,7 +10,8 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     solve: "Send the type that the message names; texts are not turned into numbers.",
   },
   invalid_value: {
-    meaning: "A value is not one that the model or its provider takes, such as a size.",
+    meaning:
+      "A value is not one that the model or its provider takes, such as a size. The status is 416 for a `Range` outside of a stored picture, and 417 for a header `Expect` that is not understood.",
     solve: "Choose one that the message names, or see `/v1/models/{id}/schema`.",
   },
   unknown_parameter: {
@@ -58,7 +59,7 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   },
   rate_limit_exceeded: {
     meaning: "A limit of the key, the channel or the provider is reached, or the channel's queue is full.",
-    solve: "Wait for the seconds in `retry-after`.",
+    solve: "Wait for the seconds in `retry-after`. Where `x-should-retry` is false the picture may have been made and paid for.",
   },
   internal_error: {
     meaning: "A mistake of the gateway's own; its text is in the log only.",
