@@ -134,8 +134,8 @@ function usualClass({ status, code, type }: Usual): FailureClass {
   return "bad_response";
 }
 
-// A provider that answers so has made nothing: the next key or channel may be tried.
-const proofs = new Set([401, 402, 403, 404, 405, 410, 425, 429, 503, ...unreached, 529]);
+/** Statuses of a provider that has made nothing: the next key or channel may be tried. docs/operate.md lists them. */
+export const proofs = new Set([401, 402, 403, 404, 405, 410, 425, 429, 503, ...unreached, 529]);
 
 /** A failure of this class, with a plain sentence where the provider said nothing. */
 export function failureOf(

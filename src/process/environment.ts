@@ -35,7 +35,7 @@ export const environmentNames = {
   ALL_PROXY: "The proxy where the one above is not set.",
   NO_PROXY:
     "What is reached directly: hosts, `.example.com` for all below it, `host:port`, or `*`, separated by commas. Loopback always is.",
-  LOG_LEVEL: "`debug`, `info`, `warn`, `error` or `silent`.",
+  LOG_LEVEL: "`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.",
 } as const;
 
 export const environmentDefaults = {
@@ -96,7 +96,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     throw new Error(`PICTOR_PUBLIC_URL is ${publicUrl}; it must be an address such as https://images.example.com`);
   const logLevel = value("LOG_LEVEL");
   if (!["trace", "debug", "info", "warn", "error", "fatal", "silent"].includes(logLevel))
-    throw new Error(`LOG_LEVEL is ${logLevel}; it must be debug, info, warn, error or silent`);
+    throw new Error(`LOG_LEVEL is ${logLevel}; it must be trace, debug, info, warn, error, fatal or silent`);
   const start = value("PICTOR_START").toLowerCase();
   if (!["strict", "lenient"].includes(start)) throw new Error(`PICTOR_START is ${start}; it must be strict or lenient`);
   const apiKeys = list("PICTOR_API_KEYS");

@@ -3,6 +3,7 @@ import { access, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { channelFileSchema } from "../../src/channels/grammar.ts";
+import { proofs } from "../../src/dialect/failure.ts";
 import { directiveHelp } from "../../src/expression/directives.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
 import { channelFolder, plugins } from "../helpers/channels.ts";
@@ -31,6 +32,28 @@ describe("the pages", () => {
       const headings = [...texts.get(path)!.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => heading.toLowerCase().replaceAll(" ", "-"));
       expect(headings, `${page}: ${to}${section}`).to.include(section.slice(1));
     }
+  });
+});
+
+describe("the package", () => {
+  it("holds what its pages link to", async () => {
+    const { files } = JSON.parse(await readFile("package.json", "utf8")) as { files: string[] };
+    const packed = ["README.md", "LICENSE", "package.json", ...files];
+    const isPacked = (path: string) => packed.some((entry) => path === entry || path.startsWith(`${entry}/`));
+    for (const [page, text] of texts) {
+      if (!isPacked(page)) continue;
+      for (const [, to = ""] of text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
+        const path = join(dirname(page), to);
+        expect(isPacked(path), `${page} links to ${path}, which package.json leaves out`).to.equal(true);
+      }
+    }
+  });
+});
+
+describe("the page for operators", () => {
+  it("lists every status after which another channel is asked", () => {
+    const [, list = ""] = /the answer was ([\d, or]+)/.exec(texts.get("docs/operate.md")!) ?? [];
+    expect(list.match(/\d+/g)?.map(Number)).to.have.members([...proofs]);
   });
 });
 
