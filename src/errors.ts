@@ -141,8 +141,8 @@ export function withoutProof(failure: ProviderFailure): ProviderFailure {
   return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined });
 }
 
-/** Seconds that a client should leave an overloaded provider alone that names no time. */
-const overloadedWait = 5;
+/** Wait that a client is told where an overloaded provider names none, in seconds: the next request would meet the same. */
+export const overloadedWait = 5;
 
 /** The client's error for a provider's failure. The operator's problems (`auth`, `quota`) are hidden behind a plain 502. */
 export function clientError(failure: ProviderFailure): GatewayError {

@@ -2,7 +2,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { open } from "node:fs/promises";
 
-/** Bytes that a file may have: YAML is parsed in one go, on the thread that serves, at some 1 MB a second; JSON at a hundred times that. */
+/**
+ * Size of an operator's file, in bytes: YAML is parsed in one go at some 1 MB a second, on the thread that serves; JSON at a hundred times
+ * that.
+ */
 export const fileLimits = { yaml: 256 * 1024, json: 4 * 1024 * 1024, secret: 64 * 1024 };
 
 // To open a pipe that nobody writes to would wait for ever.

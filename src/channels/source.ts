@@ -5,6 +5,9 @@ import type { Path } from "../expression/rendering.ts";
 import { decode } from "./decode.ts";
 import { keyOf, sourceOf, type Located, type Place, type Problems, type Source } from "./problems.ts";
 
+/** Aliases of one YAML file, counted as they unfold: a few lines can unfold to gigabytes. */
+export const mostAliases = 50;
+
 /** Parse a YAML or JSON file whose top is a map. What is wrong goes to `problems`, and nothing is returned. */
 export function readSource(file: string, bytes: Buffer, problems: Problems): Located | undefined {
   const { text, wrong } = decode(bytes);
@@ -34,7 +37,7 @@ export function readSource(file: string, bytes: Buffer, problems: Problems): Loc
   for (const offset of merged) problems.addAt(source, offset, mergeKey);
   if (errors.length > 0 || merged.length > 0) return undefined;
   try {
-    const value: unknown = document.toJS({ maxAliasCount: 50 });
+    const value: unknown = document.toJS({ maxAliasCount: mostAliases });
     // An alias inside its own anchor makes a value without end, which this refuses.
     JSON.stringify(value);
     if (isPlainObject(value)) return { value, places: placesOf(document, source) };

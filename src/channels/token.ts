@@ -12,5 +12,5 @@ export async function fetchToken(request: OutgoingRequest, signal: AbortSignal):
   }
 }
 
-/** Bytes of a token's answer, at most. */
-const tokenLimit = 1024 * 1024;
+/** Answer of a token server, in bytes: tokens have some thousand. */
+export const tokenLimit = 1024 * 1024;

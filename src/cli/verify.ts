@@ -15,8 +15,8 @@ interface Verdict {
   message?: string;
 }
 
-/** Milliseconds that a provider gets to answer. */
-const patience = 15_000;
+/** Time that a provider has to answer `pictor verify`, in milliseconds: a person is waiting. */
+export const patience = 15_000;
 
 /** `pictor verify [channel]`: try each key with the channel's free call. Returns the exit code. */
 export async function verify(

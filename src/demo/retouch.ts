@@ -5,8 +5,8 @@ import { draw, encode, type Drawing } from "./draw.ts";
 
 const sharp = await loadSharp();
 
-/** Pixels of a picture's longer side that are kept of it: no more are ever shown. */
-const kept = 2048;
+/** Pixels of the longer side that the demo keeps of a picture: no more are ever shown. */
+export const kept = 2048;
 
 /** A picture as it arrives, made small enough to be kept. Rejects for what is none. */
 export async function readPicture(stream: Readable): Promise<Buffer> {

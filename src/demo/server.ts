@@ -38,8 +38,11 @@ const drawIt: Make = async (drawing) => (await import("./draw.ts")).draw(drawing
 
 type Queue = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
-const bodyLimit = 1024 * 1024;
-const atOnce = 2;
+/** Body of a call to the demo provider, in bytes: it takes a prompt and the names of pictures. */
+export const bodyLimit = 1024 * 1024;
+
+/** Pictures that the demo provider draws at once: one core is left for the gateway. */
+export const atOnce = 2;
 const required = ["prompt", "width", "height"];
 const rules = new Map<string, Rule>([
   ["prompt", { right: "a text", accepts: (value) => typeof value === "string" }],

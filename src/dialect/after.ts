@@ -7,17 +7,17 @@ import type { CallContext } from "./context.ts";
 import { callAndRead } from "./make-call.ts";
 import { usualOf } from "./usual.ts";
 
-/** Tries of a further call. */
-const tries = 3;
+/** Tries of a call that fetches what was ordered: the picture may be paid for, and the call orders nothing. */
+export const tries = 3;
 
 /** Statuses below 500 that pass by themselves. */
 const passing = new Set([408, 425, 429]);
 
-/** The longest pause between tries that a provider may ask for, in seconds. */
-const longestPause = 30;
+/** Longest pause between the tries of such a call, in seconds: the provider may ask for more, and the client is waiting. */
+export const longestPause = 30;
 
-/** Milliseconds to tell a provider that its task is not wanted any more. */
-const cancelTime = 10_000;
+/** Time to tell a provider that its task is not wanted any more, in milliseconds: the client has gone, and nobody waits. */
+export const cancelTime = 10_000;
 
 /** Make a further call about something that may have to be paid for: three tries, with growing pauses. Throws `ProviderFailure`. */
 export async function again(render: Render, context: CallContext, variables: Variables): Promise<Answer> {

@@ -137,8 +137,8 @@ export async function* eventsOf(
   }
 }
 
-/** Events after which others have their turn. */
-const eventsATurn = 50;
+/** Events of a stream after which other requests have their turn: parsing many at once would hold everybody up. */
+export const eventsATurn = 50;
 
 /** Among events in place of one answer, the last that says something is the answer. */
 async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
@@ -147,8 +147,8 @@ async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
   return last;
 }
 
-/** Bytes of an answer by which it shows what it is, white space included. */
-const longestSign = 4096;
+/** Beginning of an answer by which it shows that it is a stream, in bytes: white space counts. */
+export const longestSign = 4096;
 
 /** True for a text that begins as server-sent events do; undefined while it is too short to tell. A data URI does not. */
 function looksLikeEvents(bytes: Buffer): boolean | undefined {

@@ -59,8 +59,8 @@ const outcomes = ["pending", "done", "refused", "failed"] as const;
 
 const examples = { state: "${body.status}", done: "[succeeded]" };
 
-/** Polls that fail one after another before the task is given up. */
-const patience = 10;
+/** Polls that fail one after another before the task is given up: it may be done, and paid for. */
+export const patience = 10;
 
 export function compilePoll(
   spec: PollSpec,

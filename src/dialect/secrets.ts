@@ -14,11 +14,13 @@ export interface Hidden {
   hosts: readonly string[];
 }
 
-/** Characters that a secret has at least: what is shorter is a part of many words, which hiding it would hide. */
-const shortestSecret = 4;
-/** Characters of a prompt that is looked for, at least; and of its beginning, by which one is known that was cut. */
-const shortestPrompt = 8;
-const beginning = 24;
+/** Characters from which a secret is masked in what a provider says: what is shorter is a part of many words. */
+export const shortestSecret = 4;
+/** Characters from which a prompt is masked in what is logged: what is shorter is a part of many words. */
+export const shortestPrompt = 8;
+
+/** Characters of a prompt by which one that was cut is known: providers repeat the beginning. */
+export const beginning = 24;
 
 /** The key of an exchange, and all that was made of it so far. */
 export function secretsIn({ key, made = new Set() }: Pick<CallContext, "key" | "made">): string[] {

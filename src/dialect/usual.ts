@@ -112,8 +112,8 @@ function durationOf(text: string | undefined): number | undefined {
   return parts.length > 0 ? secondsOf(String(total)) : undefined;
 }
 
-/** Seconds; longer waits are not meant, and are left out. */
-const longestWait = 30 * 24 * 3600;
+/** Longest wait that is read out of a provider's answer, in seconds: longer ones are not meant, and are left out. */
+export const longestWait = 30 * 24 * 3600;
 
 /** Whole seconds, at least one, of seconds or a date; undefined for anything else. */
 export function secondsOf(value: string | undefined): number | undefined {

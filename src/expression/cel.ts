@@ -69,11 +69,14 @@ function pattern(source: string): RE2JS {
   return compiled;
 }
 
+/** Parts of one expression: a longer one is a program, and would hold everybody up. */
+export const expressionLimits = { maxAstNodes: 2000, maxDepth: 60, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 };
+
 function baseEnvironment(): Environment {
   const environment = new Environment({
     enableOptionalTypes: true,
     homogeneousAggregateLiterals: false,
-    limits: { maxAstNodes: 2000, maxDepth: 60, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 },
+    limits: expressionLimits,
   });
   for (const [sign, compute] of Object.entries(arithmetic)) {
     const operate = (a: number | bigint, b: number | bigint) => compute(Number(a), Number(b));

@@ -18,11 +18,11 @@ export interface Blame {
 /** The scopes of a candidate, the widest first. */
 export const scopeNames = ["channel", "route", "key", "keyOnRoute"] as const;
 
-/** A key that is turned away is turned away each time, until somebody mends it; a key that asked too much may soon ask again. */
-const keyCoolDowns: Record<"refused" | "limited", CoolDown> = {
-  refused: { after: 1, first: 60_000, max: 3_600_000 },
-  limited: { after: 1, first: 1000, max: 60_000 },
-};
+/** Cool-down of a key that was turned away, in milliseconds: it is turned away each time, until somebody mends it. */
+export const refusedKey = { first: 60_000, max: 3_600_000 };
+
+/** Cool-down of a key that asked too much, in milliseconds: it may soon ask again. */
+export const limitedKey = { first: 1000, max: 60_000 };
 
 /**
  * Blame for the error of an attempt, or for none, on a channel with this cool-down; nothing where the error is not the provider's. A
@@ -40,11 +40,11 @@ export function blameFor(error: unknown, coolDown: CoolDown): Blame | undefined 
       return { clears: scopeNames, coolDown };
     case "auth":
       // A key may be good for one model and not for another.
-      return { ...answered, of: details.status === 403 ? "keyOnRoute" : "key", coolDown: keyCoolDowns.refused };
+      return { ...answered, of: details.status === 403 ? "keyOnRoute" : "key", coolDown: { after: 1, ...refusedKey } };
     case "quota":
-      return { ...answered, of: "key", coolDown: keyCoolDowns.refused };
+      return { ...answered, of: "key", coolDown: { after: 1, ...refusedKey } };
     case "rate_limit":
-      return { ...answered, of: "keyOnRoute", coolDown: keyCoolDowns.limited };
+      return { ...answered, of: "keyOnRoute", coolDown: { after: 1, ...limitedKey } };
     case "overloaded":
       return { ...answered, of: "route", atOnce: wait !== undefined };
     case "failed":

@@ -36,14 +36,14 @@ interface Entry {
   trialSince?: number;
 }
 
-/** Milliseconds after which another request may try, where the first has not come back. */
+/** Time after which another request may try a channel after its cool-down, in milliseconds: the first one has not come back. */
 export const trialTime = 60_000;
 
 /**
- * Milliseconds for which a time that a provider named is believed. A longer wait would save little, since one failed trial ends the next
- * one too; believed, a single answer could take a channel out of service for weeks.
+ * Time that a provider names and that is believed, in milliseconds: a longer wait would save little, since one failed trial ends the next
+ * one too, and a single answer could take a channel out of service for weeks.
  */
-const longestNamed = 600_000;
+export const longestNamed = 600_000;
 
 const fresh: Entry = { failures: 0, lastFailure: 0, since: 0, until: 0, named: false };
 

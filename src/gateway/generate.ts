@@ -211,9 +211,11 @@ const ends = new Map([
   ["shutting_down", "shutting_down"],
 ]);
 
-/** How often one key is asked again where a rule says so, and the longest wait before, in milliseconds. */
-const repeats = 2;
-const longestWait = 30_000;
+/** Times that one key is asked again where a rule says `then: retry`: more would hold the client up. */
+export const repeats = 2;
+
+/** Longest wait before one key is asked again, in milliseconds: a longer one that the provider names leads to the next key. */
+export const longestWait = 30_000;
 
 /** Attempts with one candidate, until a rule does not say that it is asked again. */
 async function tryCandidate(candidate: Candidate, serving: Serving): Promise<Outcome> {

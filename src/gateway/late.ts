@@ -24,14 +24,16 @@ export interface LateAnswers {
   put(answer: LateAnswer): void;
 }
 
-/** Answers that are kept at most; the oldest is forgotten first. */
-const mostAnswers = 10_000;
+/** Outcomes behind `/v1/requests/{id}` that are kept: the oldest is forgotten first. */
+export const mostAnswers = 10_000;
 
-/** Characters of all answers' bodies together; most are short, but they may hold a provider's words, or pictures that could not be stored. */
-const mostText = 64 * 1024 * 1024;
+/** Characters of all outcomes behind `/v1/requests/{id}`: most are short, but they may hold a provider's words, or pictures that could not be stored. */
+export const mostText = 64 * 1024 * 1024;
 
-/** Seconds after which nothing is kept: by then a stored picture is gone too, unless the operator keeps pictures longer than a day. */
-const longestLife = 86_400;
+/**
+ * Age from which an outcome behind `/v1/requests/{id}` is forgotten, in seconds: by then a stored picture is gone too, unless the operator keeps pictures longer.
+ */
+export const longestLife = 86_400;
 
 export function createLateAnswers(state: Pick<SharedState, "share" | "onShared">, now: () => number = Date.now): LateAnswers {
   const answers = new Map<string, { answer: LateAnswer; length: number }>();

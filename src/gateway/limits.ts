@@ -37,11 +37,14 @@ export interface Limits {
   expected: (candidates: readonly Candidate[]) => number;
 }
 
-/** Milliseconds after which a queue is looked at again, where other instances may have freed slots. */
-const usualInterval = 200;
+/** Time after which a queue is looked at again, in milliseconds: other instances may have freed slots. */
+export const usualInterval = 200;
 
-/** The longest time, in milliseconds, after which a client is told to try again on the strength of an estimate. */
-const longestEstimate = 60_000;
+/**
+ * Longest time after which a client is told to try again on the strength of an estimate, in milliseconds: estimates of more are worth
+ * nothing.
+ */
+export const longestEstimate = 60_000;
 
 export function createLimits(state: SharedState, { every = usualInterval }: { every?: number } = {}): Limits {
   const { inFlight, duration, begin } = createTraffic();

@@ -3,14 +3,17 @@ import { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
 
-/** Milliseconds that an answer may take; a client is waiting for it. */
-const patience = 250;
+/** Time that an answer of Redis may take, in milliseconds: a client is waiting for it. */
+export const patience = 250;
 
-/** Milliseconds for which a server that failed is not asked again. */
-const quietTime = 1000;
+/** Time for which a Redis that failed is not asked again, in milliseconds: each try would hold a client up. */
+export const quietTime = 1000;
 
-/** Milliseconds without an answer after which the connection counts as dead. */
-const deadTime = 5000;
+/** Time that a connection to Redis may take, in milliseconds: the instance goes on by itself meanwhile. */
+export const connectTime = 2000;
+
+/** Time without an answer after which a connection to Redis counts as dead, in milliseconds: a server that stalls does not close it. */
+export const deadTime = 5000;
 
 export interface RedisConnection {
   client: Redis;
@@ -36,7 +39,7 @@ export function connectRedis(
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     socketTimeout: deadTime,
-    connectTimeout: 2000,
+    connectTimeout: connectTime,
     retryStrategy: (times) => Math.min(times * 100, 2000),
   });
   const subscriber = client.duplicate();

@@ -8,8 +8,8 @@ import { createRedisReports, reportTopic } from "./redis-reports.ts";
 import { createRedisSlots } from "./redis-slots.ts";
 import { createLimiters, createMemoryState, createReceivers, takeFrom, type SharedState } from "./shared-state.ts";
 
-/** Milliseconds after which the slots of an instance that died are free. */
-const leaseTime = 30_000;
+/** Time after which the slots of an instance that died are free, in milliseconds: a living one renews them before. */
+export const leaseTime = 30_000;
 
 const noteTopic = "pictor:notes";
 

@@ -34,8 +34,8 @@ export interface UncertainOutcomes {
   add(outcome: UncertainOutcome): void;
 }
 
-/** Outcomes that are kept at most; the oldest is forgotten first. */
-const mostOutcomes = 10_000;
+/** Outcomes that may have been paid for and are kept for repeats: the oldest is forgotten first. */
+export const mostOutcomes = 10_000;
 
 export function createUncertainOutcomes(
   state: Pick<SharedState, "share" | "onShared">,

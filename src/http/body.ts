@@ -141,8 +141,8 @@ function object(value: unknown): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** Fields of one request; no model has nearly as many. */
-const mostFields = 200;
+/** Fields of one request: no model has nearly as many. */
+export const mostFields = 200;
 
 function judgeShape(fields: object): void {
   const problem = Object.keys(fields).length > mostFields ? `has more than ${mostFields} fields` : shapeProblem(fields);

@@ -1,7 +1,8 @@
 // Writes the header that lists the changes.
 import type { Change } from "../plugin/context.ts";
 
-const headerLimit = 1024;
+/** Header `x-pictor-changes`, in bytes: proxies bound the headers of an answer. */
+export const headerLimit = 1024;
 
 /** The compact list for `x-pictor-changes`: `size=16:9(4K)>3840x2160, style dropped`. ASCII, the rest percent-encoded, at most 1 KB. */
 export function changesHeader(changes: readonly Change[]): string | undefined {

@@ -29,7 +29,7 @@ export interface FormLimits {
   file: number;
 }
 
-/** Parts of one body; no model takes nearly as many images. */
+/** Parts of a client's form: no model takes nearly as many images. */
 export const mostParts = 128;
 
 interface Around {
@@ -106,8 +106,8 @@ function isFile({ fileName, type }: Part): boolean {
   return fileName !== undefined || /^(?:image\/|(?:application|binary)\/octet-stream)/.test(type ?? "");
 }
 
-/** Bytes that tell a picture from a text. */
-const enough = 1024;
+/** Beginning of a form's image part by which a picture is told from a text, in bytes: base64 and URLs may stand there too. */
+export const enough = 1024;
 
 /** Texts that say where an image is, or hold it. */
 const textual = /^\s*(?:https?:\/\/|data:|[[{"])/i;

@@ -82,6 +82,9 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   }
 }
 
+/** Time between two comments of a stream while the provider works, in milliseconds: nothing between must take the connection for dead. */
+export const betweenSigns = 10_000;
+
 /** Begin what was asked for. */
 function order(
   ctx: Context,
@@ -90,7 +93,7 @@ function order(
   { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
 ): { work: Promise<Generated>; save: AttemptContext["save"] } {
   const state = ctx.state as RequestState;
-  const { heartbeat = 10_000 } = gateway;
+  const { heartbeat = betweenSigns } = gateway;
   const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
   if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, spool, log });
   const origin = originOf(ctx, gateway);

@@ -38,8 +38,8 @@ interface Late {
   log: Logger;
 }
 
-/** Bytes of a picture that is kept in the answer itself where it cannot be stored. */
-const largestKept = 4 * 1024 * 1024;
+/** Picture that is kept in an outcome itself where it cannot be stored, in bytes: outcomes are held in memory. */
+export const largestKept = 4 * 1024 * 1024;
 
 /**
  * Keep what comes of a request that is answered now. Never rejects. Its pictures are stored; those that the provider gave as URLs, which may

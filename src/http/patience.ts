@@ -6,8 +6,8 @@ export function isRetry(headers: IncomingHttpHeaders): boolean {
   return Number(headers["x-stainless-retry-count"]) > 0;
 }
 
-/** Milliseconds, at most, that an answer needs to reach a client that waits for it no longer. */
-const onTheWay = 5000;
+/** Time before the end of a client's patience at which it is answered, in milliseconds: the answer needs to arrive. */
+export const onTheWay = 5000;
 
 /**
  * Milliseconds within which a request has to be answered: `usual`, or a little less than the client's own time limit where that is shorter,

@@ -3,8 +3,8 @@ import type { RouterContext } from "@koa/router";
 import { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
-/** Seconds after which a client may look again. */
-const lookAgain = 5;
+/** Wait that is told with an outcome that is not there yet, in seconds: pictures take from a second to some minutes. */
+export const lookAgain = 5;
 
 /** Shows a request to its own client. Throws a 404 for any other, and for one of which nothing is kept. */
 export function showRequest(ctx: RouterContext, { routing }: Gateway): void {

@@ -2,8 +2,8 @@
 import { full } from "../picture/keep.ts";
 import type { Gateway } from "./gateway.ts";
 
-/** Bytes that one picture is taken to have before it is there; most have less. */
-const usualPicture = 8 * 1024 * 1024;
+/** Size that a picture is taken to have before it is there, in bytes: most have less, and an order without room is refused. */
+export const usualPicture = 8 * 1024 * 1024;
 
 /** Throws a 507 where so many pictures would find room neither in memory nor on the disk. */
 export async function judgeRoom({ spool, store }: Pick<Gateway, "spool" | "store">, pictures: number): Promise<void> {

@@ -38,8 +38,11 @@ interface ServerOptions extends ServerLimits {
   checkEvery?: number;
 }
 
-/** Milliseconds that requests have for their last words once they are cut. */
-const lastWords = 2000;
+/** Time that requests have for their last words once a shutdown cuts them, in milliseconds: their clients may not read. */
+export const lastWords = 2000;
+
+/** Time that a client's idle connection is kept, in milliseconds: proxies keep theirs for a minute, and must be the first to close. */
+export const keptOpen = 75_000;
 
 /** Listen for requests; port 0 is any that is free. Rejects with what an operator can read. */
 export async function startServer(
@@ -49,8 +52,7 @@ export async function startServer(
   // A missing Host and an Expect that nobody knows are refused by the app: Node's own answers say nothing.
   const server = createServer({ connectionsCheckingInterval: checkEvery, requireHostHeader: false }, handle);
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
-  // Proxies keep connections for a minute; one that is closed just as it is used again is an error to them.
-  server.keepAliveTimeout = 75_000;
+  server.keepAliveTimeout = keptOpen;
   answerMalformed(server);
   const bodies = watchBodies(server, checkEvery);
   const answers = watchAnswers(server, checkEvery);

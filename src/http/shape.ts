@@ -1,9 +1,11 @@
 // Bounds how deep and how wide a client's JSON may be, so that everything behind it may walk it.
 import { isPlainObject } from "../expression/cel.ts";
 
-/** Levels, and values on all of them: more is nobody's request, and would only wear out what walks it. */
-const deepest = 64;
-const mostValues = 10_000;
+/** Levels of a client's JSON: more is nobody's request, and would only wear out what walks it. */
+export const deepest = 64;
+
+/** Values of a client's JSON on all levels: more is nobody's request, and would only wear out what walks it. */
+export const mostValues = 10_000;
 
 /** Says what is wrong with the shape of a value, as the end of a sentence; undefined for a valid one. */
 export function shapeProblem(value: object): string | undefined {

@@ -1,8 +1,8 @@
 // Ends answers that their clients do not read.
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
-/** Bytes a second that a client must take of an answer that waits for it. */
-const slowest = 1024;
+/** Bytes a second that a client must take of an answer that waits for it: a slower one holds a slot and memory. */
+export const slowest = 1024;
 
 /**
  * End connections whose clients leave an answer waiting for longer than the limit, in milliseconds, or take less of it than the slowest line

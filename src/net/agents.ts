@@ -30,8 +30,8 @@ type Target = tls.ConnectionOptions & { host?: string; port?: number };
 /** Opens an agent's connections; a socket that is ready later is passed to the callback. */
 type Connect = (options: Target, connected: Connected) => Duplex | undefined;
 
-/** Milliseconds that a tunnel through a proxy may take, where no call is less patient. */
-const patience = 30_000;
+/** Time that a tunnel through a proxy may take, in milliseconds: this holds where no call is less patient. */
+export const patience = 30_000;
 
 /** True where the environment names a proxy. */
 export const isProxied = () =>

@@ -50,14 +50,28 @@ interface FetcherOptions {
   isWeb?: (url: URL) => boolean;
 }
 
-const maxTries = 3;
+/** Tries of a picture's download: what broke goes on where it broke. */
+export const maxTries = 3;
 
-/** Tries of a fresh URL that answers as those do whose picture is not there yet: 15 seconds with the usual pauses. */
-const freshTries = 6;
+/** Tries of a fresh URL that answers as those do whose picture is not there yet: with the usual pauses these are 15 seconds. */
+export const freshTries = 6;
+
+/** Pause before the second try of a download, in milliseconds: each one after it is twice as long. */
+export const firstPause = 500;
+
+/** Picture that is fetched from a URL, in bytes: providers' largest have some 30 MB. */
+export const largestDownload = 64 * 1024 * 1024;
+
+/** Time that one try of a download may take, in milliseconds: the client is waiting. */
+export const downloadTime = 60_000;
+
+/** Redirects that a download follows: each one is judged as the URL was. */
+export const mostRedirects = 3;
 
 /** Makes a fetcher with connections of its own. */
 export function createPictureFetcher(options: FetcherOptions = {}): PictureFetcher {
-  const { maxBytes = 64 * 1024 * 1024, timeoutMs = 60_000, maxRedirects = 3, retryDelayMs = 500, lookup, isWeb = () => false } = options;
+  const { maxBytes = largestDownload, timeoutMs = downloadTime, maxRedirects = mostRedirects, retryDelayMs = firstPause } = options;
+  const { lookup, isWeb = () => false } = options;
   // Idle connections to hosts of strangers are closed after a while; the guard looks at the address of each new one.
   const agentOptions = { keepAlive: true, timeout: timeoutMs, lookup };
   const guarded = createAgents({ ...agentOptions, guarded: true });

@@ -13,8 +13,8 @@ export interface Part extends Omit<PartHead, "encoding"> {
 /** The body as a whole is not the multipart that its boundary promises. */
 export class BrokenForm extends Error {}
 
-/** Bytes of a part's headers, and of what may stand before the first part. */
-const mostHead = 16 * 1024;
+/** Headers of a part of a form, and what may stand before the first part, in bytes: browsers and SDKs send some hundred. */
+export const mostHead = 16 * 1024;
 
 const blankLine = Buffer.from("\r\n\r\n");
 

@@ -13,7 +13,8 @@ export interface PartHead {
   encoding: Encoding;
 }
 
-const mostName = 200;
+/** Characters of the name of a form's part: errors show it. */
+export const mostName = 200;
 
 /** The error for a part that cannot be understood. */
 export function partError(number: number, message: string, cause?: unknown): GatewayError {

@@ -10,7 +10,8 @@ export interface PartHead {
   type: string;
 }
 
-const most = 1000;
+/** Parts of a provider's multipart answer: no answer has nearly as many. */
+export const most = 1000;
 
 /**
  * Read a multipart body as it arrives. `read` gets the content of each part, which must be read to its end. Resolves with what it made of

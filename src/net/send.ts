@@ -25,9 +25,17 @@ export interface IncomingAnswer {
   body: Readable;
 }
 
-// Sockets last used are used first, so that idle ones grow old and close: before common servers close them at five seconds,
-// since a request on a socket that closes meanwhile fails, and may not be sent again.
-const sockets = { keepAlive: true, scheduling: "lifo", timeout: 4000 } as const;
+/**
+ * Age of an idle connection to a provider at which it is closed, in milliseconds: common servers close theirs at five seconds, and a request
+ * on one that closes meanwhile fails and may not be sent again.
+ */
+export const idleTime = 4000;
+
+// Sockets last used are used first, so that idle ones grow old and close.
+const sockets = { keepAlive: true, scheduling: "lifo", timeout: idleTime } as const;
+
+/** Time that a connection to a provider may take where the channel says nothing, in milliseconds: another channel may be reached sooner. */
+export const connectTime = 10_000;
 
 // For addresses that a provider's answer named: public ones only, judged when the socket connects.
 const guards = createAgents({ guarded: true });
@@ -60,7 +68,7 @@ export interface Patience {
 export async function send(
   request: OutgoingRequest,
   signal: AbortSignal,
-  { guarded = false, connect = 10_000, firstByte, sent = () => {} }: Patience & { guarded?: boolean; sent?: () => void } = {},
+  { guarded = false, connect = connectTime, firstByte, sent = () => {} }: Patience & { guarded?: boolean; sent?: () => void } = {},
 ): Promise<IncomingAnswer> {
   signal.throwIfAborted();
   const { body } = request;

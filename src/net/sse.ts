@@ -19,14 +19,14 @@ interface Line {
   rest?: AsyncIterable<Buffer>;
 }
 
-/** From this length on a line is handed on before it has ended. */
-const longLine = 64 * 1024;
+/** Length of a line of a stream from which it is handed on before it has ended, in bytes: it may be a picture. */
+export const longLine = 64 * 1024;
 
-/** Lines that a stream may have, pictures in lines of 76 characters included. */
-const mostLines = 2_000_000;
+/** Lines of a provider's stream: enough for pictures in lines of 76 characters. */
+export const mostLines = 2_000_000;
 
-/** Lines after which others have their turn. */
-const linesATurn = 1000;
+/** Lines of a stream after which other requests have their turn: parsing many at once would hold everybody up. */
+export const linesATurn = 1000;
 
 /** More came than may. */
 export class TooManyLines extends Error {

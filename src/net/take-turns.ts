@@ -1,8 +1,8 @@
 // Lets other requests have their turn while a large body is read.
 import { setImmediate } from "node:timers/promises";
 
-/** Bytes that a body may bring before others have their turn. */
-const most = 256 * 1024;
+/** Part of a body after which other requests have their turn, in bytes: small requests do not wait behind large pictures. */
+export const most = 256 * 1024;
 
 /**
  * Told of each chunk of one body, it says when to wait for everybody else. A fast connection is otherwise read 32 times, with all that is

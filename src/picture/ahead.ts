@@ -2,8 +2,8 @@
 import type { Backlog } from "./backlog.ts";
 import { passingRoom, type SpoolScope } from "./spool.ts";
 
-/** Milliseconds in all that a client may keep a provider waiting. */
-const patience = 250;
+/** Time in all that a slow client may keep a provider waiting, in milliseconds: from then on the picture is read ahead of the client. */
+export const patience = 250;
 
 /**
  * Passes on a picture that arrives. As long as its reader is about as fast as its source, nothing is kept of it. Once the reader has kept

@@ -1,6 +1,8 @@
 // Tells, while a picture passes, whether it ends before its own end: the formats say how long they are, or how they end.
 const windowBytes = 16;
-const tailBytes = 8 * 1024;
+
+/** End of a picture that is searched for the mark that ends it, in bytes: some programs write padding behind it. */
+export const tailBytes = 8 * 1024;
 
 /** A picture's own end was not among its bytes. */
 export class CutPicture extends Error {

@@ -69,8 +69,8 @@ export interface DiskState {
   freeBytes: number;
 }
 
-/** Milliseconds that what was found out about a disk is good for. */
-const fresh = 1000;
+/** Age of what is known of the disk before it is looked at again, in milliseconds: every order asks for it. */
+export const fresh = 1000;
 
 /** Look at the disk below a folder by writing to it, once a second at most however many ask. Never rejects. */
 export function watchDisk(folder: string): () => Promise<DiskState> {

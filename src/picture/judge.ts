@@ -13,8 +13,8 @@ export interface ImageLimits {
   pixels: number;
 }
 
-/** Pixels of four bytes that are unpacked without standing in line. */
-const smallWork = 4_000_000;
+/** Pixels of an input image that are unpacked without a place in the queue for pixel work: so few take no time worth waiting for. */
+export const smallWork = 4_000_000;
 
 const extensions = {
   "image/png": "png",

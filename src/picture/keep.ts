@@ -18,10 +18,13 @@ export class TooLarge extends Error {
   }
 }
 
+/** Wait that a client is told where there is no room for its pictures, in seconds: others are delivered meanwhile. */
+export const untilRoom = 30;
+
 /** The error where neither the disk nor memory has room. */
 export function full(cause?: unknown): GatewayError {
   const message = "the gateway has no room for pictures at the moment; nothing was ordered, try again later";
-  return new GatewayError("insufficient_storage", message, { retryAfter: 30, cause });
+  return new GatewayError("insufficient_storage", message, { retryAfter: untilRoom, cause });
 }
 
 /** The places where a picture may be kept. */

@@ -33,7 +33,7 @@ export class LongText {
   }
 }
 
-/** Texts from this length on are lifted out, in bytes. */
+/** Length of a text in a provider's JSON from which it passes as bytes, in bytes: what is shorter is no picture. */
 export const liftFrom = 64 * 1024;
 
 export type Text = AsyncIterableIterator<Buffer>;

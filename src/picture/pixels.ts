@@ -4,8 +4,14 @@ import type { SharpOptions } from "sharp";
 import { ProviderFailure } from "../errors.ts";
 import { createTurns } from "./turns.ts";
 
-/** Pixels of one picture, at most; four times what the largest providers make. Decoded, each takes four bytes. */
+/** Pixels of one picture that is converted: four times what the largest providers make; decoded, each takes four bytes. */
 export const pixelLimit = 100_000_000;
+
+/** Pictures that wait for pixel work: the next request is refused before anything is ordered for it. */
+export const mostWaiting = 200;
+
+/** Pixels of all pictures in pixel work or waiting for it: what waits is held in memory or in files. */
+export const pixelsWaiting = 1_000_000_000;
 
 /**
  * The process's one line for decoding and encoding. Of libuv's four threads one is left for files and names. Two pictures of the largest size
@@ -13,17 +19,20 @@ export const pixelLimit = 100_000_000;
  */
 export const pixelWork = createTurns({
   running: Math.min(availableParallelism(), 3),
-  waiting: 200,
-  pixels: 1_000_000_000,
+  waiting: mostWaiting,
+  pixels: pixelsWaiting,
   atOnce: 2 * pixelLimit,
 });
 
-/** Pixels from which a picture of few bytes is taken for a bomb, and how many of them a byte may stand for: deflate cannot make more. */
-const bomb = { pixels: 4_000_000, each: 10_000 };
+/** Pixels up to which a picture may have as few bytes as it likes: so many do no harm. */
+export const harmless = 4_000_000;
+
+/** Pixels of a larger picture that one byte may stand for: deflate cannot make more. */
+export const pixelsAByte = 10_000;
 
 /** True for a picture that claims more pixels than so few bytes can honestly hold. */
 export function isBomb(pixels: number, bytes: number): boolean {
-  return pixels > bomb.pixels && pixels / bytes > bomb.each;
+  return pixels > harmless && pixels / bytes > pixelsAByte;
 }
 
 /** How untrusted bytes are decoded. */

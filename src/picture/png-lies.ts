@@ -65,8 +65,8 @@ export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string 
   return unpacked < wanted ? "holds fewer pixels than its header says" : undefined;
 }
 
-/** Chunks of one PNG; encoders make some thousands of the largest. */
-const mostParts = 100_000;
+/** Chunks of one PNG: encoders make some thousands of the largest. */
+export const mostParts = 100_000;
 
 /** Bytes that are unpacked at a time. */
 const batch = 64 * 1024;

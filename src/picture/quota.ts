@@ -10,8 +10,8 @@ export interface Quota {
   settled: () => Promise<void>;
 }
 
-/** Parts of the bound that a process stores between two looks, since others store in the same folder. */
-const looks = 20;
+/** Parts of `PICTOR_DATA_MAX` that a process stores between two looks at the whole: other processes store in the same folder. */
+export const looks = 20;
 
 /**
  * Bound the pictures that the links in a folder name to `most` bytes. Links are removed, oldest first, down to nine tenths of it; `sweep` then

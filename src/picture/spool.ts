@@ -39,11 +39,14 @@ export interface SpoolScope {
   close(): Promise<void>;
 }
 
-/** Bytes of memory that a picture takes which only passes: its share of the sockets and of the steps between them. */
+/** Memory that is counted for a picture which only passes, in bytes: its share of the sockets and of the steps between them. */
 export const passingRoom = 1024 * 1024;
 
-/** Files older than this, in milliseconds, were left behind by a process that is gone. */
-const longestRequest = 60 * 60 * 1000;
+/** Age from which a file of the spool is removed, in milliseconds: it was left behind by a process that is gone. */
+export const longestRequest = 60 * 60 * 1000;
+
+/** Picture that is held in memory, in bytes: a larger one becomes a file at once. */
+export const largestInMemory = 4 * 1024 * 1024;
 
 /** A quarter of the memory that the process may have, in bytes. */
 export function memoryShare(): number {
@@ -56,7 +59,7 @@ export function memoryShare(): number {
  * memory; a picture of more than `largest` bytes becomes a file at once.
  */
 export function createSpool(options: { folder: string; memory?: number; largest?: number }): Spool {
-  const { largest = 4 * 1024 * 1024 } = options;
+  const { largest = largestInMemory } = options;
   const folder = resolve(options.folder);
   const memory = createMemory(options.memory ?? memoryShare());
   const swept = sweep(folder).catch(() => undefined); // A folder that cannot be read shows when something is written.

@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileH
 import { join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
 import { createWriter, watchDisk, type DiskState } from "./disk.ts";
+import { untilRoom } from "./keep.ts";
 import { createQuota } from "./quota.ts";
 import { sniff, sniffBytes } from "./sniff.ts";
 
@@ -39,7 +40,7 @@ export interface PictureStore {
 export class NotStored extends GatewayError {
   constructor(cause: unknown) {
     super("insufficient_storage", "the gateway cannot store pictures at the moment; try again later, or ask for b64_json", {
-      retryAfter: 30,
+      retryAfter: untilRoom,
       cause,
     });
   }
@@ -52,8 +53,11 @@ interface Link {
   expires: number;
 }
 
-const temporaryLife = 60 * 60 * 1000;
-const longestPause = 10 * 60;
+/** Age from which a half-written picture is removed, in milliseconds: it was left behind by a process that is gone. */
+export const temporaryLife = 60 * 60 * 1000;
+
+/** Longest time between two sweeps of the store, in seconds: a shorter life of pictures has a shorter one. */
+export const longestPause = 10 * 60;
 
 /**
  * Opens, or makes, the store under a folder, which several processes may share. `life` is in seconds; beyond `most` bytes the oldest

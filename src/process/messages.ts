@@ -39,5 +39,7 @@ export type Heard<Message extends { pictor: string }> = {
   [Kind in Message["pictor"]]?: (message: Extract<Message, { pictor: Kind }>) => unknown;
 };
 
-/** Milliseconds that a process has for its last calls to providers once it has answered everybody. */
+/**
+ * Time that a process has for its last calls to providers once it has answered everybody, in milliseconds: a task may have to be cancelled.
+ */
 export const lastCalls = 10_000;

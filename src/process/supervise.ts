@@ -14,14 +14,16 @@ export interface Workers {
   close: (how: { patient: boolean }) => Promise<void>;
 }
 
-/** Milliseconds before a process that ended soon after its start is started again; they double up to the longest. */
-const pause = { first: 500, longest: 30_000, longestAfterServing: 5000 };
+/**
+ * Pause before a process that ended soon after its start is started again, in milliseconds: it doubles from the first up to the longest.
+ */
+export const pause = { first: 500, longest: 30_000, longestAfterServing: 5000 };
 
-/** Milliseconds after which a process did not end soon. */
-const soon = 10_000;
+/** Life from which a process did not end soon, in milliseconds: another one is started without a pause. */
+export const soon = 10_000;
 
-/** How often in a row a process that served may end soon before there is a pause. */
-const patience = 2;
+/** Times in a row that a process that served may end soon before there is a pause: a single crash should cost no time. */
+export const patience = 2;
 
 /** State of the first process about those that serve. */
 interface Crew {

@@ -27,8 +27,8 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter((path) => before.get(path) !== after.get(path));
 }
 
-/** Milliseconds between two looks. */
-const lookEvery = 500;
+/** Time between two looks at the operator's files, in milliseconds: a mounted volume tells nothing of a change. */
+export const lookEvery = 500;
 
 /**
  * Report a change below these folders and files, against `seen`, once it has been still for one look: editors and copies write in several

@@ -10,8 +10,8 @@ import { serve, type Peers, type Serving } from "./serve.ts";
 type Start = Extract<ToWorker, { pictor: "start" }>;
 type Receive = Parameters<NonNullable<Peers["siblings"]>["listen"]>[0];
 
-/** Milliseconds that a process in which something went wrong goes on accepting, at most, until another serves in its place. */
-const longestChange = 30_000;
+/** Time that a process in which something went wrong goes on accepting, in milliseconds: another serves in its place before that. */
+export const longestChange = 30_000;
 
 /** Serve as a process of its own. */
 export async function serveAlone(env: Environment, say: (line: string) => void): Promise<Serving> {

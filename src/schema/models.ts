@@ -58,7 +58,9 @@ const usualDate = "2026-01-01";
  * is bounded, for a process may live through many edits.
  */
 const validators = new Map<string, ValidateFunction>();
-const mostValidators = 300;
+
+/** Compiled schemas that are kept for the next reload: a process may live through many edits. */
+export const mostValidators = 300;
 
 /**
  * Make the compiler for all models of one load. `common` is what they refer to by its `$id`. The compiler throws SchemaError for a

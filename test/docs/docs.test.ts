@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { channelFileSchema } from "../../src/channels/grammar.ts";
 import { gatewayFileSchema } from "../../src/process/gateway-schema.ts";
+import { notBehaviour, numbersIn, numbersTable } from "../../tools/docs/numbers.ts";
 import { filesTree } from "../../tools/docs/tree.ts";
 import { generate, replaceRegion } from "../../tools/docs/write.ts";
 import { examples, exampleScope } from "../../tools/docs/expressions.ts";
@@ -42,6 +43,41 @@ describe("what the code writes", () => {
   it("tells every key of gateway.yaml", () => {
     const told = [...generated.get("docs/gateway.md")!.matchAll(/^\| `(\w+)/gm)].map(([, key = ""]) => key);
     expect(told).to.include.members(Object.keys(gatewayFileSchema.properties));
+  });
+
+  it("finds every fixed number of the code, and the reason of those that decide something", async () => {
+    const code = `
+/** Longest wait, in milliseconds: the client
+ * is waiting. */
+export const longest = 2 * 30_000;
+const pause: Pause = { first: 500, most: 1e3 };
+const text = "5";
+  const inner = 5;
+`;
+    expect(numbersIn(code)).to.deep.equal([
+      { name: "longest", comment: "Longest wait, in milliseconds: the client is waiting." },
+      { name: "pause", comment: "" },
+    ]);
+    for (const [file, names] of Object.entries(notBehaviour)) {
+      const found = numbersIn(await readFile(file, "utf8")).map(({ name }) => name);
+      expect(found, `${file} no longer has what tools/docs/numbers.ts lists`).to.include.members([...names]);
+    }
+    const page = generated.get("docs/operate.md")!;
+    expect(page).to.match(
+      /^\| Time that an answer of Redis may take +\| 250 ms +\| a client is waiting for it +\| `src\/gateway\/redis-connection.ts` \|$/m,
+    );
+  });
+
+  it("asks for a reason of each fixed number", async () => {
+    const root = await mkdtemp(join(tmpdir(), "pictor-numbers-"));
+    try {
+      await mkdir(join(root, "src"));
+      await writeFile(join(root, "eslint.config.js"), 'const floors = ["errors"];\n');
+      await writeFile(join(root, "src/errors.ts"), "const overloadedWait = 5;\n");
+      expect(await numbersTable(root).catch(String)).to.include("src/errors.ts: overloadedWait must be exported with a comment");
+    } finally {
+      await rm(root, { recursive: true });
+    }
   });
 
   it("asks each file for a line that says what it is for", async () => {

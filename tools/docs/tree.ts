@@ -4,18 +4,18 @@ import { join } from "node:path";
 
 /** The files of src/, floor by floor from the lowest, and of plugins/, each with its first line. Throws an Error for a file without one. */
 export async function filesTree(root: string): Promise<string> {
+  const files = [...(await sourceFiles(root)), ...(await filesOf(root, "plugins"))];
+  const lines = await Promise.all(files.map(async (file) => `- \`${file}\`: ${await firstLine(join(root, file))}`));
+  return lines.join("\n");
+}
+
+/** The files of src/, floor by floor from the lowest. */
+export async function sourceFiles(root: string): Promise<string[]> {
   const lint = await readFile(join(root, "eslint.config.js"), "utf8");
   const [, list = ""] = /^const floors = \[([^\]]*)\]/m.exec(lint) ?? [];
   const floors = [...list.matchAll(/"(\w+)"/g)].map(([, floor = ""]) => `src/${floor}`);
-  const known = [...(await filesOf(root, "src")), ...(await filesOf(root, "plugins"))];
-  const sections = await Promise.all(
-    [...floors, "plugins"].map(async (floor) => {
-      const files = known.filter((file) => file === `${floor}.ts` || file.startsWith(`${floor}/`));
-      const lines = await Promise.all(files.map(async (file) => [file, await firstLine(join(root, file))] as const));
-      return lines.map(([file, about]) => `- \`${file}\`: ${about}`).join("\n");
-    }),
-  );
-  return sections.filter((section) => section !== "").join("\n");
+  const files = await filesOf(root, "src");
+  return floors.flatMap((floor) => files.filter((file) => file === `${floor}.ts` || file.startsWith(`${floor}/`)));
 }
 
 async function filesOf(root: string, folder: string): Promise<string[]> {

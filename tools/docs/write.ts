@@ -20,6 +20,7 @@ import { gatewayPage } from "./gateway.ts";
 import { examples, ownFunctions } from "./expressions.ts";
 import { metricsTable } from "./metrics.ts";
 import { fieldsTable, modelsPage } from "./models.ts";
+import { numbersTable } from "./numbers.ts";
 import { table } from "./table.ts";
 import { filesTree } from "./tree.ts";
 import { environmentDefaults, environmentNames, shippedChannels } from "../../src/process/environment.ts";
@@ -40,10 +41,11 @@ export async function generate(): Promise<Map<string, string>> {
   );
   const [operate, model] = await Promise.all(["operate", "write-a-model"].map((name) => readFile(join(root, `docs/${name}.md`), "utf8")));
   const withEnvironment = replaceRegion(operate!, "environment", await markdown(environmentTable()));
+  const withMetrics = replaceRegion(withEnvironment, "metrics", await markdown(await metricsTable()));
   const contributing = await readFile(join(root, "CONTRIBUTING.md"), "utf8");
   return new Map([
     ["CONTRIBUTING.md", replaceRegion(contributing, "files", await markdown(await filesTree(root)))],
-    ["docs/operate.md", replaceRegion(withEnvironment, "metrics", await markdown(await metricsTable()))],
+    ["docs/operate.md", replaceRegion(withMetrics, "numbers", await markdown(await numbersTable(root)))],
     ["plugins/README.md", await markdown(pluginsPage(plugins))],
     ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable([...compiled.values()])))],
     ["docs/models.md", await markdown(`${note}\n\n${modelsPage([...compiled.values()], routes)}`)],

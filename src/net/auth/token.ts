@@ -18,12 +18,12 @@ export interface TokenStore {
   forget(name: string): void;
 }
 
-/** Milliseconds before its end from which a token is no longer used. */
-const margin = 60_000;
-/** Milliseconds a token server may take. */
-const patience = 30_000;
-/** Seconds that a token is taken to live if its server does not say. */
-const usualLife = 300;
+/** Time before its end from which a token is no longer used, in milliseconds: it must last until the provider has read it. */
+export const margin = 60_000;
+/** Time that a token server may take, in milliseconds: requests wait for it. */
+export const patience = 30_000;
+/** Life of a token whose server names none, in seconds: shorter than that of any server known. */
+export const usualLife = 300;
 
 // Codes of RFC 6749. What else a token server says may be the secret it was asked with.
 const knownErrors = /^(invalid_(request|client|grant|scope)|unauthorized_client|unsupported_grant_type)$/;
