@@ -4,7 +4,10 @@ import { gather } from "../picture/pieces.ts";
 
 /** An event. Its data must be read before the next event is requested; unread data is discarded. */
 export interface ServerEvent {
-  /** Empty where the sender names none. Certain once the data has been read, since the name may stand behind it. */
+  /**
+   * Empty where the sender names none; of a name longer than 1,024 bytes the first 1,024. Certain once the data has been read, since the name
+   * may stand behind it.
+   */
   name: string;
   data: AsyncIterableIterator<Buffer>;
 }
@@ -21,6 +24,9 @@ interface Line {
 
 /** Length of a line of a stream from which it is handed on before it has ended, in bytes: it may be a picture. */
 export const longLine = 64 * 1024;
+
+/** Bytes of an event's name that are read. They stand in the head of every line, wherever the chunks are cut. */
+export const longestName = 1024;
 
 /** Lines of a provider's stream: enough for pictures in lines of 76 characters. */
 export const mostLines = 2_000_000;
@@ -54,7 +60,7 @@ export async function* readEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator
         yield event;
         await readAway(pieces);
         name = "";
-      } else if (field === "event") name = valueOf(line.head).toString("utf8");
+      } else if (field === "event") name = nameOf(line.head);
       else if (line.head.length === 0) name = "";
     }
   } finally {
@@ -72,7 +78,7 @@ async function* dataOf(first: Line, lines: AsyncIterator<Line>, event: ServerEve
       begun = true;
       yield valueOf(line.head);
       if (line.rest) yield* line.rest;
-    } else if (field === "event") event.name = valueOf(line.head).toString("utf8");
+    } else if (field === "event") event.name = nameOf(line.head);
     const next = await lines.next();
     if (next.done) return;
     line = next.value;
@@ -88,6 +94,10 @@ function valueOf(line: Buffer): Buffer {
   const colon = line.indexOf(":");
   if (colon === -1) return Buffer.alloc(0);
   return line.subarray(line[colon + 1] === 0x20 ? colon + 2 : colon + 1);
+}
+
+function nameOf(line: Buffer): string {
+  return valueOf(line).subarray(0, longestName).toString("utf8");
 }
 
 /** A reader that stops early does not end the source. */

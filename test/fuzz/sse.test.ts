@@ -20,7 +20,10 @@ async function eventsOf(bytes: Buffer, length: number, unread = false): Promise<
   return found;
 }
 
-/** The same by the standard's own words, for a text that is here whole; a last event that nothing closes counts. */
+/**
+ * The same by the standard's own words, for a text that is here whole; a last event that nothing closes counts, and of a name the first
+ * 1,024 bytes.
+ */
 function plainly(text: string): [string, string][] {
   const found: [string, string][] = [];
   let name = "";
@@ -31,7 +34,7 @@ function plainly(text: string): [string, string][] {
       if (data.length > 0) found.push([name, data.join("\n")]);
       [name, data] = ["", []];
     } else if (field === "data") data.push(value);
-    else if (field === "event") name = value;
+    else if (field === "event") name = Buffer.from(value).toString("utf8", 0, 1024);
   }
   return found;
 }

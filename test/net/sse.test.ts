@@ -63,6 +63,22 @@ describe("net: server-sent events", () => {
     it(`reads ${what}`, async () => expect(await eventsOf(chunks)).to.deep.equal(events));
   }
 
+  it("reads the first 1,024 bytes of a long name, wherever the bytes are cut", async () => {
+    const text = `event: ${"ab".repeat(50_000)}\ndata: 1\nevent:${"é".repeat(50_000)}\n\ndata: 2\nevent: ${"c".repeat(1024)}\n\n`;
+    for (const length of [text.length * 2, 70_000, 999])
+      expect(
+        await eventsOf(
+          Buffer.from(text)
+            .toString("latin1")
+            .match(new RegExp(`[^]{1,${length}}`, "g"))!
+            .map((part) => Buffer.from(part, "latin1")),
+        ),
+      ).to.deep.equal([
+        ["é".repeat(512), "1"],
+        ["c".repeat(1024), "2"],
+      ]);
+  });
+
   it("reads the same wherever the bytes are cut", async () => {
     const text = fc.string({ unit: fc.constantFrom("a", ":", " ", "ü", "{", "\u{1F408}"), maxLength: 8 });
     await fc.assert(
