@@ -1,5 +1,5 @@
 // Makes several calls for several pictures.
-import { ProviderFailure, withoutProof } from "../src/errors.ts";
+import { ProviderFailure, withoutProof, withPicturesOf } from "../src/errors.ts";
 import type { Result } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { mergeResults } from "../src/plugin/merge.ts";
@@ -45,7 +45,7 @@ export default definePlugin({
       const failures = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome.error] : []));
       const results = outcomes.flatMap((outcome) => ("result" in outcome ? [outcome.result] : []));
       const failure = worst(failures, results.length > 0);
-      if (failure && (results.length === 0 || partial === "fail")) throw failure;
+      if (failure && (results.length === 0 || partial === "fail")) throw withPicturesOf(failure, failures);
       ctx.result = mergeResults(results, failures.map(itemError));
     },
 });

@@ -2,7 +2,7 @@
 import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
-import { NotStored } from "../src/picture/store.ts";
+import { NotStored, storePicture } from "../src/picture/store.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin, untouched } from "../src/plugin/define.ts";
 import { itemError } from "../src/plugin/outcomes.ts";
@@ -58,11 +58,5 @@ export default definePlugin({
 async function keep(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
   const { data } = picture;
   const source = data.kind === "url" ? await ctx.fetchPicture(data.url, "provider") : data;
-  try {
-    const { url, mediaType } = await ctx.store.save(chunksOf(source), life);
-    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
-  } finally {
-    // The stream is unread where storing could not even begin.
-    if (source.kind === "stream") source.stream.destroy();
-  }
+  return storePicture(picture, source, (chunks) => ctx.store.save(chunks, life));
 }

@@ -1,9 +1,8 @@
 // Turns URLs into base64 and base64 into URLs, as the client asked.
 import { ProviderFailure } from "../src/errors.ts";
 import { chunksOf } from "../src/picture/convert.ts";
-import { isNotYet } from "../src/picture/not-yet.ts";
 import type { Picture } from "../src/picture/picture.ts";
-import { NotStored } from "../src/picture/store.ts";
+import { NotStored, storePicture } from "../src/picture/store.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
 
@@ -41,8 +40,7 @@ async function asUrl(ctx: PluginContext, picture: Picture, life: number | undefi
   // A stream can be read once, and must go out another way where it cannot be stored.
   const whole = given.kind === "stream" ? await ctx.spool.take(chunksOf(given), Infinity) : given;
   try {
-    const { url, mediaType } = await ctx.store.save(chunksOf(whole), life);
-    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
+    return await storePicture(picture, whole, (chunks) => ctx.store.save(chunks, life));
   } catch (error) {
     if (!(error instanceof NotStored)) throw error;
     ctx.change("response_format", { what: "the picture could not be stored", from: "url", to: "b64_json" });
@@ -57,10 +55,13 @@ async function asBytes(ctx: PluginContext, picture: Picture): Promise<Picture> {
     const { mediaType, ...data } = await ctx.fetchPicture(url, "provider");
     return { ...picture, mediaType, data };
   } catch (error) {
-    const mayWorkLater = error instanceof ProviderFailure && (error.kind !== "bad_response" || isNotYet(error));
-    if (!mayWorkLater || secret || ctx.signal.aborted) throw error;
-    // It may have to be paid for, and its URL is all that there is of it.
-    ctx.change("response_format", { what: "the picture could not be fetched", from: "b64_json", to: "url" });
-    return picture;
+    if (!(error instanceof ProviderFailure) || secret || ctx.signal.aborted) throw error;
+    // Who asks for base64 may read nothing else. The URL, of a picture that may have to be paid for, is told with the failure.
+    const { kind, message, details } = error;
+    throw new ProviderFailure(kind, `the picture could not be fetched for b64_json: ${message}`, {
+      ...details,
+      pictures: [url],
+      cause: error,
+    });
   }
 }

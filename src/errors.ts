@@ -118,6 +118,8 @@ interface FailureDetails {
   reason?: string;
   /** The target of a redirect, for the operator. */
   location?: string;
+  /** URLs of pictures that were made and could not be fetched: their client may still get them. None shows a key. */
+  pictures?: readonly string[];
   /** The next attempt, where a rule of the channel sets it; the class decides where it is absent. */
   then?: Then;
   cause?: unknown;
@@ -141,12 +143,20 @@ export function withoutProof(failure: ProviderFailure): ProviderFailure {
   return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined });
 }
 
+/** The first of these failures, with the URLs of the pictures of all. */
+export function withPicturesOf<T>(first: T, failures: readonly unknown[]): T | ProviderFailure {
+  const pictures = failures.flatMap((failure) => (failure instanceof ProviderFailure ? (failure.details.pictures ?? []) : []));
+  if (!(first instanceof ProviderFailure) || pictures.length === 0) return first;
+  return new ProviderFailure(first.kind, first.message, { ...first.details, pictures });
+}
+
 /** Wait that a client is told where an overloaded provider names none, in seconds: the next request would meet the same. */
 export const overloadedWait = 5;
 
 /** The client's error for a provider's failure. The operator's problems (`auth`, `quota`) are hidden behind a plain 502. */
 export function clientError(failure: ProviderFailure): GatewayError {
-  const { kind, message, details } = failure;
+  const { kind, details } = failure;
+  const message = details.pictures ? `${failure.message}; what was made is at ${details.pictures.join(" and ")}` : failure.message;
   switch (kind) {
     case "invalid_request":
       return new GatewayError("invalid_value", message, { param: details.param, providerCode: details.code, cause: failure });

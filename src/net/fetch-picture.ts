@@ -6,7 +6,6 @@ import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import got, { type Request, type Response } from "got";
 import { ProviderFailure } from "../errors.ts";
-import { isNotYet } from "../picture/not-yet.ts";
 import { headFirst, sniff, sniffInput } from "../picture/sniff.ts";
 import { createAgents, notPublicCode, proxyCode } from "./agents.ts";
 import { takeTurns } from "./take-turns.ts";
@@ -67,6 +66,14 @@ export const downloadTime = 60_000;
 
 /** Redirects that a download follows: each one is judged as the URL was. */
 export const mostRedirects = 3;
+
+/** Statuses for a picture that is not everywhere yet; an empty one comes with 200. */
+const statuses = new Set([200, 202, 204, 403, 404, 409, 425]);
+
+/** True for a failure after which the URL may have the picture a while later. */
+function isNotYet({ details: { status } }: ProviderFailure): boolean {
+  return status !== undefined && statuses.has(status);
+}
 
 /** Makes a fetcher with connections of its own. */
 export function createPictureFetcher(options: FetcherOptions = {}): PictureFetcher {

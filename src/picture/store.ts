@@ -3,8 +3,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
+import { chunksOf, type LocalData } from "./convert.ts";
 import { createWriter, watchDisk, type DiskState } from "./disk.ts";
 import { untilRoom } from "./keep.ts";
+import type { Picture } from "./picture.ts";
 import { createQuota } from "./quota.ts";
 import { sniff, sniffBytes } from "./sniff.ts";
 
@@ -43,6 +45,21 @@ export class NotStored extends GatewayError {
       retryAfter: untilRoom,
       cause,
     });
+  }
+}
+
+/** The picture under the URL that `save` gives its bytes. Rejects as `save` does; a stream is read or ended all the same. */
+export async function storePicture(
+  picture: Picture,
+  data: LocalData,
+  save: (chunks: AsyncIterable<Buffer>) => Promise<{ url: string; mediaType: string }>,
+): Promise<Picture> {
+  try {
+    const { url, mediaType } = await save(chunksOf(data));
+    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
+  } finally {
+    // It is unread where storing could not even begin.
+    if (data.kind === "stream") data.stream.destroy();
   }
 }
 

@@ -1,5 +1,5 @@
 // Tells which pictures of a request failed, and why.
-import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
+import { clientError, GatewayError, ProviderFailure, withPicturesOf } from "../errors.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { ItemError, Result } from "./context.ts";
 
@@ -20,7 +20,7 @@ export async function eachPicture(result: Result, form: (picture: Picture) => Pi
   const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
   result.pictures = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   for (const failure of failures) {
-    if (result.pictures.length === 0 || !(failure instanceof ProviderFailure)) throw failure;
+    if (result.pictures.length === 0 || !(failure instanceof ProviderFailure)) throw withPicturesOf(failure, failures);
     result.errors.push(itemError(failure));
   }
 }

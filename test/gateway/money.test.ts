@@ -116,6 +116,7 @@ describe("a picture that is made", () => {
     provider = await httpProvider((request, response) => {
       const { host } = request.headers;
       if (request.url === "/quick.png") response.end(png);
+      else if (request.url === "/lost.png") response.writeHead(404).end();
       else if (request.url === "/slow.png") setTimeout(() => response.end(png), 600);
       else if ((served += 1) === 1)
         void text(request).then((body) =>
@@ -139,6 +140,20 @@ describe("a picture that is made", () => {
   it("is downloaded, though the time of its attempt ends meanwhile", async () => {
     const { status, json } = await order("slow", 1);
     expect([status, json.data]).to.deep.equal([200, [{ b64_json: png.toString("base64") }]]);
+  });
+
+  it("is told by its URL where it cannot be fetched for base64, and is not ordered again; a client that takes URLs gets it", async () => {
+    const url = `${provider.url}/lost.png`;
+    const { status, json, headers } = await order("lost", 1);
+    expect([status, json.error.code, headers.get("x-should-retry")]).to.deep.equal([502, "bad_upstream_response", "false"]);
+    expect(json.error.message).to.equal(
+      `the picture could not be fetched for b64_json: the picture's URL answered with status 404; what was made is at ${url}`,
+    );
+    expect(served).to.equal(1);
+    served = 0;
+    expect((await order("lost", 1, { stream: true })).text).to.contain(`what was made is at ${url}"`);
+    served = 0;
+    expect((await order("lost", 1, { response_format: "url" })).json.data).to.deep.equal([{ url }]);
   });
 
   it("is converted, though another call of its request took all the time there was", async () => {

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { GatewayError, ProviderFailure } from "../../src/errors.ts";
+import { clientError, GatewayError, ProviderFailure } from "../../src/errors.ts";
+import type { Picture } from "../../src/picture/picture.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { compose, emptyResult } from "../../src/plugin/compose.ts";
 import type { PluginContext } from "../../src/plugin/context.ts";
@@ -44,6 +45,20 @@ describe("fan-out", () => {
       expect(await failureOf(failing)).to.have.nested.property("details.notAccepted", notAccepted);
     });
   }
+
+  it("tells the URLs of all pictures that no call could hand on", async () => {
+    let call = 0;
+    const failing = run("fan-out", options, { n: 3 }, () => {
+      call += 1;
+      throw new ProviderFailure("failed", "no", {
+        notAccepted: call === 1,
+        pictures: call === 1 ? undefined : [`https://a.example/${call}`],
+      });
+    });
+    const failure = (await failureOf(failing)) as ProviderFailure;
+    expect(failure.details).to.include({ notAccepted: false });
+    expect(clientError(failure).message).to.equal("no; what was made is at https://a.example/2 and https://a.example/3");
+  });
 
   it("throws a fault of a plugin as it is, and hides it beside pictures", async () => {
     const broken = new TypeError("undefined is not a function");
@@ -169,22 +184,28 @@ describe("inspect", () => {
 });
 
 describe("response-format", () => {
-  it("hands on the URL of a paid picture that cannot be fetched yet, and tells so; never one that shows the key", async () => {
+  it("fails where paid pictures cannot be fetched, and tells the URLs of all; never one that shows the key", async () => {
     const lost = () => Promise.reject(new ProviderFailure("bad_response", "late", { status: 404 }));
-    const ask = (more: object = {}) =>
-      run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures: [{ data: { ...url("1").data, ...more } }] }), {
-        fetchPicture: lost,
-      });
-    const { result, changes } = await ask();
-    expect(result.pictures).to.deep.equal([url("1")]);
-    expect(changes).to.deep.equal([{ field: "response_format", what: "the picture could not be fetched", from: "b64_json", to: "url" }]);
-    expect(await failureOf(ask({ secret: true }))).to.have.property("message", "late");
+    const ask = (...pictures: Picture[]) =>
+      run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures }), { fetchPicture: lost });
+    const message = "the picture could not be fetched for b64_json: late";
+    const told = async (...pictures: Picture[]) => clientError((await failureOf(ask(...pictures))) as ProviderFailure).message;
+    expect(await failureOf(ask(url("1")))).to.include({ kind: "bad_response", message });
+    expect(await told(url("1"), url("2"))).to.equal(`${message}; what was made is at https://a.example/1 and https://a.example/2`);
+    expect(await told({ data: { ...url("1").data, secret: true } })).to.equal("late");
+    const { result } = await ask(url("1"), { data: { kind: "bytes", bytes: solidPng(8, 8) } });
+    expect(result.errors).to.deep.equal([
+      { message: `${message}; what was made is at https://a.example/1`, code: "bad_upstream_response" },
+    ]);
   });
 
   it("throws a fault of its own, whatever else worked", async () => {
     const pictures = [url("1"), { data: { kind: "url" as const, url: "gone" } }];
     const { result } = await run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures }));
-    expect([result.pictures.length, result.errors]).to.deep.equal([1, [{ message: "gone", code: "bad_upstream_response" }]]);
+    expect([result.pictures.length, result.errors]).to.deep.equal([
+      1,
+      [{ message: "the picture could not be fetched for b64_json: gone; what was made is at gone", code: "bad_upstream_response" }],
+    ]);
     expect(
       await failureOf(run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures: pictures.slice(1) }))),
     ).to.be.instanceOf(ProviderFailure);

@@ -75,7 +75,8 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   },
   bad_upstream_response: {
     meaning: "The provider's answer was not understood, or its picture was cut or broken.",
-    solve: "Order again if you accept to pay twice; if it lasts, the channel's `result` or `errors` no longer fit the provider.",
+    solve:
+      "Fetch the picture where the message names its URL. Order again if you accept to pay twice; if it lasts, the channel's `result` or `errors` no longer fit the provider.",
   },
   no_channel_available: {
     meaning: "No channel of the model can take the request, or the queue for converting pictures is full. Nothing was ordered.",
