@@ -1,7 +1,7 @@
 // Bounds the time of a request or an attempt by an abort signal.
 
 /** Milliseconds; a timer set to more would fire at once. */
-const longestTimer = 2 ** 31 - 1;
+export const longestTimer = 2 ** 31 - 1;
 
 /** A signal that aborts with another signal, when its time is over, or when it is stopped. */
 export interface Deadline {

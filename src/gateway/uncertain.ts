@@ -32,6 +32,8 @@ export interface UncertainOutcomes {
   ): Promise<Remembered | undefined>;
   /** Remember one, here and in the other processes and instances. */
   add(outcome: UncertainOutcome): void;
+  /** Forget the outcome of a request by its id, here and there, where nothing was made after all. */
+  forget(request: string): void;
 }
 
 /** Outcomes that may have been paid for and are kept for repeats: the oldest is forgotten first. */
@@ -56,7 +58,12 @@ export function createUncertainOutcomes(
     if (outcomes.size > mostOutcomes && oldest !== undefined) outcomes.delete(oldest);
   }
 
+  function drop(request: string): void {
+    for (const [name, outcome] of outcomes) if (outcome.request === request) outcomes.delete(name);
+  }
+
   state.onShared("uncertain", (outcome) => keep(outcome as UncertainOutcome));
+  state.onShared("forgotten", (request) => drop(request as string));
   return {
     find: async ({ client, idempotencyKey, within, retry = false }, fingerprint) => {
       if (now() - (lastOf.get(client) ?? -Infinity) >= within) return undefined;
@@ -69,6 +76,10 @@ export function createUncertainOutcomes(
     add: (outcome) => {
       keep(outcome);
       state.share("uncertain", outcome);
+    },
+    forget: (request) => {
+      drop(request);
+      state.share("forgotten", request);
     },
   };
 }

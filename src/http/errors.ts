@@ -1,7 +1,7 @@
 // Turns what was thrown into an answer.
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
-import type { Gateway, RequestState } from "./gateway.ts";
+import { mayBePaid, type Gateway, type RequestState } from "./gateway.ts";
 import { Stalled } from "./bytes.ts";
 
 /** The only place that makes an answer of an error. */
@@ -19,7 +19,9 @@ export function errors(gateway: Gateway) {
       const thrown =
         cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
       const known = thrown.code === "shutting_down" ? shuttingDown(state) : thrown;
-      if (known.status >= 500 && !expected.has(known.code)) gateway.log.error({ request: id, err: error }, "request failed");
+      // The work of one that is answered early goes on, and is told of at its end.
+      const isEarly = state.late && known.code === "upstream_timeout";
+      if (known.status >= 500 && !expected.has(known.code) && !isEarly) gateway.log.error({ request: id, err: error }, "request failed");
       if (headersSent) {
         state.failed = known.status;
         return events?.fail(known);
@@ -35,8 +37,8 @@ export function errors(gateway: Gateway) {
 }
 
 /** Says whether the request may be sent again, which only its end can tell. */
-function shuttingDown({ mayCost }: RequestState): GatewayError {
-  const advice = mayCost ? "the picture may have been made and paid for" : "send the request again";
+function shuttingDown(state: RequestState): GatewayError {
+  const advice = mayBePaid(state) ? "the picture may have been made and paid for" : "send the request again";
   return new GatewayError("shutting_down", `the gateway is shutting down; ${advice}`, { retryAfter: 1 });
 }
 
@@ -45,7 +47,7 @@ function shuttingDown({ mayCost }: RequestState): GatewayError {
  * that may have been carried out each repeat would be paid for again.
  */
 function adviseOnRetry(ctx: Context, { status, retry, retryAfter }: GatewayError): void {
-  const { mayCost = false } = ctx.state as RequestState;
+  const mayCost = mayBePaid(ctx.state);
   if (mayCost || status === 429 || status >= 500) ctx.set("x-should-retry", String(retry && !mayCost));
   if (mayCost) return;
   if (retryAfter !== undefined || retry) ctx.set("retry-after", String(retryAfter ?? 1));

@@ -66,7 +66,7 @@ export interface RequestState {
   attempts?: string;
   /** Set where the client wants a stream. */
   events?: EventAnswer;
-  /** Set where a picture was ordered, or may have been: the same request once more could be paid for twice. */
+  /** Set by an attempt with which a picture was ordered, or may have been: the same request once more could be paid for twice. */
   mayCost?: boolean;
   /** The id of the request that this one repeats, whose outcome it was given. */
   repeats?: string;
@@ -76,4 +76,9 @@ export interface RequestState {
   leave?: () => void;
   /** The status that tells what became of an answer that had begun when it failed. */
   failed?: number;
+}
+
+/** True where the same request once more could be paid for twice, as far as is known now. */
+export function mayBePaid({ mayCost = false, late = false }: RequestState): boolean {
+  return mayCost || late;
 }

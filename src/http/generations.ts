@@ -19,7 +19,7 @@ import { finishLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
 import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
-import { repeatsOf } from "./repeats.ts";
+import { repeatsOf, type Repeats } from "./repeats.ts";
 import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
 import { putInto } from "./write.ts";
@@ -33,6 +33,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   const spool = gateway.spool.scope();
   const close = () => spool.close();
   let late: Promise<void> | undefined;
+  let repeats: Repeats | undefined;
   try {
     const read = await readRequest(ctx.req, {
       operation,
@@ -50,7 +51,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     await judgeRoom(gateway, read.request.n);
     const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim() };
     const fingerprint = () => fingerprintOf(read.request, asked);
-    const repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
+    repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
     await repeats.refuse();
     try {
       const { work, save } = order(ctx, gateway, read, { table, spool, log });
@@ -60,7 +61,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       const generated = state.events ? await work : await inTime(work, left);
       if (generated) await answer(ctx, gateway, read.entry, { generated, spool, log });
       else {
-        state.late = state.mayCost = true;
+        state.late = true;
         const made = ({ result, changes }: Generated) => count(result.pictures.length, changes, read.entry, state, gateway);
         late = finishLate(ctx, gateway, { work, save, made, spool, log });
         throw new GatewayError(
@@ -77,7 +78,11 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     await state.events?.release().catch(() => undefined);
     throw error;
   } finally {
-    if (late) void late.finally(close).finally(state.leave);
+    if (late)
+      void late
+        .then(() => !state.mayCost && repeats?.forget())
+        .finally(close)
+        .finally(state.leave);
     else await close();
   }
 }

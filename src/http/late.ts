@@ -1,20 +1,18 @@
 // Lets a request go on whose client has been answered, and keeps what comes of it.
 import type { Context } from "koa";
 import type { Logger } from "pino";
-import { GatewayError } from "../errors.ts";
+import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { AttemptContext } from "../gateway/attempt.ts";
+import { longestTimer } from "../gateway/deadline.ts";
 import type { Generated } from "../gateway/generate.ts";
 import type { LateAnswer } from "../gateway/late.ts";
 import { chunksOf, sizeOf, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { SpoolScope } from "../picture/spool.ts";
-import { NotStored } from "../picture/store.ts";
+import { NotStored, storePicture } from "../picture/store.ts";
 import { withRest } from "../plugin/merge.ts";
 import { answerBody } from "./answer.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
-
-/** A timer set to more milliseconds would ring at once. */
-const longestTimer = 2 ** 31 - 1;
 
 /** The result of some work, or nothing where it takes longer than so many milliseconds. */
 export function inTime<T>(work: Promise<T>, milliseconds: number | undefined): Promise<T | undefined> {
@@ -60,8 +58,10 @@ export async function finishLate(ctx: Context, gateway: Gateway, { work, save, m
     late.put({ ...answer, status: "completed", result: await bodyOf(generated, kept) });
     log.info(ended(), "the answer came after its request had been answered with a 504; it is kept");
   } catch (error) {
-    const known = error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error });
-    late.put({ ...answer, status: "failed", ...known.toJSON() });
+    // What breaks off while it is stored is a provider's failure that no attempt has translated.
+    const known = error instanceof ProviderFailure ? clientError(error) : error;
+    const told = known instanceof GatewayError ? known : new GatewayError("internal_error", "internal error", { cause: error });
+    late.put({ ...answer, status: "failed", ...told.toJSON() });
     log.error({ ...ended(), err: error }, "a request failed after it had been answered with a 504");
   }
 }
@@ -79,8 +79,7 @@ async function stored(
     const trusted = (url: URL) => attempts.at(-1)?.route.channel.trusted(url) ?? false;
     const source: LocalData =
       here.kind === "url" ? { kind: "stream", ...(await gateway.fetchPicture(here.url, { signal, trusted, fresh: true })) } : here;
-    const { url, mediaType } = await save(chunksOf(source));
-    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
+    return await storePicture(picture, source, save);
   } catch (error) {
     if (here.kind === "url") return picture;
     if (!(error instanceof NotStored) || sizeOf(here) > largestKept) throw error;

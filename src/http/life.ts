@@ -2,6 +2,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 
+/** Milliseconds that a request has to answer with the error that ends it. */
+export const lastWords = 2000;
+
 /** The process's end, and the requests that are under way until then. */
 export interface Life {
   readonly ending: boolean;

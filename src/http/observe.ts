@@ -3,12 +3,10 @@ import { randomUUID } from "node:crypto";
 import type { Context, Next } from "koa";
 import type { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
+import { lastWords } from "./life.ts";
 
 // Made once: an error's stack is expensive, and every request's signal ends with this.
 const hungUp = new Error("the client hung up");
-
-/** Time that a request has to answer with the error that ends it, in milliseconds: its client may not read. */
-export const lastWords = 2000;
 
 /** Writes a log line and counts each request, however it ended. */
 export function observe(gateway: Gateway) {

@@ -2,14 +2,16 @@
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
 import type { UncertainOutcomes } from "../gateway/uncertain.ts";
-import type { RequestState } from "./gateway.ts";
+import { mayBePaid, type RequestState } from "./gateway.ts";
 import { isRetry } from "./patience.ts";
 
-interface Repeats {
+export interface Repeats {
   /** Throws the outcome of the same request, if the client had one a moment ago that may have been paid for. */
   refuse(): Promise<void>;
   /** Remember how this request ended, where something may have been ordered for it. */
   remember(error: unknown): Promise<void>;
+  /** Forget it again: nothing was ordered after all. */
+  forget(): void;
 }
 
 /** `within` is in milliseconds; with 0 nothing is remembered. `fingerprint` reads the request's images, so it is asked for only where it counts. */
@@ -31,7 +33,7 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
       );
     },
     remember: async (error) => {
-      if (!state.mayCost || within === 0) return;
+      if (!mayBePaid(state) || within === 0) return;
       const untold = state.signal.aborted && !(state.signal.reason instanceof GatewayError);
       const { code, status, message, param } = untold
         ? new GatewayError("upstream_error", "the client's connection was closed before the answer came")
@@ -41,5 +43,6 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
       const outcome = { client, idempotencyKey, request: state.id, untold, error: { code, status, message, param } };
       uncertain.add({ ...outcome, fingerprint: await fingerprint() });
     },
+    forget: () => uncertain.forget(state.id),
   };
 }

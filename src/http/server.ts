@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { lastWords } from "./life.ts";
 import { answerMalformed } from "./malformed.ts";
 import { watchAnswers } from "./slow-readers.ts";
 
@@ -37,9 +38,6 @@ interface ServerOptions extends ServerLimits {
   /** Milliseconds between two looks at what is late. */
   checkEvery?: number;
 }
-
-/** Time that requests have for their last words once a shutdown cuts them, in milliseconds: their clients may not read. */
-export const lastWords = 2000;
 
 /** Time that a client's idle connection is kept, in milliseconds: proxies keep theirs for a minute, and must be the first to close. */
 export const keptOpen = 75_000;

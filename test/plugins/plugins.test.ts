@@ -1,9 +1,10 @@
 import { expect } from "chai";
-import { clientError, GatewayError, ProviderFailure } from "../../src/errors.ts";
+import { GatewayError, ProviderFailure } from "../../src/errors.ts";
 import type { Picture } from "../../src/picture/picture.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { compose, emptyResult } from "../../src/plugin/compose.ts";
 import type { PluginContext } from "../../src/plugin/context.ts";
+import { itemError } from "../../src/plugin/outcomes.ts";
 import { failureOf, run, url } from "./run.ts";
 
 describe("fan-out", () => {
@@ -55,9 +56,9 @@ describe("fan-out", () => {
         pictures: call === 1 ? undefined : [`https://a.example/${call}`],
       });
     });
-    const failure = (await failureOf(failing)) as ProviderFailure;
-    expect(failure.details).to.include({ notAccepted: false });
-    expect(clientError(failure).message).to.equal("no; what was made is at https://a.example/2 and https://a.example/3");
+    const failure = await failureOf(failing);
+    expect(failure).to.have.nested.property("details.notAccepted", false);
+    expect(itemError(failure).message).to.equal("no; what was made is at https://a.example/2 and https://a.example/3");
   });
 
   it("throws a fault of a plugin as it is, and hides it beside pictures", async () => {
@@ -189,7 +190,7 @@ describe("response-format", () => {
     const ask = (...pictures: Picture[]) =>
       run("response-format", {}, { response_format: "b64_json" }, () => ({ pictures }), { fetchPicture: lost });
     const message = "the picture could not be fetched for b64_json: late";
-    const told = async (...pictures: Picture[]) => clientError((await failureOf(ask(...pictures))) as ProviderFailure).message;
+    const told = async (...pictures: Picture[]) => itemError(await failureOf(ask(...pictures))).message;
     expect(await failureOf(ask(url("1")))).to.include({ kind: "bad_response", message });
     expect(await told(url("1"), url("2"))).to.equal(`${message}; what was made is at https://a.example/1 and https://a.example/2`);
     expect(await told({ data: { ...url("1").data, secret: true } })).to.equal("late");

@@ -23,7 +23,6 @@ export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/gateway/deadline.ts": ["longestTimer"],
   "src/gateway/health.ts": ["severity"],
   "src/http/answer.ts": ["latest"],
-  "src/http/late.ts": ["longestTimer"],
   "src/http/meter.ts": ["quote", "backslash"],
   // PICTOR_MAX_BODY and the like, which the table of the environment has.
   "src/http/request.ts": ["usualLimits"],
