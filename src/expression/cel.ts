@@ -72,6 +72,14 @@ function pattern(source: string): RE2JS {
 /** Parts of one expression: a longer one is a program, and would hold everybody up. */
 export const expressionLimits = { maxAstNodes: 2000, maxDepth: 60, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 };
 
+/** The sum of a list of numbers; 0 for an empty one. */
+function sum(list: readonly unknown[]): number {
+  return list.reduce<number>((total, item) => {
+    if (typeof item !== "number" && typeof item !== "bigint") throw new TypeError("sum takes a list of numbers");
+    return total + Number(item);
+  }, 0);
+}
+
 function baseEnvironment(): Environment {
   const environment = new Environment({
     enableOptionalTypes: true,
@@ -88,6 +96,7 @@ function baseEnvironment(): Environment {
     .registerFunction("rx(string, string): bool", (text: string, source: string) => pattern(source).matcher(text).find())
     .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) => text.replaceAll(from, () => to))
     .registerFunction("flatten(list): list", (list: unknown[]) => list.flat())
+    .registerFunction("sum(list): double", sum)
     .registerFunction("json(string): dyn", (text: string) => JSON.parse(text) as unknown)
     .registerFunction("uuid(): string", () => randomUUID())
     .registerFunction("now(): int", () => BigInt(Math.floor(Date.now() / 1000)))
