@@ -22,7 +22,8 @@ export function namesOf(names: Names): string[] {
 }
 
 const size: Name = {
-  about: "The size of this request, parsed; a part that the client did not give is missing.",
+  about:
+    "The size of this request, parsed. Pixels have `width`, `height` and their `ratio` in lowest terms; a ratio has `ratio`, a tier `tier`, and both together have both. A part that a size does not have is missing.",
   fields: ["text", "width", "height", "ratio", "tier"],
 };
 const model: Name = { about: "The model: `id` is its public name, `upstream` the provider's.", fields: ["id", "upstream"] };
