@@ -214,7 +214,11 @@ function isMerged(base: Record<string, unknown>, over: Record<string, unknown>):
   const own = Object.keys(over).filter((key) => key.startsWith("$"));
   if (own.length > 0) return own.every((key) => key in base);
   const below = Object.keys(base).find((key) => key.startsWith("$"));
-  return below === undefined || below === "$when" || Object.keys(over).every((key) => ["to", "else", "name", "type"].includes(key));
+  return (
+    below === undefined ||
+    (below === "$when" && !("$value" in base)) ||
+    Object.keys(over).every((key) => ["to", "else", "name", "type"].includes(key))
+  );
 }
 
 function merge(base: unknown, over: unknown, { keepNull = false } = {}): unknown {

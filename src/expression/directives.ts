@@ -26,7 +26,8 @@ export const itemNames = { item: { about: "One element of the list." }, index: {
 /** The directives that stand for a whole object: what they do, for the reference. */
 export const directiveHelp: Record<string, string> = {
   $map: "A table from a value to another: `{ $map: ${request.quality}, to: { hd: high }, else: medium }`.",
-  $when: "The rest of this object, if the condition holds: `{ $when: has(request.mask), type: mask }`.",
+  $when:
+    "The rest of this object, if the condition holds: `{ $when: has(request.mask), type: mask }`. Or any value, and another where it does not: `{ $when: has(size.width), $value: custom, $else: ${size.ratio} }`.",
   $merge: "Objects laid over one another, a null deletes: `{ $merge: [${request}, { model: x }] }`.",
   $each:
     "A list from a list, or an object where `$key` names each: `{ $each: ${list}, $value: { url: ${item} } }`; `item` and `index` stand for each.",
@@ -122,17 +123,29 @@ function reach(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-/** `$when`: the rest of this object, if the condition holds. */
+/** `$when`: the rest of this object, or the value beside it, if the condition holds; `$else` for where it does not. */
 function compileWhen(value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile): Template {
   const { $when, ...rest } = value;
   const { holds, uses } = compileTest($when, [...path, "$when"], options);
-  const body = compile(rest, path, options);
+  const [then, otherwise] = compileBranches(rest, path, options, compile);
   return (rendering) => {
-    if (!holds(rendering.variables)) return missing;
-    // The presence of the object is how these fields are sent.
-    for (const name of uses) rendering.used.add(name);
-    return body(rendering);
+    const chosen = (holds(rendering.variables) ? then : otherwise)?.(rendering) ?? missing;
+    // The choice is how these fields are sent.
+    if (chosen !== missing) for (const name of uses) rendering.used.add(name);
+    return chosen;
   };
+}
+
+function compileBranches(rest: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile): [Template, Template?] {
+  if (!("$value" in rest) && !("$else" in rest)) return [compile(rest, path, options)];
+  const unknown = Object.keys(rest).find((key) => key !== "$value" && key !== "$else");
+  if (unknown !== undefined)
+    options.report([...path, unknown], `unknown key ${unknown} beside $when; with $value or $else, the object's keys stand below $value`);
+  if (!("$value" in rest)) options.report([...path, "$else"], "$else needs $value, what stands here if the condition holds");
+  return [
+    "$value" in rest ? compile(rest.$value, [...path, "$value"], options) : nothing,
+    "$else" in rest ? compile(rest.$else, [...path, "$else"], options) : undefined,
+  ];
 }
 
 /** `$map`: a table from the subject's value to another; `else` for values that it does not list. */

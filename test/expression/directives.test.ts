@@ -19,5 +19,11 @@ describe("a directive that is written wrongly", () => {
       "json.$set.a.b.c: the document has no object at a.b",
       "json.$set.list.7.x: the document has no object at list.7",
     ]);
+    expect(problemsOf({ $when: "true", $else: 1 })).to.deep.equal([
+      "json.$else: $else needs $value, what stands here if the condition holds",
+    ]);
+    expect(problemsOf({ $when: "true", $value: 1, type: "mask" })).to.deep.equal([
+      "json.type: unknown key type beside $when; with $value or $else, the object's keys stand below $value",
+    ]);
   });
 });

@@ -39,6 +39,6 @@ export const examples: readonly [expression: string, gives: unknown, about: stri
   ["request.prompt in ['a cat', 'a dog']", true, "One of a list."],
   ["size(body.data)", 2, "The length of a list or text."],
   ["body.data.filter(d, has(d.url)).map(d, d.url)", ["https://a.example/1.png"], "Lists: `filter`, `map`, `all`, `exists`."],
-  ["sum(body.data.map(d, has(d.url) ? 3 : 0.5))", 3.5, "The sum of a list of numbers."],
+  ["sum(body.data.map(d, has(d.url) ? 3.0 : 0.5))", 3.5, "The sum of a list of numbers."],
   ["{'url': body.data[0].url, 'n': int('2')}", { url: "https://a.example/1.png", n: 2 }, "A map."],
 ];
