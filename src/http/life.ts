@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 
-/** Milliseconds that a request has to answer with the error that ends it. */
+/** Time that requests have to answer with the error that ends them, in milliseconds: their clients may not read. */
 export const lastWords = 2000;
 
 /** The process's end, and the requests that are under way until then. */
