@@ -25,7 +25,7 @@ interface Line {
 /** Length of a line of a stream from which it is handed on before it has ended, in bytes: it may be a picture. */
 export const longLine = 64 * 1024;
 
-/** Part of an event's name that is read, in bytes: it stands in the head of every line, wherever the chunks are cut. */
+/** Name of a stream's event, in bytes: what is longer is cut, and no sender's is. */
 export const longestName = 1024;
 
 /** Lines of a provider's stream: enough for pictures in lines of 76 characters. */
