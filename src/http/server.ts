@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from "node:net";
 import { lastWords } from "./life.ts";
 import { answerMalformed } from "./malformed.ts";
+import { usualLimits } from "./request.ts";
 import { watchAnswers } from "./slow-readers.ts";
 
 /** Limits of a connection, times in milliseconds. */
@@ -54,7 +55,7 @@ export async function startServer(
   answerMalformed(server);
   const bodies = watchBodies(server, checkEvery);
   const answers = watchAnswers(server, checkEvery);
-  const limit = ({ headersTimeout = 15_000, bodyTimeout = 600_000, bodyIdle = 30_000, answerIdle = 30_000, connections }: ServerLimits) => {
+  const limit = ({ headersTimeout = 15_000, bodyTimeout = 600_000, bodyIdle = usualLimits.idle, answerIdle = 30_000, connections }: ServerLimits) => {
     Object.assign(server, { headersTimeout, requestTimeout: bodyTimeout, maxConnections: connections });
     bodies.idle = bodyIdle;
     answers.idle = answerIdle;
@@ -88,7 +89,8 @@ function watchBodies(server: Server, every: number): { idle: number } {
       const isOurs = request.readableLength >= request.readableHighWaterMark;
       if (request.complete) arriving.delete(request);
       else if (socket.bytesRead !== seen.bytes || isOurs) Object.assign(seen, { bytes: socket.bytesRead, since: performance.now() });
-      else if (performance.now() - seen.since > limits.idle) {
+      // Where the body is being read, its reader ends it first and says which part is missing.
+      else if (performance.now() - seen.since > limits.idle + every) {
         arriving.delete(request);
         if (seen.response.headersSent) socket.destroy();
         else server.emit("clientError", Object.assign(new Error("the body stands still"), { code: "ERR_HTTP_REQUEST_TIMEOUT" }), socket);

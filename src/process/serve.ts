@@ -87,7 +87,13 @@ export async function serve(env: Environment, say: (line: string) => void, peers
       fetchPicture: createPictureFetcher(),
       log,
       metrics,
-      ...{ adminKey, publicUrl, trustProxy, corsOrigins, inputLimits },
+      ...{ adminKey, publicUrl, trustProxy, corsOrigins },
+      inputLimits: {
+        ...inputLimits,
+        get idle() {
+          return inForce.current().file.server.bodyIdle ?? inputLimits.idle;
+        },
+      },
       metricsOfAll: peers.metricsOfAll?.(metrics.registry),
     });
     const handle = app.callback();
