@@ -55,7 +55,13 @@ export async function startServer(
   answerMalformed(server);
   const bodies = watchBodies(server, checkEvery);
   const answers = watchAnswers(server, checkEvery);
-  const limit = ({ headersTimeout = 15_000, bodyTimeout = 600_000, bodyIdle = usualLimits.idle, answerIdle = 30_000, connections }: ServerLimits) => {
+  const limit = ({
+    headersTimeout = 15_000,
+    bodyTimeout = 600_000,
+    bodyIdle = usualLimits.idle,
+    answerIdle = 30_000,
+    connections,
+  }: ServerLimits) => {
     Object.assign(server, { headersTimeout, requestTimeout: bodyTimeout, maxConnections: connections });
     bodies.idle = bodyIdle;
     answers.idle = answerIdle;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import { serve, type Serving } from "../../src/process/serve.ts";
-import { dial, metric, until, wire } from "../http/setup.ts";
+import { metric, until } from "../http/setup.ts";
 import { channelsWith, inFolder } from "./serve-process.ts";
 
 const acme = `extends: openai-images
@@ -72,23 +72,6 @@ describe("reloading while serving", () => {
         expect(await metric(url, "pictor_config_ok")).to.equal(1);
         expect(await metric(url, 'pictor_reloads_total{outcome="failed"}')).to.be.at.least(1);
         expect(await metric(url, 'pictor_reloads_total{outcome="ok"}')).to.be.at.least(2);
-      },
-      env,
-    ));
-
-  it("puts the longest silence within a body in force, in place of the usual one", () =>
-    whileServing(
-      { "acme.yaml": acme, "../gateway.yaml": "server: { body_idle: 100ms }\n" },
-      async ({ url }, folder) => {
-        const silent = async () => {
-          const socket = await dial(url);
-          socket.write(wire("/v1/images/generations", "sk-one", "{}").slice(0, -1));
-          return text(socket);
-        };
-        expect(await silent()).to.match(/^HTTP\/1\.1 400 [^]*"the body did not arrive: nothing came for 0\.1 seconds"/);
-        await writeFile(join(folder, "gateway.yaml"), "server: { body_idle: 200ms }\n");
-        await until(async () => (await readyOf(url)).reload !== undefined);
-        expect(await silent()).to.contain("nothing came for 0.2 seconds");
       },
       env,
     ));
