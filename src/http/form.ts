@@ -65,22 +65,30 @@ export async function readForm(chunks: AsyncIterable<Buffer>, boundary: string, 
       about.part = place ? `${place.field}${before > 0 ? `[${before}]` : ""}` : shortName(part.name);
       if (place) images.push({ ...place, index: place.index ?? before, value: await readImage(part, about.part, around) });
       else {
-        const text = await readText(part, left, limits.text);
-        left -= text.length;
+        const { text, length } = await readText(part, left, limits.text);
+        left -= length;
         texts.push([part.name, text]);
       }
     }
   } catch (error) {
     throw error instanceof BrokenForm ? refused(about, `is broken: ${error.message}`, error) : error;
   }
-  return Object.fromEntries([...readNames(texts), ...imagesOf(images)]);
+  const given = imagesOf(images);
+  for (const [name] of texts)
+    for (const field of given.keys())
+      if (name.startsWith(`${field}[`))
+        throw new GatewayError("invalid_value", `${shortName(name)} says nothing of the image in ${field}; leave it out`, {
+          param: shortName(name),
+        });
+  return Object.fromEntries([...readNames(texts), ...given]);
 }
 
 function refused({ code, part }: About, message: string, cause?: unknown): GatewayError {
   return new GatewayError(code, `the form ${message}`, { param: part, cause });
 }
 
-async function readText(part: Part, left: number, limit: number): Promise<string> {
+/** The text of a part, with the bytes that it took. */
+async function readText(part: Part, left: number, limit: number): Promise<{ text: string; length: number }> {
   const name = shortName(part.name);
   if (isFile(part)) throw new GatewayError("invalid_type", `${name} is a file; only image and mask are`, { param: name });
   const pieces: Buffer[] = [];
@@ -92,7 +100,7 @@ async function readText(part: Part, left: number, limit: number): Promise<string
     pieces.push(piece);
   }
   try {
-    return inCharset(Buffer.concat(pieces), part.charset);
+    return { text: inCharset(Buffer.concat(pieces), part.charset), length };
   } catch (error) {
     throw new GatewayError("invalid_value", `${name} is not in the charset ${shortName(part.charset ?? "utf-8")}; send utf-8`, {
       param: name,

@@ -35,7 +35,7 @@ export const events: Json = {
     schema: {
       type: "string",
       description:
-        "With `stream: true`: events named as the `type` of their data. `image_generation.partial_image` holds an unfinished picture with `partial_image_index`, `image_generation.completed` a finished one, as `b64_json` or `url`, with `created_at`, `size`, `quality`, `background`, `output_format`; the last has `usage` and `metadata`. Where several calls were made for one request, whose events come mixed, `call` counts them from 0. `image_generation.failed` stands in its place where the last picture failed after the others were sent; `error` ends a stream that failed. Comments keep it alive.",
+        "With `stream: true`: events named as the `type` of their data. `image_generation.partial_image` holds an unfinished picture with `partial_image_index`, `image_generation.completed` a finished one, as `b64_json` or `url`, with `created_at`, `size`, `quality`, `background`, `output_format`; the last has `usage` and `metadata`. Where several calls were made for one request, whose events come mixed, `call` counts them from 0. `image_generation.failed` stands in its place where the last picture failed after the others were sent; `error` ends a stream that failed. The names of an edit's begin with `image_edit`. Comments keep it alive.",
     },
   },
 };

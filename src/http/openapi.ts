@@ -79,7 +79,7 @@ function paths(request: Json): Json {
             tags: ["images"],
             requestBody: { required: true, content: { "multipart/form-data": { schema: editForm }, ...json(request) } },
             responses: {
-              200: { description: "The pictures.", headers: answerHeaders, content: json(ref("Images")) },
+              200: { description: "The pictures.", headers: answerHeaders, content: { ...json(ref("Images")), ...events } },
               ...failures(400, 401, 403, 404, 413, 415, 429, 500, 501, 502, 503, 504, 507),
             },
           },

@@ -159,6 +159,32 @@ describe("http: a form", () => {
     });
   });
 
+  for (const [name, field] of [
+    ["image[caption]", "image"],
+    ["mask[0][alt]", "mask"],
+  ] as const)
+    it(`whose text ${name} would take the place of an image, or the image its, is refused`, async () => {
+      const named: Part = [image[0].replace('"image"', `"${field}"`), image[1]];
+      const { message } = await errorOf(
+        await house.postParts(image, ...(field === "image" ? [] : [named]), text(name, "hi")),
+        400,
+        "invalid_value",
+        name,
+      );
+      expect(message).to.contain("leave it out");
+    });
+
+  it("has 1 MiB of texts together, counted in bytes", async () => {
+    const [third, rest] = ["€".repeat(174_000), "€".repeat(180_000)];
+    expect(await house.served(await house.postParts(image, text("user", third), text("negative_prompt", "€")))).to.include({ user: third });
+    await errorOf(
+      await house.postParts(image, text("user", third), text("negative_prompt", rest)),
+      413,
+      "request_too_large",
+      "negative_prompt",
+    );
+  });
+
   it("whose text is not in its charset is refused", async () => {
     await errorOf(await house.postParts(image, [named("user"), Buffer.from([0xff, 0xfe])]), 400, "invalid_value", "user");
     const latin: Part = [`${named("user")}\r\ncontent-type: text/plain; charset=iso-8859-1`, Buffer.from("größe", "latin1")];

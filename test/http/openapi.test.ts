@@ -97,6 +97,11 @@ describe("http: the description of the interface", () => {
     expect(JSON.parse(await lint(empty))).to.deep.include({ problems: [] });
   });
 
+  it("says of every way to make pictures that it may answer with events", () => {
+    for (const path of ["~1v1~1images~1generations", "~1v1~1images~1edits", "~1v1~1edits"])
+      expect(at(document, `/paths/${path}/post/responses/200/content`)).to.have.all.keys("application/json", "text/event-stream");
+  });
+
   it("names every error code", () => {
     expect(at(document, "/components/schemas/Error/properties/error/properties/code/examples")).to.deep.equal(Object.keys(errorStatus));
     const responses = at(document, "/paths/~1v1~1images~1generations/post/responses") as Record<string, { description: string }>;
