@@ -10,20 +10,10 @@ import type { TestGateway } from "../../src/testing/gateway.ts";
 import { channelFolder, gatewayWith } from "../helpers/channels.ts";
 import { httpProvider, type Provider } from "../helpers/provider.ts";
 import { stopwatch, watchTurns, type Turns } from "../helpers/turns.ts";
+import { echo } from "../http/form-house.ts";
 import { metric, until } from "../http/setup.ts";
 import { form, json, png, type Case } from "./bodies.ts";
 import { runs } from "./runs.ts";
-
-const channel = `
-description: Takes all.
-base_url: \${env.BASE}
-models: { demo: {}, gpt-image-1: {} }
-plugins: [{ image-inputs: { as: data_uri } }]
-generate: &same
-  request: { post: /draw, json: { $merge: ["\${request}", { images: "\${request.images}", mask: "\${request.mask}" }] } }
-  result: { images: "\${body.data}", base64: "\${image.b64_json}" }
-edit: *same
-`;
 
 /** Requests under way at once; each run is one such crowd. */
 const crowd = 10;
@@ -42,7 +32,11 @@ describe("any body", () => {
       request.resume().on("end", () => response.writeHead(200, { "content-type": "application/json" }).end(answer));
     });
     const spool = createSpool({ folder: `${folder.folder}/tmp`, largest: 200 });
-    gateway = await gatewayWith({ "all.yaml": channel }, { BASE: provider.url }, { spool, inputLimits: { ...usualLimits, idle: 2000 } });
+    gateway = await gatewayWith(
+      { "all.yaml": echo("demo", "gpt-image-1") },
+      { BASE: provider.url },
+      { spool, inputLimits: { ...usualLimits, idle: 2000 } },
+    );
     turns = watchTurns();
   });
 

@@ -7,11 +7,11 @@ import { httpProvider } from "../helpers/provider.ts";
 export const png = solidPng(8, 8);
 export const dataUri = `data:image/png;base64,${png.toString("base64")}`;
 
-/** A provider that takes all that a client said, images as data URIs. */
-const echo = `
+/** A channel of these models whose provider takes all that a client said, images as data URIs. */
+export const echo = (...models: string[]) => `
 description: Takes all that a client said.
 base_url: \${env.BASE}
-models: { demo: {}, gpt-image-1: {}, open: {} }
+models: { ${models.map((model) => `${model}: {}`).join(", ")} }
 plugins: [{ image-inputs: { as: data_uri } }]
 generate: &same
   request: { post: /draw, json: { $merge: ["\${request}", { images: "\${request.images}", mask: "\${request.mask}" }] } }
@@ -66,7 +66,7 @@ export async function startFormHouse() {
         response.end(JSON.stringify({ data: [{ b64_json: png.toString("base64") }] }));
       });
   });
-  const gateway = await gatewayWith({ "echo.yaml": echo, "models/open.json": open }, { BASE: provider.url });
+  const gateway = await gatewayWith({ "echo.yaml": echo("demo", "gpt-image-1", "open"), "models/open.json": open }, { BASE: provider.url });
   const post = (body: string | Buffer, headers: Record<string, string> = multipart, path = "/v1/images/edits") =>
     fetch(gateway.url + path, {
       method: "POST",

@@ -77,9 +77,10 @@ describe("http: the access log", () => {
     });
     const { data } = (await response.json()) as { data: { url: string }[] };
     expect((await fetch(data[0]!.url)).status).to.equal(200);
+    expect((await fetch(data[0]!.url.replace("/images/", "/images%2F"))).status).to.equal(401);
     await (await house.generate({ model: "demo", prompt: "a-secret-prompt", n: 99 })).text();
     await (await house.generate({ model: "demo", prompt: "a-secret-prompt" }, { headers: { authorization: "Bearer sk-wrong" } })).text();
-    await lines(4);
+    await lines(5);
     const text = JSON.stringify(house.log);
     for (const secret of [
       "a-secret-prompt",

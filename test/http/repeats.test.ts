@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
+import { pngChunk, solidPng } from "../../src/picture/png.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { draw, httpProvider } from "../helpers/provider.ts";
 import { errorOf, png, reply, startHouse, until, type House } from "./setup.ts";
@@ -111,47 +112,83 @@ describe("a request that is repeated after an outcome that may have been paid fo
     expect(orders()).to.equal(before + 2);
   });
 
-  it("is recognised as a form that is sent again under another boundary", async () => {
-    const edits = await startEdits();
-    try {
-      for (let times = 0; times < 2; times += 1) {
+  describe("to a model that edits", () => {
+    let edits: Awaited<ReturnType<typeof startEdits>>;
+    before(async () => (edits = await startEdits()));
+    after(() => edits.close());
+    beforeEach(() => edits.forget());
+
+    const mask = png;
+    const otherMask = Buffer.concat([png.subarray(0, 33), pngChunk("tEXt", Buffer.from("another")), png.subarray(33)]);
+
+    /** How many orders two such requests are; each with fields of its own beside those that all have. */
+    async function ordersOf(...requests: { fields?: Record<string, string | Buffer>; path?: string; channel?: string }[]): Promise<number> {
+      prompts += 1;
+      for (const { fields = {}, path = "edits", channel } of requests) {
         const form = new FormData();
-        form.set("model", "edits");
-        form.set("prompt", "a cat");
-        form.set("image", new Blob([png], { type: "image/png" }), "cat.png");
-        const response = await fetch(`${edits.url}/v1/images/edits`, {
-          method: "POST",
-          headers: { authorization: `Bearer ${edits.key}` },
-          body: form,
-        });
-        await errorOf(response, 502, "upstream_error");
+        const all: Record<string, string | Buffer> = { model: "edits", prompt: `cat ${prompts}`, image: png, ...fields };
+        for (const [name, value] of Object.entries(all))
+          if (typeof value === "string") form.set(name, value);
+          else form.set(name, new Blob([new Uint8Array(value)], { type: "image/png" }), `${name}.png`);
+        const headers = { authorization: `Bearer ${edits.key}`, ...(channel === undefined ? {} : { "x-pictor-channel": channel }) };
+        await errorOf(await fetch(`${edits.url}/v1/images/${path}`, { method: "POST", headers, body: form }), 502, "upstream_error");
       }
-      expect(edits.orders()).to.equal(1);
-    } finally {
-      await edits.close();
+      return edits.orders();
     }
+
+    it("is recognised as a form that is sent again under another boundary", async () => {
+      expect(await ordersOf({}, {})).to.equal(1);
+      expect(await ordersOf({ fields: { mask } }, { fields: { mask } })).to.equal(2);
+    });
+
+    for (const [what, one, other] of [
+      ["image", {}, { fields: { image: solidPng(256, 255) } }],
+      ["mask", { fields: { mask } }, { fields: { mask: otherMask } }],
+      ["mask that is absent", { fields: { mask } }, {}],
+      ["path", {}, { path: "generations" }],
+      ["channel", { channel: "acme" }, { channel: "other" }],
+      ["channel that is not named", { channel: "acme" }, {}],
+    ] as const)
+      it(`is an order with another ${what}`, async () => expect(await ordersOf(one, other)).to.equal(2));
+
+    it("is an order where an image's URL differs", async () => {
+      prompts += 1;
+      for (const image of ["https://a.example/1.png", "https://a.example/2.png", "https://a.example/2.png"])
+        await draw(edits, { model: "urls", prompt: `cat ${prompts}`, image });
+      expect(edits.orders()).to.equal(2);
+    });
   });
 });
 
-/** A gateway with a model that edits at a provider that always fails. */
+/** A gateway with models that edit at providers that always fail. */
 async function startEdits() {
   let orders = 0;
   const provider = await httpProvider((request, response) => {
     orders += 1;
     request.resume().once("end", () => reply(response, { error: { message: "out of order" } }, 500));
   });
-  const gateway = await gatewayWith({
-    "acme.yaml": `extends: openai-images
+  const channel = (models: string) => `extends: openai-images
 base_url: ${provider.url}
+cool_down: { after: 1000 }
 plugins: [image-inputs]
-models: { edits: { schema: gpt-image-1 } }
-`,
-  });
+models: ${models}
+`;
+  const urls = `base_url: ${provider.url}
+cool_down: { after: 1000 }
+plugins: [{ image-inputs: { as: url } }]
+models: { urls: { schema: gpt-image-1 } }
+edit:
+  request: { post: /edit, json: { prompt: "\${request.prompt}", images: "\${request.images}" } }
+  result: { images: "\${body.data}", url: "\${image.url}" }
+`;
+  const models = "{ edits: { schema: gpt-image-1 } }";
+  const gateway = await gatewayWith({ "acme.yaml": channel(models), "other.yaml": channel(models), "urls.yaml": urls });
   const table = gateway.gateway.table();
   gateway.gateway.table = () => ({ ...table, repeatWithin: 60_000 });
   return {
     ...gateway,
     orders: () => orders,
+    forget: () => void (orders = 0),
     close: async () => {
       await gateway.close();
       await provider.close();
