@@ -18,6 +18,8 @@ export interface Lease {
   candidate: Candidate;
   /** The attempt is over. */
   release: () => void;
+  /** No attempt is made: the slot is freed, and its pictures are given back. */
+  cancel: () => Promise<void>;
 }
 
 /** How many requests run at once, and how many pictures a minute has. */
@@ -51,15 +53,25 @@ export function createLimits(state: SharedState, { every = usualInterval }: { ev
 
   async function admit(candidate: Candidate, pictures: number): Promise<Lease | Refusal> {
     const acquired = await acquire(state, candidate.limits, pictures);
-    if (typeof acquired !== "function") return acquired;
+    if (!("free" in acquired)) return acquired;
     const { name } = candidate.route.channel;
     const end = begin(name);
-    const release = () => {
-      end();
-      acquired();
+    const serveNext = () => {
       if (waiting(name) > 0) queues.serve(name);
     };
-    return { candidate, release };
+    return {
+      candidate,
+      release: () => {
+        end();
+        acquired.free();
+        serveNext();
+      },
+      cancel: async () => {
+        end();
+        await acquired.undo();
+        serveNext();
+      },
+    };
   }
 
   // Other instances free their slots without notice.
@@ -75,8 +87,8 @@ export function createLimits(state: SharedState, { every = usualInterval }: { ev
       waiting(candidate.route.channel.name) > 0 ? { full: candidate.route.channel.name } : admit(candidate, pictures),
     enterClient: async ({ name, ...limits }, pictures) => {
       const acquired = await acquire(state, [{ scope: `client:${name}`, ...limits }], pictures);
-      if (typeof acquired !== "function") throw clientRefusal(acquired);
-      return acquired;
+      if (!("free" in acquired)) throw clientRefusal(acquired);
+      return acquired.free;
     },
     expected: (candidates) =>
       Math.min(

@@ -7,7 +7,7 @@ export interface Queues {
   length: (channel: string) => number;
   /**
    * Wait in the queues of these candidates' channels until one of them has a slot. Resolves with nothing where the queues are full, the
-   * time in the queue is over, or the signal aborts.
+   * time in the queue is over, or the signal aborts. Rejects where a slot cannot be looked for.
    */
   wait: (candidates: readonly Candidate[], pictures: number, signal: AbortSignal) => Promise<Lease | undefined>;
   /** Serve the requests in a channel's queue that can be served now, in their order. */
@@ -18,7 +18,8 @@ interface Waiter {
   candidates: readonly Candidate[];
   pictures: number;
   isServed: boolean;
-  serve: (lease?: Lease) => void;
+  /** Ends the wait, with a slot, with nothing, or with what went wrong. */
+  serve: (lease?: Lease | Promise<never>) => void;
 }
 
 type Admit = (candidate: Candidate, pictures: number) => Promise<Lease | Refusal>;
@@ -73,10 +74,12 @@ async function offer(waiter: Waiter, channel: string, admit: Admit): Promise<Ref
   let refusal: Refusal | undefined;
   for (const candidate of waiter.candidates) {
     if (candidate.route.channel.name !== channel) continue;
-    const entry = await admit(candidate, waiter.pictures);
+    const entry = await admit(candidate, waiter.pictures).catch((error: unknown) => waiter.serve(Promise.reject(error as Error)));
+    // One that cannot be admitted must not stop those behind it.
+    if (!entry) return undefined;
     if ("release" in entry) {
       // The time in the queue may have run out, or another channel been quicker.
-      if (waiter.isServed) entry.release();
+      if (waiter.isServed) await entry.cancel();
       else waiter.serve(entry);
       return undefined;
     }

@@ -51,7 +51,7 @@ async function lastingSlot(
 ): Promise<Lease | "again" | undefined> {
   const lease = await firstSlot(candidates, seeker);
   if (lease && !seeker.signal.aborted && (await may(lease.candidate))) return lease;
-  lease?.release();
+  await lease?.cancel();
   seeker.signal.throwIfAborted();
   return lease && "again";
 }

@@ -1,10 +1,13 @@
 import { expect } from "chai";
+import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { ProviderFailure, type GatewayError } from "../../src/errors.ts";
 import { createLimits } from "../../src/gateway/limits.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
 import { createMemoryState, type SharedState } from "../../src/gateway/shared-state.ts";
-import { ask, failureOf, newRouting, picture, settled, slow, type SlowLimits } from "./routes.ts";
+import { emptyResult } from "../../src/plugin/compose.ts";
+import type { Result } from "../../src/plugin/context.ts";
+import { ask, failureOf, newRouting, picture, route, settled, slow, type SlowLimits } from "./routes.ts";
 
 const outcomeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -114,6 +117,25 @@ describe("a channel's limit of requests at once", () => {
     await Promise.all(more);
   });
 
+  it("is held until a provider's whole answer is here, where ours has begun before", async () => {
+    const routing = newRouting();
+    let whole!: (rest: Result) => void;
+    const early = route(
+      "a",
+      (ctx) => {
+        ctx.result.pictures.push({ data: { kind: "stream", head: Buffer.alloc(0), stream: Readable.from([]) } });
+        ctx.result.rest = new Promise((resolve) => (whole = resolve));
+      },
+      { limits: { all: { concurrency: 1 }, perKey: {} } },
+    );
+    const { result } = await ask([early], { routing }).answer;
+    expect(routing.limits.inFlight("a")).to.equal(1);
+    whole(emptyResult());
+    await result.rest;
+    await settled();
+    expect(routing.limits.inFlight("a")).to.equal(0);
+  });
+
   it("gives a place back whatever became of the request", async () => {
     const { route: one, finish, running } = slow("a", { all: { concurrency: 1 } });
     const routing = newRouting();
@@ -167,6 +189,21 @@ describe("pictures in a minute", () => {
     expect((await ask([other], { routing }).answer).attempts).to.have.length(1);
   });
 
+  it("are given back with a slot that nobody used, since its client had gone or its channel had begun a cool-down", async () => {
+    const own = createMemoryState();
+    const client = new AbortController();
+    const gone = new Error("the client hung up");
+    const take: SharedState["take"] = async (...asked) => {
+      const wait = await own.take(...asked);
+      if (!client.signal.aborted) client.abort(gone);
+      return wait;
+    };
+    const routing = createRouting({ state: { ...own, take } });
+    const { route: one } = quick("a", { all: { imagesPerMinute: 2, concurrency: 1 } });
+    expect(await failureOf(ask([one], { n: 2, routing, signal: client.signal }).answer)).to.equal(gone);
+    expect((await ask([one], { n: 2, routing }).answer).attempts).to.have.length(1);
+  });
+
   it("come back with the next minute, also to those who wait in line", async () => {
     const routing = createRouting({ state: createMemoryState({ minute: 0.05 }) });
     const { route: one, finish, calls } = slow("a", { all: { imagesPerMinute: 1, concurrency: 1 } });
@@ -202,6 +239,53 @@ describe("a line", () => {
     expect(takes).to.be.below(200);
     for (const { gone } of clients) gone.abort(new Error("the client hung up"));
     await Promise.allSettled(answers);
+    expect([routing.limits.inFlight("a"), routing.limits.waiting("a")]).to.deep.equal([0, 0]);
+  });
+
+  it("gives back the slot and the pictures that come when a request has left it", async () => {
+    const own = createMemoryState();
+    let hold: Promise<unknown> | undefined;
+    const enter: SharedState["enter"] = async (...asked) => {
+      await hold;
+      return own.enter(...asked);
+    };
+    const routing = createRouting({ state: { ...own, enter } });
+    const { route: one, running, finish, calls } = slow("a", { all: { concurrency: 1, imagesPerMinute: 2 }, queueTimeout: 20 });
+    const first = ask([one], { routing }).answer;
+    await settled();
+    const late = ask([one], { routing }).answer;
+    await settled();
+    let letGo!: () => void;
+    hold = new Promise<void>((resolve) => (letGo = resolve));
+    await finish();
+    await first;
+    expect(await failureOf(late)).to.include({ status: 429 });
+    letGo();
+    await settled();
+    const last = ask([one], { routing }).answer;
+    await settled();
+    expect([running.length, calls()]).to.deep.equal([1, 2]);
+    await finish();
+    await last;
+    expect([routing.limits.inFlight("a"), routing.limits.waiting("a")]).to.deep.equal([0, 0]);
+  });
+
+  it("fails a request whose slot cannot be looked for, and serves those behind it", async () => {
+    const own = createMemoryState();
+    const broken = new Error("broken");
+    let breaks = 0;
+    const enter: SharedState["enter"] = (...asked) => ((breaks -= 1) === 0 ? Promise.reject(broken) : own.enter(...asked));
+    const routing = createRouting({ state: { ...own, enter } });
+    const { route: one, finish } = slow("a", { all: { concurrency: 1 } });
+    const first = ask([one], { routing }).answer;
+    await settled();
+    const [second, third] = [ask([one], { routing }).answer, ask([one], { routing }).answer];
+    await settled();
+    breaks = 1;
+    await finish();
+    expect(await failureOf(second)).to.equal(broken);
+    await finish();
+    await Promise.all([first, third]);
     expect([routing.limits.inFlight("a"), routing.limits.waiting("a")]).to.deep.equal([0, 0]);
   });
 
