@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { failureClasses, GatewayError, ProviderFailure, thens, type FailureClass } from "../../src/errors.ts";
-import { afterFailure, type Next } from "../../src/gateway/after-failure.ts";
+import { afterFailure, mayCost, type Next } from "../../src/gateway/after-failure.ts";
 import { usualFailure } from "../../src/dialect/failure.ts";
 import { usualOf } from "../../src/dialect/usual.ts";
 
@@ -74,4 +74,21 @@ describe("after a failure", () => {
       for (const then of [undefined, ...thens])
         expect(afterFailure(failure(kind, { then }), sent, false), `${kind} ${then}`).to.equal("stop");
   });
+});
+
+describe("an attempt that failed", () => {
+  // What failed, how far it had come, and whether a picture may have to be paid for.
+  const costs: [string, unknown, Parameters<typeof mayCost>[1], boolean][] = [
+    ["nothing was sent", failure("failed"), none, false],
+    ["a proof that nothing was made", failure("failed", proof), sent, false],
+    ["no such proof", failure("failed"), sent, true],
+    ["a refusal", failure("refused"), sent, false],
+    ["a request that the provider finds wrong", failure("invalid_request"), sent, false],
+    ["a fault of a plugin", new TypeError("no"), sent, true],
+    ["an order that was accepted", failure("failed", proof), had, true],
+    ["a refusal after pictures were shown", failure("refused"), { ...sent, shown: true }, true],
+    ["a proof after pictures were shown", failure("failed", proof), { ...sent, shown: true }, true],
+  ];
+  for (const [name, error, progress, expected] of costs)
+    it(`${expected ? "may" : "cannot"} have to be paid for: ${name}`, () => expect(mayCost(error, progress)).to.equal(expected));
 });
