@@ -14,6 +14,7 @@ import type { Key } from "../net/auth/key.ts";
 import type { StreamBody } from "../net/body.ts";
 import { partsOf } from "../net/parts.ts";
 import type { OutgoingRequest } from "../net/send.ts";
+import { noSpool } from "../picture/spool.ts";
 import { clone } from "../plugin/clone.ts";
 import { emptyResult, type Core, type Events } from "../plugin/compose.ts";
 import { loadPlugins } from "../plugin/load.ts";
@@ -78,7 +79,7 @@ export async function explain(
   let before: readonly Change[];
   try {
     const asked = { id: model, schema: first.schema, routes: own };
-    const read = await readFields({ fields: given, form: false }, asked, "generate", usualLimits, nothingHeld);
+    const read = await readFields({ fields: given, form: false }, asked, "generate", usualLimits, noSpool);
     ({ request: input, changes: before } = read(asked));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
@@ -116,9 +117,6 @@ async function loadAll(
   };
 }
 
-/** Images are files that were read already. */
-const nothingHeld = { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() };
-
 /** The events that a client that wants a stream would be sent. */
 const listening: Events = { accepted: () => undefined, show: () => Promise.resolve() };
 
@@ -136,7 +134,8 @@ async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean
     fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
     // A provider that wants URLs is lent the client's images.
     store: { save: () => Promise.resolve({ url: "(a URL of this gateway)", mediaType: "", bytes: 0 }), reachable: true },
-    spool: nothingHeld,
+    // Images are files that were read already.
+    spool: noSpool,
     signal: new AbortController().signal,
     log: pino({ level: "silent" }),
   };

@@ -1,5 +1,6 @@
 // `pictor status`: what a running gateway says of itself, and the operator's remedy for a cool-down.
 import got, { type Response } from "got";
+import { trimmed } from "../channels/settings.ts";
 import type { ChannelState } from "../gateway/states.ts";
 import { colours } from "../process/colours.ts";
 
@@ -27,7 +28,7 @@ export async function status(
   env: Readonly<Record<string, string | undefined>>,
   say: (line: string) => void,
 ): Promise<number> {
-  const key = env.PICTOR_ADMIN_KEY?.trim();
+  const key = trimmed(env.PICTOR_ADMIN_KEY ?? "") || undefined;
   if (clear !== undefined) await clearChannel(url, clear, key);
   const answer = await readyOf(url, key);
   if (json) say(JSON.stringify(answer, null, 2));

@@ -2,6 +2,7 @@
 import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
 import { wait } from "../dialect/duration.ts";
+import { noSpool } from "../picture/spool.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
@@ -47,7 +48,7 @@ export async function verify(
     }
     for (const [index, key] of (channel.keys.length > 0 ? channel.keys : [undefined]).entries()) {
       const ctx = {
-        spool: { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() },
+        spool: noSpool,
         request: { model: "", prompt: "", n: 1 },
         model: { id: "", upstream: "", fields: {} },
         change: () => undefined,

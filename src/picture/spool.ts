@@ -39,6 +39,12 @@ export interface SpoolScope {
   close(): Promise<void>;
 }
 
+/** A spool for where no picture comes. */
+export const noSpool: Pick<SpoolScope, "take" | "room"> = {
+  take: () => Promise.reject(new Error("nothing is held here")),
+  room: () => Promise.resolve(),
+};
+
 /** Memory that is counted for a picture which only passes, in bytes: its share of the sockets and of the steps between them. */
 export const passingRoom = 1024 * 1024;
 
