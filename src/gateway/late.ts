@@ -41,8 +41,11 @@ export function createLateAnswers(state: Pick<SharedState, "share" | "onShared">
   const isOver = ({ createdAt }: LateAnswer) => now() / 1000 - createdAt > longestLife;
 
   function keep(answer: LateAnswer): void {
+    const known = answers.get(answer.id);
+    // A note may come by two ways, and late.
+    if (answer.status === "in_progress" && known && known.answer.status !== "in_progress") return;
     const { length } = JSON.stringify([answer.result, answer.error]);
-    text += length - (answers.get(answer.id)?.length ?? 0);
+    text += length - (known?.length ?? 0);
     answers.set(answer.id, { answer, length });
     for (const [id, other] of answers) {
       if (answers.size <= mostAnswers && text <= mostText && !isOver(other.answer)) break;

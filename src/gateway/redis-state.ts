@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import { connectRedis, type RedisConnection } from "./redis-connection.ts";
 import { createRedisReports, reportTopic } from "./redis-reports.ts";
 import { createRedisSlots } from "./redis-slots.ts";
-import { createLimiters, createMemoryState, createReceivers, takeFrom, type SharedState } from "./shared-state.ts";
+import { createLimiters, createMemoryState, createReceivers, takeFrom, type SharedState, type Siblings } from "./shared-state.ts";
 
 /** Time after which the slots of an instance that died are free, in milliseconds: a living one renews them before. */
 export const leaseTime = 30_000;
@@ -17,9 +17,13 @@ const noteTopic = "pictor:notes";
  * A state that several instances share in Redis. Each counts for itself too: while the server does not answer, every instance goes on by
  * itself at once, and logs it once; when the server is back, counts and cool-downs that still hold are sent again.
  */
-export function createRedisState(url: string, log: Logger, { lease = leaseTime }: { lease?: number } = {}): SharedState {
+export function createRedisState(
+  url: string,
+  log: Logger,
+  { lease = leaseTime, siblings }: { lease?: number; siblings?: Siblings } = {},
+): SharedState {
   const instance = randomUUID();
-  const own = createMemoryState();
+  const own = createMemoryState({ siblings });
   const receivers = createReceivers();
 
   /** A message of another program, or of another version of this one, must not end the process. */
@@ -55,8 +59,14 @@ export function createRedisState(url: string, log: Logger, { lease = leaseTime }
     claim: reports.claim,
     report: reports.report,
     onReport: reports.onReport,
-    share: (topic, note) => void ask(() => client.publish(noteTopic, JSON.stringify({ instance, topic, note }))),
-    onShared: receivers.add,
+    share: (topic, note) => {
+      own.share(topic, note);
+      void ask(() => client.publish(noteTopic, JSON.stringify({ instance, topic, note })));
+    },
+    onShared: (topic, receive) => {
+      own.onShared(topic, receive);
+      receivers.add(topic, receive);
+    },
     standing: () => (connection.isAlone() ? "alone" : "shared"),
     close: () => {
       slots.close();

@@ -40,6 +40,7 @@ export function createRouting({ now = monotonic, random = Math.random, state = c
     (scope, milliseconds) => state.claim(scope, milliseconds),
   );
   state.onReport((scope, report) => health.receive(scope, report));
+  state.onShared("clear", (channel) => health.clear(String(channel)));
   return {
     health,
     limits: createLimits(state),

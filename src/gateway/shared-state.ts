@@ -16,7 +16,7 @@ export interface SharedState {
   report(scope: string, report: Report): void;
   /** Receive the reports of the other instances. */
   onReport(receive: (scope: string, report: Report) => void): void;
-  /** Give a note on some topic to the other processes and instances, as far as they can be reached. It must survive JSON. */
+  /** Give a note on some topic to the other processes and instances, as far as they can be reached; some may receive it twice. It must survive JSON. */
   share(topic: string, note: unknown): void;
   /** Receive the notes that others share on a topic. */
   onShared(topic: string, receive: (note: unknown) => void): void;

@@ -26,8 +26,6 @@ export interface Gateway {
   config?: () => ConfigState;
   /** The operator's own key; nobody is the operator when absent. */
   adminKey?: string;
-  /** Tell the other processes that a channel's cool-downs were lifted. */
-  cleared?: (channel: string) => void;
   store: PictureStore;
   spool: Spool;
   fetchPicture: PictureFetcher;

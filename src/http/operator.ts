@@ -29,8 +29,9 @@ export function clearChannel(ctx: Context, gateway: Gateway): void {
   const names = gateway.table().channels.map((channel) => channel.name);
   if (!names.includes(name))
     throw new GatewayError("not_found", `there is no channel ${name.slice(0, 200)} (${didYouMean(name.slice(0, 200), names)})`);
-  gateway.routing.health.clear(name);
-  gateway.cleared?.(name);
+  const { health, state } = gateway.routing;
+  health.clear(name);
+  state.share("clear", name);
   gateway.log.info({ channel: name }, "cool-downs lifted by the operator");
   ctx.body = { channel: name, cleared: true };
 }

@@ -30,8 +30,6 @@ export interface Serving {
   url: string;
   /** Read the operator's files anew, put in force what is right, and lift every cool-down. */
   reload: () => Promise<Reload>;
-  /** Lift the cool-downs of a channel. */
-  clear: (channel: string) => void;
   /** Log what was thrown outside of every request's promise, and end the request that it belongs to, where that is known. */
   blame: (error: unknown, origin: string) => void;
   /**
@@ -49,10 +47,8 @@ export interface Peers {
   handover?: Handover;
   /** Is told what is in force, each time that it changes. */
   keep?: (handover: Handover) => void;
-  /** Shares notes with those that serve beside it, where no Redis does. */
+  /** Shares notes with those that serve beside it. */
   siblings?: Siblings;
-  /** Is told of a channel whose cool-downs the operator lifted here. */
-  cleared?: (channel: string) => void;
 }
 
 /** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are too wrong to start with. */
@@ -72,7 +68,8 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const store = closing.add(await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
     const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits } = settings;
-    const state = closing.add(redis === undefined ? createMemoryState({ siblings: peers.siblings }) : createRedisState(redis, log));
+    const { siblings } = peers;
+    const state = closing.add(redis === undefined ? createMemoryState({ siblings }) : createRedisState(redis, log, { siblings }));
     const routing = createRouting({ state });
     const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
     const app = createApp({
@@ -80,7 +77,6 @@ export async function serve(env: Environment, say: (line: string) => void, peers
       keys: { find: (key) => inForce.current().keys.find(key) },
       life,
       config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),
-      cleared: peers.cleared,
       routing,
       store,
       spool,
@@ -108,7 +104,6 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     return {
       url,
       reload: () => inForce.reload("every"),
-      clear: (channel) => routing.health.clear(channel),
       blame: (error, origin) =>
         log.fatal({ request: life.blame(error), origin, err: error }, "an error outside of every request's promise"),
       close: async ({ patient = false } = {}) => {

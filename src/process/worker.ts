@@ -35,7 +35,6 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
     reload: () => started.promise.then(({ reload }) => reload()),
     close: ({ patient }) => started.promise.then((serving) => end(serving, patient)),
     replaced: replaced.resolve,
-    clear: ({ channel }) => started.promise.then(({ clear }) => clear(channel)),
     note: (message) => notes.promise.then((receive) => receive(message)),
     "metrics are": metrics.heard,
   };
@@ -47,7 +46,6 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
     handover,
     keep: (kept) => send({ pictor: "keep", handover: kept }),
     siblings: { send: ({ topic, note }) => send({ pictor: "note", topic, note }), listen: notes.resolve },
-    cleared: (channel) => send({ pictor: "cleared", channel }),
   });
   guard(serving, async () => {
     send({ pictor: "failing" });

@@ -9,12 +9,13 @@ import { createRouting } from "../../src/gateway/routing.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { channel, load } from "../channels/mistakes.ts";
+import { processes } from "../helpers/processes.ts";
 import { inProcess, pictor } from "./commands.ts";
 
 const adminKey = "sk-operator";
 
 /** Run with the operator's key, as it stands in the environment. */
-const run = (url: string, options: StatusOptions = {}, env: Record<string, string> = { PICTOR_ADMIN_KEY: `${adminKey}\n` }) =>
+const run = (url: string, options: StatusOptions = {}, env: Record<string, string> = { PICTOR_ADMIN_KEY: `\u200b${adminKey}\n` }) =>
   inProcess((say) => status(url, options, env, say));
 
 describe("pictor status", () => {
@@ -51,16 +52,17 @@ describe("pictor status", () => {
 
   it("says what rests, and for how long", async () => {
     const table = createTable(await load({ "on.yaml": channel }, { X_API_KEY: "k" }));
-    const gateway = await startGateway({ table: () => table, routing: createRouting({ now: () => 1 }), adminKey });
+    const [routing, other] = processes(2).map((state) => createRouting({ now: () => 1, state }));
+    const gateway = await startGateway({ table: () => table, routing: routing!, adminKey });
     try {
-      const { health } = gateway.gateway.routing;
       const [candidate] = candidatesOf([...table.models.values()][0]!.routes[0]!);
-      for (const [kind, status] of [
-        ["rate_limit", 429],
-        ["auth", 401],
-        ["failed", undefined],
-      ] as const)
-        health.ended(candidate!, health.began(candidate!), new ProviderFailure(kind, "no", { status, notAccepted: true, retryAfter: 7 }));
+      for (const { health } of [routing!, other!])
+        for (const [kind, status] of [
+          ["rate_limit", 429],
+          ["auth", 401],
+          ["failed", undefined],
+        ] as const)
+          health.ended(candidate!, health.began(candidate!), new ProviderFailure(kind, "no", { status, notAccepted: true, retryAfter: 7 }));
       expect((await run(gateway.url)).out).to.equal(
         "ready\nresting on: channel rests for 7 s, key 1 rests for 7 s, key 1 for m rests for 7 s\n",
       );
@@ -72,6 +74,7 @@ describe("pictor status", () => {
       expect(await run(gateway.url, { clear: "no" })).to.deep.equal({ code: 1, out: "", err: "there is no channel no (known: on)" });
       expect((await run(gateway.url, { clear: "on" })).out).to.equal("the cool-downs of on are lifted\nready\non  on\n");
       expect(await (await fetch(`${gateway.url}/metrics`)).text()).not.to.contain("pictor_cooldown_seconds{");
+      expect(other!.health.coolDowns()).to.deep.equal([]);
     } finally {
       await gateway.close();
     }

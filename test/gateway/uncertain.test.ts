@@ -1,20 +1,9 @@
 // Outcomes that several processes remember together.
 import { expect } from "chai";
 import { createLateAnswers } from "../../src/gateway/late.ts";
-import { createMemoryState, type Siblings } from "../../src/gateway/shared-state.ts";
+import { createMemoryState } from "../../src/gateway/shared-state.ts";
 import { createUncertainOutcomes } from "../../src/gateway/uncertain.ts";
-
-/** Processes that send each other what they share, as JSON. */
-function processes(count: number) {
-  const receivers: ((message: { topic: string; note: unknown }) => void)[] = [];
-  return Array.from({ length: count }, (_, index) => {
-    const siblings: Siblings = {
-      send: (message) => receivers.forEach((receive, at) => at !== index && receive(JSON.parse(JSON.stringify(message)) as typeof message)),
-      listen: (receive) => (receivers[index] = receive),
-    };
-    return createMemoryState({ siblings });
-  });
-}
+import { processes } from "../helpers/processes.ts";
 
 const error = { code: "upstream_error", status: 502, message: "out of order", param: null };
 const outcome = { client: "a", fingerprint: "f", request: "req_1", error };
@@ -44,6 +33,18 @@ describe("what processes remember together", () => {
     one?.put(answer);
     expect(other?.find("req_1", "a")).to.deep.equal(answer);
     expect(other?.find("req_1", "b")).to.equal(undefined);
+  });
+});
+
+describe("an answer that came late", () => {
+  it("stays when the note of its beginning comes after it", () => {
+    const [one, other] = processes(2).map((state) => ({ state, late: createLateAnswers(state) }));
+    const begun = { id: "req_1", client: "a", model: "m", createdAt: Date.now() / 1000, status: "in_progress" as const };
+    one?.late.put(begun);
+    expect(other?.late.find("req_1", "a")?.status).to.equal("in_progress");
+    one?.late.put({ ...begun, status: "completed", result: {} });
+    one?.state.share("late", begun);
+    expect(other?.late.find("req_1", "a")?.status).to.equal("completed");
   });
 });
 

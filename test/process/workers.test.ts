@@ -99,60 +99,62 @@ describe("pictor serve --workers", function () {
       expect(await ready()).to.deep.include(degraded);
     }));
 
-  it("shares what may have been paid for: a request repeated at another process is no second order, and its late answer is shown there", () =>
-    inFolder(async (start, folder) => {
-      const orders: ServerResponse[] = [];
-      const provider = await httpProvider((request, response) => void request.resume().on("end", () => orders.push(response)));
-      try {
-        const acme = `extends: openai-images\nbase_url: ${provider.url}\nmodels: { demo: {} }\n`;
-        await writeFile(join(folder, "gateway.yaml"), "routing: { answer_within: 100ms, repeat_within: 60s }\n");
-        const gateway = start({ ...(await channelsWith(folder, { "acme.yaml": acme })), PICTOR_API_KEYS: "sk-one" }, workers);
-        const url = await urlOf(gateway);
-        /** The processes that have answered requests of this path. */
-        const pidsOf = (path: string) =>
-          new Set(
-            [...gateway.logged().matchAll(/"pid":(\d+)[^\n]*"path":"([^"]*)"/g)].filter((line) => line[2] === path).map(([, pid]) => pid),
-          );
-        /** On a connection of its own, so that another process may take it. */
-        const ask = async (path: string, body?: object) => {
-          const headers = { authorization: "Bearer sk-one", connection: "close", "content-type": "application/json" };
-          const response = await fetch(`${url}${path}`, { headers, ...(body && { method: "POST", body: JSON.stringify(body) }) });
-          return { status: response.status, id: String(response.headers.get("x-request-id")), body: await response.text() };
-        };
-        await until(async () => (await ask("/livez")).status === 200 && pidsOf("/livez").size === 2);
+  const redisIsGone = { REDIS_URL: "redis://127.0.0.1:1" };
+  for (const [when, more] of Object.entries({ "": {}, ", also while Redis cannot be reached": redisIsGone }))
+    it(`shares what may have been paid for: a request repeated at another process is no second order, and its late answer is shown there${when}`, () =>
+      inFolder(async (start, folder) => {
+        const orders: ServerResponse[] = [];
+        const provider = await httpProvider((request, response) => void request.resume().on("end", () => orders.push(response)));
+        try {
+          const acme = `extends: openai-images\nbase_url: ${provider.url}\nmodels: { demo: {} }\n`;
+          await writeFile(join(folder, "gateway.yaml"), "routing: { answer_within: 100ms, repeat_within: 60s }\n");
+          const gateway = start({ ...(await channelsWith(folder, { "acme.yaml": acme })), PICTOR_API_KEYS: "sk-one", ...more }, workers);
+          const url = await urlOf(gateway);
+          /** The processes that have answered requests of this path. */
+          const pidsOf = (path: string) =>
+            new Set(
+              [...gateway.logged().matchAll(/"pid":(\d+)[^\n]*"path":"([^"]*)"/g)].filter((line) => line[2] === path).map(([, pid]) => pid),
+            );
+          /** On a connection of its own, so that another process may take it. */
+          const ask = async (path: string, body?: object) => {
+            const headers = { authorization: "Bearer sk-one", connection: "close", "content-type": "application/json" };
+            const response = await fetch(`${url}${path}`, { headers, ...(body && { method: "POST", body: JSON.stringify(body) }) });
+            return { status: response.status, id: String(response.headers.get("x-request-id")), body: await response.text() };
+          };
+          await until(async () => (await ask("/livez")).status === 200 && pidsOf("/livez").size === 2);
 
-        const cat = { model: "demo", prompt: "a cat" };
-        const { id, status } = await ask("/v1/images/generations", cat);
-        expect(status).to.equal(504);
-        await until(async () => {
-          const again = await ask("/v1/images/generations", cat);
-          expect(again.status).to.equal(504);
-          expect(again.body).to.contain(`GET /v1/requests/${id}`);
-          return pidsOf("/v1/images/generations").size === 2;
-        });
-        expect(provider.calls()).to.equal(1);
+          const cat = { model: "demo", prompt: "a cat" };
+          const { id, status } = await ask("/v1/images/generations", cat);
+          expect(status).to.equal(504);
+          await until(async () => {
+            const again = await ask("/v1/images/generations", cat);
+            expect(again.status).to.equal(504);
+            expect(again.body).to.contain(`GET /v1/requests/${id}`);
+            return pidsOf("/v1/images/generations").size === 2;
+          });
+          expect(provider.calls()).to.equal(1);
 
-        const shown = () => ask(`/v1/requests/${id}`).then(({ body }) => (JSON.parse(body) as { status: string }).status);
-        orders[0]!.writeHead(500, { "content-type": "application/json" }).end('{"error":{"message":"out of order"}}');
-        await until(async () => (await shown()) === "failed");
-        const before = gateway.logged().length;
-        const newer = () =>
-          new Set(
-            [
-              ...gateway
-                .logged()
-                .slice(before)
-                .matchAll(/"pid":(\d+)/g),
-            ].map(([, pid]) => pid),
-          );
-        await until(async () => {
-          expect(await shown()).to.equal("failed");
-          return newer().size === 2;
-        });
-      } finally {
-        await provider.close();
-      }
-    }));
+          const shown = () => ask(`/v1/requests/${id}`).then(({ body }) => (JSON.parse(body) as { status: string }).status);
+          orders[0]!.writeHead(500, { "content-type": "application/json" }).end('{"error":{"message":"out of order"}}');
+          await until(async () => (await shown()) === "failed");
+          const before = gateway.logged().length;
+          const newer = () =>
+            new Set(
+              [
+                ...gateway
+                  .logged()
+                  .slice(before)
+                  .matchAll(/"pid":(\d+)/g),
+              ].map(([, pid]) => pid),
+            );
+          await until(async () => {
+            expect(await shown()).to.equal("failed");
+            return newer().size === 2;
+          });
+        } finally {
+          await provider.close();
+        }
+      }));
 
   it("ends processes that are still starting, too", () =>
     inFolder(async (start, folder) => {
