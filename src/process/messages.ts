@@ -17,10 +17,31 @@ export type FromWorker =
   | { pictor: "keep"; handover: Handover }
   /** Something was thrown in it that nothing caught: it ends once another serves. */
   | { pictor: "failing" }
-  | { pictor: "cleared"; channel: string }
   /** For all others that serve. */
   | Note
   | { pictor: "metrics"; id: number };
+
+/** The parts of each message to the first process beside its kind, with their types. */
+const partsFromWorker: {
+  [Kind in FromWorker["pictor"]]: Record<Exclude<keyof Extract<FromWorker, { pictor: Kind }>, "pictor" | "note">, string>;
+} = {
+  begin: {},
+  ready: { port: "number" },
+  keep: { handover: "object" },
+  failing: {},
+  note: { topic: "string" },
+  metrics: { id: "number" },
+};
+
+/** True for a message to the first process. A plugin may send anything. */
+export function isFromWorker(message: unknown): message is FromWorker {
+  if (typeof message !== "object" || message === null || !("pictor" in message)) return false;
+  const { pictor: kind, ...parts } = message as Record<string, unknown>;
+  if (typeof kind !== "string" || !Object.hasOwn(partsFromWorker, kind)) return false;
+  return Object.entries<string>(partsFromWorker[kind as FromWorker["pictor"]]).every(
+    ([name, type]) => parts[name] !== null && typeof parts[name] === type,
+  );
+}
 
 /** From the first process to one that serves. */
 export type ToWorker =
@@ -30,7 +51,6 @@ export type ToWorker =
   | { pictor: "close"; patient: boolean }
   /** Another has taken its place. */
   | { pictor: "replaced" }
-  | { pictor: "clear"; channel: string }
   | Note
   | { pictor: "metrics are"; id: number; text: string };
 

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AggregatorRegistry } from "prom-client";
 import { messageOf } from "../errors.ts";
 import type { Handover } from "./handover.ts";
-import type { FromWorker, Heard, ToWorker } from "./messages.ts";
+import { isFromWorker, type FromWorker, type Heard, type ToWorker } from "./messages.ts";
 
 /** The processes that serve on one port. */
 export interface Workers {
@@ -46,6 +46,8 @@ export async function startWorkers(count: number, say: (line: string) => void): 
   // A single worker accepts connections itself: one that this process hands on just as the worker stops accepting would hang.
   if (count === 1) cluster.schedulingPolicy = cluster.SCHED_NONE;
   const crew: Crew = { say, closing: new AbortController(), metrics: new AggregatorRegistry(), serving: new Set(), quickEnds: 0 };
+  // The end of this process would be that of all that serve, with what is paid for; and an error can leave little half done here.
+  process.on("uncaughtException", (error) => say(`an error in the first process, which goes on: ${messageOf(error)}`));
   let served: () => void = () => undefined;
   const serves = new Promise<undefined>((resolve) => (served = () => resolve(undefined)));
   const ended = once(start(crew, { isFirst: true, served }), "exit").then(([code, signal]) => (signal === null ? Number(code) : 1));
@@ -87,25 +89,30 @@ function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFi
     },
     keep: ({ handover }) => (crew.kept = handover),
     failing: () => {
+      if (isReplaced) return;
       isReplaced = true;
       another(true, () => send(worker, { pictor: "replaced" }));
     },
     note: toOthers,
-    cleared: ({ channel }) => toOthers({ pictor: "clear", channel }),
     metrics: ({ id }) =>
       void crew.metrics.clusterMetrics().then(
         (text) => send(worker, { pictor: "metrics are", id, text }),
         () => send(worker, { pictor: "metrics are", id, text: "" }),
       ),
   };
-  worker.on("message", (message: FromWorker) => heard[message.pictor]?.(message as never));
-  // A process that is killed may be told something all the same.
-  worker.on("error", () => undefined);
+  worker.on("message", (message: unknown) => {
+    if (isFromWorker(message)) heard[message.pictor]?.(message as never);
+  });
+  worker.on("error", (error) => {
+    // A process that is killed may be told something all the same. One that could not be started tells of no end.
+    if (worker.process.pid !== undefined || isFirst || crew.closing.signal.aborted) return;
+    startAgain(crew, error, served);
+  });
   worker.once("exit", (code, signal) => {
     const hasServed = crew.serving.delete(worker);
     if (crew.closing.signal.aborted || (isFirst && !hasServed)) return;
     crew.say(`worker ${worker.process.pid} ended (${signal || code}); another one takes its place`);
-    if (!isReplaced) another(hasServed);
+    if (!isReplaced) another(hasServed, hasServed ? undefined : served);
   });
   return worker;
 }
@@ -115,15 +122,19 @@ function startAnother(crew: Crew, hasServed: boolean, served?: () => void): void
   delay(pauseAfter(crew.quickEnds, hasServed), undefined, { signal: crew.closing.signal })
     .then(() => void start(crew, { served }))
     .catch((error: unknown) => {
-      if (crew.closing.signal.aborted) return;
-      crew.say(`another worker cannot be started: ${messageOf(error)}`);
-      crew.quickEnds += 1;
-      startAnother(crew, false, served);
+      if (!crew.closing.signal.aborted) startAgain(crew, error, served);
     });
 }
 
+function startAgain(crew: Crew, error: unknown, served?: () => void): void {
+  crew.say(`another worker cannot be started: ${messageOf(error)}`);
+  crew.quickEnds += 1;
+  startAnother(crew, false, served);
+}
+
 function all(): Worker[] {
-  return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+  // One that could not be started is listed too.
+  return Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker?.process.pid !== undefined);
 }
 
 function pauseAfter(quickEnds: number, hasServed: boolean): number {
