@@ -29,7 +29,7 @@ const overridable = closed({
     },
   }),
   partial: { enum: ["keep", "fail"], description: "Whether fewer pictures than asked for are an answer (when omitted) or a failure." },
-  variables: { type: "object", description: "Settings of the operator, for templates." },
+  variables: { type: "object", description: "Settings of the operator, for templates. Secrets among them are masked as keys are." },
   generate: { ...operationSchema, description: "How a picture is made." },
   edit: {
     ...operationSchema,

@@ -183,7 +183,7 @@ function loadChannel(
     description: located.value.description ?? "",
     models: models.map(({ id }) => id),
     modelsOff: unset,
-    verify: verifyOf(located, models[0]?.variables ?? {}, problems),
+    verify: verifyOf(located, models[0], problems),
     authorize: createAuthorizer(settings.auth, { fetchToken }),
     mayCarryKey: safely(hostsOf(settings.baseUrl, located.value.key_hosts ?? []), settings.baseUrl),
     coolDown: coolDownOf(located.value.cool_down),
@@ -268,9 +268,13 @@ function schemaFor(id: string, channel: string, located: Located<ChannelSettings
   return schemas.compiled.get(name);
 }
 
-function verifyOf(located: Located<ChannelSettings>, variables: Record<string, unknown>, problems: Problems): Verify | undefined {
+function verifyOf(
+  located: Located<ChannelSettings>,
+  { variables = {}, secrets = [] }: Partial<ReturnType<typeof resolveVariables>> = {},
+  problems: Problems,
+): Verify | undefined {
   const { verify, errors = [] } = located.value;
   const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
   const compiled = verify && compileVerify(verify, errors, Object.keys(located.value.variables ?? {}), report);
-  return compiled && ((key, context) => compiled(key, { ...context, variables }));
+  return compiled && ((key, context) => compiled(key, { ...context, variables, secrets }));
 }

@@ -70,6 +70,8 @@ export interface Route {
   timeout: number;
   /** Limits of this model on the channel, beside the channel's own. */
   limits: Limits;
+  /** Texts beside the key that nobody should be shown. */
+  secrets: readonly string[];
   /** The operations of the model that the channel offers. */
   operations: ReadonlySet<OperationName>;
   /**
@@ -94,6 +96,8 @@ export interface RouteParts {
   /** The channel as the model sees it. */
   located: Located<ModelSettings>;
   variables: Record<string, unknown>;
+  /** The secrets among the variables. */
+  secrets: readonly string[];
   plugins: ReadonlyMap<string, Plugin>;
   wait: CallContext["wait"];
   /** The limits that the model itself says, beside its channel's. */
@@ -106,7 +110,7 @@ export interface RouteParts {
 
 /** Compile one model of a channel. Mistakes go to `problems`; there is no route where the operation is not complete. */
 export function compileRoute(parts: RouteParts, problems: Problems): Route | undefined {
-  const { channel, id, schema, located, variables, plugins } = parts;
+  const { channel, id, schema, located, variables, secrets, plugins } = parts;
   const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value;
   const { limits = {}, retry = {} } = located.value;
   const report = (path: Path, message: string, offset?: number) => {
@@ -131,6 +135,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     ctx,
     baseUrl,
     variables,
+    secrets,
     key,
     authorize,
     mayCarryKey,
@@ -172,6 +177,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     unsafe: retry.unsafe ?? false,
     timeout: milliseconds(limits.timeout ?? "10m"),
     limits: limitsOf(parts.ownLimits),
+    secrets,
     run: (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events) =>
       compose(pipeline, core(key, progress, inTime))(ctx, events),
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),

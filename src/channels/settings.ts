@@ -12,6 +12,7 @@ import type { ReadFile } from "./files.ts";
 import type { ChannelSettings, ModelSettings } from "./grammar.ts";
 import { placeOf, type Located, type Problems } from "./problems.ts";
 import { fileLimits, readRegularFileNow } from "./regular-file.ts";
+import { secretsAmong } from "./secret-settings.ts";
 import { overlay } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -254,16 +255,20 @@ export function isWrittenOut(key: unknown): boolean {
   return typeof key === "number" || (typeof key === "string" && !key.includes("${"));
 }
 
-/** A channel's or model's own settings for its templates. What cannot be had is named in `wanted`. */
+/** A channel's or model's own settings for its templates, and the secrets among them. What cannot be had is named in `wanted`. */
 export function resolveVariables(
   located: Located<ModelSettings>,
   resolve: Resolver,
-): { variables: Record<string, unknown>; wanted: string[] } {
-  const declared = Object.entries(located.value.variables ?? {});
-  const resolved = declared.map(([name, value]) => [name, resolve(located, ["variables", name], value)] as const);
+): { variables: Record<string, unknown>; secrets: string[]; wanted: string[] } {
+  const resolved = Object.entries(located.value.variables ?? {}).map(([name, written]) => ({
+    ...resolve(located, ["variables", name], written),
+    name,
+    written,
+  }));
   return {
-    variables: Object.fromEntries(resolved.map(([name, { value }]) => [name, value] as const).filter(([, value]) => value !== undefined)),
-    wanted: resolved.flatMap(([, { wanted }]) => wanted),
+    variables: Object.fromEntries(resolved.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]))),
+    secrets: resolved.flatMap(({ value, written }) => secretsAmong(value, written, variablesIn(written))),
+    wanted: resolved.flatMap(({ wanted }) => wanted),
   };
 }
 

@@ -11,7 +11,10 @@ import type { Report } from "../expression/rendering.ts";
 import type { Key } from "../net/auth/key.ts";
 
 /** Ask the provider for something free with a key. Resolves with its failure, or undefined for a key that works. */
-export type Verify = (key: Key | undefined, context: Omit<CallContext, "key" | "variables">) => Promise<ProviderFailure | undefined>;
+export type Verify = (
+  key: Key | undefined,
+  context: Omit<CallContext, "key" | "variables" | "secrets">,
+) => Promise<ProviderFailure | undefined>;
 
 /** Compile a channel's `verify`. Mistakes go to `report`. */
 export function compileVerify(

@@ -12,6 +12,8 @@ export interface CallContext {
   ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
   baseUrl: string;
   variables: Record<string, unknown>;
+  /** The secrets among the variables. */
+  secrets?: readonly string[];
   key: Key | undefined;
   authorize: Authorizer | undefined;
   /** Secrets that the authorizer has derived from the key so far, such as a token. */

@@ -22,14 +22,15 @@ export const shortestPrompt = 8;
 /** Characters of a prompt by which one that was cut is known: providers repeat the beginning. */
 export const beginning = 24;
 
-/** The key of an exchange, and all that was made of it so far. */
-export function secretsIn({ key, made = new Set() }: Pick<CallContext, "key" | "made">): string[] {
-  if (key === undefined) return [];
-  return [...made, ...secretsOf([key])].filter((secret) => secret.length >= shortestSecret).sort((a, b) => b.length - a.length);
+/** The key of an exchange, all that was made of it so far, and the secrets among the channel's variables. */
+export function secretsIn({ key, made = new Set(), secrets = [] }: Pick<CallContext, "key" | "made" | "secrets">): string[] {
+  return [...made, ...secretsOf(key === undefined ? secrets : [key, ...secrets])]
+    .filter((secret) => secret.length >= shortestSecret)
+    .sort((a, b) => b.length - a.length);
 }
 
 /** The texts to hide in a provider's messages: secrets, its address, and the client's prompts. */
-export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "baseUrl" | "ctx">): Hidden {
+export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "secrets" | "baseUrl" | "ctx">): Hidden {
   const { host, hostname } = new URL(context.baseUrl);
   const { prompt, negative_prompt: negative } = context.ctx.request;
   const prompts = [prompt, negative].filter((text) => typeof text === "string" && text.length >= shortestPrompt) as string[];

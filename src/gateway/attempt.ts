@@ -109,7 +109,7 @@ function pluginContext(
           // It may have been paid for, and somebody who has its URL can still get it.
           if (from === "provider" && !signal().aborted)
             context.log.error(
-              { err: error, channel: route.channel.name, url: withoutKey(url, key) },
+              { err: error, channel: route.channel.name, url: withoutSecrets(url, key, route.secrets) },
               "a provider's picture could not be fetched",
             );
           throw error;
@@ -126,9 +126,9 @@ function pluginContext(
   };
 }
 
-/** A URL for the log, where a key must not stand. */
-function withoutKey(url: string, key: Key | undefined): string {
-  return secretsOf(key === undefined ? [] : [key]).reduce((text, secret) => text.replaceAll(secret, "***"), url);
+/** A URL for the log, where no secret may stand. */
+function withoutSecrets(url: string, key: Key | undefined, secrets: readonly string[]): string {
+  return secretsOf(key === undefined ? secrets : [key, ...secrets]).reduce((text, secret) => text.replaceAll(secret, "***"), url);
 }
 
 /** The client's events, with the finished pictures counted. */

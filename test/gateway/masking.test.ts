@@ -1,5 +1,8 @@
 // Tests that nothing a channel signs or sends as a secret leaves the gateway, in whatever field of an answer it comes back.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
 import pino from "pino";
 import { solidPng } from "../../src/picture/png.ts";
@@ -28,6 +31,19 @@ const poll = `generate:
   poll: { get: /task, every: 1ms, state: "\${body.state}", done: [ok] }
   result: { images: "\${body.data}", url: "\${image.url}" }
 `;
+const settings = {
+  ACCOUNT_ID: "8f14e45fceea167a5a36dedd4bea2543",
+  GATE_PASSWORD: "correct horse",
+  REGION: "northamerica-northeast1",
+  API_VERSION: "2024-02-15-preview",
+  LEVEL: "123456789012",
+};
+const variables = `variables:
+  account: "\${env.ACCOUNT_ID}"
+  gate: { password: "\${env.GATE_PASSWORD}" }
+  mounted: "\${file(env.PIN_FILE)}"
+  plain: ["\${env.REGION}", "\${env.API_VERSION}", "\${env.LEVEL}", written-0123456789]
+`;
 const account = `keys: [{ email: "\${env.ID}", private_key: "\${env.PEM}" }]
 auth: { google_service_account: { scope: s, token_url: "\${env.URL}/token" } }
 `;
@@ -39,11 +55,15 @@ describe("what a provider says again", () => {
   let gateway: TestGateway;
   const lines: string[] = [];
 
+  let folder: string;
   before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "pictor-masking-"));
+    await writeFile(join(folder, "pin"), "pin-4711\n");
     provider = await httpProvider((incoming, response) => {
       incoming.resume();
       if (incoming.url === "/token")
         return void response.end(JSON.stringify({ access_token: "opaque.token~of+the/shop", expires_in: 3600 }));
+      if (incoming.url?.startsWith("/gone")) return void response.writeHead(404).end();
       if (incoming.method === "GET" && incoming.url !== "/task") return void response.end(picture);
       shown = incoming.headers.authorization ?? String(incoming.headers["x-key"]);
       const { status = 200, body } = reply(shown, provider.url);
@@ -59,13 +79,24 @@ describe("what a provider says again", () => {
       channel("single", single),
       channel("account", account),
       channel("poll", single + poll, ""),
+      channel("settings", variables),
+      channel("settings-and-key", single + variables),
     ]);
-    const env = { KEY: key, ID: "the-id-of-the-shop", SECRET: "the-secret-of-the-shop", PEM: pem, URL: provider.url };
+    const env = {
+      KEY: key,
+      ID: "the-id-of-the-shop",
+      SECRET: "the-secret-of-the-shop",
+      PEM: pem,
+      URL: provider.url,
+      PIN_FILE: join(folder, "pin"),
+      ...settings,
+    };
     gateway = await gatewayWith(files, env, { log: pino({ level: "trace" }, { write: (line: string) => lines.push(line) }) });
   });
   after(async () => {
     await gateway.close();
     await provider.close();
+    await rm(folder, { recursive: true });
   });
 
   /** Ask a model whose provider answers so, and give all that left: answer, headers and log. */
@@ -162,6 +193,35 @@ describe("what a provider says again", () => {
       expect(answer.status).to.equal(200);
       expect(left).to.contain("waiting for ***");
       for (const text of hidden) expect(left).not.to.contain(text);
+    });
+  });
+
+  describe("a setting of the operator that a provider repeats", () => {
+    const secrets = [settings.ACCOUNT_ID, settings.GATE_PASSWORD, "pin-4711"];
+    const plain = [settings.REGION, settings.API_VERSION, settings.LEVEL, "written-0123456789"];
+    const said = [...secrets, ...plain].join(", ");
+    const masked = ["***", "***", "***", ...plain].join(", ");
+
+    for (const model of ["settings", "settings-and-key"]) {
+      it(`is masked where it is a secret, and stays where it is none, on the channel ${model}`, async () => {
+        const failed = await leaving(model, () => ({ status: 400, body: { error: { message: `no: ${said}` } } }));
+        expect(failed.answer.json.error.message).to.equal(`no: ${masked}`);
+        const good = await leaving(model, (_, url) => ({ body: { data: [{ url: `${url}/1.png`, revised_prompt: said }] } }));
+        expect(good.answer.status).to.equal(200);
+        expect(good.answer.text).to.contain(masked);
+        for (const text of secrets) expect(failed.left + good.left).not.to.contain(text);
+      });
+    }
+
+    it("is in no URL of a picture that is logged since it cannot be fetched, no more than the key is", async () => {
+      const { answer, left } = await leaving(
+        "settings-and-key",
+        (_, url) => ({ body: { data: [{ url: `${url}/gone?key=${encodeURIComponent(key)}&of=${settings.ACCOUNT_ID}` }] } }),
+        { response_format: "b64_json" },
+      );
+      expect(answer.status).to.equal(502);
+      expect(left).to.contain("/gone?key=***&of=***");
+      for (const text of [encodeURIComponent(key), settings.ACCOUNT_ID]) expect(left).not.to.contain(text);
     });
   });
 

@@ -32,6 +32,7 @@ export function route(name: string, run: Run, { channel, ...more }: More = {}): 
     operations: new Set(["generate"]),
     partial: "keep",
     unsafe: false,
+    secrets: [],
     timeout: 1000,
     limits: unlimited,
     run: async (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal) => run(ctx, key, progress, inTime),
