@@ -41,7 +41,7 @@ export function channelsPage(schema: Schema): string {
   return [
     "# Channel files",
     "A channel is one upstream account and its dialect: a YAML file of `channels/`, named after the channel. [Write a channel](write-a-channel.md) walks through one; this page lists every key. `npx pictor check` reports a key that is not here, with its line and the key that is probably meant.",
-    "In the comments of the files that ship, `[?]` marks what could not be verified: the provider's documentation does not say it, or sources disagree. Look there first where a channel behaves oddly. Models, sizes and prices were read on the day that the head of the file names.",
+    "In the comments of the files that ship, `[?]` marks what could not be verified: the provider's documentation does not say it, or sources disagree. Look there first where a channel behaves oddly. Where the head of a file names sources and a day, models, sizes and prices are as they were then.",
     "What `${...}` may say is in [expressions](expressions.md), the steps of `plugins` are in [plugins](../plugins/README.md).",
     "## The file",
     reference([
