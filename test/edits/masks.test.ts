@@ -12,11 +12,23 @@ import { httpProvider, type Provider } from "../helpers/provider.ts";
 
 type Polarity = "alpha" | "white" | "black";
 
+/** The models of the preset gpt-image, in its order. */
+const gptImages = [
+  "gpt-image-2.6-flare",
+  "gpt-image-2.6-sunburst",
+  "gpt-image-2.5-flare",
+  "gpt-image-2.5-sunburst",
+  "gpt-image-2.5-flare-2026-09-08",
+  "gpt-image-2.5-sunburst-2026-09-08",
+  "gpt-image-2",
+  "gpt-image-2-2026-04-21",
+];
+
 /** What marks the pixels that may change, as each provider documents it. A model that edits and is not here takes no mask. */
 const documented: Record<string, Partial<Record<Polarity, string[]>>> = {
   automatic1111: { white: ["sdxl", "sd-1.5"] },
   "aws-bedrock": { white: ["stability.stable-image-inpaint-v1:0"], black: ["amazon.nova-canvas-v1:0"] },
-  "azure-openai": { alpha: ["gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2"] },
+  "azure-openai": { alpha: [...gptImages, "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5"] },
   "baidu-qianfan": { white: ["ernie-irag-edit", "qianfan-qwen-image-edit"] },
   "black-forest-labs": { white: ["flux-pro-1.0-fill"] },
   "cloudflare-workers-ai": { white: ["@cf/runwayml/stable-diffusion-v1-5-inpainting"] },
@@ -27,9 +39,9 @@ const documented: Record<string, Partial<Record<Polarity, string[]>>> = {
   ideogram: { black: ["ideogram-v3"] },
   jimeng: { white: ["jimeng-inpaint"] },
   localai: { white: ["stablediffusion-inpainting"] },
-  openai: { alpha: ["gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2", "dall-e-2"] },
+  openai: { alpha: [...gptImages, "gpt-image-1.5", "gpt-image-1", "gpt-image-1-mini", "dall-e-2"] },
   recraft: { white: ["recraft-v3"] },
-  relay: { alpha: ["gpt-image-2-pro"] },
+  relay: { alpha: ["gpt-image-2-pro", ...gptImages.filter((name) => !/\d{4}-/.test(name))] },
   replicate: { white: ["stability-ai/sdxl"] },
   stability: { white: ["stable-image-inpaint"] },
   "stable-diffusion-cpp": { white: ["sdxl"] },

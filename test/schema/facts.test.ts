@@ -27,6 +27,8 @@ const sizes: Record<string, { fine: string[]; not: string[] }> = {
     fine: ["auto", ...ratios, "1024x640", "3840x2160", "3840x1280", "1280x3840", "1536x864"],
     not: [...beyondPixels, ...tiers, "3:4", "2K", "1920x1080", "3840x2880", "3840x1264"],
   },
+  "gpt-image-2.5": { fine: ["auto", ...ratios, "1024x640", "3840x2160", "1536x864"], not: [...beyondPixels, ...tiers, "2K"] },
+  "gpt-image-2.6": { fine: ["auto", ...ratios, "1024x640", "3840x2160", "1536x864"], not: [...beyondPixels, ...tiers, "2K"] },
   "gpt-image-2-pro": {
     fine: ["auto", ...ratios, ...tiers, ...table, "1536x864"],
     not: [...beyondPixels, "3:4(2K)", "16:9(8K)", "2K", "1920x1088x"],
@@ -73,6 +75,8 @@ const promptLimits = {
   "gpt-image-1-mini": 32000,
   "gpt-image-1.5": 32000,
   "gpt-image-2": 32000,
+  "gpt-image-2.5": 32000,
+  "gpt-image-2.6": 32000,
   "gpt-image-2-pro": 32000,
 };
 
@@ -96,6 +100,10 @@ const extras: [model: string, field: string, fine: unknown, not: unknown][] = [
   ["gpt-image-1", "moderation", "low", "none"],
   ["gpt-image-1", "input_fidelity", "high", "medium"],
   ["gpt-image-1", "quality", "high", "hd"],
+  ["gpt-image-1-mini", "input_fidelity", "low", "high"],
+  ["gpt-image-2", "quality", "high", "xhigh"],
+  ["gpt-image-2.5", "quality", "max", "hd"],
+  ["gpt-image-2.6", "complexity", "high", "xhigh"],
   ["gpt-image-1", "images", Array(16).fill("a"), Array(17).fill("a")],
   ["dall-e-2", "quality", "standard", "hd"],
   ["dall-e-3", "quality", "hd", "high"],

@@ -19,7 +19,7 @@ const rows: [fields: object, code: string, param: string, message: string | RegE
   [{ images: Array(17).fill("a") }, "invalid_value", "images", "images must not have more than 16 items"],
   [{ quallity: "high" }, "unknown_parameter", "quallity", "unknown parameter: quallity (did you mean quality?)"],
   [{ Size: "1K" }, "unknown_parameter", "Size", /did you mean size\?/],
-  [{ wobble: 1 }, "unknown_parameter", "wobble", /^unknown parameter: wobble \(known: .*prompt.*metadata\)$/],
+  [{ wobble: 1 }, "unknown_parameter", "wobble", /^unknown parameter: wobble \(known: .*prompt.*metadata.*\)$/],
   [
     { size: "1000x1000" },
     "invalid_value",
