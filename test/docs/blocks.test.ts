@@ -30,10 +30,10 @@ const keys = { PICTOR_API_KEYS: "my-client-key", PICTOR_ADMIN_KEY: "my-admin-key
 /** A folder as an operator's is: channels, of those that ship only the demo, and what a client has at hand. */
 async function folderFor(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-pages-"));
-  const shared = [...["common", "demo", "dall-e-3"].map((model) => `models/${model}.json`), "presets/openai-images.yaml"];
+  const shared = [...["common", "demo", "gpt-image-2.6"].map((model) => `models/${model}.json`), "presets/openai-images.yaml"];
   for (const name of shared) await cp(join("channels", name), join(folder, "channels", name));
   const demo = await readFile("channels/demo.yaml", "utf8");
-  await writeFile(join(folder, "channels/demo.yaml"), demo.replace("models:\n", "models:\n  gpt-image-2: { schema: demo }\n"));
+  await writeFile(join(folder, "channels/demo.yaml"), demo.replace("models:\n", "models:\n  gpt-image-2.6-flare: { schema: demo }\n"));
   for (const [name, alpha] of Object.entries({ lighthouse: 1, mask: 0 })) {
     const create = { width: 256, height: 256, channels: 4 as const, background: { r: 90, g: 120, b: 200, alpha } };
     await sharp({ create })

@@ -34,15 +34,18 @@ describe("gateway.yaml", () => {
 
   it("has an example that is in order", async () => {
     const [, example = ""] = /```yaml\n([^]*?)```/.exec(await readFile("docs/gateway.md", "utf8"))!;
-    const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, ["gpt-image-1", "gpt-image-2"]);
+    const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, [
+      "gpt-image-2",
+      "gpt-image-2.6-flare",
+    ]);
     expect(clients.map(({ client }) => client.name)).to.deep.equal(["mobile-app", "studio"]);
-    expect(fallback).to.deep.equal({ "gpt-image-2": ["gpt-image-1"] });
+    expect(fallback).to.deep.equal({ "gpt-image-2.6-flare": ["gpt-image-2"] });
     expect(routing).to.deep.equal({
       sharing: "least_in_flight",
       timeout: 720_000,
       answerWithin: 280_000,
       repeatWithin: 15_000,
-      defaultModel: "gpt-image-2",
+      defaultModel: "gpt-image-2.6-flare",
     });
     expect(server).to.deep.equal({
       headersTimeout: 10_000,

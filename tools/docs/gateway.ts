@@ -6,7 +6,7 @@ import { gatewayFileSchema } from "../../src/process/gateway-schema.ts";
 const example = `keys:
   - name: mobile-app # the log names it
     key: \${env.MOBILE_APP_KEY} # off while it is not set
-    models: [gpt-image-*, dall-e-3]
+    models: [gpt-image-*, flux-3-image]
     images_per_minute: 60
     concurrency: 8
   - name: studio
@@ -14,10 +14,10 @@ const example = `keys:
     expires: 2027-06-30
     may_pin: true
 
-default_model: gpt-image-2 # for requests that name none
+default_model: gpt-image-2.6-flare # for requests that name none
 
 fallback: # only where no channel of the model can serve a request, and it is told
-  gpt-image-2: [gpt-image-1]
+  gpt-image-2.6-flare: [gpt-image-2]
 
 routing:
   sharing: least_in_flight
