@@ -80,6 +80,7 @@ function sentence(error: ErrorObject, path: string[], kind: FileKind): string {
         .flat()
         .map((type) => names[type as string])
         .join(" or ")}, not ${found}`;
+    case "format":
     case "pattern":
       return `${found} is not ${(error.parentSchema as { title?: string }).title ?? `like ${params.pattern as string}`}`;
     case "minProperties":

@@ -6,6 +6,7 @@ import { authSchema, type AuthSpec } from "../net/auth/spec.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { Deletable, FromSchema, JsonSchema } from "../schema/from-schema.ts";
 import { closed, text } from "../schema/parts.ts";
+import { lifeSchema } from "./life.ts";
 import { coolDownSchema, limitsSchema } from "./limits.ts";
 import { testSchema, type WrittenTest } from "./test-grammar.ts";
 
@@ -77,6 +78,7 @@ const ownKeys = closed(
 const modelKeys = closed({
   schema: text("The file of models/, without .json, where it is not the model's id."),
   upstream: text("The provider's name for the model."),
+  ...lifeSchema.properties,
 });
 
 /** `plugins` has gone through `withPluginMaps`: each step is a map of one name. */

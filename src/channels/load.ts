@@ -16,6 +16,7 @@ import { documentsOf } from "./documents.ts";
 import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema, type ChannelSettings } from "./grammar.ts";
 import { hostsOf, safely } from "./hosts.ts";
+import { lifeOf } from "./life.ts";
 import { channelLimits, coolDownOf } from "./limits.ts";
 import { createProblems, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
@@ -107,13 +108,15 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const clashes = judgePrefixes(meant);
   const tests: ChannelTests[] = [];
   const broken: string[] = [];
-  for (const { name, located, tests: ownTests } of meant) {
+  for (const { name, located, tests: ownTests, file, below } of meant) {
     await setImmediate();
     const own = createProblems(problems);
     const clash = clashes.get(name);
     if (located && clash !== undefined) own.add(located, [], clash);
     const more = ownTests ? judgedTests(ownTests, own) : [];
-    const loaded = located && loadChannel(name, located, more, { ...load, problems: own, resolve: createResolver(options, own) });
+    const loaded =
+      located &&
+      loadChannel(name, located, more, { ...load, problems: own, resolve: createResolver(options, own), layers: [file, ...below] });
     if (loaded && own.list().length === 0) tests.push(loaded);
     else broken.push(name);
   }
@@ -155,6 +158,8 @@ function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction<Chann
 
 interface ChannelLoad extends Load {
   resolve: Resolver;
+  /** The channel's file and the presets below it. */
+  layers: readonly string[];
   /** Those of this channel alone. */
   problems: Problems;
 }
@@ -166,14 +171,15 @@ function loadChannel(
   more: Parameters<typeof compileTests>[0],
   load: ChannelLoad,
 ): ChannelTests | undefined {
-  const { problems, resolve } = load;
+  const { problems, resolve, layers } = load;
   judgeKeys(written, problems);
   const { located, whole } = checked(withPluginMaps(written), load.validate, problems);
   if (!located) return undefined;
   const settings = resolveSettings(name, located, load.env, resolve, problems);
   const models = Object.keys(located.value.models).map((id) => {
     const own = forModel(located, id);
-    return { id, located: own, ...resolveVariables(own, resolve) };
+    const life = lifeOf(id, located, { layers, isReplaced: settings.isReplaced }, problems);
+    return { id, located: own, life, ...resolveVariables(own, resolve) };
   });
   const unset = new Map(models.flatMap(({ id, wanted: [first] }) => (first === undefined ? [] : [[id, `${first} is not set`] as const])));
   const channel: Channel = Object.freeze({

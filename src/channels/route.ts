@@ -19,6 +19,7 @@ import type { CompiledModel, OperationName } from "../schema/models.ts";
 import type { ModelSettings } from "./grammar.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
 import { compileOperations } from "./operations.ts";
+import type { Life } from "./life.ts";
 import type { Verify } from "./verify.ts";
 import type { Located, Problems } from "./problems.ts";
 
@@ -72,6 +73,8 @@ export interface Route {
   limits: Limits;
   /** Texts beside the key that nobody should be shown. */
   secrets: readonly string[];
+  /** What is known of the model's end at this address. */
+  life?: Life;
   /** The operations of the model that the channel offers. */
   operations: ReadonlySet<OperationName>;
   /**
@@ -98,6 +101,7 @@ export interface RouteParts {
   variables: Record<string, unknown>;
   /** The secrets among the variables. */
   secrets: readonly string[];
+  life: Life | undefined;
   plugins: ReadonlyMap<string, Plugin>;
   wait: CallContext["wait"];
   /** The limits that the model itself says, beside its channel's. */
@@ -170,6 +174,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     channel,
     model: { id, upstream, fields: schema.schema.properties ?? {} },
     schema,
+    life: parts.life,
     operations: new Set(operations.keys()),
     priority,
     weight,

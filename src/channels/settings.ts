@@ -22,6 +22,8 @@ export interface Settings {
   baseUrl: string;
   keys: readonly Key[];
   auth: AuthSpec;
+  /** True where the environment names another address than the file. */
+  isReplaced: boolean;
   /** Why the channel is off. */
   off?: string;
 }
@@ -163,7 +165,8 @@ export function resolveSettings(
   const shownBy = resolveAuth(auth, located, resolve);
   judgeSendable();
   judgeTokenUrl(shownBy.auth, located, problems);
-  return { baseUrl, keys: usable, auth: shownBy.auth, off: whyOff() };
+  const isReplaced = ownUrl !== undefined && withoutSlash(ownUrl) !== withoutSlash(base_url);
+  return { baseUrl, keys: usable, auth: shownBy.auth, isReplaced, off: whyOff() };
 
   function judgeSendable(): void {
     const tell = (told: string | undefined, path: Path, origin = "") =>
@@ -185,6 +188,10 @@ export function resolveSettings(
     if (shownBy.wanted.length > 0) return `${shownBy.wanted.join(" or ")} is not set`;
     return baseUrl === "" ? `${url.wanted[0] ?? `${prefix}_BASE_URL`} is not set` : undefined;
   }
+}
+
+function withoutSlash(url: string): string {
+  return trimmed(url).replace(/\/+$/, "");
 }
 
 /** The address of the token server is complete only once the environment has filled it in. */

@@ -1,7 +1,8 @@
 // Runs `pictor check` and `pictor test`.
 import { readdir } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { loadChannels } from "../channels/load.ts";
+import { endInWords, isEnding } from "../channels/life.ts";
+import { loadWhatIsRight, type ChannelTests } from "../channels/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -14,25 +15,54 @@ import { readFiles } from "../process/in-force.ts";
 export type Say = (line: string) => void;
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** `pictor check [files]`: every problem of the channel files. Returns the exit code. Throws an Error for a file that is not there. */
-export async function check(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
+/**
+ * `pictor check [files]`: every problem of the channel files, and the models that end soon, which are no problem yet. Returns the exit code.
+ * Throws an Error for a file that is not there.
+ */
+export async function check(
+  files: readonly string[],
+  { json, now = Date.now() }: { json?: boolean; now?: number },
+  env: Env,
+  say: Say,
+): Promise<number> {
   const settings = readSettings(env);
   const paths = await pathsOf(files, settings);
-  const load = async (only?: readonly string[]) =>
-    loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env, only, withTests: true });
+  let right: readonly ChannelTests[] = [];
+  const load = async (only?: readonly string[]) => {
+    const plugins = await loadPlugins(settings.pluginFolders);
+    const loaded = await loadWhatIsRight({ folder: settings.channels, plugins, env, only, withTests: true });
+    right = loaded.tests;
+    if (loaded.problems.length > 0) throw new ConfigError(loaded.problems);
+    return loaded;
+  };
   const all = await problemsOf(() => readFiles({ settings, env, load }));
   // With a channel go its preset and its models' schemas; a file of another kind speaks for itself.
   const channels = paths.filter((path) => dirname(path) === resolve(settings.channels)).map(nameOf);
   const below = new Set(channels.length === 0 ? [] : (await problemsOf(() => load(channels))).map(({ file }) => file));
   const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)) || below.has(file));
-  if (json) say(JSON.stringify({ problems }, null, 2));
+  const warnings = endings(right, channels, now);
+  if (json) say(JSON.stringify({ problems, warnings }, null, 2));
   else {
     for (const problem of problems) say(describe(problem));
+    for (const { file, line, column, message } of warnings) say(`${file}:${line}:${column}: warning: ${message}`);
     const elsewhere = all.length - problems.length;
     const count = problems.length === 0 ? colours.green("no problems") : colours.red(counted(problems.length));
     say(elsewhere === 0 ? count : `${count}; ${counted(elsewhere)} in other files`);
   }
   return problems.length === 0 ? 0 : 1;
+}
+
+/** The models that end soon, of the channels that are on, or of those that are named: a channel that nobody uses is nobody's worry. */
+function endings(loaded: readonly ChannelTests[], named: readonly string[], now: number): Omit<Problem, "frame">[] {
+  return loaded
+    .filter(({ channel }) => (named.length > 0 ? named.includes(channel.name) : channel.off === undefined))
+    .flatMap(({ routes, problemAt }) =>
+      routes.flatMap(({ model, life }) => {
+        if (!isEnding(life, now)) return [];
+        const { file, line, column, message } = problemAt(["models", model.id], `${model.id} ${endInWords(life, now)}`);
+        return [{ file, line, column, message }];
+      }),
+    );
 }
 
 function counted(count: number): string {

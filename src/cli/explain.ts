@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { buffer } from "node:stream/consumers";
 import pino from "pino";
+import { endInWords, isOver } from "../channels/life.ts";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";
@@ -50,6 +51,8 @@ interface Options {
   mask?: string;
   /** True where the client wants a stream. */
   stream?: boolean;
+  /** Epoch milliseconds of the day on which the request would be sent; now when omitted. */
+  now?: number;
 }
 
 type Refusal = Pick<GatewayError, "code" | "message" | "param">;
@@ -61,7 +64,7 @@ type Refusal = Pick<GatewayError, "code" | "message" | "param">;
 export async function explain(
   model: string,
   fields: Record<string, unknown>,
-  { json, image = [], mask, stream = false }: Options,
+  { json, image = [], mask, stream = false, now = Date.now() }: Options,
   env: Readonly<Record<string, string | undefined>>,
   say: (line: string) => void,
 ): Promise<number> {
@@ -88,7 +91,7 @@ export async function explain(
   }
   const steps: Step[] = [];
   for (const route of own.filter(({ operations }) => operations.has(operationOf(input))))
-    steps.push(await explainRoute(route, input, stream, off.get(route.channel.name) ?? route.channel.modelsOff.get(model)));
+    steps.push(await explainRoute(route, input, stream, off.get(route.channel.name) ?? whyOff(route, now)));
   for (const { changes } of steps) changes.unshift(...before);
   if (json) say(JSON.stringify({ request: input, channels: steps }, null, 2));
   else for (const line of shown(input, steps)) say(line);
@@ -119,6 +122,10 @@ async function loadAll(
 
 /** The events that a client that wants a stream would be sent. */
 const listening: Events = { accepted: () => undefined, show: () => Promise.resolve() };
+
+function whyOff({ channel, model, life }: Route, now: number): string | undefined {
+  return channel.modelsOff.get(model.id) ?? (isOver(life, now) ? `the model ${endInWords(life, now)}` : undefined);
+}
 
 async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean, off: string | undefined): Promise<Step> {
   const { channel } = route;

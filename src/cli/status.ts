@@ -1,5 +1,6 @@
 // `pictor status`: what a running gateway says of itself, and the operator's remedy for a cool-down.
 import got, { type Response } from "got";
+import { endInWords } from "../channels/life.ts";
 import { trimmed } from "../channels/settings.ts";
 import type { ChannelState } from "../gateway/states.ts";
 import { colours } from "../process/colours.ts";
@@ -16,6 +17,8 @@ export interface StatusOptions {
   json?: boolean;
   /** A channel whose cool-downs are to be lifted first. */
   clear?: string;
+  /** Epoch milliseconds by which days are told as past; the time of day when omitted. */
+  now?: number;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface StatusOptions {
  */
 export async function status(
   url: string,
-  { json, clear }: StatusOptions,
+  { json, clear, now = Date.now() }: StatusOptions,
   env: Readonly<Record<string, string | undefined>>,
   say: (line: string) => void,
 ): Promise<number> {
@@ -37,7 +40,7 @@ export async function status(
     say(answer.status === "ready" ? colours.green("ready") : colours.red(answer.status));
     if (answer.config === "degraded") say(colours.red(`some files are wrong since ${answer.since}, and not in force`));
     for (const line of answer.reload?.problems ?? []) say(`  ${line}`);
-    for (const channel of answer.channels) say(lineOf(channel));
+    for (const channel of answer.channels) say(lineOf(channel, now));
     if (!key) say(colours.dim("set PICTOR_ADMIN_KEY, here and where the gateway runs, to be told the reasons"));
   }
   return answer.status === "ready" ? 0 : 1;
@@ -45,12 +48,13 @@ export async function status(
 
 const shown = { on: colours.green("on "), off: colours.dim("off"), resting: colours.red("resting"), broken: colours.red("broken") };
 
-function lineOf({ name, state, reason, file, resting = [] }: ChannelState): string {
+function lineOf({ name, state, reason, file, resting = [], ending = [] }: ChannelState, now: number): string {
   const rests = resting.map(({ what, seconds }) => `${what} rests for ${seconds} s`);
   const told = [
     ...(reason === undefined ? [] : [reason]),
     ...(file ? ["its file is broken, and its last good version serves"] : []),
     ...rests,
+    ...ending.map(({ model, shutdown_date: shutdown, instead }) => `${model} ${endInWords({ shutdown, instead }, now)}`),
   ];
   return `${shown[state]} ${name}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }

@@ -9,6 +9,7 @@ import { attempt, type AttemptContext } from "./attempt.ts";
 import type { Candidate } from "./candidate.ts";
 import { order } from "./choose.ts";
 import { deadline } from "./deadline.ts";
+import { livingRoutes } from "./life.ts";
 import type { ClientLimits } from "./limits.ts";
 import type { Routing } from "./routing.ts";
 import { nextSlot } from "./slot.ts";
@@ -131,7 +132,7 @@ async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generate
   const { input, context, attempts, verdict } = serving;
   freeze(input);
   const { routing, pinned } = context;
-  const able = entry.routes.filter(({ operations }) => operations.has(operationOf(input)));
+  const able = livingRoutes(entry, routing.date()).filter(({ operations }) => operations.has(operationOf(input)));
   const routes = pinned === undefined ? able : able.filter(({ channel }) => channel.name === pinned);
   const { random, turn, limits } = routing;
   let left = order(routes, { random, inFlight: limits.inFlight, sharing: entry.sharing, turn: ({ channel }) => turn(channel.name) });

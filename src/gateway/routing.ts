@@ -21,18 +21,26 @@ export interface Routing {
   turn: (channel: string) => number;
   /** Milliseconds of a clock that never goes back, whatever becomes of the time of day. */
   now: () => number;
+  /** Epoch milliseconds of the time of day, by which the days of models are judged. */
+  date: () => number;
 }
 
 interface Parts {
   now: () => number;
+  date: () => number;
   random: () => number;
   state: SharedState;
 }
 
 const monotonic = () => performance.now();
 
-/** Clock and chance are real when omitted, and the state is this process's own. */
-export function createRouting({ now = monotonic, random = Math.random, state = createMemoryState() }: Partial<Parts> = {}): Routing {
+/** Clocks and chance are real when omitted, and the state is this process's own. */
+export function createRouting({
+  now = monotonic,
+  date = Date.now,
+  random = Math.random,
+  state = createMemoryState(),
+}: Partial<Parts> = {}): Routing {
   const turns = new Map<string, number>();
   const health = createHealth(
     now,
@@ -49,6 +57,7 @@ export function createRouting({ now = monotonic, random = Math.random, state = c
     late: createLateAnswers(state),
     random,
     now,
+    date,
     turn: (channel) => {
       const turn = turns.get(channel) ?? 0;
       turns.set(channel, turn + 1);

@@ -1,4 +1,5 @@
 // Shows operators the state of each channel.
+import { isEnding } from "../channels/life.ts";
 import type { Channel } from "../channels/route.ts";
 import { keyScope } from "./candidate.ts";
 import type { Routing } from "./routing.ts";
@@ -14,12 +15,14 @@ export interface ChannelState {
   file?: "broken";
   /** The parts of the channel that are in a cool-down; absent where none is. */
   resting?: { what: string; seconds: number }[];
+  /** Its models that their provider shuts down within 60 days, or has, where the operator keeps them on. */
+  ending?: { model: string; shutdown_date: string; instead?: string }[];
 }
 
 /** The states of all channels, by name. `broken` are those whose files are wrong; the table lacks those without a good version. */
 export function channelStates(
-  { channels }: Table,
-  { health, now }: Routing,
+  { channels, models }: Table,
+  { health, now, date }: Routing,
   broken: readonly { channel: string; serves: boolean }[] = [],
 ): ChannelState[] {
   const coolDowns = new Map(health.coolDowns().map(({ scope, until }) => [scope, Math.ceil((until - now()) / 1000)]));
@@ -32,10 +35,24 @@ export function channelStates(
       const seconds = coolDowns.get(scope);
       return seconds === undefined ? [] : [{ what, seconds }];
     });
-    return { name, state: coolDowns.has(name) ? "resting" : "on", ...(resting.length > 0 && { resting }), ...file };
+    const ending = endingOn(channel, models, date());
+    return {
+      name,
+      state: coolDowns.has(name) ? "resting" : "on",
+      ...(resting.length > 0 && { resting }),
+      ...(ending.length > 0 && { ending }),
+      ...file,
+    };
   });
   const gone = broken.filter(({ serves }) => !serves).map(({ channel }): ChannelState => ({ name: channel, state: "broken" }));
   return [...states, ...gone].sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+}
+
+function endingOn({ name, models: served }: Channel, models: Table["models"], now: number): NonNullable<ChannelState["ending"]> {
+  const routes = served.flatMap((id) => models.get(id)?.routes.filter(({ channel }) => channel.name === name) ?? []);
+  return routes.flatMap(({ model, life }) =>
+    isEnding(life, now) ? [{ model: model.id, shutdown_date: life.shutdown, instead: life.instead }] : [],
+  );
 }
 
 /** The scopes of a channel, with their names for operators. */

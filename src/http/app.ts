@@ -54,7 +54,8 @@ export function createApp(gateway: Gateway): Koa {
 }
 
 function allowOrigins(origins: readonly string[]): Koa.Middleware {
-  const exposed = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes", "retry-after", "x-should-retry"];
+  const pictors = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes"];
+  const exposed = [...pictors, "retry-after", "x-should-retry", "deprecation", "sunset"];
   return cors({
     origin: (ctx) => (origins.includes("*") ? "*" : (origins.find((origin) => origin === ctx.get("origin")) ?? "")),
     exposeHeaders: exposed,

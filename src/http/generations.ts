@@ -40,7 +40,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       // An address may name the model, as those below /openai do.
       usualModel: (ctx.params as { model?: string } | undefined)?.model ?? table.defaultModel,
       find: (model) => {
-        const entry = modelFor(ctx, table, model);
+        const entry = modelFor(ctx, table, model, gateway.routing.date());
         state.model = model;
         return entry;
       },

@@ -16,6 +16,7 @@ export interface Metrics {
   channelInFlight: Gauge<"channel">;
   channelWaiting: Gauge<"channel">;
   coolDown: Gauge<"channel" | "what">;
+  modelRetires: Gauge<"channel" | "model">;
   channelsBroken: Gauge;
   storeWritable: Gauge;
   storeFreeBytes: Gauge;
@@ -103,6 +104,13 @@ function metricsOfChannels(registers: Registry[], measure: () => void) {
       help: "Seconds until a channel, a key or a model of it is asked again after failures.",
       aggregator: "max",
       labelNames: ["channel", "what"],
+      registers,
+    }),
+    modelRetires: new Gauge({
+      name: "pictor_model_retires_timestamp_seconds",
+      help: "When the provider shuts down a model that is on, in Unix seconds.",
+      aggregator: "max",
+      labelNames: ["channel", "model"],
       registers,
     }),
     pictures: new Counter({

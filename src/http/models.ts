@@ -1,19 +1,31 @@
 // Serves the list of models and their schemas.
 import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
+import { beginOf, endInWords } from "../channels/life.ts";
 import { GatewayError } from "../errors.ts";
+import { lifeOn, livingModels, livingRoutes } from "../gateway/life.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
+import type { OperationName } from "../schema/models.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
 /** GET /v1/models: every model that a channel serves now, once. */
 export function listModels(ctx: Context, gateway: Gateway): void {
-  const { client } = ctx.state as RequestState;
-  const models = [...gateway.table().models.values()].filter(({ id }) => client?.allows(id));
-  ctx.body = { object: "list", data: models.map(shown) };
+  ctx.body = { object: "list", data: modelsOf(ctx, gateway).map(shown) };
 }
 
-/** The model that a client names, if there is one and it may use it. */
-export function modelFor(ctx: Context, { models }: Table, id: string): ModelEntry {
+/** The models that a client may ask for now, each with the routes that serve it now. */
+export function modelsOf(ctx: Context, gateway: Gateway): ModelEntry[] {
+  const { client } = ctx.state as RequestState;
+  return livingModels(gateway.table(), gateway.routing.date()).filter(({ id }) => client?.allows(id));
+}
+
+/**
+ * The model that a client names, with the routes that serve it now. Throws where there is none, or where the client may not use it. A model that
+ * is shut down on every channel has none, unless another may stand in for it: then it comes with the routes it had, which judge the request.
+ * `now` is in epoch milliseconds.
+ */
+export function modelFor(ctx: Context, { models }: Table, id: string, now: number): ModelEntry {
+  const { client } = ctx.state as RequestState;
   const entry = models.get(id);
   if (!entry)
     throw new GatewayError(
@@ -21,33 +33,59 @@ export function modelFor(ctx: Context, { models }: Table, id: string): ModelEntr
       `the model ${JSON.stringify(id.slice(0, 80))} does not exist; GET /v1/models lists those that do`,
       { param: "model" },
     );
-  if (!(ctx.state as RequestState).client?.allows(id))
+  if (!client?.allows(id))
     throw new GatewayError("model_not_allowed", `this API key may not use the model ${id}; GET /v1/models lists those it may use`, {
       param: "model",
     });
-  return entry;
+  const routes = livingRoutes(entry, now);
+  const lives = (other: ModelEntry | undefined) => other !== undefined && client.allows(other.id) && livingRoutes(other, now).length > 0;
+  if (routes.length > 0) tellLife(ctx, routes);
+  else if (!entry.fallback.some((other) => lives(models.get(other)))) throw shutDown(entry, now);
+  return { ...entry, routes: routes.length > 0 ? routes : entry.routes };
+}
+
+function shutDown({ id, routes }: ModelEntry, now: number): GatewayError {
+  return new GatewayError("model_not_found", `the model ${id} ${endInWords(lifeOn(routes), now)}`, { param: "model" });
+}
+
+/** Headers for a model whose end is known: `Deprecation` is RFC 9745's, `Sunset` RFC 8594's. */
+function tellLife(ctx: Context, routes: ModelEntry["routes"]): void {
+  const { deprecated, shutdown } = lifeOn(routes);
+  if (deprecated !== undefined) ctx.set("deprecation", `@${beginOf(deprecated) / 1000}`);
+  if (shutdown !== undefined) ctx.set("sunset", new Date(beginOf(shutdown)).toUTCString());
 }
 
 /** GET /v1/models/{id} and /v1/models/{id}/schema. An id may hold slashes, plain or encoded. */
 export function showModel(ctx: RouterContext, gateway: Gateway): void {
   const path = String(ctx.params.id);
   const table = gateway.table();
+  const now = gateway.routing.date();
   const id = table.models.has(path) || !path.endsWith("/schema") ? path : path.slice(0, -"/schema".length);
-  const entry = modelFor(ctx, table, id);
+  const entry = modelFor(ctx, table, id, now);
+  if (livingRoutes(entry, now).length === 0) throw shutDown(entry, now);
   if (id === path) return void (ctx.body = shown(entry));
   ctx.body = JSON.stringify(entry.schema.bundled);
   ctx.type = "application/schema+json";
 }
 
-/** OpenAI's shape, and what OpenRouter's list says beside it, so that clients can tell what a model is for. */
+/** The operations that some route offers, in their usual order. */
+export function operationsOf(routes: ModelEntry["routes"]): OperationName[] {
+  return (["generate", "edit"] as const).filter((name) => routes.some((route) => route.operations.has(name)));
+}
+
+/** OpenAI's shape, and what the lists of OpenRouter and Vercel say beside it, so that clients can tell what a model is for. */
 function shown({ id, schema, routes }: ModelEntry) {
-  const operations = (["generate", "edit"] as const).filter((name) => routes.some((route) => route.operations.has(name)));
+  const operations = operationsOf(routes);
+  const { shutdown } = lifeOn(routes);
   return {
     id,
     object: "model",
     created: schema.created,
     owned_by: routes[0]?.channel.name,
+    ...(shutdown !== undefined && { shutdown_date: shutdown }),
+    type: "image",
     operations,
     architecture: { input_modalities: operations.includes("edit") ? ["text", "image"] : ["text"], output_modalities: ["image"] },
+    ...(schema.open && { limits: "unknown" }),
   };
 }

@@ -9,6 +9,8 @@ export const answerHeaders: Json = Object.fromEntries(
     "x-pictor-channel": "The channel that answered.",
     "x-pictor-attempts": "The channels that were tried, and how each ended.",
     "x-pictor-changes": "What the gateway did to the request, where it did anything.",
+    deprecation: "Of a model that its provider advises against: `@` and the Unix seconds from which it does (RFC 9745).",
+    sunset: "Of a model that its provider shuts down: when (RFC 8594).",
     "x-should-retry": "Of an error: whether the same request may be sent again at once. OpenAI's SDKs obey it.",
   }).map(([name, description]) => [name, { description, schema: { type: "string" } }]),
 );
@@ -103,12 +105,18 @@ export const model: Json = {
     object: { const: "model" },
     created: { type: "integer", description: "Unix seconds." },
     owned_by: { type: "string" },
+    shutdown_date: { type: "string", format: "date", description: "The day on which its provider shuts it down, where that is known." },
+    type: { const: "image" },
     operations: { type: "array", items: { enum: ["generate", "edit"] }, description: "What the model can be asked for." },
     architecture: {
       type: "object",
       properties: Object.fromEntries(
         ["input_modalities", "output_modalities"].map((name) => [name, { type: "array", items: { enum: ["text", "image"] } }]),
       ),
+    },
+    limits: {
+      const: "unknown",
+      description: "There where nobody described the model: only the common fields are judged, and the rest is passed on.",
     },
   },
 };

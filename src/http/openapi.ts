@@ -1,7 +1,8 @@
 // Serves the description of the interface.
 import type { Context } from "koa";
 import { errorStatus } from "../errors.ts";
-import type { Table } from "../gateway/table.ts";
+import { livingModels } from "../gateway/life.ts";
+import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
 import { answerHeaders, editForm, events, picture, images, error, lateRequest, model, ref, type Json } from "./openapi-shapes.ts";
 import { originOf } from "./pictures.ts";
@@ -12,12 +13,11 @@ export function openapi(ctx: Context, gateway: Gateway): void {
   // It names the host that the request named, so no cache may give it to those who named another.
   ctx.set("cache-control", "no-cache");
   ctx.vary("host, x-forwarded-host, x-forwarded-proto");
-  ctx.body = describe(gateway.table(), originOf(ctx, gateway));
+  ctx.body = describe(livingModels(gateway.table(), gateway.routing.date()), originOf(ctx, gateway));
 }
 
 /** The interface as OpenAPI 3.1. */
-export function describe(table: Table, server: string): Json {
-  const models = [...table.models.values()];
+export function describe(models: readonly ModelEntry[], server: string): Json {
   const schemas = Object.fromEntries(models.map(({ id, schema }) => [componentName(id), component(id, schema.bundled)]));
   const common = models[0]?.schema.bundled.$defs?.common as Json | undefined;
   const requests = models.map(({ id }) => ({ $ref: `#/components/schemas/${componentName(id)}` }));

@@ -1,5 +1,7 @@
 // How the gateway stands: readiness for balancers, details for the operator, numbers for Prometheus.
 import type { Context } from "koa";
+import { beginOf } from "../channels/life.ts";
+import { livingModels } from "../gateway/life.ts";
 import { channelStates } from "../gateway/states.ts";
 import type { Gateway } from "./gateway.ts";
 import { isOperator } from "./operator.ts";
@@ -10,7 +12,8 @@ import { isOperator } from "./operator.ts";
  */
 export async function ready(ctx: Context, gateway: Gateway): Promise<void> {
   const table = gateway.table();
-  const status = gateway.life?.ending ? "shutting down" : table.models.size > 0 ? "ready" : "no channel is on";
+  const isOn = livingModels(table, gateway.routing.date()).length > 0;
+  const status = gateway.life?.ending ? "shutting down" : isOn ? "ready" : "no channel is on";
   ctx.status = status === "ready" ? 200 : 503;
   const shared = gateway.routing.state.standing();
   const { reload, broken = [] } = gateway.config?.() ?? {};
@@ -57,6 +60,10 @@ export function measureChannels(gateway: Gateway): void {
   metrics.coolDown.reset();
   metrics.channelInFlight.reset();
   metrics.channelWaiting.reset();
+  metrics.modelRetires.reset();
+  for (const { id, routes } of livingModels(gateway.table(), routing.date()))
+    for (const { channel, life } of routes)
+      if (life?.shutdown !== undefined) metrics.modelRetires.set({ channel: channel.name, model: id }, beginOf(life.shutdown) / 1000);
   for (const { name, state, resting = [] } of channelStates(gateway.table(), routing)) {
     if (state === "off") continue;
     metrics.channelWaiting.set({ channel: name }, routing.limits.waiting(name));

@@ -1,4 +1,5 @@
 // Prints what a person reads at the start.
+import { livingModels } from "../gateway/life.ts";
 import { describe } from "./describe.ts";
 import type { InForce } from "./in-force.ts";
 
@@ -7,14 +8,15 @@ export function greet(
   say: (line: string) => void,
   url: string,
   { table, file, ownKey, problems, broken }: InForce,
-  { isWordy = false } = {},
+  { isWordy = false, now = Date.now() } = {},
 ): void {
-  const { channels, models } = table;
+  const { channels } = table;
+  const models = livingModels(table, now);
   const off = channels.filter((channel) => channel.off !== undefined);
   if (isWordy) for (const { name, off: reason } of off) say(`channel ${name} is off: ${reason}`);
   for (const { name, off: reason, models: served, modelsOff } of channels) {
     if (reason !== undefined) continue;
-    const on = served.filter((id) => !modelsOff.has(id));
+    const on = served.filter((id) => models.some((model) => model.id === id && model.routes.some(({ channel }) => channel.name === name)));
     say(`channel ${name} is on: ${on.join(", ")}`);
     for (const [id, why] of modelsOff) say(`channel ${name} is on without ${id}: ${why}`);
   }
@@ -29,7 +31,7 @@ export function greet(
     say(`${names}; the rest serves, and the broken ones follow once they are right`);
   }
   say(`pictor listens on ${url}; the interface is described at ${url}/docs`);
-  const [model] = models.keys();
+  const model = models[0]?.id;
   if (model === undefined) {
     say("no channel is on: set a provider's key, see channels/");
     return;

@@ -80,7 +80,7 @@ describe("pictor check", function () {
     expect(problems).to.have.length(1);
     expect(problems[0]).to.have.all.keys("file", "line", "column", "message", "frame");
     expect(problems[0]).to.include({ line: 4, column: 18 });
-    expect(JSON.parse((await run(["check", "--json"])).out)).to.deep.equal({ problems: [] });
+    expect(JSON.parse((await run(["check", "--json"])).out)).to.deep.equal({ problems: [], warnings: [] });
   });
 
   it("takes files, and channels by name, and says what is wrong elsewhere", async () => {
@@ -88,7 +88,7 @@ describe("pictor check", function () {
       expect(await run(["check", name], env())).to.deep.equal({ code: 0, out: "no problems; 1 problem in other files\n", err: "" });
     expect((await run(["check", "y"], env())).out).to.match(/y\.yaml:4:18: .*\n1 problem\n$/s);
     expect((await run(["check", file("models/m.json")], env())).code).to.equal(0);
-    expect((await run(["check", "x", "--json"], env())).out).to.equal('{\n  "problems": []\n}\n');
+    expect((await run(["check", "x", "--json"], env())).out).to.equal('{\n  "problems": [],\n  "warnings": []\n}\n');
   });
 
   it("tells with a channel what its preset and its models' schemas have wrong", async () => {

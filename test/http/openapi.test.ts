@@ -58,7 +58,7 @@ describe("http: the description of the interface", () => {
   let table: Table;
   before(async () => {
     table = await shippedTable();
-    document = JSON.parse(JSON.stringify(describeInterface(table, "http://127.0.0.1:8080"))) as Json;
+    document = JSON.parse(JSON.stringify(describeInterface([...table.models.values()], "http://127.0.0.1:8080"))) as Json;
   });
 
   it("is OpenAPI 3.1 without an error or a warning by the recommended rules", async () => {
@@ -91,9 +91,9 @@ describe("http: the description of the interface", () => {
   it("keeps apart models whose ids differ in a slash only, and is there without any model", async () => {
     const models = "models: { a/b: { schema: demo }, a_b: { schema: demo }, a.b: { schema: demo }, a-2f-b: { schema: demo } }";
     const loaded = await loadFiles({ "acme.yaml": `extends: openai-images\nbase_url: http://127.0.0.1:9\n${models}\n` });
-    const named = (at(describeInterface(createTable(loaded), "http://h"), "/components/schemas") ?? {}) as Json;
+    const named = (at(describeInterface([...createTable(loaded).models.values()], "http://h"), "/components/schemas") ?? {}) as Json;
     expect(Object.keys(named).filter((name) => name.startsWith("model-"))).to.have.length(4);
-    const empty = describeInterface({ channels: [], models: new Map() }, "http://h");
+    const empty = describeInterface([], "http://h");
     expect(JSON.parse(await lint(empty))).to.deep.include({ problems: [] });
   });
 

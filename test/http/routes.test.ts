@@ -74,8 +74,10 @@ describe("http: what is served", () => {
         // dall-e-2's schema says when that came out; the others have the date of the catalogue.
         created: Date.parse(id === "acme/cat-1" ? "2023-11-01" : "2026-11-22") / 1000,
         owned_by: "acme",
+        type: "image",
         operations: id === "acme/open" ? ["generate"] : ["generate", "edit"],
         architecture: { input_modalities: id === "acme/open" ? ["text"] : ["text", "image"], output_modalities: ["image"] },
+        ...(id === "acme/open" && { limits: "unknown" }),
       })),
     );
   });

@@ -44,8 +44,9 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     solve: "Leave the header `x-pictor-channel` out, or ask the operator.",
   },
   model_not_found: {
-    meaning: "No channel that is on serves this model.",
-    solve: "Choose one of `/v1/models`. The operator sees at the start which channels are off, and why.",
+    meaning: "No channel that is on serves this model, or its provider has shut it down.",
+    solve:
+      "Choose one of `/v1/models`, or the successor that the message names. The operator sees at the start which channels are off, and why.",
   },
   not_found: {
     meaning: "There is nothing at this path, or a stored picture's life is over.",
