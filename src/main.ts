@@ -99,7 +99,7 @@ program
 
 program
   .command("verify [channel]")
-  .description("try the keys with each provider's free call")
+  .description("try the keys with each provider's free call, and compare its list of models with the file")
   .option("--json", "for machines")
   .action(async (channel: string | undefined, options: { json?: boolean }) => {
     const { verify } = await import("./cli/verify.ts");

@@ -1,5 +1,4 @@
 // Puts the keys of a channel file together as JSON Schema, from the parts that are declared beside their readers.
-import { callSchema } from "../dialect/call.ts";
 import { ruleSchema } from "../dialect/failure.ts";
 import { operationSchema } from "../dialect/operation.ts";
 import { authSchema, type AuthSpec } from "../net/auth/spec.ts";
@@ -8,6 +7,7 @@ import type { Deletable, FromSchema, JsonSchema } from "../schema/from-schema.ts
 import { closed, text } from "../schema/parts.ts";
 import { lifeSchema } from "./life.ts";
 import { coolDownSchema, limitsSchema } from "./limits.ts";
+import { verifySchema } from "./verify.ts";
 import { testSchema, type WrittenTest } from "./test-grammar.ts";
 
 /** The keys that a model may have anew, beside `plugins`. */
@@ -58,7 +58,7 @@ const ownKeys = closed(
     },
     auth: authSchema,
     key_hosts: { type: "array", items: { type: "string" }, description: "Other hosts that may see the key: `*.example.com`." },
-    verify: { ...callSchema, description: "A call that costs nothing and proves the key, for `pictor verify`." },
+    verify: { ...verifySchema, description: "A call that costs nothing and proves the key, for `pictor verify`." },
     trusted_hosts: {
       type: "array",
       items: {

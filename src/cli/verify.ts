@@ -1,6 +1,9 @@
-// `pictor verify`: tries the keys of each channel with a free call.
+// `pictor verify`: tries the keys of each channel with a free call, and compares the provider's list of models with the file.
 import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
+import { isOver } from "../channels/life.ts";
+import type { Channel, Route } from "../channels/route.ts";
+import type { ListedModel } from "../channels/verify.ts";
 import { wait } from "../dialect/duration.ts";
 import { noSpool } from "../picture/spool.ts";
 import { loadPlugins } from "../plugin/load.ts";
@@ -16,19 +19,33 @@ interface Verdict {
   message?: string;
 }
 
+/** How a provider's own list of models differs from a channel's file. Models are named as the provider names them. */
+interface Difference {
+  channel: string;
+  /** Listed, and not in the file. */
+  new: string[];
+  /** In the file and not shut down, and not listed. */
+  gone: string[];
+  /** In the file, and listed with the day of their end; `told` where the file has that day too. */
+  ending: { model: string; shutdown_date: string; told: boolean }[];
+}
+
 /** Time that a provider has to answer `pictor verify`, in milliseconds: a person is waiting. */
 export const patience = 15_000;
 
-/** `pictor verify [channel]`: try each key with the channel's free call. Returns the exit code. */
+/**
+ * `pictor verify [channel]`: try each key with the channel's free call, and tell how the provider's list of models differs from the file, which is no
+ * failure. Returns the exit code.
+ */
 export async function verify(
   name: string | undefined,
-  { json }: { json?: boolean },
+  { json, now = Date.now() }: { json?: boolean; now?: number },
   env: Readonly<Record<string, string | undefined>>,
   say: (line: string) => void,
 ): Promise<number> {
   const settings = readSettings(env);
-  const { channels } = await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env });
-  const wanted = channels.filter((channel) => name === undefined || channel.name === name);
+  const { channels, tests } = await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env });
+  const wanted = tests.filter(({ channel }) => name === undefined || channel.name === name);
   if (name !== undefined && wanted.length === 0)
     throw new Error(
       `there is no channel ${name} (${didYouMean(
@@ -37,7 +54,8 @@ export async function verify(
       )})`,
     );
   const verdicts: Verdict[] = [];
-  for (const channel of wanted) {
+  const differences: Difference[] = [];
+  for (const { channel, routes } of wanted) {
     if (channel.off !== undefined || !channel.verify) {
       if (name !== undefined)
         verdicts.push({
@@ -46,30 +64,69 @@ export async function verify(
         });
       continue;
     }
-    for (const [index, key] of (channel.keys.length > 0 ? channel.keys : [undefined]).entries()) {
-      const ctx = {
-        spool: noSpool,
-        request: { model: "", prompt: "", n: 1 },
-        model: { id: "", upstream: "", fields: {} },
-        change: () => undefined,
-        signal: AbortSignal.timeout(patience),
-        log: pino({ level: "silent" }),
-      };
-      const failure = await channel.verify(key, { ...channel, ctx, wait });
-      verdicts.push({
-        channel: channel.name,
-        ...(key === undefined ? {} : { key: index + 1 }),
-        verdict: failure?.kind ?? "ok",
-        ...(failure ? { message: failure.message } : {}),
-      });
-    }
+    const { verdicts: ofKeys, models } = await tryKeys(channel, channel.verify);
+    verdicts.push(...ofKeys);
+    if (models) differences.push(difference(channel, routes, models, now));
   }
-  if (json) say(JSON.stringify({ verdicts }, null, 2));
+  if (json) say(JSON.stringify({ verdicts, models: differences }, null, 2));
   else if (verdicts.length === 0) say("no channel that is on has a free call");
-  else
+  else {
     for (const { channel, key, verdict, message } of verdicts) {
       const subject = `${channel}${key ? ` key ${key}` : ""}`;
       say(`${subject}: ${verdict === "ok" ? colours.green(verdict) : colours.red(verdict)}${message === undefined ? "" : `: ${message}`}`);
     }
+    for (const line of differences.flatMap(inWords)) say(line);
+  }
   return verdicts.every(({ verdict }) => verdict === "ok") ? 0 : 1;
+}
+
+/** Try each key of a channel. The models are those that the first key that works is shown. */
+async function tryKeys(
+  channel: Channel,
+  verifyKey: NonNullable<Channel["verify"]>,
+): Promise<{ verdicts: Verdict[]; models?: readonly ListedModel[] }> {
+  const verdicts: Verdict[] = [];
+  let listed: readonly ListedModel[] | undefined;
+  for (const [index, key] of (channel.keys.length > 0 ? channel.keys : [undefined]).entries()) {
+    const ctx = {
+      spool: noSpool,
+      request: { model: "", prompt: "", n: 1 },
+      model: { id: "", upstream: "", fields: {} },
+      change: () => undefined,
+      signal: AbortSignal.timeout(patience),
+      log: pino({ level: "silent" }),
+    };
+    const { failure, models } = await verifyKey(key, { ...channel, ctx, wait });
+    listed ??= models;
+    verdicts.push({
+      channel: channel.name,
+      ...(key === undefined ? {} : { key: index + 1 }),
+      verdict: failure?.kind ?? "ok",
+      ...(failure ? { message: failure.message } : {}),
+    });
+  }
+  return { verdicts, models: listed };
+}
+
+function difference(channel: Channel, routes: readonly Route[], listed: readonly ListedModel[], now: number): Difference {
+  const ids = new Set(listed.map(({ id }) => id));
+  const known = new Set([...channel.models, ...routes.map(({ model }) => model.upstream)]);
+  const gone = routes.filter(({ model, life }) => !isOver(life, now) && !ids.has(model.upstream)).map(({ model }) => model.upstream);
+  const ending = listed.flatMap(({ id, shutdown }) => {
+    const own = routes.filter(({ model }) => model.upstream === id);
+    const told = own.every(({ life }) => life?.shutdown === shutdown);
+    return shutdown === undefined || own.length === 0 ? [] : [{ model: id, shutdown_date: shutdown, told }];
+  });
+  return { channel: channel.name, new: [...ids].filter((id) => !known.has(id)), gone: [...new Set(gone)], ending };
+}
+
+function inWords({ channel, new: added, gone, ending }: Difference): string[] {
+  return [
+    ...(added.length > 0 ? [`${channel}: the provider also lists ${added.join(", ")}`] : []),
+    ...(gone.length > 0 ? [`${channel}: the provider does not list ${gone.join(", ")}`] : []),
+    ...ending.map(
+      ({ model, shutdown_date, told }) =>
+        `${channel}: ${model} is shut down on ${shutdown_date}${told ? "" : ", which the file does not say"}`,
+    ),
+  ];
 }

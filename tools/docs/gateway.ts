@@ -17,7 +17,7 @@ const example = `keys:
 default_model: gpt-image-2.6-flare # for requests that name none
 
 fallback: # only where no channel of the model can serve a request, and it is told
-  gpt-image-2.6-flare: [gpt-image-2]
+  gpt-image-2.6-flare: [flux-3-image]
 
 routing:
   sharing: least_in_flight
