@@ -71,8 +71,8 @@ export function endInWords({ shutdown, instead }: Pick<Life, "shutdown" | "inste
   return `${verb} shut down by its provider on ${shutdown}${instead === undefined ? "" : `; use ${instead}`}`;
 }
 
-/** How long before a model's end the operator is warned, in milliseconds: 60 days. */
-const notice = 60 * 24 * 60 * 60 * 1000;
+/** Notice of a model's end that `check` and `status` give, in milliseconds: 60 days, in which clients can be moved to another model. */
+export const notice = 60 * 24 * 60 * 60 * 1000;
 
 /** True for a model that is on, and has no more than 60 days to live. */
 export function isEnding(life: Life | undefined, now: number): life is Ending {
