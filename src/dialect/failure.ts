@@ -17,12 +17,12 @@ const ruleParts = {
   message: text("What the client is told; the usual places of a message when omitted."),
   code: text("The code the client is told, where the provider judged the request."),
   param: text("The field that was wrong."),
-  retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
 } as const;
 
 export const ruleSchema = closed(
   {
     ...ruleParts,
+    retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
     then: {
       enum: thens,
       description:
@@ -32,7 +32,7 @@ export const ruleSchema = closed(
   ["when", "class"],
 );
 
-/** The schema of a rule about one element of a list. The order has been placed, so no other attempt follows. */
+/** The schema of a rule about one element of a list. The order has been placed, so nothing is tried again. */
 export const itemRuleSchema = closed(ruleParts, ["when", "class"]);
 
 /** A rule of a channel's `errors`: the meaning of an answer that matches it. */

@@ -24,20 +24,27 @@ const facts = ["created", "usage", "size", "quality", "output_format", "backgrou
 
 const when = text("This form of the result is meant if the condition holds.");
 
-/** What is said of pictures, in an answer or an event. */
-const places = {
+/** What is said of a picture, whether it is finished or not. */
+const pictureParts = {
   images: text("The list of pictures: `${body.data}`."),
   url: text("One picture's URL: `${image.?url}`, or put together: `/view?name=${image.name}`."),
   relative: { type: "boolean", description: "URLs may be relative to base_url; one that begins with / is so to its host." },
   base64: text("One picture's base64: `${image.?b64_json}`."),
   revised_prompt: text("What the provider made of the prompt."),
+} as const;
+
+const tellsFact = (fact: (typeof facts)[number]) => anything(`The answer's \`${fact}\`.`);
+
+/** What is said of pictures, in an answer or an event. */
+const places = {
+  ...pictureParts,
   each_error: {
     type: "array",
     items: itemRuleSchema,
     description: "When one element of the list is a failure instead of a picture; the first match wins.",
   },
   metadata: anything("What is handed on in the answer's metadata."),
-  ...each(facts, (fact) => anything(`The answer's \`${fact}\`.`)),
+  ...each(facts, tellsFact),
 } as const;
 
 const form = closed({
@@ -48,7 +55,16 @@ const form = closed({
 });
 
 export const resultSchema = { ...form, type: ["object", "array"], items: form, minItems: 1 } as const;
-export const eventSchema = closed({ when, ...places });
+const eventSchema = closed({ when, ...places });
+/** An unfinished picture is only shown: nothing was charged for it, and one that failed is left out. */
+export const unfinishedParts = {
+  when,
+  ...pictureParts,
+  ...each(
+    facts.filter((fact) => fact !== "usage"),
+    tellsFact,
+  ),
+};
 export const eventsSchema = { ...eventSchema, type: ["object", "array"], items: eventSchema, minItems: 1 } as const;
 
 /** The places of the pictures, and of facts about them, in a provider's answer. */

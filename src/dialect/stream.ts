@@ -13,12 +13,12 @@ import { mostPictures } from "./bounds.ts";
 import { layerSchema } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { saidBy } from "./failure.ts";
-import { compileResult, eventSchema, eventsSchema, type ResultOptions, type ResultSpec } from "./result.ts";
+import { compileResult, eventsSchema, unfinishedParts, type ResultOptions, type ResultSpec } from "./result.ts";
 
 export const streamSchema = closed({
   request: { ...layerSchema, description: "Laid over the submission: `json: { stream: true }`." },
   partial: {
-    ...closed({ ...eventSchema.properties, index: text("Its place among the unfinished ones; counted when omitted.") }),
+    ...closed({ ...unfinishedParts, index: text("Its place among the unfinished ones; counted when omitted.") }),
     description: "The events with an unfinished picture, by `when`; what is not said here is as in `result`.",
   },
   result: {
@@ -72,7 +72,8 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
   const specs = [spec.result ?? []].flat();
   if (specs.length === 0) options.report(path, "result is missing, where an event has the finished picture");
   const forms = specs.map((form, place) => compile(form, [...path, "result", ...(Array.isArray(spec.result) ? [place] : [])]));
-  const { index, ...sketch }: NonNullable<StreamSpec["partial"]> = { ...specs[0], when: undefined, usage: undefined, ...spec.partial };
+  const { index, ...own } = spec.partial ?? {};
+  const sketch: ResultSpec = { ...specs[0], when: undefined, usage: undefined, ...own };
   const partial = spec.partial && compile(sketch, [...path, "partial"]);
   const place =
     index === undefined ? undefined : compileTemplate(index, [...path, "partial", "index"], { ...options, names: options.names.answer });
