@@ -4,7 +4,8 @@ import { setImmediate } from "node:timers/promises";
 import { messageOf, shownPath } from "../errors.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { sourceOf, type Located, type Problems } from "./problems.ts";
-import { overlay, readSource } from "./source.ts";
+import { overlay } from "./overlay.ts";
+import { readSource } from "./source.ts";
 import { textsIn, type Texts } from "./texts.ts";
 
 /** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */

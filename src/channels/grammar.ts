@@ -33,8 +33,16 @@ const overridable = closed({
   variables: { type: "object", description: "Settings of the operator, for templates. Secrets among them are masked as keys are." },
   generate: { ...operationSchema, description: "How a picture is made." },
   edit: {
-    ...operationSchema,
-    description: "How pictures are edited. What it leaves out of `success`, `poll`, `cancel` and `result` is as in `generate`.",
+    ...closed({
+      like: {
+        enum: ["generate"],
+        description:
+          "`generate` lays the edit over the whole of `generate`, as the model has it: only what is different is written. Its body may be of another kind, such as a form with the same fields.",
+      },
+      ...operationSchema.properties,
+    }),
+    description:
+      "How pictures are edited. What it leaves out of `success`, `poll`, `cancel` and `result` is as in `generate`, and with `like: generate` everything.",
   },
   errors: {
     type: "array",
@@ -107,14 +115,14 @@ function pluginItem(plugins: ReadonlyMap<string, Plugin>): JsonSchema {
   };
 }
 
-/** The same, where null deletes what lies below. */
+/** The same, where null deletes what lies below, and a map may take the place of one. */
 function deletable(schema: JsonSchema): JsonSchema {
   const { type, enum: values, properties } = schema;
   return {
     ...schema,
-    ...(type && { type: [type, "null" as const].flat() }),
-    ...(values && { enum: [...values, null] }),
-    ...(properties && { properties: deletableParts(properties) }),
+    ...(type && { type: [...new Set([type, "null" as const].flat())] }),
+    ...(values && { enum: [...new Set([...values, null])] }),
+    ...(properties && { properties: { ...deletableParts(properties), $replace: { enum: [true] } } }),
   };
 }
 
@@ -136,6 +144,8 @@ function channelParts(plugins: ReadonlyMap<string, Plugin>) {
       additionalProperties: deletable(closed({ ...modelKeys.properties, ...parts })),
     },
     ...parts,
+    // An edit that is laid over `generate` takes lines away from there.
+    edit: deletable(parts.edit),
     tests: { type: "array", items: testSchema, description: "Exchanges with the provider, run offline by `pictor test`." },
   } as const;
 }

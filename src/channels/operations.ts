@@ -7,9 +7,6 @@ import type { Path, Report } from "../expression/rendering.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
 import type { ModelSettings } from "./grammar.ts";
 
-/** Parts of `generate` that an edit inherits where it has none of its own. The request is never inherited. */
-const shared = ["success", "poll", "cancel", "result"] as const;
-
 interface Parts {
   /** The channel as the model sees it. */
   channel: ModelSettings;
@@ -28,15 +25,13 @@ export function compileOperations({ channel, schema, report, readDocument, whole
   const operations = new Map<OperationName, Operation>();
   const missing = whole ? report : () => undefined;
   for (const name of schema.operations) {
-    const own = channel[name] ?? {};
     // A channel need not have all that a model can.
     if (channel[name] === undefined && (name === "edit" ? schema.operations.length > 1 : channel.edit !== undefined)) continue;
-    const inherited = new Set<unknown>(name === "edit" ? shared.filter((part) => own[part] === undefined) : []);
-    const spec = { ...pick(channel.generate, inherited), ...own };
+    const spec = channel[name] ?? {};
+    if (name === "edit" && channel.edit?.like !== undefined && channel.generate === undefined)
+      report(["edit", "like"], "there is no generate to be like; write the request here");
     if (!isComplete(spec, name, missing)) continue;
     const names = channelNames(fields, declared, Object.keys(spec.before ?? {}));
-    const tell: Report = (path, message, offset) =>
-      report(path[0] === name && inherited.has(path[1]) ? ["generate", ...path.slice(1)] : path, message, offset);
     const read = (file: string, path: Path) => {
       try {
         return readDocument(file);
@@ -45,13 +40,9 @@ export function compileOperations({ channel, schema, report, readDocument, whole
         return undefined;
       }
     };
-    operations.set(name, compileOperation({ spec, rules: channel.errors ?? [], path: [name], names, report: tell, readDocument: read }));
+    operations.set(name, compileOperation({ spec, rules: channel.errors ?? [], path: [name], names, report, readDocument: read }));
   }
   return operations;
-}
-
-function pick(spec: PartialOperation | undefined, parts: ReadonlySet<unknown>): PartialOperation {
-  return Object.fromEntries(Object.entries(spec ?? {}).filter(([name]) => parts.has(name)));
 }
 
 function isComplete(spec: PartialOperation, name: OperationName, report: (path: Path, message: string) => void): spec is OperationSpec {

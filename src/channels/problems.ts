@@ -68,6 +68,18 @@ export function placeOf(places: ReadonlyMap<string, Place>, path: Path): { place
   return place ? { place, exact: true } : { place: placeOf(places, path.slice(0, -1)).place, exact: false };
 }
 
+/** The places at and below `from`, as if what stands there stood at `to`. */
+export function movedPlaces(places: ReadonlyMap<string, Place>, from: Path, to: Path): Map<string, Place> {
+  const [above, start] = [keyOf(from), keyOf(to)];
+  const moved = new Map<string, Place>();
+  for (const [key, place] of places) {
+    const below = above === "" && key !== "" ? `\u0000${key}` : key.slice(above.length);
+    if (key === above || (key.startsWith(above) && below.startsWith("\u0000")))
+      moved.set(start === "" ? below.slice(1) : `${start}${below}`, place);
+  }
+  return moved;
+}
+
 /** The file and line in which the value of a path begins. */
 export function lineOf({ places }: Pick<Located, "places">, path: Path): { file: string; line: number } {
   const { source, key } = placeOf(places, path).place;

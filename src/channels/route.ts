@@ -18,6 +18,7 @@ import type { Deletable } from "../schema/from-schema.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
 import type { ModelSettings } from "./grammar.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
+import { asWritten } from "./edit.ts";
 import { compileOperations } from "./operations.ts";
 import type { Life } from "./life.ts";
 import type { Verify } from "./verify.ts";
@@ -118,8 +119,9 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value;
   const { limits = {}, retry = {} } = located.value;
   const report = (path: Path, message: string, offset?: number) => {
-    const steps = path.filter((step) => typeof step === "string");
-    problems.add(located, path, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
+    const written = asWritten(located.places, path);
+    const steps = written.filter((step) => typeof step === "string");
+    problems.add(located, written, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
   };
   for (const name of ["queue", "queue_timeout"] as const)
     if (parts.ownLimits?.[name] !== undefined)

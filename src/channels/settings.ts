@@ -10,10 +10,11 @@ import type { AuthSpec } from "../net/auth/spec.ts";
 import { addressProblem } from "./address.ts";
 import type { ReadFile } from "./files.ts";
 import type { ChannelSettings, ModelSettings } from "./grammar.ts";
-import { placeOf, type Located, type Problems } from "./problems.ts";
+import { withEdit } from "./edit.ts";
+import { movedPlaces, placeOf, type Located, type Problems } from "./problems.ts";
 import { fileLimits, readRegularFileNow } from "./regular-file.ts";
 import { secretsAmong } from "./secret-settings.ts";
-import { overlay } from "./source.ts";
+import { overlay } from "./overlay.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -281,9 +282,10 @@ export function resolveVariables(
 
 /** The channel as one of its models sees it: the model's own parts over the channel's. */
 export function forModel({ value, places }: Located<ChannelSettings>, id: string): Located<ModelSettings> {
-  const prefix = `models\u0000${id}\u0000`;
-  const own = [...places].filter(([key]) => key.startsWith(prefix)).map(([key, place]) => [key.slice(prefix.length), place] as const);
+  const own = movedPlaces(places, ["models", id], []);
+  // What is missing from the channel is told at its top.
+  own.delete("");
   const { models, ...channel } = value;
   // The grammar has accepted both, and null has gone where it deleted something.
-  return overlay({ value: channel, places }, { value: models[id] ?? {}, places: new Map(own) }) as Located<ModelSettings>;
+  return withEdit(overlay({ value: channel, places }, { value: models[id] ?? {}, places: own })) as Located<ModelSettings>;
 }

@@ -51,6 +51,7 @@ function compileSuite(located: Located<Tested>, channel: Channel, problems: Prob
   for (const [index, test] of tests.entries()) judge(test, index, { located, channel, problems });
   const template = compileTemplate(tests, ["tests"], {
     names: testNames,
+    plainNull: true,
     report: (path, message, offset) => problems.add(located, path, `tests: ${message}`, { offset }),
   });
   return (variables) => {

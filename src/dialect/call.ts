@@ -57,7 +57,7 @@ interface CallOptions {
   readDocument?: TemplateOptions["readDocument"];
 }
 
-const bodies = ["json", "multipart", "form"] as const;
+export const bodies = ["json", "multipart", "form"] as const;
 
 /** The only method of a call; reports where there is none, or several, and returns undefined. */
 export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof methods)[number] | undefined {
@@ -75,7 +75,7 @@ export function compileOver(spec: Layer, below: CallSpec, path: Path, options: C
     if (spec[part] === undefined) continue;
     const isBody = part !== "query" && part !== "headers";
     if (isBody && below[part] === undefined) options.report([...path, part], `the call that this is laid over has no ${part}`);
-    over[isBody ? "body" : part] = compileTemplate(spec[part], [...path, part], options);
+    over[isBody ? "body" : part] = compileTemplate(spec[part], [...path, part], { ...options, layer: true });
   }
   judgeHeaderNames(spec.headers ?? {}, [...path, "headers"], options.report);
   return over;

@@ -2,7 +2,7 @@
 import { InputImage } from "../picture/input.ts";
 import { isPlainObject, missing } from "./cel.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { nothing, type Compile, type Path, type Template, type TemplateOptions } from "./rendering.ts";
+import { dropped, isLeftOut, nothing, type Compile, type Path, type Template, type TemplateOptions } from "./rendering.ts";
 import { compileTest, textOf } from "./text.ts";
 
 /** A file of a form: bytes with a name and a media type. */
@@ -28,7 +28,7 @@ export const directiveHelp: Record<string, string> = {
   $map: "A table from a value to another: `{ $map: ${request.quality}, to: { hd: high }, else: medium }`.",
   $when:
     "The rest of this object, if the condition holds: `{ $when: has(request.mask), type: mask }`. Or any value, and another where it does not: `{ $when: has(size.width), $value: custom, $else: ${size.ratio} }`.",
-  $merge: "Objects laid over one another, a null deletes: `{ $merge: [${request}, { model: x }] }`.",
+  $merge: "Objects laid over one another, where `$drop` takes a key out: `{ $merge: [${request}, { model: x, images: $drop }] }`.",
   $each:
     "A list from a list, or an object where `$key` names each: `{ $each: ${list}, $value: { url: ${item} } }`; `item` and `index` stand for each.",
   $json: "A value as JSON text: `{ $json: { seed: ${request.seed} } }`.",
@@ -53,7 +53,7 @@ export const directives: Record<string, Directive> = {
     }
     const list = compile(value.$each, [...path, "$each"], options);
     const key = "$key" in value ? compile(value.$key, [...path, "$key"], { ...options, names }) : undefined;
-    const item = compile(value.$value, [...path, "$value"], { ...options, names });
+    const item = compile(value.$value, [...path, "$value"], { ...options, names, layer: false });
     return (rendering) => {
       const elements = list(rendering);
       if (!Array.isArray(elements)) return missing;
@@ -61,7 +61,7 @@ export const directives: Record<string, Directive> = {
         const inner = { ...rendering, variables: { ...rendering.variables, item: element, index: BigInt(index) } };
         return [key?.(inner), item(inner)] as const;
       });
-      const present = rendered.filter(([, made]) => made !== missing);
+      const present = rendered.filter(([, made]) => !isLeftOut(made));
       return key ? Object.fromEntries(present.map(([name, made]) => [String(name), made])) : present.map(([, made]) => made);
     };
   },
@@ -70,7 +70,7 @@ export const directives: Record<string, Directive> = {
     const inner = compile(value.$json, [...path, "$json"], options);
     return (rendering) => {
       const rendered = inner(rendering);
-      return rendered === missing ? missing : jsonText(rendered);
+      return isLeftOut(rendered) ? missing : jsonText(rendered);
     };
   },
 
@@ -80,7 +80,7 @@ export const directives: Record<string, Directive> = {
     const type = value.type === undefined ? undefined : compile(value.type, [...path, "type"], options);
     return (rendering) => {
       const bytes = content(rendering);
-      if (bytes === missing) return missing;
+      if (isLeftOut(bytes)) return missing;
       const kind = type?.(rendering);
       const called = name?.(rendering);
       return new FilePart(bytes, typeof called === "string" ? called : undefined, typeof kind === "string" ? kind : undefined);
@@ -101,7 +101,9 @@ export const directives: Record<string, Directive> = {
       for (const { at, item } of values) {
         const made = item(rendering);
         const parent = reach(copy, at.slice(0, -1));
-        if (made !== missing && isPlainObject(parent)) parent[String(at.at(-1))] = made;
+        if (!isPlainObject(parent)) continue;
+        if (made === dropped) Reflect.deleteProperty(parent, String(at.at(-1)));
+        else if (made !== missing) parent[String(at.at(-1))] = made;
       }
       return copy;
     };
@@ -131,7 +133,7 @@ function compileWhen(value: Record<string, unknown>, path: Path, options: Templa
   return (rendering) => {
     const chosen = (holds(rendering.variables) ? then : otherwise)?.(rendering) ?? missing;
     // The choice is how these fields are sent.
-    if (chosen !== missing) for (const name of uses) rendering.used.add(name);
+    if (!isLeftOut(chosen)) for (const name of uses) rendering.used.add(name);
     return chosen;
   };
 }
@@ -169,29 +171,29 @@ function compileMap(value: Record<string, unknown>, path: Path, options: Templat
     for (const name of used) rendering.used.add(name);
     if (row) return row(rendering);
     const to = otherwise?.(rendering);
-    for (const name of used) rendering.mapped(name, from, to);
+    for (const name of used) rendering.mapped(name, from, to === dropped ? missing : to);
     return to;
   };
 }
 
-/** Objects laid over one another, key by key; a null deletes, what is no object adds nothing. */
+/** Objects laid over one another, key by key; what is dropped goes, and what is no object adds nothing. */
 export function laidOver(layers: readonly unknown[]): Record<string, unknown> {
   const merged = new Map<string, unknown>();
   for (const layer of layers) {
     for (const [key, item] of isPlainObject(layer) ? Object.entries(layer) : []) {
-      if (item === null) merged.delete(key);
+      if (item === dropped) merged.delete(key);
       else merged.set(key, item);
     }
   }
   return Object.fromEntries(merged);
 }
 
-/** `$merge`: objects laid over one another, key by key; a null deletes. */
+/** `$merge`: objects laid over one another, key by key; `$drop` takes a key out. */
 function compileMerge(value: Record<string, unknown>, path: Path, options: TemplateOptions, compile: Compile): Template {
   if (!Array.isArray(value.$merge) || Object.keys(value).length > 1) {
     options.report(path, "$merge stands alone and takes a list: $merge: [${request}, { model: x }]");
     return nothing;
   }
-  const layers = value.$merge.map((layer: unknown, index) => compile(layer, [...path, "$merge", index], options));
+  const layers = value.$merge.map((layer: unknown, index) => compile(layer, [...path, "$merge", index], { ...options, layer: true }));
   return (rendering) => laidOver(layers.map((layer) => layer(rendering)));
 }

@@ -26,6 +26,10 @@ export interface TemplateOptions {
   encode?: (text: string, expression: Expression, alone: boolean) => string;
   /** Collects what the expressions read, whether they are rendered or not. */
   uses?: Set<string>;
+  /** An object that is laid over another when it is rendered: what is dropped in it is taken out there. */
+  layer?: boolean;
+  /** Null is a value like any other, as in tests. */
+  plainNull?: boolean;
   /** Read a JSON file beside the channel files; reports what is wrong itself. */
   readDocument?: (name: string, path: Path) => unknown;
 }
@@ -34,3 +38,10 @@ export type Compile = (value: unknown, path: Path, options: TemplateOptions) => 
 
 /** The template that leaves its key out. */
 export const nothing: Template = () => missing;
+
+/** The value of `$drop`: its key is left out, also where an object below has it. */
+export const dropped: unique symbol = Symbol("dropped");
+
+export function isLeftOut(value: unknown): boolean {
+  return value === missing || value === dropped;
+}

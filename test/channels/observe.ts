@@ -15,6 +15,7 @@ import { startGateway } from "../../src/testing/gateway.ts";
 import { plugins } from "../helpers/channels.ts";
 import { makeFolder } from "./mistakes.ts";
 import { rm } from "node:fs/promises";
+import { noSpool } from "../../src/picture/spool.ts";
 
 type Reply = Exchange["reply"];
 type Tree = Record<string, unknown>;
@@ -102,15 +103,15 @@ export async function observe({ channel, request, replies = {}, hangUpAt, slow =
 async function verify({ channels }: Loaded, wait: (time: number, signal: AbortSignal) => Promise<void>): Promise<unknown> {
   const [channel] = channels;
   const ctx = {
-    spool: { take: () => Promise.reject(new Error("nothing is held here")), room: () => Promise.resolve() },
+    spool: noSpool,
     request: { model: "", prompt: "", n: 1 },
     model: { id: "", upstream: "", fields: {} },
     change: () => undefined,
     signal: AbortSignal.timeout(5000),
     log: pino({ level: "silent" }),
   };
-  const failure = await channel?.verify?.(channel.keys[0], { ...channel, ctx, wait });
-  return failure?.message;
+  const verified = await channel?.verify?.(channel.keys[0], { ...channel, ctx, wait });
+  return { message: verified?.failure?.message, models: verified?.models };
 }
 
 async function ask({ url, key }: { url: string; key: string }, request: Tree, signal: AbortSignal): Promise<unknown> {

@@ -131,7 +131,7 @@ generate:
   request:
     post: /draw
     headers: { x-a: "\${variables.a}", x-b: "\${variables.b}" }
-    json: { prompt: "\${request.prompt}", n: "\${request.n}", list: [1, 2], literal: null }
+    json: { prompt: "\${request.prompt}", n: "\${request.n}", list: [1, 2], literal: "\${null}" }
   result: { images: "\${body.data}", url: "\${image.url}", revised_prompt: "\${image.text}" }
 `;
   const test = (model: string, headers: string, json: string, reply = '{ ok: true, data: [{ url: "${base_url}/1.png", text: t }] }') => `

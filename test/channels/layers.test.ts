@@ -1,0 +1,77 @@
+import { eachIsTold } from "./mistakes.ts";
+
+const model = JSON.stringify({
+  type: "object",
+  allOf: [{ $ref: "common.json" }],
+  "x-operations": ["generate", "edit"],
+  unevaluatedProperties: false,
+});
+const schema = { "models/m.json": model };
+const lost = "null takes away a line from what lies below, and nothing is there";
+const hint = "write $drop where a request is to go without a key, ${null} for a null that is sent";
+const result = "  result:\n    images: ${body.data}\n    url: ${image.url}\n";
+
+describe("mistakes in what is laid over another", () => {
+  eachIsTold([
+    {
+      name: "an edit like a generation that is not there",
+      files: {
+        ...schema,
+        "x.yaml": "base_url: https://a.b\nmodels:\n  m:\nedit:\n  like: generate\n  request: { post: /edit }\n" + result,
+      },
+      expected: ["channels/x.yaml:5:9: edit.like: there is no generate to be like; write the request here"],
+    },
+    {
+      name: "an edit like something else",
+      change: ["generate:\n", "edit:\n  like: edits\ngenerate:\n"],
+      expected: ['channels/x.yaml:8:9: edit.like: unknown value "edits" (known: generate)'],
+    },
+    {
+      name: "a generation like an edit",
+      change: ["generate:\n", "generate:\n  like: edit\n"],
+      expected: ['channels/x.yaml:8:3: generate: unknown key "like" (known: before, request, success, poll, cancel, result, stream)'],
+    },
+    {
+      name: "a mistake in what an edit has from the generation, once, where it stands",
+      files: schema,
+      change: [
+        "n: ${request.n}\n" + result,
+        "n: ${request.m}\n" + result + "edit: { like: generate, request: { json: { k: '${request.k}' } } }\n",
+      ],
+      expected: [
+        "channels/x.yaml:12:20: generate.request.json: unknown field request.m (did you mean n?)",
+        "channels/x.yaml:16:58: edit.request.json: unknown field request.k (did you mean n?)",
+      ],
+    },
+    {
+      name: "a null that takes nothing away",
+      change: ["n: ${request.n}", "n: null"],
+      expected: [`channels/x.yaml:12:10: generate.request.json: ${lost}; ${hint}`],
+    },
+    {
+      name: "a null of a model that takes nothing away",
+      change: ["  m:\n", "  m: { generate: { request: { json: { m: null } } } }\n"],
+      expected: [`channels/x.yaml:4:42: generate.request.json: ${lost}; ${hint}`],
+    },
+    {
+      name: "a null in a list, and in what is laid over when the request is made",
+      change: ["n: ${request.n}", "n: [null]\n      m: { $merge: [{ a: 1 }, { a: null }] }"],
+      expected: [
+        `channels/x.yaml:12:11: generate.request.json: ${lost}; ${hint}`,
+        `channels/x.yaml:13:36: generate.request.json: ${lost}; ${hint}`,
+      ],
+    },
+    {
+      name: "$replace where nothing lies below",
+      change: ["n: ${request.n}", "n: { $replace: true, m: 1 }"],
+      expected: [
+        "channels/x.yaml:12:22: generate.request.json: $replace: true takes the place of a map that lies below, and there is none; leave it out",
+      ],
+    },
+    {
+      name: "$replace with another value",
+      change: ["  m:\n", "  m: { generate: { $replace: no } }\n"],
+      expected: ['channels/x.yaml:4:30: models.m.generate.$replace: unknown value "no" (known: true)'],
+    },
+  ]);
+});
