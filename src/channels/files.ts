@@ -6,6 +6,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import { sourceOf, type Located, type Problems } from "./problems.ts";
 import { overlay } from "./overlay.ts";
 import { readSource } from "./source.ts";
+import { withPresetSteps } from "./steps.ts";
 import { textsIn, type Texts } from "./texts.ts";
 
 /** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */
@@ -115,5 +116,5 @@ function extended(
     return undefined;
   }
   const base = preset.located && extended(preset.located, presets, problems, [...seen, preset.name]);
-  return base && overlay(base, { ...located, value: rest });
+  return base && overlay(base, withPresetSteps({ ...located, value: rest }, base, problems));
 }

@@ -89,7 +89,7 @@ const modelKeys = closed({
   ...lifeSchema.properties,
 });
 
-/** `plugins` has gone through `withPluginMaps`: each step is a map of one name. */
+/** `plugins` has gone through `withSteps`: each step is a map of one name. */
 type Overridable = FromSchema<typeof overridable> & { plugins?: Record<string, unknown>[] };
 
 /** What a model says itself. */
@@ -115,6 +115,13 @@ function pluginItem(plugins: ReadonlyMap<string, Plugin>): JsonSchema {
   };
 }
 
+/** Changes of single steps, which need not say what the step below says already. */
+function pluginChanges(plugins: ReadonlyMap<string, Plugin>): Record<string, JsonSchema> {
+  return Object.fromEntries(
+    [...plugins].map(([name, plugin]) => [name, deletable({ ...plugin.schema, required: [], description: plugin.summary })]),
+  );
+}
+
 /** The same, where null deletes what lies below, and a map may take the place of one. */
 function deletable(schema: JsonSchema): JsonSchema {
   const { type, enum: values, properties } = schema;
@@ -132,7 +139,14 @@ function deletableParts(parts: Record<string, JsonSchema>): Record<string, JsonS
 
 function channelParts(plugins: ReadonlyMap<string, Plugin>) {
   const parts = {
-    plugins: { type: "array", description: "The pipeline, outermost first.", items: pluginItem(plugins) },
+    plugins: {
+      type: ["array", "object"],
+      description:
+        "The pipeline, outermost first. In a model, or over a preset, a map changes single steps of the list: `{ image-inputs: { mask: white }, size-map: null }`. Options are laid over those of the step, null takes a step out, and a new one goes innermost.",
+      items: pluginItem(plugins),
+      additionalProperties: false,
+      properties: pluginChanges(plugins),
+    },
     ...overridable.properties,
   } as const;
   return {

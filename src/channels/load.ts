@@ -31,6 +31,7 @@ import {
   type Resolver,
   type Surroundings,
 } from "./settings.ts";
+import { withSteps } from "./steps.ts";
 import { compileTests, judgedTests, type RenderTests } from "./tests.ts";
 import { recorded, textsIn, type Texts } from "./texts.ts";
 import { fetchToken } from "./token.ts";
@@ -173,7 +174,7 @@ function loadChannel(
 ): ChannelTests | undefined {
   const { problems, resolve, layers } = load;
   judgeKeys(written, problems);
-  const { located, whole } = checked(withPluginMaps(written), load.validate, problems);
+  const { located, whole } = checked(withSteps(written, problems), load.validate, problems);
   if (!located) return undefined;
   const settings = resolveSettings(name, located, load.env, resolve, problems);
   const models = Object.keys(located.value.models).map((id) => {
@@ -213,20 +214,6 @@ function loadChannel(
     return single.list()[0] as Problem;
   };
   return lacking.length === 0 ? { channel, routes, problemAt, render } : undefined;
-}
-
-/** `- inspect` and `- inspect:` are `- inspect: {}`, so that all options meet the plugin's schema and get its defaults. */
-function withPluginMaps({ value, places }: Located): Located {
-  const asMap = (item: unknown) => {
-    if (typeof item === "string") return { [item]: {} };
-    return isPlainObject(item) ? Object.fromEntries(Object.entries(item).map(([name, options]) => [name, options ?? {}])) : item;
-  };
-  const mapped = (part: unknown) =>
-    isPlainObject(part) && Array.isArray(part.plugins) ? { ...part, plugins: part.plugins.map(asMap) } : part;
-  const models = isPlainObject(value.models)
-    ? { models: Object.fromEntries(Object.entries(value.models).map(([id, own]) => [id, mapped(own)])) }
-    : {};
-  return { value: mapped({ ...value, ...models }) as Record<string, unknown>, places };
 }
 
 /** The channel if the grammar accepts it, and else what is left without the parts that are wrong, so that the rest is judged too. */

@@ -73,5 +73,28 @@ describe("mistakes in what is laid over another", () => {
       change: ["  m:\n", "  m: { generate: { $replace: no } }\n"],
       expected: ['channels/x.yaml:4:30: models.m.generate.$replace: unknown value "no" (known: true)'],
     },
+    {
+      name: "a change of an unknown step",
+      change: ["  m:\n", "  m: { plugins: { size-mpa: { multiple_of: 8 } } }\n"],
+      expected: ['channels/x.yaml:4:19: models.m.plugins: unknown plugin "size-mpa" (did you mean size-map?)'],
+    },
+    {
+      name: "a step that is not there to be taken away",
+      change: ["  m:\n", "  m: { plugins: { rehost: null } }\n"],
+      expected: ["channels/x.yaml:4:27: plugins: there is no step rehost below to take away (known: size-map)"],
+    },
+    {
+      name: "a change of an option that is wrong",
+      change: ["  m:\n", "  m: { plugins: { size-map: { multiple_of: eight, otherwse: keep } } }\n"],
+      expected: [
+        'channels/x.yaml:4:44: size-map.multiple_of: must be a whole number, not "eight"',
+        'channels/x.yaml:4:51: size-map: unknown option "otherwse" (did you mean otherwise?)',
+      ],
+    },
+    {
+      name: "a change of a step that stands twice",
+      change: ["  m:\nplugins:\n", "  m: { plugins: { size-map: { max_side: 8 } } }\nplugins:\n  - size-map: { max_side: 8 }\n"],
+      expected: ["channels/x.yaml:4:29: plugins: size-map stands twice in the list below; write the whole list here"],
+    },
   ]);
 });
