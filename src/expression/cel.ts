@@ -31,7 +31,7 @@ export class ExpressionError extends Error {
   }
 }
 
-/** A field that an expression names is not there. Made once for each expression: most of a request's fields are absent, and a stack is dear. */
+/** A field that an expression names is not there. Made at most once for each expression: most of a request's fields are absent, and a stack is dear. */
 export class MissingValue extends Error {
   readonly text: string;
   constructor(text: string) {
@@ -131,7 +131,8 @@ export function compileExpression(text: string, names: Names): Expression {
     const { error } = parsed.check();
     if (error) throw error;
     const steps = stepsOf(parsed.ast);
-    const absent = new MissingValue(text);
+    let made: MissingValue | undefined;
+    const absent = () => (made ??= new MissingValue(text));
     const evaluate = (variables: Variables) => {
       const found = steps && walk(steps, variables, absent);
       return found === undefined ? run(text, parsed, variables, absent) : found;
@@ -160,13 +161,13 @@ function stepsOf(node: ASTNode): Step[] | undefined {
  * Follow a path through plain objects; undefined where it leaves them. CEL tells types by `constructor`, so that an object with
  * a key of that name would be none to it.
  */
-function walk(steps: readonly Step[], variables: Variables, absent: MissingValue): unknown {
+function walk(steps: readonly Step[], variables: Variables, absent: () => MissingValue): unknown {
   let value: unknown = variables;
   for (const { field, optional } of steps) {
     if (!isPlainObject(value)) return undefined;
     if (!Object.hasOwn(value, field)) {
       if (optional) return missing;
-      throw absent;
+      throw absent();
     }
     value = value[field];
   }
@@ -174,13 +175,13 @@ function walk(steps: readonly Step[], variables: Variables, absent: MissingValue
   return typeof value === "bigint" ? Number(value) : value;
 }
 
-function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables, absent: MissingValue): unknown {
+function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables, absent: () => MissingValue): unknown {
   try {
     const value = plain(parsed(variables), 0);
     // A field that this image does not have, such as the URL of one that came as a file.
     return value === undefined ? missing : value;
   } catch (error) {
-    if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds")) throw absent;
+    if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds")) throw absent();
     throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error));
   }
 }
