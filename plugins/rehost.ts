@@ -15,6 +15,12 @@ export default definePlugin({
     additionalProperties: false,
     properties: {
       life: { type: "integer", minimum: 60, description: "Seconds that a copy is kept; the gateway's own setting when omitted." },
+      good_for: {
+        type: "integer",
+        minimum: 1,
+        description:
+          "Seconds: a URL that its channel knows to be good for so long (`result.expires`) goes out as it came. None does when omitted.",
+      },
       only: {
         enum: ["urls", "all"],
         default: "urls",
@@ -27,14 +33,15 @@ export default definePlugin({
       },
     },
   },
-  examples: [{}, { life: 604800, only: "all" }, { partial: "fail" }],
-  create: ({ life, only, partial }) =>
+  examples: [{}, { life: 604800, only: "all" }, { good_for: 86400 }, { partial: "fail" }],
+  create: ({ life, good_for = Infinity, only, partial }) =>
     async function rehost(ctx, next) {
       const form = ctx.request.response_format;
       // A copy whose URL nobody is told would only take room.
       if (form === "b64_json") return next(untouched);
       const all = only === "all" || form === "url";
       const kept = async (picture: Picture): Promise<Picture> => {
+        if (isGoodFor(picture, good_for)) return picture;
         if (picture.data.kind === "url" ? picture.data.own : !all && !picture.cameAsUrl) return picture;
         const { data } = picture;
         // A stream can be read once, and must go out as it came where it cannot be kept.
@@ -54,6 +61,11 @@ export default definePlugin({
       ctx.result.pictures = await Promise.all(ctx.result.pictures.map(kept));
     },
 });
+
+/** True for a URL that lasts, and that the client may see. */
+function isGoodFor({ data, expires = 0 }: Picture, seconds: number): boolean {
+  return data.kind === "url" && data.secret !== true && expires - Date.now() >= seconds * 1000;
+}
 
 async function keep(ctx: PluginContext, picture: Picture, life: number | undefined): Promise<Picture> {
   const { data } = picture;

@@ -18,6 +18,7 @@ import type { Answer } from "./answer.ts";
 import { mostPictures } from "./bounds.ts";
 import { callSchema } from "./call.ts";
 import { answerCondition, compileRule, itemRuleSchema } from "./failure.ts";
+import { textIn } from "./usual.ts";
 
 /** Facts of the whole answer that are handed on as they are. */
 const facts = ["created", "usage", "size", "quality", "output_format", "background"] as const;
@@ -38,6 +39,11 @@ const tellsFact = (fact: (typeof facts)[number]) => anything(`The answer's \`${f
 /** What is said of pictures, in an answer or an event. */
 const places = {
   ...pictureParts,
+  expires: {
+    type: ["string", "integer"],
+    description:
+      "How long a picture's URL is good, for `rehost`: seconds (`3600`), or what the answer says, as seconds, a moment since 1970 or a date: `${image.?expires_at}`.",
+  },
   each_error: {
     type: "array",
     items: itemRuleSchema,
@@ -108,7 +114,7 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   const images = whole("images");
   const url =
     spec.url === undefined ? undefined : compileUrl(spec.url, [...path, "url"], { names: names.image, report, uses, required: true });
-  const [base64, revisedPrompt] = [single("base64"), single("revised_prompt")];
+  const [base64, revisedPrompt, expires] = [single("base64"), single("revised_prompt"), single("expires")];
   const rules = (spec.each_error ?? []).map((rule, index) =>
     compileRule(rule, [...path, "each_error", index], { names: names.image, report, uses }),
   );
@@ -121,7 +127,8 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
       fromUrl(read(url, variables), spec.relative ? String(variables.base_url) : undefined) ?? fromBase64(read(base64, variables));
     if (!picture) throw new ProviderFailure("bad_response", "the provider's answer names a picture without giving it");
     const revised = read(revisedPrompt, variables);
-    return typeof revised === "string" ? { ...picture, revisedPrompt: revised } : picture;
+    const end = momentOf(read(expires, variables));
+    return { ...picture, ...(typeof revised === "string" && { revisedPrompt: revised }), ...(end !== undefined && { expires: end }) };
   };
 
   const extract: Extract = (variables, answer) => {
@@ -142,6 +149,18 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
     return result;
   };
   return { applies, extract };
+}
+
+/** Milliseconds since 1970, of seconds from now, a moment in seconds or milliseconds, or a date. Nothing that can be read is no moment. */
+function momentOf(value: unknown): number | undefined {
+  const text = textIn(value) ?? "";
+  const number = Number(text);
+  const moment = Number.isNaN(number)
+    ? Date.parse(text)
+    : number > 1e11
+      ? number
+      : 1000 * (number > 1e9 ? number : Date.now() / 1000 + number);
+  return text === "" || Number.isNaN(moment) ? undefined : moment;
 }
 
 function askedFor({ request }: Variables): number {

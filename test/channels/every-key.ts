@@ -64,6 +64,7 @@ const two = {
 };
 const lost = { generate: { result: { each_error: [{ when: "has(image.lost)", class: "refused" }] } } };
 const drawn = (is: unknown, more: Partial<Effect> = {}): Effect => ({ is, replies: { "/draw": two }, ...more });
+const rehosted = { plugins: [{ rehost: { good_for: 600 } }] };
 const facts = ["created", "usage", "size", "quality", "output_format", "background"];
 const toldAs: Tree = { usage: "${{'credits': 7}}", created: 5 };
 const factsAt = (path: string, effect: (is: unknown) => Effect, without: readonly string[] = []): Record<string, Effect> =>
@@ -188,6 +189,7 @@ export const effects: Record<string, Effect> = {
   "generate.result.base64": { is: "${image.b64}", replies: { "/draw": { json: { data: [{ b64: item.b64 }] } } } },
   "generate.result.revised_prompt": drawn("${image.?text}"),
   ...ofElements("generate.result", { base: {}, replies: { "/draw": { json: { data: [{ lost: "gone", of: "prompt" }] } } } }),
+  "generate.result.expires": drawn(3600, { base: rehosted }),
   "generate.result.metadata": drawn({ seen: "yes" }),
   ...factsAt("generate.result", drawn),
   ...Object.fromEntries(["query", "headers"].map((part) => [`generate.stream.request.${part}`, streamed({ "x-v": "1" })])),
@@ -205,6 +207,7 @@ export const effects: Record<string, Effect> = {
   ...factsAt("generate.stream.partial", streamed, ["usage"]),
   ...ofEvents("generate.stream.result"),
   ...ofElements("generate.stream.result", streamed(undefined)),
+  "generate.stream.result.expires": streamed(3600, { base: laid(streaming, rehosted) as Tree }),
   "generate.stream.result.metadata": streamed({ seen: "yes" }),
   ...factsAt("generate.stream.result", streamed),
 };

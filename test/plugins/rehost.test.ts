@@ -38,6 +38,16 @@ describe("rehost", () => {
     expect([asked.stored, asked.result.pictures]).to.deep.equal([[], [url("1"), bytes(png)]]);
   });
 
+  it("leaves a URL alone that is good for long enough, unless it shows the key", async () => {
+    const until = (seconds: number) => Date.now() + seconds * 1000;
+    const pictures = [{ ...url("1"), expires: until(900) }, { ...url("2"), expires: until(60) }, url("3")];
+    const secret = { data: { kind: "url" as const, url: "https://a.example/4?key=k", secret: true as const }, expires: until(900) };
+    const { result } = await run("rehost", { good_for: 600 }, {}, () => ({ pictures: [...pictures, secret] }));
+    expect(result.pictures.map(({ data }) => data)).to.deep.equal([url("1").data, own(1), own(2), own(3)]);
+    const { result: all } = await run("rehost", {}, {}, () => ({ pictures }));
+    expect(all.pictures.map(({ data }) => data)).to.deep.equal([own(1), own(2), own(3)]);
+  });
+
   it("gives the provider's URL where there can be no copy, and says so", async () => {
     const { result } = await run("rehost", {}, {}, () => ({ pictures: [url("gone"), url("2")] }));
     expect(result.pictures.map(({ data }) => data)).to.deep.equal([url("gone").data, own(1)]);
