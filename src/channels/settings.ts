@@ -157,7 +157,8 @@ export function resolveSettings(
   const complete = resolved.flatMap(({ key }) => (key === undefined ? [] : [key]));
   const ownKey = present[`${prefix}_API_KEY`];
   const ownUrl = present[`${prefix}_BASE_URL`];
-  const url = ownUrl ? { value: ownUrl, wanted: [] } : resolve(located, ["base_url"], base_url);
+  const written = resolve(located, ["base_url"], base_url);
+  const url = ownUrl ? { value: ownUrl, wanted: [] } : written;
   const baseUrl = typeof url.value === "string" ? trimmed(url.value) : "";
   const wrong = baseUrl === "" ? undefined : isQuoted(baseUrl) ? inQuotes : addressProblem(baseUrl, pathsOf(located.value));
   if (wrong !== undefined) problems.add(located, ["base_url"], `${ownUrl ? `${prefix}_BASE_URL` : "base_url"}: ${wrong}`);
@@ -166,7 +167,7 @@ export function resolveSettings(
   const shownBy = resolveAuth(auth, located, resolve);
   judgeSendable();
   judgeTokenUrl(shownBy.auth, located, problems);
-  const isReplaced = ownUrl !== undefined && withoutSlash(ownUrl) !== withoutSlash(base_url);
+  const isReplaced = ownUrl !== undefined && withoutSlash(ownUrl) !== withoutSlash(String(written.value));
   return { baseUrl, keys: usable, auth: shownBy.auth, isReplaced, off: whyOff() };
 
   function judgeSendable(): void {

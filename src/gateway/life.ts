@@ -21,6 +21,6 @@ export function lifeOn(routes: readonly Pick<Route, "life">[]): Pick<Life, "depr
   const latest = (days: readonly (string | undefined)[]) => (days.includes(undefined) ? undefined : days.toSorted().at(-1));
   const shutdown = latest(routes.map(({ life }) => life?.shutdown));
   const deprecated = latest(routes.map(({ life }) => life?.deprecated ?? life?.shutdown));
-  const instead = deprecated === undefined ? undefined : routes.find(({ life }) => life?.instead !== undefined)?.life?.instead;
+  const instead = routes.find(({ life }) => life?.instead !== undefined)?.life?.instead;
   return { deprecated, shutdown, instead };
 }

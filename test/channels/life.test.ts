@@ -33,6 +33,11 @@ describe("the life of a model", () => {
     expect(await lifeIn({ "x.yaml": retiring }, { X_BASE_URL: "https://api.example.com/ " })).to.include({ shutdown: "2026-12-01" });
   });
 
+  it("is the model's where the file itself takes the address from the environment", async () => {
+    const file = { "x.yaml": retiring.replace("https://api.example.com", "${env.X_BASE_URL}") };
+    expect(await lifeIn(file, { X_BASE_URL: "https://api.example.com" })).to.include({ shutdown: "2026-12-01" });
+  });
+
   it("stands in a preset for as long as the channel keeps the preset's address", async () => {
     const preset = retiring.replace(/keys:.*\n/, "");
     const above = (more: string) => ({ "presets/p.yaml": preset, "x.yaml": `extends: p\nkeys: ["\${env.X_API_KEY}"]\n${more}` });
@@ -82,7 +87,7 @@ describe("the life of a model", () => {
     const one = { life: { deprecated: "2026-06-01", shutdown: "2026-12-01", instead: "n", kept: false } };
     const two = { life: { shutdown: "2027-02-01", kept: false } };
     expect(lifeOn([one, two])).to.deep.equal({ deprecated: "2027-02-01", shutdown: "2027-02-01", instead: "n" });
-    expect(lifeOn([one, {}])).to.deep.equal({ deprecated: undefined, shutdown: undefined, instead: undefined });
+    expect(lifeOn([one, {}])).to.deep.equal({ deprecated: undefined, shutdown: undefined, instead: "n" });
   });
 });
 
