@@ -93,8 +93,8 @@ export async function explain(
   for (const route of own.filter(({ operations }) => operations.has(operationOf(input))))
     steps.push(await explainRoute(route, input, stream, off.get(route.channel.name) ?? whyOff(route, now)));
   for (const { changes } of steps) changes.unshift(...before);
-  if (json) say(JSON.stringify({ request: input, channels: steps }, null, 2));
-  else for (const line of shown(input, steps)) say(line);
+  if (json) say(JSON.stringify({ request: input, ...(first.schema.open && { limits: "unknown" }), channels: steps }, null, 2));
+  else for (const line of shown(input, steps, first.schema.open)) say(line);
   return steps.some(({ refused }) => refused === undefined) ? 0 : 1;
 }
 
@@ -203,8 +203,10 @@ async function said(body: Buffer | StreamBody, type = ""): Promise<unknown> {
   }));
 }
 
-function shown(input: UnifiedRequest, steps: readonly Step[]): string[] {
+function shown(input: UnifiedRequest, steps: readonly Step[], isOpen: boolean): string[] {
   const lines = [colours.bold("the request, as the schema has it:"), indent(input)];
+  if (isOpen)
+    lines.push("nobody described this model: its limits are unknown, and fields that are not common to all models were not judged");
   for (const { channel, off, changes, requests, polls, refused } of steps) {
     lines.push("", colours.bold(`channel ${channel}${off === undefined ? "" : ` (off: ${off})`}`));
     if (changes.length > 0) lines.push(`  changes: ${changesHeader(changes) ?? ""}`);

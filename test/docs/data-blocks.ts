@@ -12,7 +12,8 @@ import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { createAjv } from "../../src/schema/ajv.ts";
 import { loadFiles } from "../helpers/channels.ts";
 
-const channel = "extends: openai-images\nbase_url: https://api.acme.example/v1\nmodels: { demo: {} }\n";
+const head = "extends: openai-images\nbase_url: https://api.acme.example/v1\n";
+const channel = `${head}models: { demo: {} }\n`;
 
 /** Check YAML that is a part of a channel, of its plugins, a `gateway.yaml`, rules of alerts or a container. */
 export async function judgeYaml(code: string, { url, folder }: { url: string; folder: string }): Promise<void> {
@@ -34,7 +35,7 @@ export async function judgeYaml(code: string, { url, folder }: { url: string; fo
   } else {
     const { properties = {} } = channelFileSchema(await loadPlugins([shippedPlugins])) as { properties?: object };
     expect(within(properties), `no test knows what this is:\n${code}`).to.equal(true);
-    await loadFiles({ "part.yaml": channel + code });
+    await loadFiles({ "part.yaml": (keys.includes("models") ? head : channel) + code });
   }
 }
 
