@@ -78,6 +78,10 @@ export interface Route {
   life?: Life;
   /** The operations of the model that the channel offers. */
   operations: ReadonlySet<OperationName>;
+  /** True for a field of the request that some step or call of the operation has a use for. */
+  takes(operation: OperationName, field: string): boolean;
+  /** True where the provider itself can be asked for a stream. */
+  streams: boolean;
   /**
    * The pipeline around the calls to the provider, for one attempt with one key. The calls end with `inTime`, and all of it with the
    * context's signal. `events` is there where the client wants a stream.
@@ -178,6 +182,11 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     schema,
     life: parts.life,
     operations: new Set(operations.keys()),
+    takes: (name: OperationName, field: string) => {
+      const operation = operations.get(name);
+      return operation !== undefined && (handled.includes(field) || operation.fields === undefined || operation.fields.has(field));
+    },
+    streams: [...operations.values()].some(({ streams }) => streams),
     priority,
     weight,
     partial,

@@ -28,6 +28,10 @@ export type OperationSpec = PartialOperation & Required<Pick<PartialOperation, "
 
 /** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
 export interface Operation {
+  /** The fields of the request that its calls can send; undefined where they send the whole request. */
+  fields: ReadonlySet<string> | undefined;
+  /** True where the provider can be asked for a stream. */
+  streams: boolean;
   /** Make the calls before the submission; resolves with the bodies of their answers by name. */
   begin(context: CallContext): Promise<Record<string, unknown>>;
   /** Render the calls before and after the submission without sending them; names stand for the values of their answers. */
@@ -59,11 +63,14 @@ export function compileOperation({ spec, rules: specs, path, names, report, read
   const before = Object.entries(spec.before ?? {}).map(([name, call]) =>
     compileBefore(name, call, [...path, "before", name], { ...options, uses }),
   );
-  const submit = compileCall(spec.request, [...path, "request"], options);
+  const read = new Set<string>();
+  const submit = compileCall(spec.request, [...path, "request"], { ...options, uses: read });
   const rules = specs.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
   const run = compileSubmission(spec, path, { rules, decisive: tellingFields(specs), names, report, readDocument, uses });
   const over = spec.stream && compileOver(spec.stream.request ?? {}, spec.request, [...path, "stream", "request"], options);
   return {
+    fields: fieldsOf([...read, ...uses]),
+    streams: over !== undefined,
     begin: (context) => callBefore(before, rules, context),
     rehearse: (context) => rehearse({ spec, path, names: names.answer, before, readDocument }, context),
     render: async (context, bodies) => {

@@ -9,7 +9,7 @@ import { errors } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { judgeHead } from "./head.ts";
-import { listModels, showModel } from "./models.ts";
+import { listMatrix, listModels, showModel } from "./models.ts";
 import { nothingThere } from "./nothing-there.ts";
 import { observe } from "./observe.ts";
 import { openapi } from "./openapi.ts";
@@ -29,6 +29,7 @@ export function createApp(gateway: Gateway): Koa {
     for (const path of ["/images/edits", "/edits"]) router.post(base + path, (ctx) => generations(ctx, gateway, "edit"));
     router.post(`${base}/images/variations`, variations);
     router.get(`${base}/models`, (ctx) => listModels(ctx, gateway));
+    router.get(`${base}/models/matrix`, (ctx) => listMatrix(ctx, gateway));
     router.get(`${base}/models/*id`, (ctx) => showModel(ctx, gateway));
   }
   router.post("/openai/deployments/*model/images/generations", (ctx) => generations(ctx, gateway, "generate"));

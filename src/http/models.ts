@@ -4,8 +4,8 @@ import type { Context } from "koa";
 import { beginOf, endInWords } from "../channels/life.ts";
 import { GatewayError } from "../errors.ts";
 import { lifeOn, livingModels, livingRoutes } from "../gateway/life.ts";
+import { matrixRow, operationsOf } from "../gateway/matrix.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
-import type { OperationName } from "../schema/models.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
 /** GET /v1/models: every model that a channel serves now, once. */
@@ -13,8 +13,13 @@ export function listModels(ctx: Context, gateway: Gateway): void {
   ctx.body = { object: "list", data: modelsOf(ctx, gateway).map(shown) };
 }
 
+/** GET /v1/models/matrix: what each of them can do, one row a model. */
+export function listMatrix(ctx: Context, gateway: Gateway): void {
+  ctx.body = { object: "list", data: modelsOf(ctx, gateway).map(matrixRow) };
+}
+
 /** The models that a client may ask for now, each with the routes that serve it now. */
-export function modelsOf(ctx: Context, gateway: Gateway): ModelEntry[] {
+function modelsOf(ctx: Context, gateway: Gateway): ModelEntry[] {
   const { client } = ctx.state as RequestState;
   return livingModels(gateway.table(), gateway.routing.date()).filter(({ id }) => client?.allows(id));
 }
@@ -66,11 +71,6 @@ export function showModel(ctx: RouterContext, gateway: Gateway): void {
   if (id === path) return void (ctx.body = shown(entry));
   ctx.body = JSON.stringify(entry.schema.bundled);
   ctx.type = "application/schema+json";
-}
-
-/** The operations that some route offers, in their usual order. */
-export function operationsOf(routes: ModelEntry["routes"]): OperationName[] {
-  return (["generate", "edit"] as const).filter((name) => routes.some((route) => route.operations.has(name)));
 }
 
 /** OpenAI's shape, and what the lists of OpenRouter and Vercel say beside it, so that clients can tell what a model is for. */

@@ -121,6 +121,46 @@ export const model: Json = {
   },
 };
 
+const day = { type: "string", format: "date" };
+const texts: Json = { type: "array", items: { type: "string" } };
+
+export const matrixRow: Json = {
+  type: "object",
+  properties: {
+    id: { type: "string" },
+    channels: {
+      type: "array",
+      items: { type: "object", properties: { name: { type: "string" }, deprecated: day, shutdown_date: day } },
+      description: "The channels that serve it, the one that is asked first at the top.",
+    },
+    operations: { type: "array", items: { enum: ["generate", "edit"] } },
+    input_images: { type: "integer", description: "Input images of an edit, at most." },
+    mask: { type: "boolean", description: "Whether an edit takes a mask." },
+    n: { type: "object", properties: { min: { type: "integer" }, max: { type: "integer" } } },
+    size: {
+      type: "object",
+      properties: { words: { type: "string" }, values: texts, pixels: { type: "object" }, default: { type: "string" } },
+      description: "The sizes that are taken: those of `values`, or any that keeps the rules of `pixels`; any where both are absent.",
+    },
+    ...Object.fromEntries(
+      ["qualities", "formats", "backgrounds"].map((name) => [
+        name,
+        { ...texts, description: "What can be asked for; empty where nothing can, absent where anything can." },
+      ]),
+    ),
+    prompt: { type: "integer", description: "Characters of a prompt, at most; without bound when absent." },
+    streams: {
+      type: "boolean",
+      description: "Whether a provider of it streams. Every model answers with events where they are asked for.",
+    },
+    fields: { ...texts, description: "Fields of its own, beside those that all models share." },
+    deprecated: { ...day, description: "The day from which all its providers advise against it." },
+    shutdown_date: { ...day, description: "The day on which the last of its providers shuts it down." },
+    instead: { type: "string", description: "The model that takes its place." },
+    limits: { const: "unknown", description: "There where nobody described the model." },
+  },
+};
+
 /** A reference to one of the description's schemas. */
 export function ref(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };

@@ -4,7 +4,19 @@ import { errorStatus } from "../errors.ts";
 import { livingModels } from "../gateway/life.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
-import { answerHeaders, editForm, events, picture, images, error, lateRequest, model, ref, type Json } from "./openapi-shapes.ts";
+import {
+  answerHeaders,
+  editForm,
+  events,
+  picture,
+  images,
+  error,
+  lateRequest,
+  matrixRow,
+  model,
+  ref,
+  type Json,
+} from "./openapi-shapes.ts";
 import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
 
@@ -46,6 +58,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
         Images: images,
         Error: error,
         Model: model,
+        MatrixRow: matrixRow,
         Request: lateRequest,
       },
     },
@@ -95,6 +108,20 @@ function paths(request: Json): Json {
           200: {
             description: "Every model that can be asked for now.",
             content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("Model") } } }),
+          },
+          ...failures(401),
+        },
+      },
+    },
+    "/v1/models/matrix": {
+      get: {
+        operationId: "listMatrix",
+        summary: "Show what each model can do, one row a model.",
+        tags: ["models"],
+        responses: {
+          200: {
+            description: "The same models, with what clients choose one by.",
+            content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("MatrixRow") } } }),
           },
           ...failures(401),
         },

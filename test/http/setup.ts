@@ -45,8 +45,10 @@ models:
 
 const open = `{ "$id": "open.json", "type": "object", "properties": { "model": { "type": "string" }, "prompt": { "type": "string" } } }`;
 
+const usual: Record<string, string> = { "acme.yaml": acme, "models/open.json": open };
+
 /** A gateway before one provider that answers as `handler` does; without one, every call gives a URL of its own picture. */
-export async function startHouse(handler: Handler = answerWithUrls, parts: Partial<Gateway> = {}): Promise<House> {
+export async function startHouse(handler: Handler = answerWithUrls, parts: Partial<Gateway> = {}, files = usual): Promise<House> {
   const calls: Call[] = [];
   const server = createServer((request, response) => {
     void text(request).then(
@@ -63,7 +65,7 @@ export async function startHouse(handler: Handler = answerWithUrls, parts: Parti
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const log: Record<string, unknown>[] = [];
   const gateway = await gatewayWith(
-    { "acme.yaml": acme, "models/open.json": open },
+    files,
     { ACME_BASE_URL: url, ACME_API_KEY: "acme-secret" },
     {
       log: pino({ level: "info" }, { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) }),

@@ -1,72 +1,83 @@
 // The page of models, and the table of what they have in common.
 import type { Route } from "../../src/channels/route.ts";
+import { matrixRow, type MatrixRow } from "../../src/gateway/matrix.ts";
 import type { CompiledModel, ModelSchema } from "../../src/schema/models.ts";
-import type { SizeRule } from "../../src/schema/x-size.ts";
-import { describeSizes } from "../../src/size/rules.ts";
 import { rowsOf } from "./channels.ts";
 import { table } from "./table.ts";
 
-/** The page of models: which channels serve each, and what it takes. */
-export function modelsPage(schemas: readonly CompiledModel[], routes: readonly Route[]): string {
-  const served = new Map<string, { schema: CompiledModel; channels: string[] }>(
-    schemas.map((schema) => [schema.id, { schema, channels: [] }]),
-  );
-  for (const { model, channel, schema } of routes) {
-    const entry = served.get(model.id) ?? { schema, channels: [] };
-    served.set(model.id, { ...entry, channels: [...entry.channels, channel.name] });
+/** The page of models: what each can do, on which channels, and for how long. */
+export function modelsPage(routes: readonly Route[]): string {
+  const entries = new Map<string, { id: string; schema: CompiledModel; routes: Route[] }>();
+  for (const route of routes) {
+    const { id } = route.model;
+    entries.set(id, { id, schema: route.schema, routes: [...(entries.get(id)?.routes ?? []), route] });
   }
-  const rows = [...served].sort(([a], [b]) => (a < b ? -1 : 1));
+  const models = [...entries.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const rows = models.map(matrixRow);
   return [
     "# Models",
-    "What each model takes; everything else is refused before a provider is asked. A default in bold is what an omitted field becomes. A channel may take less, or honour a size by another: that is told in `x-pictor-changes`.",
+    "What each model that ships can do. A running gateway has the same of the models that are on at `GET /v1/models/matrix`, for programs ([how](client.md#models)). Each model's schema says all of it; everything else is refused before a provider is asked. A channel may honour a size by another, which is told in `x-pictor-changes`.",
+    "`Images` are the input images of an edit, at most. `Streams` says whether a provider of it streams; every model answers with events where a client wants them. `Ends` is the day on which a provider shuts the model down, and what takes its place.",
     table(
-      ["Model", "Channels", "Operations", "Images", "n", "Prompt", "Quality", "Formats", "Fields of its own"],
-      rows.map(([id, { schema, channels }]) => [
-        `\`${id}\``,
-        channels.join(", ") || "none yet",
-        schema.operations.join(", "),
-        schema.operations.includes("edit") ? `at most ${String(schema.describe("images").maxItems)}` : "",
-        range(schema.describe("n")),
-        length(schema.describe("prompt")),
-        choices(schema.describe("quality")),
-        choices(schema.describe("output_format")),
-        ownFields(schema)
-          .map((field) => `\`${field}\``)
-          .join(", "),
+      ["Model", "Channels", "Operations", "Images", "Mask", "n", "Sizes", "Formats", "Backgrounds", "Streams", "Ends"],
+      rows.map((row) => [
+        `\`${row.id}\``,
+        row.channels.map(({ name }) => name).join(", "),
+        row.operations.join(", "),
+        String(row.input_images ?? ""),
+        row.mask ? "yes" : "",
+        row.n.min === row.n.max ? String(row.n.max) : `${row.n.min} to ${row.n.max}`,
+        shortSizes(row.size),
+        listed(row.formats),
+        listed(row.backgrounds),
+        row.streams ? "yes" : "",
+        ends(row),
       ]),
     ),
-    "## Sizes",
-    rows.map(([id, { schema }]) => `- \`${id}\`: ${sizes(schema.describe("size"))}`).join("\n"),
+    "## In detail",
+    "Models that take the same stand together. A size in bold is what an omitted one becomes.",
+    details(rows).join("\n"),
   ].join("\n\n");
+}
+
+function listed(values: readonly string[] | undefined): string {
+  return values === undefined ? "any" : values.join(", ");
+}
+
+/** Sizes in few words; the details have all of them. */
+function shortSizes({ values, pixels }: MatrixRow["size"]): string {
+  const list = values && (values.length > 4 ? `${values.length} listed` : values.join(", "));
+  const most = pixels?.max_side ?? (pixels?.max_pixels === undefined ? undefined : `${(pixels.max_pixels / 1e6).toFixed(1)} MP`);
+  const any = pixels && (most === undefined ? "any pixels" : `pixels up to ${most}`);
+  return [list, any].filter(Boolean).join(", or ") || "any";
+}
+
+function ends({ channels, instead }: MatrixRow): string {
+  const day = ({ deprecated, shutdown_date: shutdown }: MatrixRow["channels"][number]) =>
+    shutdown ?? (deprecated === undefined ? undefined : `deprecated ${deprecated}`);
+  const days = new Set(channels.map(day));
+  const own = [...days].length === 1 ? [...days] : channels.map((channel) => day(channel) && `${channel.name}: ${day(channel)}`);
+  const told = own.filter((text) => text !== undefined).join(", ");
+  return told === "" || instead === undefined ? told : `${told}; then \`${instead}\``;
+}
+
+function details(rows: readonly MatrixRow[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { id, size, prompt, qualities, fields } of rows) {
+    const parts = [
+      `sizes: ${size.words}${size.default === undefined ? "" : `; **${size.default}** when omitted`}`,
+      prompt !== undefined && `a prompt of at most ${prompt} characters`,
+      qualities && qualities.length > 0 && `quality ${qualities.join(", ")}`,
+      fields.length > 0 && `fields of its own ${fields.map((field) => `\`${field}\``).join(", ")}`,
+    ];
+    const words = parts.filter(Boolean).join("; ");
+    groups.set(words, [...(groups.get(words) ?? []), `\`${id}\``]);
+  }
+  return [...groups].map(([words, ids]) => `- ${ids.join(", ")}: ${words}`);
 }
 
 /** The fields that every model takes. */
 export function fieldsTable(schemas: readonly CompiledModel[]): string {
   const common = schemas.map(({ bundled }) => bundled.$defs?.common as ModelSchema).find(({ properties }) => properties);
   return table(["Field", "Type", "Meaning"], rowsOf(common?.properties ?? {}));
-}
-
-function ownFields({ bundled }: CompiledModel): string[] {
-  const common = bundled.$defs?.common as ModelSchema | undefined;
-  return Object.keys(bundled.properties ?? {}).filter((name) => !Object.hasOwn(common?.properties ?? {}, name));
-}
-
-function range({ minimum, maximum, const: only }: ModelSchema): string {
-  if (only !== undefined || minimum === maximum) return String(only ?? maximum);
-  return `${String(minimum)} to ${String(maximum)}`;
-}
-
-function length({ maxLength }: ModelSchema): string {
-  return maxLength === undefined ? "any length" : `at most ${maxLength as number}`;
-}
-
-function choices({ enum: values, default: preset }: ModelSchema): string {
-  return values === undefined ? "any" : (values as string[]).map((value) => (value === preset ? `**${value}**` : value)).join(", ");
-}
-
-function sizes(schema: ModelSchema): string {
-  const rule = schema["x-size"] as SizeRule | undefined;
-  const listed = schema.enum as string[] | undefined;
-  const words = rule ? describeSizes(rule) : listed ? `one of ${listed.join(", ")}` : "any";
-  return schema.default === undefined ? words : `${words}; **${schema.default as string}** when omitted`;
 }

@@ -48,7 +48,7 @@ export async function generate(): Promise<Map<string, string>> {
     ["docs/operate.md", replaceRegion(withMetrics, "numbers", await markdown(await numbersTable(root)))],
     ["plugins/README.md", await markdown(pluginsPage(plugins))],
     ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable([...compiled.values()])))],
-    ["docs/models.md", await markdown(`${note}\n\n${modelsPage([...compiled.values()], routes)}`)],
+    ["docs/models.md", await markdown(`${note}\n\n${modelsPage(routes)}`)],
     ["docs/errors.md", await markdown(errorsPage())],
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
     ["docs/channels.md", await markdown(`${note}\n\n${channelsPage(channelFileSchema(plugins))}`)],
