@@ -49,6 +49,8 @@ export interface LoadOptions extends Surroundings {
   withTests?: boolean;
   /** How polls wait; tests do not. */
   wait?: CallContext["wait"];
+  /** Stands for every token that a kind of auth would fetch; tests reach no token server. */
+  token?: string;
 }
 
 /** The result of a load: every channel, on or off, and the routes of those that are on. */
@@ -191,7 +193,7 @@ function loadChannel(
     models: models.map(({ id }) => id),
     modelsOff: unset,
     verify: verifyOf(located, models[0], problems),
-    authorize: createAuthorizer(settings.auth, { fetchToken }),
+    authorize: createAuthorizer(settings.auth, { fetchToken, token: load.token }),
     mayCarryKey: safely(hostsOf(settings.baseUrl, located.value.key_hosts ?? []), settings.baseUrl),
     coolDown: coolDownOf(located.value.cool_down),
     limits: channelLimits(located.value.limits),

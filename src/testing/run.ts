@@ -66,7 +66,8 @@ export async function openTestBench(
   };
   try {
     const env = await testEnvironment(folder, mock.url);
-    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret: (path) => `file:${path}`, wait: noWait });
+    const readSecret = (path: string) => `file:${path}`;
+    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret, wait: noWait, token: "token" });
     const tests = loaded.tests.flatMap((own) => {
       const channel = createTable({ channels: [own.channel], routes: own.routes });
       return own.render({ base_url: mock.url, env }).map(({ test, file, line }) => ({

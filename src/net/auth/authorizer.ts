@@ -17,11 +17,18 @@ export interface Authorizer {
   turnedAway?: (key: Key) => void;
 }
 
+export interface TokenOptions {
+  now?: () => Date;
+  fetchToken: TokenFetcher;
+  /** Stands for every token that would be fetched, where nothing but a mock may be asked. */
+  token?: string;
+}
+
 /**
  * Makes the authorizer of a channel. It keeps the channel's tokens, so that one is made for each channel and not for each call.
  * It rejects with a ProviderFailure, always `notAccepted`, or with the signal's reason.
  */
-export function createAuthorizer(spec: AuthSpec, options: { now?: () => Date; fetchToken: TokenFetcher }): Authorizer {
+export function createAuthorizer(spec: AuthSpec, options: TokenOptions): Authorizer {
   const show = createShow(spec, options);
   const authorize: Authorizer = async (request, key, signal) => {
     const problem = keyProblem(spec, key);
@@ -38,7 +45,7 @@ interface Show {
   turnedAway?: (key: Key) => void;
 }
 
-function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken }: { now?: () => Date; fetchToken: TokenFetcher }): Show {
+function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken, token }: TokenOptions): Show {
   if (spec === "none") return (request) => request;
   if (spec === "bearer") return (request, key) => withHeader(request, "authorization", `Bearer ${textOf(key)}`);
   if (spec === "basic")
@@ -54,6 +61,7 @@ function createShow(spec: AuthSpec, { now = () => new Date(), fetchToken }: { no
   if ("jwt" in spec)
     return async (request, key) => withToken(request, spec.jwt.scheme ?? "Bearer", await signJwt(spec.jwt, pair(key), now()));
 
+  if (token !== undefined) return (request) => withToken(request, "Bearer", token);
   const tokens = createTokenStore(fetchToken, now);
   const ask = async (key: Key) =>
     "oauth2" in spec
