@@ -8,8 +8,7 @@ import { closed, text } from "../schema/parts.ts";
 import { secondsOf, textIn, type Usual } from "./usual.ts";
 import { compileCondition } from "../expression/text.ts";
 
-const ruleParts = {
-  when: text("A condition over `status`, `headers` and `body`: `status == 402`."),
+const meaningParts = {
   class: {
     enum: failureClasses,
     description: "What it means. The class decides the client's answer and whether another channel is tried.",
@@ -18,6 +17,7 @@ const ruleParts = {
   code: text("The code the client is told, where the provider judged the request."),
   param: text("The field that was wrong."),
 } as const;
+const ruleParts = { when: text("A condition over `status`, `headers` and `body`: `status == 402`."), ...meaningParts };
 
 export const ruleSchema = closed(
   {
@@ -31,6 +31,9 @@ export const ruleSchema = closed(
   },
   ["when", "class"],
 );
+
+/** The schema of what it means that something is not there. */
+export const missingSchema = closed(meaningParts, ["class"]);
 
 /** The schema of a rule about one element of a list. The order has been placed, so nothing is tried again. */
 export const itemRuleSchema = closed(ruleParts, ["when", "class"]);

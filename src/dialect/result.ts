@@ -17,7 +17,7 @@ import { readSize } from "../size/parse.ts";
 import type { Answer } from "./answer.ts";
 import { mostPictures } from "./bounds.ts";
 import { callSchema } from "./call.ts";
-import { answerCondition, compileRule, itemRuleSchema } from "./failure.ts";
+import { answerCondition, compileRule, itemRuleSchema, missingSchema } from "./failure.ts";
 import { textIn } from "./usual.ts";
 
 /** Facts of the whole answer that are handed on as they are. */
@@ -58,6 +58,10 @@ const form = closed({
   from: { ...callSchema, description: "A further call whose answer holds the pictures." },
   bytes: { type: "boolean", description: "The body is the picture." },
   ...places,
+  missing: {
+    ...missingSchema,
+    description: "What it means that a picture did not come: an element without one, or fewer elements than were asked for.",
+  },
 });
 
 export const resultSchema = { ...form, type: ["object", "array"], items: form, minItems: 1 } as const;
@@ -118,14 +122,18 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   const rules = (spec.each_error ?? []).map((rule, index) =>
     compileRule(rule, [...path, "each_error", index], { names: names.image, report, uses }),
   );
+  const missing =
+    spec.missing && compileRule({ when: "true", ...spec.missing }, [...path, "missing"], { names: names.answer, report, uses });
   const shared = ([...facts, "metadata"] as const).map((name) => [name, whole(name)] as const);
 
   const one = (variables: Variables, answer: Answer): Picture => {
+    const absent = missing?.failure(variables, { status: answer.status });
+    if (absent && (variables.image ?? undefined) === undefined) throw absent;
     const rule = rules.find((candidate) => candidate.matches(variables));
     if (rule) throw rule.failure(variables, { status: answer.status });
     const picture =
       fromUrl(read(url, variables), spec.relative ? String(variables.base_url) : undefined) ?? fromBase64(read(base64, variables));
-    if (!picture) throw new ProviderFailure("bad_response", "the provider's answer names a picture without giving it");
+    if (!picture) throw absent ?? new ProviderFailure("bad_response", "the provider's answer names a picture without giving it");
     const revised = read(revisedPrompt, variables);
     const end = momentOf(read(expires, variables));
     return { ...picture, ...(typeof revised === "string" && { revisedPrompt: revised }), ...(end !== undefined && { expires: end }) };
@@ -134,12 +142,12 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   const extract: Extract = (variables, answer) => {
     const result: Result = { pictures: [], errors: [], facts: {} };
     if (spec.bytes) result.pictures.push(fromData(answer.picture));
-    else if (givesPictures)
-      collect(
-        listOf(isEvent && !images ? [variables.body] : read(images, variables)).slice(0, mostPictures(askedFor(variables))),
-        (image, index) => one({ ...variables, image, index }, answer),
-        result,
-      );
+    else if (givesPictures) {
+      const asked = askedFor(variables);
+      const found = isEvent && !images ? [variables.body] : read(images, variables);
+      const list = missing ? filled(found, asked) : listOf(found);
+      collect(list.slice(0, mostPictures(asked)), (image, index) => one({ ...variables, image, index }, answer), result);
+    }
     for (const [name, template] of shared) {
       const value = read(template, variables);
       if (name === "metadata" && isPlainObject(value)) result.metadata = value;
@@ -176,6 +184,12 @@ function sized(picture: Picture, said: unknown): Picture {
 function listOf(list: unknown): unknown[] {
   if (Array.isArray(list) && list.length > 0) return list;
   throw new ProviderFailure("bad_response", "the provider's answer holds no picture");
+}
+
+/** A list with a place for each picture that was asked for. */
+function filled(found: unknown, asked: number): unknown[] {
+  const list: unknown[] = Array.isArray(found) ? found : [];
+  return [...list, ...Array<undefined>(Math.max(0, asked - list.length)).fill(undefined)];
 }
 
 /** Pictures that worked are kept, failures beside them are told; only failures throw. */

@@ -64,6 +64,8 @@ const two = {
 };
 const lost = { generate: { result: { each_error: [{ when: "has(image.lost)", class: "refused" }] } } };
 const drawn = (is: unknown, more: Partial<Effect> = {}): Effect => ({ is, replies: { "/draw": two }, ...more });
+const missing = { generate: { result: { missing: { class: "invalid_request" } } } };
+const none = { "/draw": { json: { data: [], why: "words" } } };
 const rehosted = { plugins: [{ rehost: { good_for: 600 } }] };
 const facts = ["created", "usage", "size", "quality", "output_format", "background"];
 const toldAs: Tree = { usage: "${{'credits': 7}}", created: 5 };
@@ -190,6 +192,10 @@ export const effects: Record<string, Effect> = {
   "generate.result.revised_prompt": drawn("${image.?text}"),
   ...ofElements("generate.result", { base: {}, replies: { "/draw": { json: { data: [{ lost: "gone", of: "prompt" }] } } } }),
   "generate.result.expires": drawn(3600, { base: rehosted }),
+  "generate.result.missing.class": { is: "refused", not: "rate_limit", replies: none },
+  "generate.result.missing.message": { is: "${body.why}", replies: none, base: missing },
+  "generate.result.missing.code": { is: "${body.why}", replies: none, base: missing },
+  "generate.result.missing.param": { is: "${body.why}", replies: none, base: missing },
   "generate.result.metadata": drawn({ seen: "yes" }),
   ...factsAt("generate.result", drawn),
   ...Object.fromEntries(["query", "headers"].map((part) => [`generate.stream.request.${part}`, streamed({ "x-v": "1" })])),
