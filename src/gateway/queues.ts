@@ -18,8 +18,8 @@ interface Waiter {
   candidates: readonly Candidate[];
   pictures: number;
   isServed: boolean;
-  /** Ends the wait, with a slot, with nothing, or with what went wrong. */
-  serve: (lease?: Lease | Promise<never>) => void;
+  serve: (lease?: Lease) => void;
+  fail: (error: unknown) => void;
 }
 
 type Admit = (candidate: Candidate, pictures: number) => Promise<Lease | Refusal>;
@@ -42,7 +42,7 @@ export function createQueues(admit: Admit, pollInterval: () => number | undefine
   function wait(candidates: readonly Candidate[], pictures: number, signal: AbortSignal): Promise<Lease | undefined> {
     const channels = [...new Set(candidates.map(({ route }) => route.channel))].filter(({ name, limits }) => length(name) < limits.queue);
     if (channels.length === 0 || signal.aborted) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const leave = () => waiter.serve();
       const timer = setTimeout(leave, Math.max(...channels.map(({ limits }) => limits.queueTimeout)));
       const waiter: Waiter = {
@@ -50,12 +50,19 @@ export function createQueues(admit: Admit, pollInterval: () => number | undefine
         pictures,
         isServed: false,
         serve: (lease) => {
-          waiter.isServed = true;
-          clearTimeout(timer);
-          signal.removeEventListener("abort", leave);
-          for (const { name } of channels) queues.get(name)?.delete(waiter);
+          over();
           resolve(lease);
         },
+        fail: (error) => {
+          over();
+          reject(error as Error);
+        },
+      };
+      const over = () => {
+        waiter.isServed = true;
+        clearTimeout(timer);
+        signal.removeEventListener("abort", leave);
+        for (const { name } of channels) queues.get(name)?.delete(waiter);
       };
       signal.addEventListener("abort", leave);
       for (const { name } of channels) {
@@ -74,7 +81,7 @@ async function offer(waiter: Waiter, channel: string, admit: Admit): Promise<Ref
   let refusal: Refusal | undefined;
   for (const candidate of waiter.candidates) {
     if (candidate.route.channel.name !== channel) continue;
-    const entry = await admit(candidate, waiter.pictures).catch((error: unknown) => waiter.serve(Promise.reject(error as Error)));
+    const entry = await admit(candidate, waiter.pictures).catch((error: unknown) => waiter.fail(error));
     // One that cannot be admitted must not stop those behind it.
     if (!entry) return undefined;
     if ("release" in entry) {
