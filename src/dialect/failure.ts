@@ -19,18 +19,30 @@ const meaningParts = {
 } as const;
 const ruleParts = { when: text("A condition over `status`, `headers` and `body`: `status == 402`."), ...meaningParts };
 
-export const ruleSchema = closed(
-  {
-    ...ruleParts,
-    retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
-    then: {
-      enum: thens,
-      description:
-        "What comes next where the class's own rule does not fit. `fail`: the request is over, also where a poll would be asked again. The others say that nothing was made: `retry` the same key (a poll is asked again), `next_key`, or `next_channel`.",
-    },
+const rule = closed({
+  ...ruleParts,
+  on: text("In place of `class`: what the answer says, to be looked up in `to`: `${body.code}`."),
+  to: {
+    type: "object",
+    minProperties: 1,
+    additionalProperties: { enum: failureClasses },
+    description: "The class of each thing that it may say: `{ 1026: refused, 1002: rate_limit }`. Anything else does not match.",
   },
-  ["when", "class"],
-);
+  retry_after: { type: ["string", "integer"], description: "Seconds to wait." },
+  then: {
+    enum: thens,
+    description:
+      "What comes next where the class's own rule does not fit. `fail`: the request is over, also where a poll would be asked again. The others say that nothing was made: `retry` the same key (a poll is asked again), `next_key`, or `next_channel`.",
+  },
+});
+
+/** The schema of a rule: a condition with its class, or a table of classes. */
+export const ruleSchema = {
+  ...rule,
+  if: { type: "object", anyOf: [{ required: ["on"] }, { required: ["to"] }] },
+  then: { type: "object", required: ["on", "to"] },
+  else: { type: "object", required: ["when", "class"] },
+} as const;
 
 /** The schema of what it means that something is not there. */
 export const missingSchema = closed(meaningParts, ["class"]);
@@ -39,7 +51,7 @@ export const missingSchema = closed(meaningParts, ["class"]);
 export const itemRuleSchema = closed(ruleParts, ["when", "class"]);
 
 /** A rule of a channel's `errors`: the meaning of an answer that matches it. */
-export type RuleSpec = FromSchema<typeof ruleSchema>;
+export type RuleSpec = FromSchema<typeof rule>;
 
 export interface Rule {
   matches(variables: Variables): boolean;
@@ -50,14 +62,15 @@ export interface Rule {
 const texts = ["message", "code", "param", "retry_after"] as const;
 
 export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions): Rule {
-  const matches = answerCondition(spec.when, [...path, "when"], options);
+  const holds = spec.when === undefined ? () => true : answerCondition(spec.when, [...path, "when"], options);
+  const classOf = compileClass(spec, path, options);
   const templates = new Map<string, Template>();
   for (const name of texts) if (spec[name] !== undefined) templates.set(name, compileTemplate(spec[name], [...path, name], options));
   return {
-    matches,
+    matches: (variables) => holds(variables) && classOf(variables) !== undefined,
     failure: (variables, usual) => {
       const said = (name: (typeof texts)[number]) => saidBy(templates.get(name), variables);
-      return failureOf(spec.class, said("message") ?? usual.message, {
+      return failureOf(classOf(variables) ?? "failed", said("message") ?? usual.message, {
         status: usual.status,
         code: said("code") ?? usual.code,
         param: said("param") ?? usual.param,
@@ -69,13 +82,23 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
   };
 }
 
+/** The class that a rule gives to an answer: its own, or the one of its table. */
+function compileClass(spec: RuleSpec, path: Path, options: TemplateOptions): (variables: Variables) => FailureClass | undefined {
+  if (spec.on === undefined) return () => spec.class;
+  if (spec.class !== undefined) options.report([...path, "class"], "a rule has a class or a table of them; take out class, or on and to");
+  const on = compileTemplate(spec.on, [...path, "on"], options);
+  const classes = new Map(Object.entries(spec.to ?? {}));
+  return (variables) => classes.get(saidBy(on, variables) ?? "");
+}
+
 /**
  * The members of a body by which rules tell that an answer of 200 is a failure: until they have come, a picture that has begun may be none.
  * An `error` stands in place of pictures.
  */
 export function tellingFields(rules: readonly RuleSpec[]): string[] {
-  const ofGood = rules.filter(({ when }) => !/\bstatus\b/.test(when) || /\b2\d\d\b/.test(when));
-  const fields = ofGood.flatMap(({ when }) => [...when.matchAll(/\bbody\.\??(\w+)/g)].map(([, field = ""]) => field));
+  const read = rules.map(({ when = "", on = "" }) => `${when} ${on}`);
+  const ofGood = read.filter((text) => !/\bstatus\b/.test(text) || /\b2\d\d\b/.test(text));
+  const fields = ofGood.flatMap((text) => [...text.matchAll(/\bbody\.\??(\w+)/g)].map(([, field = ""]) => field));
   return fields.filter((field) => field !== "error");
 }
 

@@ -122,8 +122,7 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   const rules = (spec.each_error ?? []).map((rule, index) =>
     compileRule(rule, [...path, "each_error", index], { names: names.image, report, uses }),
   );
-  const missing =
-    spec.missing && compileRule({ when: "true", ...spec.missing }, [...path, "missing"], { names: names.answer, report, uses });
+  const missing = spec.missing && compileRule(spec.missing, [...path, "missing"], { names: names.answer, report, uses });
   const shared = ([...facts, "metadata"] as const).map((name) => [name, whole(name)] as const);
 
   const one = (variables: Variables, answer: Answer): Picture => {

@@ -151,6 +151,8 @@ export const effects: Record<string, Effect> = {
   variables: { is: { v: "one" }, not: { v: "two" }, base: { generate: { request: { json: { v: "${variables.v}" } } } } },
   enabled: { is: false },
   "errors[].when": ofRule("status == 418", { not: "status == 419", base: { errors: [{ class: "failed" }] } }),
+  "errors[].on": ofRule("${body.problem}", { not: "${body.of}", base: { errors: [{ to: { tea: "refused" } }] } }),
+  "errors[].to": ofRule({ tea: "refused" }, { not: { milk: "refused" }, base: { errors: [{ on: "${body.problem}" }] } }),
   "errors[].class": ofRule("refused", { not: "rate_limit", base: { errors: [{ when: "status == 418" }] } }),
   "errors[].message": ofRule("${body.problem}"),
   "errors[].code": ofRule("${body.problem}", { base: { errors: [{ when: "status == 418", class: "invalid_request" }] } }),

@@ -160,6 +160,16 @@ describe("mistakes in the words of a channel", () => {
       ],
     },
     {
+      name: "a table of classes without what it is about",
+      change: ["generate:", "errors:\n  - { to: { 7: quota } }\ngenerate:"],
+      expected: ["channels/x.yaml:8:5: errors: on is missing"],
+    },
+    {
+      name: "a table of classes beside a class",
+      change: ["generate:", 'errors:\n  - { on: "${body.code}", to: { 7: quota }, class: auth }\ngenerate:'],
+      expected: ["channels/x.yaml:8:52: errors.class: a rule has a class or a table of them; take out class, or on and to"],
+    },
+    {
       name: "something that comes next that there is not",
       change: ["generate:", "errors:\n  - { when: status == 402, class: quota, then: retyr }\ngenerate:"],
       expected: ['channels/x.yaml:8:48: errors.then: unknown value "retyr" (known: fail, next_key, next_channel, retry)'],
