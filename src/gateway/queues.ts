@@ -19,7 +19,7 @@ interface Waiter {
   pictures: number;
   isServed: boolean;
   serve: (lease?: Lease) => void;
-  fail: (error: unknown) => void;
+  fail: (error: Error) => void;
 }
 
 type Admit = (candidate: Candidate, pictures: number) => Promise<Lease | Refusal>;
@@ -55,7 +55,7 @@ export function createQueues(admit: Admit, pollInterval: () => number | undefine
         },
         fail: (error) => {
           over();
-          reject(error as Error);
+          reject(error);
         },
       };
       const over = () => {
@@ -81,7 +81,7 @@ async function offer(waiter: Waiter, channel: string, admit: Admit): Promise<Ref
   let refusal: Refusal | undefined;
   for (const candidate of waiter.candidates) {
     if (candidate.route.channel.name !== channel) continue;
-    const entry = await admit(candidate, waiter.pictures).catch((error: unknown) => waiter.fail(error));
+    const entry = await admit(candidate, waiter.pictures).catch((error: unknown) => waiter.fail(error as Error));
     // One that cannot be admitted must not stop those behind it.
     if (!entry) return undefined;
     if ("release" in entry) {
