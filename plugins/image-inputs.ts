@@ -1,7 +1,7 @@
 // Hands input images to the provider in the form that it wants.
 import { GatewayError } from "../src/errors.ts";
 import { chunksOf, sizeOf } from "../src/picture/convert.ts";
-import type { InputImage } from "../src/picture/input.ts";
+import type { InputForm, InputImage } from "../src/picture/input.ts";
 import { judgeMask } from "../src/picture/judge.ts";
 import { convertMask, shrink } from "../src/picture/mask.ts";
 import { pixelWork } from "../src/picture/pixels.ts";
@@ -20,12 +20,16 @@ export default definePlugin({
     additionalProperties: false,
     properties: {
       as: {
-        enum: ["file", "base64", "data_uri", "integers", "url"],
+        enum: ["file", "base64", "data_uri", "integers", "url", "url_or_data_uri"],
         default: "file",
         description:
-          "How `${request.images}` and `${request.mask}` are written: as files of a form, as text, as a list of bytes, or as URLs. A client's URL is fetched for all but the last; for that, a client's bytes are stored and lent under `PICTOR_PUBLIC_URL`.",
+          "How `${request.images}` and `${request.mask}` are written: as files of a form, as text, as a list of bytes, or as URLs. A client's URL is fetched for all but the last two, which hand it on as it is. For `url`, a client's bytes are stored and lent under `PICTOR_PUBLIC_URL`; for `url_or_data_uri` they are data URIs.",
       },
-      private_urls: { type: "boolean", default: false, description: "Let `as: url` hand on a client's URL of a private address too." },
+      private_urls: {
+        type: "boolean",
+        default: false,
+        description: "Let `as: url` and `url_or_data_uri` hand on a client's URL of a private address too.",
+      },
       max: { ...positive, description: "Images of one request." },
       max_bytes: { ...positive, default: 50 * 1024 * 1024, description: "Bytes of one image." },
       max_side: { ...positive, description: "The longer side of an image, in pixels." },
@@ -47,6 +51,7 @@ export default definePlugin({
   examples: [{}, { as: "base64", max: 1, types: ["png", "jpeg"], mask: "white" }, { as: "url", max_side: 4096, shrink: true }],
   create: (options) => {
     const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types, private_urls: mayBePrivate } = options;
+    const handsOn = as === "url" || as === "url_or_data_uri";
 
     /** An image within the limits. An image that stays a URL cannot be judged. */
     async function fitting(ctx: PluginContext, image: InputImage, mayShrink: boolean): Promise<InputImage> {
@@ -67,7 +72,7 @@ export default definePlugin({
     }
 
     async function prepare(ctx: PluginContext, image: InputImage, index: number, mayShrink: boolean): Promise<InputImage> {
-      return fitting(ctx, as === "url" ? image.with({ mayBePrivate }) : await fetchedImage(ctx, image, index, bytes), mayShrink);
+      return fitting(ctx, handsOn ? image.with({ mayBePrivate }) : await fetchedImage(ctx, image, index, bytes), mayShrink);
     }
 
     return async function imageInputs(ctx, next) {
@@ -82,7 +87,7 @@ export default definePlugin({
       if (ready.length > 0) ctx.request.images = await Promise.all(ready.map((image) => formed(ctx, image, as)));
       const [first] = ready;
       if (mask && first && options.mask !== "none") {
-        const own = as === "url" && options.mask !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
+        const own = handsOn && options.mask !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
         judgeMask(own, first);
         const polarity = options.mask;
         const { width = 0, height = 0 } = own;
@@ -94,9 +99,9 @@ export default definePlugin({
   },
 });
 
-async function formed(ctx: PluginContext, image: InputImage, as: "file" | "base64" | "data_uri" | "integers" | "url"): Promise<InputImage> {
-  if (as !== "url") return image.with({ form: as });
+async function formed(ctx: PluginContext, image: InputImage, as: InputForm | "url" | "url_or_data_uri"): Promise<InputImage> {
   if (image.data.kind === "url") return image;
+  if (as !== "url") return image.with({ form: as === "url_or_data_uri" ? "data_uri" : as });
   if (!ctx.store.reachable)
     throw new GatewayError("invalid_value", `${image.field} must be a URL here: this gateway has no public address to lend images at`, {
       param: image.field,
