@@ -135,10 +135,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const steps = withResponseFormat(located.value.plugins, plugins);
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
-  const patience = {
-    connect: limits.connect === undefined ? undefined : milliseconds(limits.connect),
-    firstByte: limits.first_byte === undefined ? undefined : milliseconds(limits.first_byte),
-  };
+  const patience = patienceOf(limits);
   const { baseUrl, authorize, mayCarryKey, trusted } = channel;
   const { wait } = parts;
   const contextOf = (ctx: CallContext["ctx"], key: Key | undefined, events?: Events): CallContext => ({
@@ -182,10 +179,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     schema,
     life: parts.life,
     operations: new Set(operations.keys()),
-    takes: (name: OperationName, field: string) => {
-      const operation = operations.get(name);
-      return operation !== undefined && (handled.includes(field) || operation.fields === undefined || operation.fields.has(field));
-    },
+    takes: takesOf(operations, handled),
     streams: [...operations.values()].some(({ streams }) => streams),
     priority,
     weight,
@@ -203,6 +197,21 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
       return { requests: [...calls, (await prepare(ctx, context, standIns)).request], poll: await poll() };
     },
   });
+}
+
+/** What an operation has a use for: the fields that a step handles, and those that its calls can send. */
+function takesOf(operations: ReadonlyMap<OperationName, Operation>, handled: readonly string[]): Route["takes"] {
+  return (name, field) => {
+    const operation = operations.get(name);
+    return operation !== undefined && (handled.includes(field) || operation.fields === undefined || operation.fields.has(field));
+  };
+}
+
+function patienceOf({ connect, first_byte: firstByte }: LimitsSpec): CallContext["patience"] {
+  return {
+    connect: connect === undefined ? undefined : milliseconds(connect),
+    firstByte: firstByte === undefined ? undefined : milliseconds(firstByte),
+  };
 }
 
 interface Step {
