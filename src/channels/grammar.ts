@@ -124,12 +124,14 @@ function pluginChanges(plugins: ReadonlyMap<string, Plugin>): Record<string, Jso
 
 /** The same, where null deletes what lies below, and a map may take the place of one. */
 function deletable(schema: JsonSchema): JsonSchema {
-  const { type, enum: values, properties } = schema;
+  const { type, enum: values, properties, additionalProperties: others } = schema;
+  const open = typeof others === "object";
   return {
     ...schema,
     ...(type && { type: [...new Set([type, "null" as const].flat())] }),
     ...(values && { enum: [...new Set([...values, null])] }),
-    ...(properties && { properties: { ...deletableParts(properties), $replace: { enum: [true] } } }),
+    ...(open && { additionalProperties: deletable(others) }),
+    ...((properties ?? open) && { properties: { ...deletableParts(properties ?? {}), $replace: { enum: [true] } } }),
   };
 }
 

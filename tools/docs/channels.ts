@@ -46,8 +46,8 @@ export function channelsPage(schema: Schema): string {
     "## The file",
     reference([
       ...rowsOf(file, { links }),
-      ...rowsOf(without(keysOf(file.edit), { ...generate, $replace: {} }), { prefix: "edit." }),
-      ...rowsOf(without(model, { ...file, $replace: {} }), { prefix: "models.*." }),
+      ...rowsOf(without(keysOf(file.edit), generate), { prefix: "edit." }),
+      ...rowsOf(without(model, file), { prefix: "models.*." }),
       ["`models.*...`", "", "Any other key that the channel has, anew. See [layers](#layers)."],
     ]),
     "## Layers",
@@ -105,7 +105,9 @@ interface Place {
 
 /** A row for each key, and behind it one for each of its own, unless another place has them. */
 export function rowsOf(keys: Record<string, Schema>, { prefix = "", required = [], links: elsewhere = {} }: Place = {}): Row[] {
-  return Object.entries(keys).flatMap(([name, schema]) => {
+  // `$replace` may stand in every map, and has a paragraph of its own.
+  const named = Object.entries(keys).filter(([name]) => name !== "$replace");
+  return named.flatMap(([name, schema]) => {
     const path = `${prefix}${name}`;
     const link = elsewhere[name];
     const about = schema.description ?? schema.title ?? "";
