@@ -36,6 +36,7 @@ const documented: Record<string, Partial<Record<Polarity, string[]>>> = {
   dashscope: { white: ["wanx2.1-imageedit"] },
   deepinfra: { alpha: ["black-forest-labs/FLUX-2-dev"] },
   demo: { white: ["demo"] },
+  fal: { alpha: ["openai/gpt-image-2"] },
   ideogram: { black: ["ideogram-v3"] },
   jimeng: { white: ["jimeng-inpaint"] },
   localai: { white: ["stablediffusion-inpainting"] },
