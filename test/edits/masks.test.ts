@@ -44,6 +44,7 @@ const documented: Record<string, Partial<Record<Polarity, string[]>>> = {
   recraft: { white: ["recraft-v3"] },
   relay: { alpha: ["gpt-image-2-pro", ...gptImages.filter((name) => !/\d{4}-/.test(name))] },
   replicate: { white: ["stability-ai/sdxl"] },
+  runware: { white: ["runware-flux-1-dev", "runware-flux-1-fill-dev"] },
   stability: { white: ["stable-image-inpaint"] },
   "stable-diffusion-cpp": { white: ["sdxl"] },
   xinference: { white: ["sdxl", "qwen-image-edit-local"] },
