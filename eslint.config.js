@@ -6,6 +6,7 @@ const floors = [
   "size",
   "schema",
   "picture",
+  "ledger",
   "expression",
   "plugin",
   "net",

@@ -1,0 +1,74 @@
+// Turns a request's row into the columns of its table, and back.
+import type { Row, Value } from "./database.ts";
+import type { RequestPatch, RequestRow } from "./row.ts";
+
+type Member = keyof RequestRow;
+
+/** The members that are kept as JSON text. */
+const structured = new Set<Member>(["pictures", "usage", "changes", "error", "task", "job"]);
+
+/** The members of a row and their columns. */
+const columnOf: Readonly<Record<Member, string>> = {
+  id: "id",
+  client: "client",
+  model: "model",
+  operation: "operation",
+  status: "status",
+  phase: "phase",
+  createdAt: "created_at",
+  startedAt: "started_at",
+  endedAt: "ended_at",
+  expiresAt: "expires_at",
+  channel: "channel",
+  attempts: "attempts",
+  n: "n",
+  made: "made",
+  pictures: "pictures",
+  usage: "usage",
+  costNanos: "cost_nanos",
+  costFrom: "cost_from",
+  changes: "changes",
+  error: "error",
+  httpStatus: "http_status",
+  idempotency: "idempotency",
+  fingerprint: "fingerprint",
+  task: "task",
+  input: "input",
+  answer: "answer",
+  job: "job",
+  wantedUntil: "wanted_until",
+  owner: "owner",
+  leaseUntil: "lease_until",
+};
+
+const members = Object.entries(columnOf) as [Member, string][];
+
+/** The columns of a whole row, in the order of `valuesOf`. */
+export const columns: readonly string[] = members.map(([, column]) => column);
+
+/** All columns of a row; an absent member is null. */
+export function valuesOf(row: RequestRow): Value[] {
+  return members.map(([member]) => valueOf(member, row[member]));
+}
+
+/** The columns that a patch sets, with their values. A member that is `undefined` is set to null. */
+export function assignmentsOf(patch: RequestPatch): { column: string; value: Value }[] {
+  return members
+    .filter(([member]) => Object.hasOwn(patch, member))
+    .map(([member, column]) => ({ column, value: valueOf(member, patch[member as keyof RequestPatch]) }));
+}
+
+/** The request that a row of the table holds. */
+export function rowOf(row: Row): RequestRow {
+  const found: [Member, unknown][] = [];
+  for (const [member, column] of members) {
+    const value = row[column];
+    if (value !== null && value !== undefined) found.push([member, structured.has(member) ? JSON.parse(String(value)) : value]);
+  }
+  return Object.fromEntries(found) as unknown as RequestRow;
+}
+
+function valueOf(member: Member, value: unknown): Value {
+  if (value === undefined || value === null) return null;
+  return structured.has(member) ? JSON.stringify(value) : (value as Value);
+}

@@ -1,0 +1,138 @@
+// The ledger: a row for each request, which outlives its connection and its process.
+import { rowOf } from "./columns.ts";
+import type { Database, Statement } from "./database.ts";
+import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
+import {
+  byId,
+  byName,
+  countJobs,
+  forget,
+  insert,
+  insertUnlessThere,
+  leasesOfOthers,
+  list,
+  prune,
+  release,
+  renew,
+  take,
+  takeOver,
+  update,
+  upsert,
+  type Lease,
+  type RowFilter,
+  type SeenLease,
+} from "./statements.ts";
+import { createWaitingFile } from "./waiting-file.ts";
+import { createWriteBehind, type WriteBehind } from "./write-behind.ts";
+
+/** A request that may be one that is there already. */
+export interface Claim {
+  row: RequestRow & { idempotency: string };
+  /** True where a request that is there counts; false where this one is new and takes its place for those that repeat it. */
+  joins: boolean;
+  /** Epoch milliseconds. A request that was begun before counts no more. */
+  since: number;
+}
+
+/** Everything here but `record` rejects with `Unavailable` while the database cannot be reached. */
+export interface Ledger {
+  /**
+   * Begin a request that must not be served twice. Resolves with the row that serves it, once that is durable: the one given, or the one that
+   * is there already.
+   */
+  claim(claim: Claim): Promise<RequestRow>;
+  /** Add a row. Durable once it resolves. */
+  add(row: RequestRow): Promise<void>;
+  /** Change a row; durable once it resolves. False where there is none, or none that is in one of the states `from`. */
+  update(id: string, patch: RequestPatch, from?: readonly RequestStatus[]): Promise<boolean>;
+  /** Put a row in place of what is there of it, soon, and without making anybody wait. It survives a database that is away for a while. */
+  record(row: RequestRow): void;
+  /** The request of this id; of this client alone, where one is given. */
+  find(id: string, client?: string): Promise<RequestRow | undefined>;
+  /** Newest first. */
+  list(filter: RowFilter): Promise<RequestRow[]>;
+  /** How many jobs of a client wait or are being served. */
+  jobsOf(client: string): Promise<number>;
+  /** Take requests that can be served without their client and that nobody serves, the oldest first. */
+  take(wanted: Lease & { limit: number }): Promise<RequestRow[]>;
+  /** The leases of other processes, whether they are there still or not. */
+  leasesOfOthers(owner: string): Promise<SeenLease[]>;
+  /** Take a request from a process that has gone; undefined where it still renews its lease, or another was faster. */
+  takeOver(seen: SeenLease, lease: Lease): Promise<RequestRow | undefined>;
+  /** Keep what a process serves. Resolves with the ids that it still holds. */
+  renew(lease: Lease): Promise<Set<string>>;
+  /** Let others take what a process serves. */
+  release(owner: string): Promise<void>;
+  /** Delete rows whose time is over, at most so many; resolves with how many there were. */
+  prune(limit: number): Promise<number>;
+  /** Resolves when everything recorded so far is written, or waits in a file. */
+  settled(): Promise<void>;
+  /** How writing behind stands. */
+  behind: WriteBehind["state"];
+  /** Write what is waiting, and close the database. */
+  close(): Promise<void>;
+}
+
+interface Options {
+  database: Database;
+  /** The folder in which rows wait while the database is away. */
+  folder: string;
+  now?: () => number;
+  /** Told when the database goes away and when it is back. */
+  changed?: (isAway: boolean, error?: unknown) => void;
+}
+
+/** Make a ledger of a database that is open. */
+export function createLedger({ database, folder, now = Date.now, changed }: Options): Ledger {
+  const behind = createWriteBehind({
+    write: async (rows) => {
+      await database.run(rows.map(upsert));
+    },
+    file: createWaitingFile(folder),
+    changed,
+  });
+  const rows = async (...statements: Statement[]) => (await database.run(statements)).map(rowOf);
+  const ids = async (statement: Statement) => (await database.run([statement])).map(({ id }) => String(id));
+
+  return {
+    claim: async ({ row, joins, since }) => {
+      const outdated = forget(row, joins ? since : Number.MAX_SAFE_INTEGER, now());
+      const [serving] = await rows(outdated, insertUnlessThere(row), byName(row));
+      if (!serving) throw new Error(`the request ${row.id} was not written`);
+      return serving;
+    },
+    add: async (row) => {
+      await database.run([insert(row)]);
+    },
+    update: async (id, patch, from) => (await ids(update(id, patch, from))).length > 0,
+    record: (row) => behind.put(row),
+    find: async (id, client) => {
+      const row = behind.find(id) ?? (await rows(byId(id)))[0];
+      return row && (client === undefined || row.client === client) && row.expiresAt > now() ? row : undefined;
+    },
+    list: (filter) => rows(list(filter, now())),
+    jobsOf: async (client) => Number((await database.run([countJobs(client)]))[0]?.jobs ?? 0),
+    take: async (wanted) => {
+      const taken = await rows(take(wanted, database.kind === "postgres"));
+      return taken.sort((one, other) => one.createdAt - other.createdAt);
+    },
+    leasesOfOthers: async (own) =>
+      (await database.run([leasesOfOthers(own)])).map(({ id, owner, lease_until }) => ({
+        id: String(id),
+        owner: String(owner),
+        until: Number(lease_until),
+      })),
+    takeOver: async (seen, lease) => (await rows(takeOver(seen, lease)))[0],
+    renew: async (lease) => new Set(await ids(renew(lease))),
+    release: async (owner) => {
+      await database.run([release(owner)]);
+    },
+    prune: async (limit) => (await ids(prune(now(), limit))).length,
+    settled: () => behind.settled(),
+    behind: behind.state,
+    close: async () => {
+      await behind.close();
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// The tables of the ledger, as numbered steps that are applied once each and never taken back.
+
+/**
+ * Step n brings the database from version n to n + 1. SQL that both databases know: `integer` of `bigint` width, `text` for JSON. A step that
+ * has been released is never edited; a change is a new step. Old and new versions run beside each other during an upgrade, so a step only adds.
+ */
+export const migrations: readonly (readonly string[])[] = [
+  [
+    `create table requests (
+      id text primary key,
+      client text not null,
+      model text not null,
+      operation text not null,
+      status text not null,
+      phase text,
+      created_at bigint not null,
+      started_at bigint,
+      ended_at bigint,
+      expires_at bigint not null,
+      channel text,
+      attempts text,
+      n bigint not null,
+      made bigint,
+      pictures text,
+      usage text,
+      cost_nanos bigint,
+      cost_from text,
+      changes text,
+      error text,
+      http_status bigint,
+      idempotency text,
+      fingerprint text,
+      task text,
+      input text,
+      answer text,
+      job text,
+      wanted_until bigint,
+      owner text,
+      lease_until bigint
+    )`,
+    "create unique index requests_idempotency on requests (client, idempotency) where idempotency is not null",
+    "create index requests_by_client on requests (client, created_at, id)",
+    "create index requests_by_age on requests (expires_at)",
+    "create index requests_under_way on requests (status, lease_until) where status in ('queued', 'in_progress')",
+  ],
+];

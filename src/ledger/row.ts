@@ -1,0 +1,85 @@
+// The row that the ledger keeps of a request.
+
+/**
+ * `queued` waits to be served, `in_progress` is being served; the others are final. `unknown`: something may have been made and paid for,
+ * and nobody will ever know.
+ */
+export type RequestStatus = "queued" | "in_progress" | "completed" | "failed" | "cancelled" | "unknown";
+
+/** `sending` is written before the first byte of an order leaves, `accepted` with the provider's task before its first poll. */
+export type OrderPhase = "sending" | "accepted";
+
+/** A picture that was made. It is kept in the store, never in the ledger. */
+export interface PictureReference {
+  /** Its id in the store, where it is kept there. */
+  stored?: string;
+  /** The URL that the client was given, where it is the provider's own. */
+  url?: string;
+  mediaType?: string;
+  width?: number;
+  height?: number;
+  bytes?: number;
+  /** SHA-256, in hex. */
+  sha256?: string;
+}
+
+/** What lets another process go on with a task that a provider has accepted. */
+export interface TaskHandle {
+  channel: string;
+  model: string;
+  /** Which of the channel's keys ordered it: a hash, since keys are kept nowhere. */
+  key: string;
+  /** The document of each call's task. */
+  documents: string[];
+}
+
+/** A request. Times are epoch milliseconds; money is in nano-dollars. */
+export interface RequestRow {
+  id: string;
+  /** The client's name. */
+  client: string;
+  model: string;
+  operation: "generate" | "edit";
+  status: RequestStatus;
+  phase?: OrderPhase;
+  createdAt: number;
+  startedAt?: number;
+  endedAt?: number;
+  /** When the row may be deleted. */
+  expiresAt: number;
+  channel?: string;
+  /** Each attempt as `x-pictor-attempts` lists it. */
+  attempts?: string;
+  /** Pictures asked for. */
+  n: number;
+  /** Pictures made. */
+  made?: number;
+  pictures?: PictureReference[];
+  usage?: unknown;
+  costNanos?: number;
+  /** How the cost was found: `provider`, `usage`, `pictures`, `unpriced` or `uncertain`. */
+  costFrom?: string;
+  changes?: unknown[];
+  /** The body of the client's error. */
+  error?: { error: { message: string; type: string; param: string | null; code: string | null } };
+  /** The HTTP status that the client got, or gets. */
+  httpStatus?: number;
+  /** What the client's retries are known by: see `Claim`. */
+  idempotency?: string;
+  fingerprint?: string;
+  task?: TaskHandle;
+  /** The document of what was asked: fields and images. With one, the request is served without its client. */
+  input?: string;
+  /** The document of what was made. */
+  answer?: string;
+  /** True for a request that was sent as a job. */
+  job?: boolean;
+  /** Until when a client of another process waits for it. */
+  wantedUntil?: number;
+  /** The process that serves it, and until when it may without renewing. */
+  owner?: string;
+  leaseUntil?: number;
+}
+
+/** The members of a row that change while a request is served. */
+export type RequestPatch = Partial<Omit<RequestRow, "id" | "client" | "createdAt">>;

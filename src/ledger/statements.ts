@@ -1,0 +1,149 @@
+// The ledger's statements, in the SQL that both databases know.
+import { assignmentsOf, columns, valuesOf } from "./columns.ts";
+import type { Statement, Value } from "./database.ts";
+import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
+
+/** Which rows are wanted. */
+export interface RowFilter {
+  /** The rows of this client alone; those of all when omitted. */
+  client?: string;
+  /** Only requests that were sent as jobs. */
+  jobs?: boolean;
+  statuses?: readonly RequestStatus[];
+  model?: string;
+  channel?: string;
+  /** Epoch milliseconds; `until` is not part of it. */
+  since?: number;
+  until?: number;
+  /** The row after which the page begins. */
+  after?: { createdAt: number; id: string };
+  limit: number;
+}
+
+/** The process that serves a request, and until when (epoch milliseconds) it may without renewing. */
+export interface Lease {
+  owner: string;
+  until: number;
+}
+
+/** A lease as it was seen. */
+export interface SeenLease extends Lease {
+  id: string;
+}
+
+const all = columns.join(", ");
+const underWay = "status in ('queued', 'in_progress')";
+
+const insertText = `insert into requests (${all}) values (${columns.map((_, index) => `?${index + 1}`).join(", ")})`;
+const overwrite = columns.filter((column) => column !== "id").map((column) => `${column} = excluded.${column}`);
+
+export function insert(row: RequestRow): Statement {
+  return { sql: insertText, parameters: valuesOf(row) };
+}
+
+/** Puts a row in place of what is there of it. A row that has ended stays as it is: one that waited in a file may be older. */
+export function upsert(row: RequestRow): Statement {
+  return {
+    sql: `${insertText} on conflict (id) do update set ${overwrite.join(", ")} where requests.ended_at is null`,
+    parameters: valuesOf(row),
+  };
+}
+
+/** Takes the name for repeats from a request that counts no more: one that was begun before `since`, or whose time is over. */
+export function forget({ client, idempotency }: RequestRow, since: number, now: number): Statement {
+  return {
+    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and (created_at < ?3 or expires_at <= ?4)",
+    parameters: [client, idempotency ?? null, since, now],
+  };
+}
+
+export function insertUnlessThere(row: RequestRow): Statement {
+  return { sql: `${insertText} on conflict do nothing`, parameters: valuesOf(row) };
+}
+
+export function byName({ client, idempotency }: RequestRow): Statement {
+  return { sql: `select ${all} from requests where client = ?1 and idempotency = ?2`, parameters: [client, idempotency ?? null] };
+}
+
+export function byId(id: string): Statement {
+  return { sql: `select ${all} from requests where id = ?1`, parameters: [id] };
+}
+
+/** Changes a row, if it is in one of these states; gives its id. */
+export function update(id: string, patch: RequestPatch, from: readonly RequestStatus[] = []): Statement {
+  const assignments = assignmentsOf(patch);
+  const set = assignments.map(({ column }, index) => `${column} = ?${index + 2}`).join(", ");
+  const states = from.map((_, index) => `?${index + 2 + assignments.length}`).join(", ");
+  return {
+    sql: `update requests set ${set} where id = ?1${states && ` and status in (${states})`} returning id`,
+    parameters: [id, ...assignments.map(({ value }) => value), ...from],
+  };
+}
+
+/** Newest first. */
+export function list(filter: RowFilter, now: number): Statement {
+  const parameters: Value[] = [];
+  const place = (value: Value) => `?${parameters.push(value)}`;
+  const { client, statuses, model, channel, since, until, after, jobs } = filter;
+  const conditions = [
+    `expires_at > ${place(now)}`,
+    client !== undefined && `client = ${place(client)}`,
+    jobs === true && "job is not null",
+    statuses && `status in (${statuses.map(place).join(", ") || "null"})`,
+    model !== undefined && `model = ${place(model)}`,
+    channel !== undefined && `channel = ${place(channel)}`,
+    since !== undefined && `created_at >= ${place(since)}`,
+    until !== undefined && `created_at < ${place(until)}`,
+    after && `(created_at, id) < (${place(after.createdAt)}, ${place(after.id)})`,
+  ].filter((condition) => typeof condition === "string");
+  const sql = `select ${all} from requests where ${conditions.join(" and ")} order by created_at desc, id desc limit ${place(filter.limit)}`;
+  return { sql, parameters };
+}
+
+export function countJobs(client: string): Statement {
+  return { sql: `select count(*) as jobs from requests where client = ?1 and job is not null and ${underWay}`, parameters: [client] };
+}
+
+/** Gives requests that nobody serves to `owner`, the oldest first. Where several take at once, `skipLocked` keeps them from each other's rows. */
+export function take({ owner, until, limit }: Lease & { limit: number }, skipLocked: boolean): Statement {
+  const free = `select id from requests where ${underWay} and owner is null and input is not null
+    order by created_at limit ?3${skipLocked ? " for update skip locked" : ""}`;
+  return {
+    sql: `update requests set owner = ?1, lease_until = ?2 where id in (${free}) returning ${all}`,
+    parameters: [owner, until, limit],
+  };
+}
+
+/** The leases of other processes, those that end first before the others. */
+export function leasesOfOthers(owner: string): Statement {
+  return {
+    sql: `select id, owner, lease_until from requests where ${underWay} and owner is not null and owner <> ?1 order by lease_until limit 1000`,
+    parameters: [owner],
+  };
+}
+
+/** Gives a request to `owner`, if the lease that was seen of it is still the one it has. */
+export function takeOver(seen: SeenLease, { owner, until }: Lease): Statement {
+  return {
+    sql: `update requests set owner = ?1, lease_until = ?2 where id = ?3 and owner = ?4 and lease_until = ?5 and ${underWay} returning ${all}`,
+    parameters: [owner, until, seen.id, seen.owner, seen.until],
+  };
+}
+
+/** Sets the end of all leases of an owner; gives the ids. */
+export function renew({ owner, until }: Lease): Statement {
+  return { sql: `update requests set lease_until = ?2 where owner = ?1 and ${underWay} returning id`, parameters: [owner, until] };
+}
+
+/** Gives up all leases of an owner. */
+export function release(owner: string): Statement {
+  return { sql: `update requests set owner = null, lease_until = null where owner = ?1 and ${underWay}`, parameters: [owner] };
+}
+
+/** Deletes rows whose time is over, at most so many; gives their ids. */
+export function prune(now: number, limit: number): Statement {
+  return {
+    sql: "delete from requests where id in (select id from requests where expires_at <= ?1 limit ?2) returning id",
+    parameters: [now, limit],
+  };
+}

@@ -1,0 +1,240 @@
+// What every database of the ledger must do, whichever it is.
+import { randomUUID } from "node:crypto";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { Database } from "../../src/ledger/database.ts";
+import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
+import type { RequestRow } from "../../src/ledger/row.ts";
+
+const minute = 60_000;
+
+/** A request as it is begun at a time. */
+export function rowAt(createdAt: number, more: Partial<RequestRow> = {}): RequestRow {
+  const id = randomUUID();
+  return {
+    id,
+    client: "ann",
+    model: "m",
+    operation: "generate",
+    status: "in_progress",
+    n: 1,
+    createdAt,
+    expiresAt: createdAt + 60 * minute,
+    ...more,
+  };
+}
+
+/** Describe a ledger on databases that `open` opens; all of one test are the same database, and each test has a fresh one. */
+export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
+  let folder: string;
+  let now: number;
+  let opened: Ledger[];
+  const ledger = async () => {
+    const one = createLedger({ database: await open(folder), folder, now: () => now });
+    opened.push(one);
+    return one;
+  };
+  const keyed = (idempotency: string, more: Partial<RequestRow> = {}) => ({ ...rowAt(now, more), idempotency });
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "pictor-ledger-"));
+    now = 1_800_000_000_000;
+    opened = [];
+  });
+  afterEach(async () => {
+    for (const one of opened) await one.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it("gives back a row with everything in it", async () => {
+    const one = await ledger();
+    const row = rowAt(now, {
+      phase: "accepted",
+      startedAt: now + 1,
+      endedAt: now + 2,
+      channel: "c",
+      attempts: "a timeout, c ok",
+      made: 2,
+      pictures: [{ stored: "x", mediaType: "image/png", width: 3, height: 4, bytes: 5, sha256: "ff" }],
+      usage: { total_tokens: 7, details: [1, { a: null }] },
+      costNanos: 40_000_000_123,
+      costFrom: "provider",
+      changes: [{ field: "size", from: "1x1", to: "2x2" }],
+      error: { error: { message: 'it\'s "so" ?1 $1', type: "server_error", param: null, code: "x" } },
+      httpStatus: 504,
+      idempotency: "k",
+      fingerprint: "f",
+      task: { channel: "c", model: "m", key: "hash", documents: ["é\u2028"] },
+      input: "document",
+      answer: "document",
+      job: true,
+      wantedUntil: now + 4,
+      owner: "o",
+      leaseUntil: now + 3,
+    });
+    await one.add(row);
+    expect(await one.find(row.id)).to.deep.equal(row);
+    expect(await one.find(row.id, "ann")).to.deep.equal(row);
+    expect(await one.find(row.id, "bob")).to.equal(undefined);
+    expect(await one.find("?1")).to.equal(undefined);
+  });
+
+  it("keeps what it resolved for others that open it, and for later", async () => {
+    const row = rowAt(now);
+    await (await ledger()).add(row);
+    expect(await (await ledger()).find(row.id)).to.deep.equal(row);
+  });
+
+  it("lets one of many that claim the same name serve it", async () => {
+    const both = [await ledger(), await ledger()];
+    const rows = Array.from({ length: 40 }, () => keyed("key"));
+    const serving = await Promise.all(rows.map((row, index) => both[index % 2]!.claim({ row, joins: true, since: 0 })));
+    expect(new Set(serving.map(({ id }) => id)).size).to.equal(1);
+    expect(rows.map(({ id }) => id)).to.include(serving[0]?.id);
+  });
+
+  it("keeps the names of clients apart", async () => {
+    const one = await ledger();
+    const [ann, bob] = [keyed("key"), keyed("key", { client: "bob" })];
+    expect((await one.claim({ row: ann, joins: true, since: 0 })).id).to.equal(ann.id);
+    expect((await one.claim({ row: bob, joins: true, since: 0 })).id).to.equal(bob.id);
+  });
+
+  it("forgets a name that is too old, was released, or whose row is over", async () => {
+    const one = await ledger();
+    const claim = async (row: RequestRow & { idempotency: string }, since = 0) => (await one.claim({ row, joins: true, since })).id;
+    const first = keyed("key");
+    await claim(first);
+    now += minute;
+    const second = keyed("key");
+    expect(await claim(second)).to.equal(first.id);
+    expect(await claim(second, now - minute / 2)).to.equal(second.id);
+    await one.update(second.id, { idempotency: undefined });
+    const third = keyed("key");
+    expect(await claim(third)).to.equal(third.id);
+    now += 61 * minute;
+    const fourth = keyed("key");
+    expect(await claim(fourth)).to.equal(fourth.id);
+  });
+
+  it("gives a name to a new request that takes the place of the one before", async () => {
+    const one = await ledger();
+    const [first, second, retry] = [keyed("retries"), keyed("retries"), keyed("retries")];
+    expect((await one.claim({ row: first, joins: false, since: 0 })).id).to.equal(first.id);
+    expect((await one.claim({ row: second, joins: false, since: 0 })).id).to.equal(second.id);
+    expect((await one.claim({ row: retry, joins: true, since: 0 })).id).to.equal(second.id);
+    expect((await one.find(first.id))?.idempotency).to.equal(undefined);
+  });
+
+  it("changes a row only from the states it should be in", async () => {
+    const one = await ledger();
+    const row = rowAt(now);
+    await one.add(row);
+    expect(await one.update(row.id, { status: "completed", endedAt: now, made: 1 }, ["queued", "in_progress"])).to.equal(true);
+    expect(await one.update(row.id, { status: "cancelled" }, ["queued", "in_progress"])).to.equal(false);
+    expect(await one.update("nobody's", { made: 1 })).to.equal(false);
+    expect(await one.find(row.id)).to.deep.equal({ ...row, status: "completed", endedAt: now, made: 1 });
+  });
+
+  it("lists the newest first, in pages, and by what is asked for", async () => {
+    const one = await ledger();
+    const rows = [0, 1, 1, 2, 3].map((age, index) =>
+      rowAt(now - age * minute, { id: `r${index}`, channel: index % 2 ? "odd" : "even", client: index === 3 ? "bob" : "ann" }),
+    );
+    for (const row of rows) await one.add(row);
+    const page = await one.list({ limit: 2 });
+    expect(page.map(({ id }) => id)).to.deep.equal(["r0", "r2"]);
+    expect((await one.list({ limit: 9, after: page[1] })).map(({ id }) => id)).to.deep.equal(["r1", "r3", "r4"]);
+    expect((await one.list({ limit: 9, client: "bob" })).map(({ id }) => id)).to.deep.equal(["r3"]);
+    expect((await one.list({ limit: 9, channel: "odd", since: now - minute })).map(({ id }) => id)).to.deep.equal(["r1"]);
+    expect((await one.list({ limit: 9, until: now - minute })).map(({ id }) => id)).to.deep.equal(["r3", "r4"]);
+    expect(await one.list({ limit: 9, statuses: ["failed"] })).to.deep.equal([]);
+    expect(await one.list({ limit: 9, jobs: true })).to.deep.equal([]);
+  });
+
+  it("gives each request that waits to one process, the oldest first", async () => {
+    const both = [await ledger(), await ledger()];
+    const jobs = Array.from({ length: 20 }, (_, index) => rowAt(now + index, { status: "queued", input: "x" }));
+    for (const job of jobs) await both[0]!.add(job);
+    await both[0]!.add(rowAt(now - 5)); // Only its client can have it served.
+    const until = now + minute;
+    const taken = await Promise.all([0, 1, 0, 1].map((which) => both[which]!.take({ owner: `o${which}`, until, limit: 5 })));
+    expect(new Set(taken.flat().map(({ id }) => id)).size).to.equal(20);
+    expect(taken[0]?.map(({ createdAt }) => createdAt)).to.deep.equal(taken[0]?.map(({ createdAt }) => createdAt).sort((a, b) => a - b));
+    expect(await both[0]!.take({ owner: "o2", until, limit: 99 })).to.deep.equal([]);
+    await both[0]!.release("o0");
+    expect((await both[1]!.take({ owner: "o1", until: now + minute, limit: 99 })).length).to.equal(10);
+  });
+
+  it("gives a request of a process that has gone to one other, and to none once its lease is renewed", async () => {
+    const both = [await ledger(), await ledger()];
+    const rows = Array.from({ length: 6 }, () => rowAt(now, { owner: "o0", leaseUntil: now + minute }));
+    for (const row of rows) await both[0]!.add(row);
+    expect(await both[1]!.leasesOfOthers("o0")).to.deep.equal([]);
+    const seen = await both[1]!.leasesOfOthers("n1");
+    expect(seen.map(({ owner, until }) => ({ owner, until }))).to.deep.equal(rows.map(() => ({ owner: "o0", until: now + minute })));
+    const lease = (owner: string) => ({ owner, until: now + minute });
+    const taken = await Promise.all(
+      seen.slice(0, 3).flatMap((one) => [0, 1].map((which) => both[which]!.takeOver(one, lease(`n${which}`)))),
+    );
+    expect(taken.filter((row) => row !== undefined).length).to.equal(3);
+    expect((await both[0]!.renew({ owner: "o0", until: now + 2 * minute })).size).to.equal(3);
+    expect(await both[1]!.takeOver(seen[5]!, lease("n1"))).to.equal(undefined);
+    expect((await both[1]!.renew({ owner: "nobody", until: now + minute })).size).to.equal(0);
+  });
+
+  it("counts a client's jobs that are not over", async () => {
+    const one = await ledger();
+    const [first] = await Promise.all(
+      ["queued", "in_progress", "completed"].map(async (status) => {
+        const row = rowAt(now, { status: status as RequestRow["status"], job: true });
+        await one.add(row);
+        return row;
+      }),
+    );
+    await one.add(rowAt(now));
+    await one.add(rowAt(now, { job: true, client: "bob" }));
+    expect(await one.jobsOf("ann")).to.equal(2);
+    await one.update(first!.id, { status: "cancelled" });
+    expect(await one.jobsOf("ann")).to.equal(1);
+  });
+
+  it("deletes rows whose time is over, in small steps, and shows none of them", async () => {
+    const one = await ledger();
+    const rows = Array.from({ length: 5 }, (_, index) => rowAt(now, { expiresAt: now + index * minute }));
+    for (const row of rows) await one.add(row);
+    now += 2 * minute;
+    expect(await one.find(rows[0]!.id)).to.equal(undefined);
+    expect((await one.list({ limit: 9 })).length).to.equal(2);
+    expect([await one.prune(2), await one.prune(2), await one.prune(2)]).to.deep.equal([2, 1, 0]);
+    expect(await one.find(rows[4]!.id)).to.deep.equal(rows[4]);
+  });
+
+  it("writes what nobody waits for, the last state of each row", async () => {
+    const one = await ledger();
+    const rows = Array.from({ length: 450 }, () => rowAt(now));
+    for (const row of rows) one.record(row);
+    const ended = rows.map((row): RequestRow => ({ ...row, status: "completed", endedAt: now + 1 }));
+    for (const row of ended) one.record(row);
+    expect(await one.find(rows[0]!.id)).to.deep.equal(ended[0]);
+    await one.settled();
+    const other = await ledger();
+    expect(await other.find(rows[449]!.id)).to.deep.equal(ended[449]);
+    // An older state that comes late changes nothing.
+    one.record(rows[0]!);
+    await one.settled();
+    expect(await other.find(rows[0]!.id)).to.deep.equal(ended[0]);
+  });
+
+  it("writes what is left when it is closed", async () => {
+    const one = await ledger();
+    const row = rowAt(now);
+    one.record(row);
+    await one.close();
+    opened = [];
+    expect(await (await ledger()).find(row.id)).to.deep.equal(row);
+    expect((await readdir(folder)).filter((name) => name.includes("waiting"))).to.deep.equal([]);
+  });
+}
