@@ -2,17 +2,18 @@
 import type { CallContext } from "../dialect/context.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import type { Operation } from "../dialect/operation.ts";
+import type { AcceptedTask, OrderLog } from "../dialect/orders.ts";
 import type { RehearsedPoll } from "../dialect/rehearse.ts";
 import type { Prepared } from "../dialect/submission.ts";
 import { judgeUnused } from "../dialect/unused.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, ProviderFailure } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import { compose, type Core, type Events } from "../plugin/compose.ts";
-import type { Middleware, PluginContext } from "../plugin/context.ts";
+import type { Middleware, PluginContext, Result } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { Deletable } from "../schema/from-schema.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
@@ -55,6 +56,8 @@ export interface Progress {
   accepted: boolean;
   /** A picture of it was shown to a client that wants a stream, and cannot be taken back. */
   shown?: boolean;
+  /** Is told of the attempt's orders, where they have to outlive this process. */
+  orders?: OrderLog;
 }
 
 /** A model on a channel, compiled and ready. */
@@ -87,6 +90,8 @@ export interface Route {
    * context's signal. `events` is there where the client wants a stream.
    */
   run(ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events): Promise<void>;
+  /** The same pipeline around tasks that were accepted before, in the order of the calls; nothing is ordered. */
+  resume(ctx: PluginContext, key: Key | undefined, tasks: readonly AcceptedTask[], inTime: AbortSignal): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core, events?: Events): Promise<void>;
   /**
@@ -119,7 +124,7 @@ export interface RouteParts {
 
 /** Compile one model of a channel. Mistakes go to `problems`; there is no route where the operation is not complete. */
 export function compileRoute(parts: RouteParts, problems: Problems): Route | undefined {
-  const { channel, id, schema, located, variables, secrets, plugins } = parts;
+  const { channel, id, schema, located, secrets, plugins } = parts;
   const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value;
   const { limits = {}, retry = {} } = located.value;
   const report = (path: Path, message: string, offset?: number) => {
@@ -135,9 +140,41 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const steps = withResponseFormat(located.value.plugins, plugins);
   const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
-  const patience = patienceOf(limits);
+  return Object.freeze({
+    channel,
+    model: { id, upstream, fields: schema.schema.properties ?? {} },
+    schema,
+    life: parts.life,
+    operations: new Set(operations.keys()),
+    takes: takesOf(operations, handled),
+    streams: [...operations.values()].some(({ streams }) => streams),
+    priority,
+    weight,
+    partial,
+    unsafe: retry.unsafe ?? false,
+    timeout: milliseconds(limits.timeout ?? "10m"),
+    limits: limitsOf(parts.ownLimits),
+    secrets,
+    ...callsOf(parts, { operations, pipeline, handled, unsupported }),
+  });
+}
+
+/** The parts of a route that its calls are made of. */
+interface CallParts {
+  operations: ReadonlyMap<OperationName, Operation>;
+  pipeline: readonly Middleware[];
+  /** The fields that its plugins deal with. */
+  handled: readonly string[];
+  unsupported: "drop" | "reject";
+}
+
+/** A route's calls, by what becomes of them. */
+function callsOf(
+  { channel, id, schema, located, variables, secrets, wait }: RouteParts,
+  { operations, pipeline, handled, unsupported }: CallParts,
+): Pick<Route, "run" | "resume" | "pretend" | "rehearse"> {
   const { baseUrl, authorize, mayCarryKey, trusted } = channel;
-  const { wait } = parts;
+  const patience = patienceOf(located.value.limits ?? {});
   const contextOf = (ctx: CallContext["ctx"], key: Key | undefined, events?: Events): CallContext => ({
     ctx,
     baseUrl,
@@ -167,36 +204,39 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     async (ctx, events) => {
       const operation = operationFor(ctx);
       const { request, model, change, spool, early, log } = ctx;
-      const context = contextOf({ request, model, change, spool, early, log, signal }, key, events);
+      const context = { ...contextOf({ request, model, change, spool, early, log, signal }, key, events), orders: progress.orders };
       const prepared = await prepare(ctx, context, await operation.begin(context));
       progress.submitted = true;
       ctx.result = await operation.run(prepared, context);
       progress.accepted = true;
     };
-  return Object.freeze({
-    channel,
-    model: { id, upstream, fields: schema.schema.properties ?? {} },
-    schema,
-    life: parts.life,
-    operations: new Set(operations.keys()),
-    takes: takesOf(operations, handled),
-    streams: [...operations.values()].some(({ streams }) => streams),
-    priority,
-    weight,
-    partial,
-    unsafe: retry.unsafe ?? false,
-    timeout: milliseconds(limits.timeout ?? "10m"),
-    limits: limitsOf(parts.ownLimits),
-    secrets,
+  return {
     run: (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events) =>
       compose(pipeline, core(key, progress, inTime))(ctx, events),
+    resume: (ctx: PluginContext, key: Key | undefined, tasks: readonly AcceptedTask[], inTime: AbortSignal) =>
+      compose(
+        pipeline,
+        resumed(tasks, (task, { request, model, change, spool, log }) =>
+          operationFor(ctx).resume(task, contextOf({ request, model, change, spool, log, signal: inTime }, key)),
+        ),
+      )(ctx),
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
       const context = contextOf(ctx, key, events);
       const { calls, standIns, poll } = await operationFor(ctx).rehearse(context);
       return { requests: [...calls, (await prepare(ctx, context, standIns)).request], poll: await poll() };
     },
-  });
+  };
+}
+
+/** A core that takes up tasks, one for each call of the pipeline. */
+function resumed(tasks: readonly AcceptedTask[], resume: (task: AcceptedTask, ctx: PluginContext) => Promise<Result>): Core {
+  const left = [...tasks];
+  return async (ctx) => {
+    const task = left.shift();
+    if (!task) throw new ProviderFailure("failed", "this call was not accepted before the gateway was restarted, and is not made again");
+    ctx.result = await resume(task, ctx);
+  };
 }
 
 /** What an operation has a use for: the fields that a step handles, and those that its calls can send. */

@@ -6,6 +6,7 @@ import type { Events } from "../plugin/compose.ts";
 import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
 import { readSize } from "../size/parse.ts";
 import { withoutQuery } from "./address.ts";
+import type { OrderLog } from "./orders.ts";
 
 /** State shared by the calls of one submission. */
 export interface CallContext {
@@ -28,6 +29,8 @@ export interface CallContext {
   wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Receives events for a client that wants them. */
   events?: Events;
+  /** Is told of the order, where it has to outlive this process. */
+  orders?: OrderLog;
 }
 
 /** The variables of templates. The request stays as the plugins left it for all of its calls. */

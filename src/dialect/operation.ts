@@ -1,7 +1,6 @@
 // Compiles an operation of a channel for one model: the calls before the submission, the submission, and what follows it.
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
-import type { Result } from "../plugin/context.ts";
 import type { FromSchema } from "../schema/from-schema.ts";
 import { closed } from "../schema/parts.ts";
 import { beforeSchema, callBefore, compileBefore } from "./before.ts";
@@ -9,7 +8,7 @@ import { callSchema, compileCall, compileOver, fieldOf } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { compileRule, tellingFields, type RuleSpec } from "./failure.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
-import { compileSubmission, submissionSchema, type Prepared } from "./submission.ts";
+import { compileSubmission, submissionSchema, type Prepared, type Submission } from "./submission.ts";
 
 export const operationSchema = closed({
   before: {
@@ -27,7 +26,7 @@ export type PartialOperation = FromSchema<typeof operationSchema>;
 export type OperationSpec = PartialOperation & Required<Pick<PartialOperation, "request" | "result">>;
 
 /** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
-export interface Operation {
+export interface Operation extends Submission {
   /** The fields of the request that its calls can send; undefined where they send the whole request. */
   fields: ReadonlySet<string> | undefined;
   /** True where the provider can be asked for a stream. */
@@ -38,8 +37,6 @@ export interface Operation {
   rehearse(context: CallContext): Promise<Rehearsal>;
   /** Render the submission. Throws a 400 where a value cannot be sent. */
   render(context: CallContext, before: Record<string, unknown>): Promise<Prepared>;
-  /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
-  run(prepared: Prepared, context: CallContext): Promise<Result>;
 }
 
 /** The parts that an operation is compiled from. */
@@ -66,7 +63,7 @@ export function compileOperation({ spec, rules: specs, path, names, report, read
   const read = new Set<string>();
   const submit = compileCall(spec.request, [...path, "request"], { ...options, uses: read });
   const rules = specs.map((rule, index) => compileRule(rule, ["errors", index], { names: names.errors, report }));
-  const run = compileSubmission(spec, path, { rules, decisive: tellingFields(specs), names, report, readDocument, uses });
+  const submission = compileSubmission(spec, path, { rules, decisive: tellingFields(specs), names, report, readDocument, uses });
   const over = spec.stream && compileOver(spec.stream.request ?? {}, spec.request, [...path, "stream", "request"], options);
   return {
     fields: fieldsOf([...read, ...uses]),
@@ -78,7 +75,7 @@ export function compileOperation({ spec, rules: specs, path, names, report, read
       const rendered = await submit(context, { before: bodies }, streamed ? over : undefined);
       return { ...rendered, before: bodies, fields: fieldsOf([...rendered.used, ...uses]), streamed };
     },
-    run,
+    ...submission,
   };
 }
 

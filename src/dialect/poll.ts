@@ -80,6 +80,8 @@ export function compilePoll(
 
   return async (submission, context, scope) => {
     if (applies && !applies(scope)) return submission;
+    const { status, headers, body } = submission;
+    await context.orders?.accepted({ submission: { status, headers, body }, before: scope.before as Record<string, unknown> });
     const unknown = new Set<string>();
     let failures = 0;
     for (const pace = waits(spec.every); ;) {

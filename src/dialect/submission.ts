@@ -14,6 +14,7 @@ import { variablesOf, type CallContext } from "./context.ts";
 import { answerCondition, type Rule } from "./failure.ts";
 import { accept } from "./judge.ts";
 import { call } from "./make-call.ts";
+import type { AcceptedTask } from "./orders.ts";
 import { compilePoll, pollSchema, type Poll } from "./poll.ts";
 import { compileResult, isPlain, resultSchema, type Form, type ResultSpec } from "./result.ts";
 import { masked, maskedResult, withoutPrivate } from "./secrets.ts";
@@ -38,6 +39,14 @@ export interface Prepared extends Rendered {
   fields: ReadonlySet<string> | undefined;
   /** It asks the provider for a stream. */
   streamed: boolean;
+}
+
+/** What becomes of a submission, compiled. */
+export interface Submission {
+  /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
+  run: (prepared: Prepared, context: CallContext) => Promise<Result>;
+  /** Wait for a task that was accepted before, by whatever process, and read the pictures. Throws `ProviderFailure`. */
+  resume: (task: AcceptedTask, context: CallContext) => Promise<Result>;
 }
 
 interface Options {
@@ -72,12 +81,8 @@ interface Order {
   scope: Variables;
 }
 
-/** Compile what becomes of a submission. What it gives sends one and resolves with its pictures, or throws `ProviderFailure`. */
-export function compileSubmission(
-  spec: SubmissionSpec,
-  path: Path,
-  { rules, decisive, ...options }: Options,
-): (prepared: Prepared, context: CallContext) => Promise<Result> {
+/** Compile what becomes of a submission. */
+export function compileSubmission(spec: SubmissionSpec, path: Path, { rules, decisive, ...options }: Options): Submission {
   const { names, report, readDocument, uses } = options;
   const ofAnswer = { report, readDocument, names: names.answer };
   const parts: Parts = {
@@ -90,7 +95,15 @@ export function compileSubmission(
     readStream: compileStream(spec.stream ?? usualStream, [...path, "stream"], { ...options, uses: new Set() }),
     decisive: !spec.poll && spec.success === undefined && isPlain(spec.result) ? decisive : undefined,
   };
-  return (prepared, context) => submit({ parts, prepared, context, scope: { ...variablesOf(context), before: prepared.before } });
+  const orderOf = (context: CallContext, before: Record<string, unknown>): Omit<Order, "prepared"> => ({
+    parts,
+    context,
+    scope: { ...variablesOf(context), before },
+  });
+  return {
+    run: (prepared, context) => submit({ ...orderOf(context, prepared.before), prepared }),
+    resume: ({ submission, before }, context) => masking(followOn(submission, orderOf(context, before)), context),
+  };
 }
 
 function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Omit<Options, "rules" | "decisive">): Parts["forms"] {
@@ -110,18 +123,24 @@ function submit(order: Order): Promise<Result> {
       if (result) resolve({ ...masked(result, context), rest: whole });
       return result !== undefined;
     };
-    const whole = read(order, parts.decisive && context.ctx.early ? early : undefined).then(
-      (result) => maskedResult(result, context),
-      (error: unknown) => {
-        throw withoutPrivate(error, context);
-      },
-    );
+    const whole = masking(read(order, parts.decisive && context.ctx.early ? early : undefined), context);
     whole.then(resolve, reject);
   });
 }
 
+/** A result, or a failure, in which nothing secret is left. */
+function masking(result: Promise<Result>, context: CallContext): Promise<Result> {
+  return result.then(
+    (whole) => maskedResult(whole, context),
+    (error: unknown) => {
+      throw withoutPrivate(error, context);
+    },
+  );
+}
+
 async function read(order: Order, early?: Early): Promise<Result> {
   const { prepared, context } = order;
+  await context.orders?.sending();
   const opened = await open(await call(prepared.request, context, context.events?.accepted), context);
   return opened.isEvents && opened.status < 300 ? readEvents(opened, order) : finish(await readAnswer(opened, context, early), order);
 }
@@ -158,6 +177,11 @@ function hasPictures(answer: Answer, { parts, scope }: Order): boolean {
 async function finish(submission: Answer, order: Order): Promise<Result> {
   const { rules, succeeded } = order.parts;
   accept(submission, { rules, scope: order.scope, needsJson: true, succeeded });
+  return followOn(submission, order);
+}
+
+/** Follow a submission that was accepted. */
+async function followOn(submission: Answer, order: Omit<Order, "prepared">): Promise<Result> {
   try {
     return await follow(submission, order);
   } catch (error) {
@@ -166,11 +190,15 @@ async function finish(submission: Answer, order: Order): Promise<Result> {
   }
 }
 
-async function follow(submission: Answer, { parts, context, scope }: Order): Promise<Result> {
+async function follow(submission: Answer, { parts, context, scope }: Omit<Order, "prepared">): Promise<Result> {
   const { rules, poll, cancel, forms } = parts;
   const { signal } = context.ctx;
   const variables = submissionScope(submission, scope);
-  const tellProvider = cancel && (() => void stop(cancel, context, variables));
+  const tellProvider =
+    cancel &&
+    (() => {
+      if (!context.orders?.outlives(signal.reason)) void stop(cancel, context, variables);
+    });
   if (tellProvider) signal.addEventListener("abort", tellProvider, { once: true });
   try {
     const last = poll ? await poll(submission, context, variables) : submission;

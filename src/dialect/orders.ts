@@ -1,0 +1,19 @@
+// What others are told of an order while it is under way, so that it can be followed by another process.
+import type { Answer } from "./answer.ts";
+
+/** A task that a provider has accepted: all that its polls and its result read. It may hold what the client said. */
+export interface AcceptedTask {
+  submission: Pick<Answer, "status" | "headers" | "body">;
+  /** The bodies of the answers to the calls before it. */
+  before: Record<string, unknown>;
+}
+
+/** Is told of orders before what happens next happens. */
+export interface OrderLog {
+  /** An order is about to leave; it does not where this rejects. */
+  sending(): Promise<void>;
+  /** A provider has accepted a task, which is polled next. Never rejects: the order is placed. */
+  accepted(task: AcceptedTask): Promise<void>;
+  /** True where the task is followed elsewhere after this attempt was ended for that reason, so that it must not be cancelled. */
+  outlives(reason: unknown): boolean;
+}
