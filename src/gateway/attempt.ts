@@ -1,6 +1,7 @@
 // Tries a request once, on one route with one key.
 import type { Logger } from "pino";
 import type { Progress, Route } from "../channels/route.ts";
+import type { AcceptedTask } from "../dialect/orders.ts";
 import { ProviderFailure } from "../errors.ts";
 import { secretsOf, type Key } from "../net/auth/key.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
@@ -33,6 +34,8 @@ export interface AttemptContext {
 interface Try {
   key: Key | undefined;
   input: UnifiedRequest;
+  /** Tasks that were accepted before, which are followed in place of an order. */
+  tasks?: readonly AcceptedTask[];
   /** Says how far the attempt came, also where it fails. */
   progress: Progress;
 }
@@ -43,7 +46,7 @@ interface Try {
  */
 export async function attempt(
   route: Route,
-  { key, input, progress }: Try,
+  { key, input, tasks, progress }: Try,
   context: AttemptContext,
 ): Promise<{ result: Result; changes: Change[] }> {
   // The time of the attempt is its provider's: what was made in it, and may be paid for, is not lost while it is downloaded or converted.
@@ -57,7 +60,8 @@ export async function attempt(
   const ctx = pluginContext(route, input, context, { changes, key, signal: () => (all ??= deadline(context.signal)).signal });
   const events = context.events?.show && counted(context.events, progress, changes);
   try {
-    await route.run(ctx, key, progress, calls.signal, events);
+    if (tasks) await route.resume(ctx, key, tasks, calls.signal);
+    else await route.run(ctx, key, progress, calls.signal, events);
     judgeCount(ctx, ctx.result.pictures.length + (events?.shown() ?? 0), route.partial);
     await settleRest(ctx);
     // Until the provider's whole answer is here.

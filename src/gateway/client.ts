@@ -2,6 +2,8 @@
 
 /** A caller, and its rights. */
 export interface Client {
+  /** Names it in the ledger, where it must stay the same over restarts and keys that come and go. */
+  id: string;
   name: string;
   /** True for the public names of the models that it may use. */
   allows: (model: string) => boolean;
@@ -16,8 +18,8 @@ export interface Client {
 }
 
 /** A client without limits, known by its key alone. */
-export function unlimitedClient(name: string): Client {
-  return Object.freeze({ name, allows: () => true, mayPin: true });
+export function unlimitedClient(id: string, name: string): Client {
+  return Object.freeze({ id, name, allows: () => true, mayPin: true });
 }
 
 /** True for the names that match one of these patterns, in which `*` stands for anything. */

@@ -1,6 +1,7 @@
 // Serves a request: tries the ways to serve its model, one after the other, until one answers.
 import { setTimeout } from "node:timers/promises";
 import type { Progress, Route } from "../channels/route.ts";
+import type { OrderLog } from "../dialect/orders.ts";
 import { GatewayError, ProviderFailure } from "../errors.ts";
 import { freeze } from "../plugin/clone.ts";
 import { operationOf, type Change, type Result, type UnifiedRequest } from "../plugin/context.ts";
@@ -31,6 +32,8 @@ export interface GenerateContext extends AttemptContext {
   standIns?: readonly StandIn[];
   /** The changes made to the client's request before. */
   changes?: readonly Change[];
+  /** Gives what is to be told of an attempt's orders, where they have to outlive this process. */
+  orders?: (candidate: Candidate) => OrderLog;
 }
 
 /** Another model in place of the one asked for. */
@@ -163,7 +166,7 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
   const { route, key } = candidate;
   const { health, now } = context.routing;
   const began = health.began(candidate);
-  const progress: Progress = { submitted: false, accepted: false };
+  const progress: Progress = { submitted: false, accepted: false, orders: context.orders?.(candidate) };
   const ended = (outcome: string, error?: unknown) => {
     const tried = { route, outcome, seconds: (now() - began) / 1000, mayCost: error === undefined || mayCost(error, progress) };
     attempts.push(tried);

@@ -1,5 +1,5 @@
 // Writes the body of an answer, with pictures spliced into its JSON.
-import type { Generated } from "../gateway/generate.ts";
+import type { Made } from "../gateway/kept-answer.ts";
 import { readAhead } from "../picture/ahead.ts";
 import { base64Length, base64Of, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
@@ -21,7 +21,7 @@ export interface AnswerBody {
 export type Ahead = Pick<SpoolScope, "backlog" | "free">;
 
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */
-export function answerBody({ result, changes }: Generated, spool?: Ahead): AnswerBody {
+export function answerBody({ result, changes }: Made, spool?: Ahead): AnswerBody {
   const pieces = result.rest ? arriving(result, result.rest, changes) : complete(result, changes);
   return { length: lengthOf(pieces), writeTo: (put) => write(pieces, put, spool) };
 }

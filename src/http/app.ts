@@ -9,6 +9,7 @@ import { errors } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { judgeHead } from "./head.ts";
+import { cancelJob, listJobs, showJob } from "./jobs.ts";
 import { listMatrix, listModels, showModel } from "./models.ts";
 import { nothingThere } from "./nothing-there.ts";
 import { observe } from "./observe.ts";
@@ -34,6 +35,13 @@ export function createApp(gateway: Gateway): Koa {
   }
   router.post("/openai/deployments/*model/images/generations", (ctx) => generations(ctx, gateway, "generate"));
   router.post("/openai/deployments/*model/images/edits", (ctx) => generations(ctx, gateway, "edit"));
+  for (const path of ["generations", "edits"])
+    router.post(`/v1/images/${path}/async`, (ctx) => generations(ctx, gateway, path === "edits" ? "edit" : "generate"));
+  router.get("/v1/images/jobs", (ctx) => listJobs(ctx, gateway));
+  // Relays' clients ask for tasks.
+  for (const path of ["/v1/images/jobs/:id", "/v1/images/tasks/:id", "/v1/tasks/:id"]) router.get(path, (ctx) => showJob(ctx, gateway));
+  router.post("/v1/images/jobs/:id/cancel", (ctx) => cancelJob(ctx, gateway));
+  router.delete("/v1/images/jobs/:id", (ctx) => cancelJob(ctx, gateway));
   router.get("/v1/requests/:id", (ctx) => showRequest(ctx, gateway));
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
   router.get("/livez", (ctx) => void (ctx.body = { status: "ok" }));

@@ -13,6 +13,8 @@ export interface KeyedClient {
 export interface ClientKeys {
   /** The key's owner, expired or not, or undefined for a key that is not ours. Takes the same time for every key. */
   find(key: string): Client | undefined;
+  /** The client of this id; undefined where it has no key any more. */
+  byId(id: string): Client | undefined;
 }
 
 export const hashOf = (key: string) => digest("sha256", key, "buffer");
@@ -37,11 +39,16 @@ export function keyIn({ authorization, ...headers }: IncomingHttpHeaders): strin
 
 /** Keys that stand alone belong to clients who may do everything. */
 export function createClientKeys(keys: readonly string[], clients: readonly KeyedClient[] = []): ClientKeys {
-  const known = [...clients, ...keys.map((key, index) => ({ client: unlimitedClient(`key-${index + 1}`), hash: hashOf(key) }))];
+  const alone = keys.map((key, index) => {
+    const hash = hashOf(key);
+    return { client: unlimitedClient(`key:${hash.toString("hex", 0, 8)}`, `key-${index + 1}`), hash };
+  });
+  const known = [...clients, ...alone];
   return {
     find: (key) => {
       const hash = hashOf(key);
       return known.filter((candidate) => timingSafeEqual(candidate.hash, hash))[0]?.client;
     },
+    byId: (id) => known.find(({ client }) => client.id === id)?.client,
   };
 }

@@ -2,7 +2,7 @@
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import type { GatewayError } from "../errors.ts";
-import type { Generated } from "../gateway/generate.ts";
+import type { Made } from "../gateway/kept-answer.ts";
 import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import { members, metadataOf, seconds, write, type Ahead, type Piece } from "./answer.ts";
@@ -14,7 +14,7 @@ export interface EventAnswer {
   /** Events of the request while it runs. */
   events: Events;
   /** Send what was not shown yet, and with the last picture what is said of the whole. Resolves with how many pictures there were. */
-  finish(generated: Generated): Promise<number>;
+  finish(made: Made): Promise<number>;
   /** Send the picture that was held back until more could be said with it, where nothing more will be. */
   release(): Promise<void>;
   /** Tell an error once the head is out. */

@@ -7,6 +7,7 @@ import type { Table } from "../gateway/table.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
+import type { DurableService } from "./durable.ts";
 import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { Life } from "./life.ts";
@@ -26,6 +27,8 @@ export interface Gateway {
   config?: () => ConfigState;
   /** The operator's own key; nobody is the operator when absent. */
   adminKey?: string;
+  /** Serves requests that outlive their connections; all live as long as these when absent. */
+  durable?: DurableService;
   store: PictureStore;
   spool: Spool;
   fetchPicture: PictureFetcher;

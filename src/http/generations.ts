@@ -1,5 +1,4 @@
 // Serves generations and edits, from the request's body to the answer.
-import { finished } from "node:stream/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
@@ -8,21 +7,22 @@ import type { AttemptContext } from "../gateway/attempt.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { NotStored } from "../picture/store.ts";
-import { operationOf, type Change } from "../plugin/context.ts";
+import { operationOf } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
-import { answerBody } from "./answer.ts";
-import { changesHeader } from "./changes.ts";
-import { answerEvents } from "./events.ts";
+import { answerDurably, notReady } from "./durable.ts";
+import { answerEvents, type EventAnswer } from "./events.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
+import { repeatName } from "./idempotency.ts";
+import { beginJob, jobIn } from "./jobs.ts";
 import { finishLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
 import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
+import { count, countAttempt, respond } from "./respond.ts";
 import { repeatsOf, type Repeats } from "./repeats.ts";
 import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
-import { putInto } from "./write.ts";
 
 /** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
 export async function generations(ctx: Context, gateway: Gateway, operation: OperationName): Promise<void> {
@@ -31,7 +31,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   const table = gateway.table();
   const log = gateway.log.child({ request: state.id });
   const spool = gateway.spool.scope();
-  const close = () => spool.close();
+  let close = () => spool.close();
   let late: Promise<void> | undefined;
   let repeats: Repeats | undefined;
   try {
@@ -51,23 +51,35 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     await judgeRoom(gateway, read.request.n);
     const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim() };
     const fingerprint = () => fingerprintOf(read.request, asked);
+    const { durable } = gateway;
+    const name = durable && repeatName(ctx.req, durable.lives().answers);
+    const job = jobIn(ctx, read);
+    if (job) {
+      await beginJob(ctx, gateway, { ...servingOf(ctx, gateway, read, table), name, job, fingerprint });
+      return;
+    }
     repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
-    await repeats.refuse();
+    if (!name?.isKeyed) await repeats.refuse();
     try {
-      const { work, save } = order(ctx, gateway, read, { table, spool, log });
       const patience = patienceOf(ctx.req.headers, table.answerWithin);
       // The client's time began before its body was here.
       const left = patience && Math.max(0, patience - (performance.now() - began));
+      if (read.streams) state.events = eventsOf(ctx, gateway, read, { spool, log });
+      if (name) {
+        const patience = name.isKeyed ? Infinity : patienceForRetry;
+        const serving = { ...servingOf(ctx, gateway, read, table), patience, answerLife: name.life, scope: spool };
+        // The request has the spool for as long as it lives.
+        const begun = () => (close = () => Promise.resolve());
+        if (await answerDurably(ctx, gateway, durable, { name, fingerprint: await fingerprint(), serving, left, log, begun })) return;
+      }
+      const { work, save } = order(ctx, gateway, read, { table, spool, log });
       const generated = state.events ? await work : await inTime(work, left);
-      if (generated) await answer(ctx, gateway, read.entry, { generated, spool, log });
+      if (generated) count({ pictures: await respond(ctx, generated, log, spool), changes: generated.changes }, read.entry, state, gateway);
       else {
         state.late = true;
-        const made = ({ result, changes }: Generated) => count(result.pictures.length, changes, read.entry, state, gateway);
+        const made = ({ result, changes }: Generated) => count({ pictures: result.pictures.length, changes }, read.entry, state, gateway);
         late = finishLate(ctx, gateway, { work, save, made, spool, log });
-        throw new GatewayError(
-          "upstream_timeout",
-          `the picture is not ready yet and is still being made; GET /v1/requests/${state.id} gives it once it is there`,
-        );
+        throw notReady(state.id);
       }
     } catch (error) {
       await repeats.remember(error);
@@ -90,18 +102,46 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
 /** Time between two comments of a stream while the provider works, in milliseconds: nothing between must take the connection for dead. */
 export const betweenSigns = 10_000;
 
+/** Time for which a request goes on after its client has gone that repeats requests by itself, in milliseconds: the repeat is about to come. */
+export const patienceForRetry = 15_000;
+
+/** The answer as events. */
+function eventsOf(
+  ctx: Context,
+  { heartbeat = betweenSigns }: Gateway,
+  { request }: ReadRequest,
+  { spool, log }: { spool: SpoolScope; log: Logger },
+): EventAnswer {
+  const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
+  return answerEvents(ctx, { kind, request, heartbeat, spool, log });
+}
+
+/** Everything that serving the request needs, wherever and whenever that is. */
+function servingOf(ctx: Context, gateway: Gateway, { entry, request, changes, streams, forModel }: ReadRequest, table: Table) {
+  const state = ctx.state as RequestState;
+  return {
+    entry,
+    table,
+    request,
+    changes: [...changes],
+    streams,
+    origin: originOf(ctx, gateway),
+    client: state.client,
+    pinned: pinnedOf(ctx, entry, operationOf(request), state),
+    standIns: standInsOf(entry, forModel, table.models, state),
+  };
+}
+
 /** Begin what was asked for. */
 function order(
   ctx: Context,
   gateway: Gateway,
-  { entry, request, changes, streams, forModel }: ReadRequest,
+  read: ReadRequest,
   { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
 ): { work: Promise<Generated>; save: AttemptContext["save"] } {
   const state = ctx.state as RequestState;
-  const { heartbeat = betweenSigns } = gateway;
-  const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
-  if (streams) state.events = answerEvents(ctx, { kind, request, heartbeat, spool, log });
-  const origin = originOf(ctx, gateway);
+  const { entry, request, ...serving } = servingOf(ctx, gateway, read, table);
+  const { origin } = serving;
   const save: AttemptContext["save"] = async (chunks, life) => {
     const { id, mediaType, bytes } = await gateway.store.save(chunks, life).catch((error: unknown) => {
       if (error instanceof NotStored) log.error({ err: error }, "a picture could not be stored");
@@ -119,30 +159,14 @@ function order(
     signal: state.signal,
     routing: gateway.routing,
     timeout: table.timeout,
-    client: state.client,
-    pinned: pinnedOf(ctx, entry, operationOf(request), state),
-    standIns: standInsOf(entry, forModel, table.models, state),
-    changes,
+    client: serving.client,
+    pinned: serving.pinned,
+    standIns: serving.standIns,
+    changes: serving.changes,
     attempted: (attempt) => note(ctx, attempt, gateway),
     events: state.events?.events,
   });
   return { work, save };
-}
-
-/** Answer with what was made. */
-async function answer(
-  ctx: Context,
-  gateway: Gateway,
-  entry: ModelEntry,
-  { generated, spool, log }: { generated: Generated; spool: SpoolScope; log: Logger },
-): Promise<void> {
-  const state = ctx.state as RequestState;
-  const changes = changesHeader(generated.changes);
-  if (changes) ctx.set("x-pictor-changes", changes);
-  let made = generated.result.pictures.length;
-  if (state.events) made = await state.events.finish(generated);
-  else await send(ctx, generated, spool, log);
-  count(made, generated.changes, entry, state, gateway);
 }
 
 /** The channel that the client chose. Throws where the key does not allow that, or the channel cannot do this with the model. */
@@ -177,54 +201,11 @@ function standInsOf(
 /** Tell of an attempt: to the client in headers, to the operator in the log and the metrics. */
 function note(ctx: Context, attempt: Attempt, { metrics }: Gateway): void {
   const state = ctx.state as RequestState;
-  const { route, outcome, seconds } = attempt;
+  const { route, outcome } = attempt;
   const channel = route.channel.name;
   state.channel = channel;
   state.mayCost ||= attempt.mayCost;
   state.attempts = [state.attempts, `${channel} ${outcome}`].filter(Boolean).join(", ");
   ctx.set({ "x-pictor-channel": channel, "x-pictor-attempts": state.attempts });
-  metrics.attempts.inc({ channel, model: route.model.id, outcome });
-  metrics.attemptSeconds.observe({ channel, model: route.model.id }, seconds);
-}
-
-function count(
-  made: number,
-  changes: readonly Change[],
-  { id, schema }: ModelEntry,
-  { channel }: RequestState,
-  { metrics }: Gateway,
-): void {
-  const labels = { channel, model: id };
-  metrics.pictures.inc(labels, made);
-  // An open schema lets clients name fields of their own, and a label for each would grow without end.
-  for (const { field } of changes) metrics.changes.inc({ ...labels, field: schema.properties.includes(field) ? field : "other" });
-}
-
-/** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
-async function send(ctx: Context, generated: Generated, spool: SpoolScope, log: Logger): Promise<void> {
-  const state = ctx.state as RequestState;
-  const { length, writeTo } = answerBody(generated, spool);
-  ctx.status = 200;
-  ctx.type = "application/json";
-  if (generated.result.pictures.every(({ data }) => data.kind === "url")) {
-    // An answer without pictures in it is one short text, for which a pipeline would cost more than writing it.
-    let text = "";
-    await writeTo((piece) => void (text += String(piece)));
-    ctx.body = text;
-    return;
-  }
-  if (length !== undefined) ctx.length = length;
-  ctx.respond = false;
-  try {
-    // By hand: a pipe between them would cost as much again as the copying.
-    await writeTo(putInto(ctx.res, state.signal));
-  } catch (error) {
-    if (!state.signal.aborted) {
-      state.failed = 502;
-      log.error({ err: error }, "the answer broke off");
-    }
-    throw error;
-  }
-  ctx.res.end();
-  await finished(ctx.res);
+  countAttempt(attempt, metrics);
 }

@@ -13,7 +13,7 @@ export interface Life {
   /** End every request under way, and every one that still comes, with an error. */
   cut: () => void;
   /** Count a request in; what it gives counts it out. */
-  enter: (request: AbortController) => () => void;
+  enter: (request: Pick<AbortController, "abort">) => () => void;
   /** Resolves once no request is under way, also none that goes on behind its answer. */
   idle: () => Promise<void>;
   /** Run what belongs to a request; `end` ends it with an error. */
@@ -30,11 +30,11 @@ export interface UnderWay {
 
 /** `isTraced` is whether code that a request leaves behind is known to be that request's, which costs some 6 % of CPU before Node 24. */
 export function createLife({ isTraced = true } = {}): Life {
-  const requests = new Set<AbortController>();
+  const requests = new Set<Pick<AbortController, "abort">>();
   const waiting: (() => void)[] = [];
   const underWay = new AsyncLocalStorage<UnderWay>();
   let state: "up" | "ending" | "cut" = "up";
-  const stop = (request: AbortController) =>
+  const stop = (request: Pick<AbortController, "abort">) =>
     request.abort(new GatewayError("shutting_down", "the gateway is shutting down", { retryAfter: 1 }));
   return {
     get ending() {

@@ -40,6 +40,8 @@ export interface ReadRequest extends Unified {
   entry: ModelEntry;
   /** True where the client wants the answer as events. */
   streams: boolean;
+  /** True where the body says `async`: the client fetches the answer later. */
+  isAsync: boolean;
   /** The same as another model takes it. Throws a 400 where it does not. */
   forModel: (entry: ModelEntry) => Unified;
 }
@@ -50,11 +52,15 @@ export interface ReadRequest extends Unified {
  */
 export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
   const { operation: path, find, limits, spool, signal } = around;
-  const { fields, form } = await readClientBody(message, limits, spool, signal);
+  const { fields: all, form } = await readClientBody(message, limits, spool, signal);
+  const isTrue = (value: unknown) => value === true || (form && /^true$/i.test(String(value).trim()));
+  // It says how to answer, and not what to make, so no model's schema knows it.
+  const { async: asynchronous, ...others } = all;
+  const isAsync = isTrue(asynchronous);
+  const fields = isAsync ? others : all;
   const entry = find(modelOf(fields, around.usualModel));
   const forModel = await readFields({ fields, form }, entry, path, limits, spool);
-  const streams = fields.stream === true || (form && /^true$/i.test(String(fields.stream).trim()));
-  return { entry, ...forModel(entry), streams, forModel };
+  return { entry, ...forModel(entry), streams: isTrue(fields.stream), isAsync, forModel };
 }
 
 /** A model, as far as it says what may be asked of it. */

@@ -29,6 +29,8 @@ export const environmentNames = {
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
   PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says; `0` serves in the first one, and nothing starts it anew.",
+  DATABASE_URL:
+    "`postgres://...` where several instances share what must last: requests, their keys and jobs. A file below `PICTOR_DATA` when absent, for one machine.",
   REDIS_URL: "`redis://...` where several instances share limits and cool-downs; each goes on by itself while it cannot be reached.",
   HTTP_PROXY: "The proxy for providers and pictures at `http://` addresses, such as `http://proxy.example:3128`; lower case is read too.",
   HTTPS_PROXY: "The same for `https://` addresses.",
@@ -85,6 +87,8 @@ export interface ProcessSettings {
   workers: number;
   logLevel: string;
   redis: string | undefined;
+  /** The address of the shared database. */
+  database: string | undefined;
 }
 
 /** Read the settings. Throws an Error that names the variable and what it takes. */
@@ -107,6 +111,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const channels = given("PICTOR_CHANNELS");
   const redis = given("REDIS_URL");
   if (redis && !/^rediss?:\/\/\S/.test(redis)) throw new Error("REDIS_URL must be an address such as redis://127.0.0.1:6379");
+  const database = given("DATABASE_URL");
+  if (database && !/^postgres(ql)?:\/\/\S/.test(database))
+    throw new Error("DATABASE_URL must be an address such as postgres://user:password@127.0.0.1:5432/pictor");
   const config = given("PICTOR_CONFIG");
   const dataMax = given("PICTOR_DATA_MAX");
   const origins = list("PICTOR_CORS_ORIGINS");
@@ -141,6 +148,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     workers: workerCount(env),
     logLevel,
     redis,
+    database,
   };
 }
 

@@ -11,6 +11,7 @@ import { allowsOnly, type Client } from "../gateway/client.ts";
 import type { Sharing } from "../gateway/choose.ts";
 import type { TableOptions } from "../gateway/table.ts";
 import { hashOf, type KeyedClient } from "../http/client-keys.ts";
+import type { LedgerLives } from "../http/durable.ts";
 import type { ServerLimits } from "../http/server.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -25,12 +26,14 @@ export interface GatewayFile {
   fallback: Readonly<Record<string, readonly string[]>>;
   routing: Omit<TableOptions, "fallback">;
   server: ServerLimits;
+  lives: LedgerLives;
 }
 
 interface Written {
   keys?: WrittenKey[];
   default_model?: string;
   fallback?: Record<string, string[]>;
+  ledger?: { keep?: string; keep_answers?: string };
   routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string };
   server?: Record<"headers_timeout" | "body_timeout" | "body_idle" | "answer_idle", string | undefined> & { connections?: number };
 }
@@ -83,7 +86,7 @@ export function parseGatewayFile(
   env: Environment,
   models: readonly string[] | undefined,
 ): GatewayFile {
-  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {} };
+  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {}, lives: livesOf() };
   if (text === undefined) return nothing;
   const problems = createProblems();
   // A file in which everything is a comment says nothing, and that is no mistake.
@@ -101,13 +104,14 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const { keys = [], default_model, fallback = {}, routing = {}, server } = located.value as Written;
+  const { keys = [], default_model, fallback = {}, routing = {}, server, ledger } = located.value as Written;
   judgeModels(located, { default_model, fallback }, models, problems);
   return {
     ...clientsOf(keys, located, env, problems),
     fallback,
     routing: routingOf(routing, default_model),
     server: limitsOf(server),
+    lives: livesOf(ledger),
   };
 }
 
@@ -167,6 +171,7 @@ function clientsOf(
 
 function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey, "name" | "key">): Client {
   return Object.freeze({
+    id: name,
     name,
     allows: allowsOnly(models ?? ["*"]),
     imagesPerMinute: written.images_per_minute,
@@ -208,6 +213,10 @@ function routingOf(
 
 function timeOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : milliseconds(text);
+}
+
+function livesOf({ keep = "720h", keep_answers = "24h" }: NonNullable<Written["ledger"]> = {}): LedgerLives {
+  return { rows: milliseconds(keep), answers: milliseconds(keep_answers) };
 }
 
 function limitsOf(server: Written["server"]): ServerLimits {

@@ -74,6 +74,17 @@ export const gatewayFileSchema = closed({
     },
     { description: "How requests find their channel." },
   ),
+  ledger: closed(
+    {
+      keep: { ...duration, description: "For how long the row of a request is kept; `720h` when omitted." },
+      keep_answers: {
+        ...duration,
+        description:
+          "For how long an `Idempotency-Key` is known, and its answer can be given again; `24h` when omitted. Its pictures are kept in the store as long.",
+      },
+    },
+    { description: "How long is remembered what was asked and made." },
+  ),
   server: closed(
     {
       headers_timeout: {

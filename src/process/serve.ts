@@ -9,6 +9,8 @@ import { createRedisState } from "../gateway/redis-state.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createMemoryState, type Siblings } from "../gateway/shared-state.ts";
 import { createApp } from "../http/app.ts";
+import type { ClientKeys } from "../http/client-keys.ts";
+import { createDurableService } from "../http/durable-service.ts";
 import { createLife } from "../http/life.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { startServer } from "../http/server.ts";
@@ -22,6 +24,7 @@ import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
 import { buildInForce, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
 import { keepInForce } from "./keep-in-force.ts";
+import { openLedger } from "./open-ledger.ts";
 import { refuseOwnAddress } from "./own-address.ts";
 import { unknownVariables } from "./unknown-variables.ts";
 import { watchPaths } from "./watch.ts";
@@ -51,6 +54,9 @@ export interface Peers {
   siblings?: Siblings;
 }
 
+/** Jobs that one process serves at once; the others wait as rows. */
+export const jobsAtOnce = 200;
+
 /** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are too wrong to start with. */
 export async function serve(env: Environment, say: (line: string) => void, peers: Peers = {}): Promise<Serving> {
   collectSeldom();
@@ -72,15 +78,28 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const state = closing.add(redis === undefined ? createMemoryState({ siblings }) : createRedisState(redis, log, { siblings }));
     const routing = createRouting({ state });
     const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
+    const table = () => inForce.current().table;
+    const keys: ClientKeys = { find: (key) => inForce.current().keys.find(key), byId: (id) => inForce.current().keys.byId(id) };
+    const fetchPicture = createPictureFetcher();
+    const ledger = closing.add(await openLedger(settings, log));
+    const durable = closing.add(
+      createDurableService({
+        ...{ ledger, store, spool, routing, fetchPicture, metrics, log, table, keys, publicUrl },
+        enter: life.enter,
+        lives: () => inForce.current().file.lives,
+        atOnce: jobsAtOnce,
+      }),
+    );
     const app = createApp({
-      table: () => inForce.current().table,
-      keys: { find: (key) => inForce.current().keys.find(key) },
+      table,
+      keys,
+      durable,
       life,
       config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),
       routing,
       store,
       spool,
-      fetchPicture: createPictureFetcher(),
+      fetchPicture,
       log,
       metrics,
       ...{ adminKey, publicUrl, trustProxy, corsOrigins },
@@ -108,6 +127,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
         log.fatal({ request: life.blame(error), origin, err: error }, "an error outside of every request's promise"),
       close: async ({ patient = false } = {}) => {
         life.end();
+        durable.handOver();
         if (patient) await delay(settings.shutdownPause * 1000);
         await closing.close();
       },

@@ -29,7 +29,7 @@ describe("http: the time in an answer", () => {
   const createdOf = async (created: unknown) => {
     let text = "";
     const result = { pictures: [], errors: [{ message: "lost", code: "upstream_error" }], facts: { created } };
-    await answerBody({ result, changes: [], attempts: [] }).writeTo((chunk) => void (text += chunk.toString()));
+    await answerBody({ result, changes: [] }).writeTo((chunk) => void (text += chunk.toString()));
     const answer = JSON.parse(text) as { created: number; metadata: { errors: object[] } };
     expect(answer.metadata.errors).to.deep.equal(result.errors);
     return answer.created;

@@ -30,7 +30,7 @@ describe("http: which channel and model serve a request", () => {
     const table = createTable(loaded, { fallback: { "dall-e-3": ["nowhere", "dall-e-2"] } });
     const client = (name: string, more: object) => ({
       hash: hashOf(name),
-      client: { name, allows: () => true, mayPin: false, ...more },
+      client: { id: name, name, allows: () => true, mayPin: false, ...more },
     });
     const keys = createClientKeys(
       ["free"],

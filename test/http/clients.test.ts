@@ -5,7 +5,7 @@ import { errorOf, startHouse, type House } from "./setup.ts";
 
 const client = (name: string, more: Partial<Client> = {}) => ({
   hash: hashOf(`sk-${name}`),
-  client: { ...unlimitedClient(name), ...more },
+  client: { ...unlimitedClient(name, name), ...more },
 });
 
 describe("http: what a client may do", () => {

@@ -213,7 +213,7 @@ describe("http: an answer as events", () => {
       const answer = answerEvents(ctx, { kind: "image_generation", request: { n: 1 }, heartbeat: beats, log: pino({ level: "silent" }) });
       answer.events.accepted();
       const shown = { data: { kind: "url", url: "https://a.example/1" } } as const;
-      await answer.finish({ result: { pictures: [shown], errors: [], facts: {} }, changes: [], attempts: [] });
+      await answer.finish({ result: { pictures: [shown], errors: [], facts: {} }, changes: [] });
       await delay(5 * beats);
       client.emit("reads");
     });

@@ -34,6 +34,19 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     meaning: "The provider's moderation refused the prompt or the picture.",
     solve: "Change the prompt; the same request will be refused again.",
   },
+  cancelled: { meaning: "The request was cancelled.", solve: "Send a new request." },
+  no_longer_kept: {
+    meaning: "The picture was made, and is not kept any more.",
+    solve: "Order another, with a new `Idempotency-Key` where there was one.",
+  },
+  idempotency_key_reused: {
+    meaning: "This `Idempotency-Key` was sent before, with another request.",
+    solve: "Send a new key with each new request, and the same request with the same key.",
+  },
+  ledger_unavailable: {
+    meaning: "The gateway's database cannot be reached, so that it could not promise to order once. Nothing was ordered.",
+    solve: "Wait for `retry-after`, then send the request again. One without `Idempotency-Key` is served meanwhile.",
+  },
   invalid_api_key: {
     meaning: "The request carries no key of this gateway, or one that has expired.",
     solve: "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, or the one printed at the start.",

@@ -1,0 +1,218 @@
+// Serves requests that outlive their connections: each is a row of the ledger, and is ordered once.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { GatewayError } from "../errors.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { RequestRow } from "../ledger/row.ts";
+import type { PictureFetcher } from "../net/fetch-picture.ts";
+import { chunksOf } from "../picture/convert.ts";
+import type { Picture } from "../picture/picture.ts";
+import type { Spool, SpoolScope } from "../picture/spool.ts";
+import type { PictureStore } from "../picture/store.ts";
+import type { Events } from "../plugin/compose.ts";
+import type { Result } from "../plugin/context.ts";
+import { withRest } from "../plugin/merge.ts";
+import { endBadly, endWell, isOver, outcomeOf, type Outcome, type Seen } from "./ending.ts";
+import { generate, type Attempt, type GenerateContext } from "./generate.ts";
+import { keepAnswer, type Made } from "./kept-answer.ts";
+import { keepRequest, type Asked } from "./kept-request.ts";
+import { createLives, type Live } from "./lives.ts";
+import { orderLogs } from "./order-log.ts";
+import { resume } from "./resume.ts";
+import type { Routing } from "./routing.ts";
+import type { ModelEntry, Table } from "./table.ts";
+import { createViewers, type Viewers } from "./viewers.ts";
+
+/** A request, with everything that serving it needs beside its row. */
+export interface Serving extends Asked {
+  entry: ModelEntry;
+  table: Table;
+  /** Milliseconds for which it goes on after its client has gone. */
+  patience: number;
+  /** Milliseconds for which what was asked and made is kept. */
+  answerLife: number;
+  /** What the request holds already; it is closed when nobody needs it any more. */
+  scope?: SpoolScope;
+  client?: GenerateContext["client"];
+  standIns?: GenerateContext["standIns"];
+}
+
+/** A request under way in this process. */
+export interface DurableLive extends Live<Outcome> {
+  /** Show a stream's client what comes; the function ends that. */
+  show: (viewer: Events) => () => void;
+  /** True where another process can go on with it. */
+  isMovable: () => boolean;
+}
+
+export interface Durable {
+  /** Serve a request whose row is in the ledger and names this process as its owner. What a provider accepted before is followed. */
+  serve(row: RequestRow, serving: Serving): DurableLive;
+  /** The request of this id, where it is under way in this process. */
+  find: (id: string) => DurableLive | undefined;
+  /** All that are under way in this process. */
+  all: () => DurableLive[];
+  /** End those that can go on in another process, and for which no client waits here. */
+  handOver: () => void;
+  /** Wait for a request that another process serves, or served. Rejects with the signal's reason. */
+  follow(id: string, signal: AbortSignal): Promise<Outcome>;
+}
+
+export interface DurableParts {
+  ledger: Ledger;
+  store: PictureStore;
+  spool: Spool;
+  routing: Routing;
+  fetchPicture: PictureFetcher;
+  log: Logger;
+  /** True where providers can fetch stored pictures. */
+  reachable: boolean;
+  /** Told of every attempt. */
+  attempted: (attempt: Attempt) => void;
+  /** Count a request in; what it gives counts it out. `abort` ends it with the process. */
+  enter: (request: { abort: (reason?: unknown) => void }) => () => void;
+}
+
+/** Milliseconds between two looks at a request of another process. */
+const lookAgain = 400;
+
+/** Milliseconds for which a client that waits in another process counts, without saying so once more. */
+const wanted = 15_000;
+
+export function createDurable(parts: DurableParts): Durable {
+  const { ledger, store } = parts;
+  const lives = createLives<Outcome, DurableLive>();
+  return {
+    serve: (row, serving) => {
+      const { scope = parts.spool.scope() } = serving;
+      const viewers = createViewers((picture) => held(picture, scope));
+      const isWanted = async () => ((await ledger.find(row.id))?.wantedUntil ?? 0) > Date.now();
+      const live = lives.begin(
+        row.id,
+        { patience: serving.patience, isWanted, more: { show: viewers.add, isMovable: () => isMovable(row) } },
+        (signal, end) => run({ row, serving, scope, viewers, signal }, end, parts),
+      );
+      void live.left.then(() => scope.close());
+      return live;
+    },
+    find: lives.find,
+    all: lives.all,
+    handOver: () => {
+      for (const live of lives.all()) if (live.isMovable()) live.end(movedOn());
+    },
+    follow: async (id, signal) => {
+      for (let told = 0; ;) {
+        const row = await ledger.find(id);
+        if (!row) return { error: new GatewayError("not_found", "nothing is kept of this request any more"), mayCost: true };
+        if (isOver(row)) return outcomeOf(row, store);
+        if (Date.now() - told > wanted / 3) {
+          told = Date.now();
+          await ledger.update(id, { wantedUntil: told + wanted }, ["queued", "in_progress"]);
+        }
+        await delay(lookAgain, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    },
+  };
+}
+
+/** A request being served. */
+interface Run {
+  row: RequestRow;
+  serving: Serving;
+  scope: SpoolScope;
+  viewers: Viewers;
+  signal: AbortSignal;
+}
+
+/** Serve a request to its end. Never rejects but where the ledger has a fault. */
+async function run(one: Run, end: (reason?: unknown) => void, parts: DurableParts): Promise<Outcome> {
+  const { row, serving, signal } = one;
+  const { ledger, store } = parts;
+  const leave = parts.enter({ abort: end });
+  const seen: Seen = { attempts: [], mayCost: row.phase !== undefined };
+  try {
+    const made = await make(one, seen, parts);
+    const kept = await keepAnswer(store, { ...made, result: withShown(made.result, one.viewers) }, one.serving.answerLife / 1000);
+    return await endWell(row, made, { ...kept, seen, ledger });
+  } catch (error) {
+    if (isMovable(row) && isShuttingDown(signal)) return await letGo(row, ledger);
+    return await endBadly(row, { error, signal, seen, prompt: serving.request.prompt, ledger });
+  } finally {
+    leave();
+  }
+}
+
+/** True where another process can go on: a provider has accepted the task, or nothing was ordered for a job. */
+function isMovable({ task, job, phase }: RequestRow): boolean {
+  return task !== undefined || (job === true && phase === undefined);
+}
+
+function isShuttingDown({ reason }: AbortSignal): boolean {
+  return reason instanceof GatewayError && reason.code === "shutting_down";
+}
+
+function movedOn(): GatewayError {
+  return new GatewayError("shutting_down", "the gateway is shutting down; another process goes on with the request", { retryAfter: 1 });
+}
+
+/** Leave a request to whatever process takes it next. */
+async function letGo(row: RequestRow, ledger: Ledger): Promise<Outcome> {
+  await ledger.update(row.id, { owner: undefined, leaseUntil: undefined }, ["queued", "in_progress"]).catch(() => undefined);
+  return { error: movedOn(), mayCost: row.phase !== undefined };
+}
+
+/** Order the pictures, or follow those that were ordered before, until all of them are here. */
+async function make({ row, serving, scope, viewers, signal }: Run, seen: Seen, parts: DurableParts): Promise<Made> {
+  const { store, ledger, log } = parts;
+  const { entry, request, changes, origin, streams, table, client, standIns, pinned } = serving;
+  const life = serving.answerLife / 1000;
+  const context: GenerateContext = {
+    routing: parts.routing,
+    fetchPicture: parts.fetchPicture,
+    save: async (chunks, own) => {
+      const { id, mediaType, bytes } = await store.save(chunks, own);
+      return { url: `${origin}/images/${id}`, mediaType, bytes };
+    },
+    reachable: parts.reachable,
+    spool: scope,
+    log: log.child({ request: row.id }),
+    signal,
+    timeout: table.timeout,
+    client,
+    pinned,
+    standIns,
+    changes,
+    events: streams ? viewers.events : undefined,
+    attempted: (attempt) => note(attempt, seen, parts),
+    orders: orderLogs(row, { ledger, store, log, life, keepInput: () => keepRequest(store, { request, changes, origin, pinned }, life) }),
+  };
+  const generated = row.task ? await resume(row, serving, context, store) : await generate(entry, request, context);
+  return { result: await whole(generated.result, scope), changes: generated.changes };
+}
+
+function note(attempt: Attempt, seen: Seen, parts: DurableParts): void {
+  seen.channel = attempt.route.channel.name;
+  seen.attempts.push(`${seen.channel} ${attempt.outcome}`);
+  seen.mayCost ||= attempt.mayCost;
+  parts.attempted(attempt);
+}
+
+/** A result whose pictures are all here. */
+async function whole(result: Result, scope: SpoolScope): Promise<Result> {
+  const { rest } = result;
+  const pictures: Picture[] = [];
+  for (const picture of result.pictures) pictures.push(await held(picture, scope));
+  const here = { ...result, pictures, rest: undefined };
+  return rest ? withRest(here, await rest) : here;
+}
+
+/** A picture that can be read more than once. */
+async function held(picture: Picture, scope: SpoolScope): Promise<Picture> {
+  const { data } = picture;
+  return data.kind === "stream" ? { ...picture, data: await scope.take(chunksOf(data), Infinity) } : picture;
+}
+
+/** A result with the pictures that a stream has shown already. */
+function withShown(result: Result, { finished }: Viewers): Result {
+  return { ...result, pictures: [...finished.map(({ picture }) => picture), ...result.pictures] };
+}

@@ -1,0 +1,117 @@
+// Writes into the ledger how a request ended, and reads it back.
+import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
+import { Unavailable } from "../ledger/database.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { PictureReference, RequestPatch, RequestRow } from "../ledger/row.ts";
+import type { PictureStore } from "../picture/store.ts";
+import { readKeptAnswer, type Made } from "./kept-answer.ts";
+
+/** How a request ended. */
+export interface Outcome {
+  /** What was made; its pictures can be read as often as needed while somebody waits. */
+  made?: Made;
+  /** The client's error where nothing was. */
+  error?: GatewayError;
+  /** True where a picture was made, or may have been. */
+  mayCost: boolean;
+  channel?: string;
+  attempts?: string;
+}
+
+/** What the attempts of a request have shown. */
+export interface Seen {
+  channel?: string;
+  attempts: string[];
+  mayCost: boolean;
+}
+
+const final = new Set<RequestRow["status"]>(["completed", "failed", "cancelled", "unknown"]);
+
+export function isOver({ status }: RequestRow): boolean {
+  return final.has(status);
+}
+
+/** Write that pictures were made. */
+export async function endWell(
+  row: RequestRow,
+  made: Made,
+  { document, references, seen, ledger }: { document?: string; references: PictureReference[]; seen: Seen; ledger: Ledger },
+): Promise<Outcome> {
+  const told = { channel: seen.channel ?? row.channel, attempts: seen.attempts.join(", ") || row.attempts };
+  await settle(
+    row,
+    {
+      ...told,
+      status: "completed",
+      endedAt: Date.now(),
+      answer: document,
+      pictures: references,
+      made: references.length,
+      usage: made.result.facts.usage,
+      // What was done to a prompt would show it.
+      changes: made.changes.filter(({ field }) => !field.includes("prompt")),
+      httpStatus: 200,
+    },
+    ledger,
+  );
+  return { made, mayCost: true, ...told };
+}
+
+/** Write that nothing was made, or that nobody knows. What is proven to have cost nothing may be ordered again under the same name. */
+export async function endBadly(
+  row: RequestRow,
+  { error, signal, seen, prompt, ledger }: { error: unknown; signal: AbortSignal; seen: Seen; prompt: string; ledger: Ledger },
+): Promise<Outcome> {
+  const isHungUp = signal.aborted && !(signal.reason instanceof GatewayError);
+  const told = isHungUp ? hungUp() : toldOf(signal.aborted ? signal.reason : error);
+  const { mayCost } = seen;
+  const status = mayCost ? "unknown" : isHungUp ? "cancelled" : "failed";
+  const channel = seen.channel ?? row.channel;
+  const attempts = seen.attempts.join(", ") || row.attempts;
+  const body = told.toJSON();
+  if (prompt !== "") body.error.message = body.error.message.replaceAll(prompt, "[prompt]");
+  await settle(
+    row,
+    { status, endedAt: Date.now(), channel, attempts, error: body, httpStatus: told.status, ...(!mayCost && { idempotency: undefined }) },
+    ledger,
+  );
+  return { error: told, mayCost, channel, attempts };
+}
+
+/** The client's error for whatever was thrown. */
+export function toldOf(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return error instanceof ProviderFailure ? clientError(error) : new GatewayError("internal_error", "internal error", { cause: error });
+}
+
+function hungUp(): GatewayError {
+  return new GatewayError("upstream_error", "the client's connection was closed before the answer came");
+}
+
+/** What has happened has happened: where the database is away it is written later. */
+async function settle(row: RequestRow, patch: RequestPatch, ledger: Ledger): Promise<void> {
+  try {
+    await ledger.update(row.id, patch, ["queued", "in_progress"]);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    ledger.record({ ...row, ...patch });
+  }
+}
+
+/** How a request ended whose row is final. */
+export async function outcomeOf(
+  { status, answer, error, httpStatus, channel, attempts }: RequestRow,
+  store: PictureStore,
+): Promise<Outcome> {
+  const mayCost = status === "completed" || status === "unknown";
+  if (status !== "completed") return { error: rebuilt(error, httpStatus), mayCost, channel, attempts };
+  const made = answer === undefined ? undefined : await readKeptAnswer(store, answer);
+  if (made) return { made, mayCost, channel, attempts };
+  const words = "the picture of this request was made, and is no longer kept; to order another, send a new Idempotency-Key";
+  return { error: new GatewayError("no_longer_kept", words), mayCost, channel, attempts };
+}
+
+function rebuilt(body: RequestRow["error"], status = 500): GatewayError {
+  const { message = "internal error", param = null, code = "internal_error" } = body?.error ?? {};
+  return new GatewayError("upstream_error", message, { param, providerCode: code ?? undefined, status });
+}

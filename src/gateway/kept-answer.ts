@@ -1,0 +1,98 @@
+// Keeps what a request made, so that it can be given again: its pictures in the store, and the rest as a document.
+import { open } from "node:fs/promises";
+import { keepDocument, readDocument } from "../ledger/documents.ts";
+import type { PictureReference } from "../ledger/row.ts";
+import { chunksOf } from "../picture/convert.ts";
+import type { Picture, PictureData } from "../picture/picture.ts";
+import { sniffBytes } from "../picture/sniff.ts";
+import { NotStored, type PictureStore } from "../picture/store.ts";
+import type { Change, Result } from "../plugin/context.ts";
+
+/** What was made, as it is told to a client. */
+export interface Made {
+  result: Result;
+  changes: Change[];
+}
+
+interface KeptAnswer {
+  pictures: (Omit<Picture, "data"> & { data: { kind: "url"; url: string; own?: true } | { kind: "stored"; id: string } })[];
+  errors: Result["errors"];
+  facts: Result["facts"];
+  metadata?: Result["metadata"];
+  changes: Change[];
+}
+
+/**
+ * Keep what was made for so many seconds. Its pictures must be here, or URLs; those are kept as they are. A picture that cannot be stored is
+ * left out, since it can still be given once: `document` is absent then.
+ */
+export async function keepAnswer(
+  store: PictureStore,
+  { result, changes }: Made,
+  life: number,
+): Promise<{ document?: string; references: PictureReference[] }> {
+  const { errors, facts, metadata } = result;
+  const pictures: KeptAnswer["pictures"] = [];
+  const references: PictureReference[] = [];
+  try {
+    for (const picture of result.pictures) {
+      const { data, ...rest } = picture;
+      const { mediaType, width, height } = picture;
+      if (data.kind === "url") {
+        pictures.push({ ...rest, data: { kind: "url", url: data.url, ...(data.own && { own: true }) } });
+        references.push({ url: data.url, mediaType, width, height });
+        continue;
+      }
+      const stored = await store.save(chunksOf(data), life);
+      pictures.push({ ...rest, data: { kind: "stored", id: stored.id } });
+      references.push({
+        stored: stored.id,
+        mediaType: stored.mediaType,
+        width,
+        height,
+        bytes: stored.bytes,
+        sha256: stored.etag.slice(1, -1),
+      });
+    }
+    return { document: await keepDocument(store, { pictures, errors, facts, metadata, changes } satisfies KeptAnswer, life), references };
+  } catch (error) {
+    if (error instanceof NotStored) return { references };
+    throw error;
+  }
+}
+
+/**
+ * What was made, with its pictures as files of the store, or as URLs where `urlOf` gives one for a picture's id; undefined where any of it is no
+ * longer kept.
+ */
+export async function readKeptAnswer(store: PictureStore, document: string, urlOf?: (id: string) => string): Promise<Made | undefined> {
+  const kept = (await readDocument(store, document)) as KeptAnswer | undefined;
+  if (!kept) return undefined;
+  const { changes, pictures: keptPictures, ...result } = kept;
+  const pictures: Picture[] = [];
+  for (const { data, ...rest } of keptPictures) {
+    const found = data.kind === "url" ? data : urlOf ? await storedUrl(store, data.id, urlOf) : await storedData(store, data.id);
+    if (!found) return undefined;
+    pictures.push({ ...rest, data: found });
+  }
+  return { result: { ...result, pictures }, changes };
+}
+
+async function storedUrl(store: PictureStore, id: string, urlOf: (id: string) => string): Promise<PictureData | undefined> {
+  return (await store.find(id)) && { kind: "url", url: urlOf(id), own: true };
+}
+
+/** A stored picture as data that can be read as often as needed; undefined where it is no longer kept. */
+export async function storedData(store: PictureStore, id: string): Promise<Extract<PictureData, { kind: "file" }> | undefined> {
+  const stored = await store.find(id);
+  if (!stored) return undefined;
+  const handle = await open(stored.file).catch(() => undefined);
+  if (!handle) return undefined;
+  try {
+    const head = Buffer.alloc(Math.min(sniffBytes, stored.bytes));
+    await handle.read(head, 0, head.length, 0);
+    return { kind: "file", path: stored.file, size: stored.bytes, head };
+  } finally {
+    await handle.close();
+  }
+}

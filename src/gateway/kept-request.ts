@@ -1,0 +1,80 @@
+// Keeps what a client asked for, so that the request can be served without it: its images in the store, and the rest as a document.
+import { keepDocument, readDocument } from "../ledger/documents.ts";
+import { chunksOf } from "../picture/convert.ts";
+import { InputImage } from "../picture/input.ts";
+import type { PictureStore } from "../picture/store.ts";
+import type { Change, UnifiedRequest } from "../plugin/context.ts";
+import { storedData } from "./kept-answer.ts";
+
+/** A request as it was judged when it came. */
+export interface Asked {
+  request: UnifiedRequest;
+  /** The changes that were made to it then. */
+  changes: Change[];
+  /** The beginning of the URLs of pictures that are stored for it. */
+  origin: string;
+  /** The channel that the client chose. */
+  pinned?: string;
+  /** True where unfinished pictures are wanted as they come. */
+  streams?: boolean;
+}
+
+interface KeptImage {
+  data: { kind: "url"; url: string } | { kind: "stored"; id: string };
+  field: string;
+  name: string;
+  type?: string;
+  width?: number;
+  height?: number;
+  form?: InputImage["form"];
+  mayBePrivate?: boolean;
+}
+
+interface KeptRequest extends Omit<Asked, "request"> {
+  fields: Omit<UnifiedRequest, "images" | "mask">;
+  images?: KeptImage[];
+  mask?: KeptImage;
+}
+
+/** Keep a request for so many seconds; resolves with the id of its document. Rejects with `NotStored`. */
+export async function keepRequest(store: PictureStore, { request, ...asked }: Asked, life: number): Promise<string> {
+  const { images, mask, ...fields } = request;
+  const kept: KeptImage[] = [];
+  for (const image of images ?? []) kept.push(await keepImage(store, image, life));
+  const whole: KeptRequest = {
+    ...asked,
+    fields,
+    ...(images && { images: kept }),
+    ...(mask && { mask: await keepImage(store, mask, life) }),
+  };
+  return keepDocument(store, whole, life);
+}
+
+/** The request that was kept; undefined where any of it is no longer. */
+export async function readKeptRequest(store: PictureStore, document: string): Promise<Asked | undefined> {
+  const kept = (await readDocument(store, document)) as KeptRequest | undefined;
+  if (!kept) return undefined;
+  const { fields, images: keptImages, mask: keptMask, ...asked } = kept;
+  const images: InputImage[] = [];
+  for (const image of keptImages ?? []) {
+    const found = await readImage(store, image);
+    if (!found) return undefined;
+    images.push(found);
+  }
+  const mask = keptMask && (await readImage(store, keptMask));
+  if (keptMask && !mask) return undefined;
+  const request = { ...fields, ...(keptImages && { images }), ...(mask && { mask }) } as UnifiedRequest;
+  return { ...asked, request };
+}
+
+async function keepImage(store: PictureStore, image: InputImage, life: number): Promise<KeptImage> {
+  const { data, field, name, type, width, height, form, mayBePrivate } = image;
+  const kept: KeptImage["data"] =
+    data.kind === "url" ? { kind: "url", url: data.url } : { kind: "stored", id: (await store.save(chunksOf(data), life)).id };
+  return { data: kept, field, name, type, width, height, form, mayBePrivate };
+}
+
+async function readImage(store: PictureStore, { data, ...parts }: KeptImage): Promise<InputImage | undefined> {
+  const found = data.kind === "url" ? data : await storedData(store, data.id);
+  return found && new InputImage({ ...parts, data: found });
+}

@@ -1,0 +1,114 @@
+// Serves requests that wait in the ledger, and takes over those whose process has gone.
+import type { Logger } from "pino";
+import { messageOf } from "../errors.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { RequestRow } from "../ledger/row.ts";
+import type { SeenLease } from "../ledger/statements.ts";
+import { hasEnded } from "./owner.ts";
+
+export interface Runner {
+  /** Look for requests that wait, now. */
+  wake: () => void;
+  /** Take no more, and let others have what is not finished here. */
+  close: () => Promise<void>;
+}
+
+interface Parts {
+  ledger: Ledger;
+  /** The name of this process. */
+  owner: string;
+  log: Logger;
+  /** How many more requests may be served at once. */
+  room: () => number;
+  /** Serve a request that is this process's from now on. */
+  serve: (row: RequestRow) => Promise<void>;
+  /** The requests under way in this process. */
+  underWay: () => readonly { id: string }[];
+  /** A request under way here is no longer this process's: it was cancelled, or taken over. */
+  lost: (id: string) => void;
+}
+
+/** Milliseconds of a lease, between two renewals of it, and between two looks for requests that wait. */
+const lease = 15_000;
+const renewal = 5_000;
+const look = 1_000;
+
+/** Rows that are deleted in one step, and milliseconds between two. */
+const mostPruned = 500;
+const pruning = 60_000;
+
+export function createRunner({ ledger, owner, log, room, serve, underWay, lost }: Parts): Runner {
+  const closing = new AbortController();
+  const until = () => Date.now() + lease;
+  // Leases of others, and when each was first seen as it is: clocks are wrong, and only one that is not renewed has been left.
+  const seen = new Map<string, { lease: SeenLease; at: number }>();
+  const sleepers = new Map<number, () => void>();
+
+  const serveAll = (rows: readonly RequestRow[]) => {
+    for (const row of rows)
+      void serve(row).catch((error: unknown) => log.error({ err: error, request: row.id }, "a request was not served"));
+  };
+
+  async function takeWaiting(): Promise<void> {
+    const limit = room();
+    if (limit > 0) serveAll(await ledger.take({ owner, until: until(), limit }));
+  }
+
+  async function takeAbandoned(): Promise<void> {
+    const leases = await ledger.leasesOfOthers(owner);
+    const now = performance.now();
+    const before = new Map(seen);
+    seen.clear();
+    for (const one of leases) {
+      const known = before.get(one.id);
+      const at = known?.lease.until === one.until && known.lease.owner === one.owner ? known.at : now;
+      seen.set(one.id, { lease: one, at });
+      // A number of a process that has ended may be another's by now.
+      const isLeft = hasEnded(one.owner, owner) === true || now - at >= lease;
+      const row = isLeft ? await ledger.takeOver(one, { owner, until: until() }) : undefined;
+      if (row) serveAll([row]);
+    }
+  }
+
+  async function renew(): Promise<void> {
+    const before = underWay();
+    const held = await ledger.renew({ owner, until: until() });
+    for (const { id } of before) if (!held.has(id) && underWay().some((one) => one.id === id)) lost(id);
+  }
+
+  const sleep = (pause: number) =>
+    new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(wake, pause).unref();
+      sleepers.set(pause, wake);
+      if (closing.signal.aborted) wake();
+    });
+  const loop = async (pause: number, work: () => Promise<unknown>): Promise<void> => {
+    while (!closing.signal.aborted) {
+      // Where the ledger is away it is looked for again; it says so itself.
+      await work().catch((error: unknown) => log.debug({ reason: messageOf(error) }, "the ledger was not read"));
+      await sleep(pause);
+    }
+  };
+  const loops = Promise.all([
+    loop(look, takeWaiting),
+    loop(renewal, async () => {
+      await renew();
+      await takeAbandoned();
+    }),
+    loop(pruning, () => ledger.prune(mostPruned)),
+  ]);
+
+  return {
+    wake: () => sleepers.get(look)?.(),
+    close: async () => {
+      closing.abort();
+      for (const wake of sleepers.values()) wake();
+      await loops;
+      await ledger.release(owner).catch(() => undefined);
+    },
+  };
+}

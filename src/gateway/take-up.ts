@@ -1,0 +1,52 @@
+// Serves a request of the ledger that has no client here: a job, or what a process that has gone left behind.
+import type { Logger } from "pino";
+import { GatewayError } from "../errors.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { RequestRow } from "../ledger/row.ts";
+import type { PictureStore } from "../picture/store.ts";
+import type { Client } from "./client.ts";
+import type { Durable } from "./durable.ts";
+import { readKeptRequest } from "./kept-request.ts";
+import type { Table } from "./table.ts";
+
+interface Parts {
+  durable: Durable;
+  ledger: Ledger;
+  store: PictureStore;
+  log: Logger;
+  table: () => Table;
+  /** Milliseconds for which what was asked and made is kept. */
+  answerLife: number;
+  /** The client of an id, as far as it is known still. */
+  client: (id: string) => Client | undefined;
+}
+
+/** Serve a request that is this process's from now on, to its end; or write how it ended, where it cannot be gone on with. */
+export async function takeUp(row: RequestRow, { durable, ledger, store, log, table: tableNow, client, answerLife }: Parts): Promise<void> {
+  const end = async (error: GatewayError, mayCost: boolean) => {
+    const status = mayCost ? "unknown" : "failed";
+    const patch = { status, endedAt: Date.now(), error: error.toJSON(), httpStatus: error.status } as const;
+    await ledger.update(row.id, { ...patch, ...(!mayCost && { idempotency: undefined }) }, ["queued", "in_progress"]);
+    log.warn({ request: row.id, model: row.model, channel: row.channel, status, reason: error.message }, "a request was left behind");
+  };
+  if (row.phase === "sending") return end(interrupted("which may have been made and paid for"), true);
+  if (row.phase === undefined && !row.job) return end(interrupted("and nothing was ordered; send the request again"), false);
+
+  const table = tableNow();
+  const entry = table.models.get(row.model);
+  const asked = row.input === undefined ? undefined : await readKeptRequest(store, row.input);
+  const mayCost = row.phase !== undefined;
+  if (!entry) return end(new GatewayError("model_not_found", `no channel serves ${row.model} any more`), mayCost);
+  if (!asked) return end(new GatewayError("no_longer_kept", "what was asked for is no longer kept"), mayCost);
+  if (row.status === "queued") {
+    // It may have been cancelled meanwhile.
+    if (!(await ledger.update(row.id, { status: "in_progress", startedAt: Date.now() }, ["queued"]))) return;
+    row.status = "in_progress";
+  }
+  const live = durable.serve(row, { ...asked, entry, table, answerLife, patience: Infinity, client: client(row.client) });
+  await live.outcome;
+}
+
+function interrupted(words: string): GatewayError {
+  return new GatewayError("upstream_timeout", `the gateway was restarted while it ordered the picture, ${words}`);
+}

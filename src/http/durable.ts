@@ -1,0 +1,167 @@
+// Answers a request that outlives its connection, to every client that sends it: the first has it served, the others join it or get it again.
+import type { Context } from "koa";
+import type { Logger } from "pino";
+import { GatewayError } from "../errors.ts";
+import type { Durable, Serving } from "../gateway/durable.ts";
+import type { Outcome } from "../gateway/ending.ts";
+import { ledgerAway } from "../gateway/order-log.ts";
+import { Unavailable } from "../ledger/database.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { RequestRow } from "../ledger/row.ts";
+import { operationOf } from "../plugin/context.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import type { RepeatName } from "./idempotency.ts";
+import { inTime } from "./late.ts";
+import { count, respond } from "./respond.ts";
+
+/** What the HTTP floor needs to serve requests that outlive their connections. */
+export interface DurableService {
+  durable: Durable;
+  ledger: Ledger;
+  /** The name of this process. */
+  owner: string;
+  /** How long things are kept, in milliseconds. */
+  lives: () => LedgerLives;
+  /** Look for jobs, now. */
+  wake: () => void;
+}
+
+/** How long things are kept, in milliseconds. */
+export interface LedgerLives {
+  /** Rows of the ledger. */
+  rows: number;
+  /** Answers, and the keys by which they are given again. */
+  answers: number;
+}
+
+/** Milliseconds of a lease; the runner renews it. */
+const lease = 15_000;
+
+interface Wanted {
+  name: RepeatName;
+  fingerprint: string;
+  serving: Serving;
+  /** Milliseconds within which the client has to be answered. */
+  left: number | undefined;
+  log: Logger;
+  /** Told where this request is the one that is served: what it holds is held until nobody needs it. */
+  begun: () => void;
+}
+
+/**
+ * Answer a request whose repeats are known by a name. Resolves with false where nothing durable can be had and the client did not ask for it:
+ * then it is served as any other.
+ */
+export async function answerDurably(ctx: Context, gateway: Gateway, service: DurableService, wanted: Wanted): Promise<boolean> {
+  const state = ctx.state as RequestState;
+  const { durable } = service;
+  const { name, fingerprint, serving, left, log } = wanted;
+  const row = rowOf(state, service, wanted);
+  const claimed = await claim(row, service, name);
+  if (!claimed) return false;
+  const isOwn = claimed.id === row.id;
+  if (!isOwn) {
+    judgeKey(claimed, fingerprint);
+    state.repeats = claimed.id;
+    ctx.set("idempotent-replayed", "true");
+  }
+  if (isOwn) wanted.begun();
+  const live = isOwn ? durable.serve(row, serving) : durable.find(claimed.id);
+  const leave = live?.join();
+  const hide = state.events && live?.show(state.events.events);
+  try {
+    const outcome = await inTime(whileHere(live ? live.outcome : durable.follow(claimed.id, state.signal), state.signal), left);
+    if (!outcome) {
+      live?.keep();
+      state.mayCost = true;
+      throw notReady(claimed.id);
+    }
+    const made = told(ctx, outcome);
+    const pictures = await respond(ctx, made, log);
+    if (isOwn) count({ pictures, changes: made.changes }, serving.entry, state, gateway);
+    return true;
+  } finally {
+    hide?.();
+    leave?.();
+  }
+}
+
+/** Throws where a key names another request. */
+export function judgeKey({ fingerprint: known }: RequestRow, fingerprint: string): void {
+  if (known === fingerprint) return;
+  throw new GatewayError(
+    "idempotency_key_reused",
+    "this Idempotency-Key was sent with another request; send a new one, or the same request",
+    {
+      param: "idempotency-key",
+    },
+  );
+}
+
+/** The client's error for a picture that takes longer than its connection may. */
+export function notReady(id: string): GatewayError {
+  return new GatewayError(
+    "upstream_timeout",
+    `the picture is not ready yet and is still being made; GET /v1/requests/${id} gives it once it is there`,
+  );
+}
+
+async function claim(
+  row: RequestRow & { idempotency: string },
+  { ledger }: DurableService,
+  name: RepeatName,
+): Promise<RequestRow | undefined> {
+  try {
+    return await ledger.claim({ row, joins: name.joins, since: row.createdAt - name.life });
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    // A promise that the client asked for is kept or not given; a retry that its SDK may make is left to memory.
+    if (name.isKeyed) throw ledgerAway(error);
+    return undefined;
+  }
+}
+
+function rowOf(
+  state: RequestState,
+  { owner, lives }: DurableService,
+  { name, fingerprint, serving }: Wanted,
+): RequestRow & { idempotency: string } {
+  const now = Date.now();
+  return {
+    id: state.id,
+    client: state.client?.id ?? "",
+    model: serving.entry.id,
+    operation: operationOf(serving.request),
+    status: "in_progress",
+    createdAt: now,
+    expiresAt: now + lives().rows,
+    n: serving.request.n,
+    idempotency: name.of(fingerprint),
+    fingerprint,
+    owner,
+    leaseUntil: now + lease,
+  };
+}
+
+/** What was made; throws the client's error where nothing was. The headers say how it came about. */
+function told(ctx: Context, { made, error, mayCost, channel, attempts }: Outcome) {
+  const state = ctx.state as RequestState;
+  state.mayCost ||= mayCost;
+  Object.assign(state, { channel, attempts });
+  if (!ctx.res.headersSent) {
+    if (channel !== undefined) ctx.set("x-pictor-channel", channel);
+    if (attempts !== undefined) ctx.set("x-pictor-attempts", attempts);
+  }
+  if (made) return made;
+  throw error ?? new GatewayError("internal_error", "internal error");
+}
+
+/** The same, but rejects as soon as the client has gone. */
+function whileHere<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(signal.reason instanceof Error ? signal.reason : new Error("the client hung up"));
+    signal.addEventListener("abort", gone, { once: true });
+    if (signal.aborted) gone();
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", gone));
+  });
+}

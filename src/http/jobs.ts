@@ -1,0 +1,159 @@
+// Jobs: requests whose answer is fetched later.
+import type { RouterContext } from "@koa/router";
+import type { Context } from "koa";
+import { GatewayError } from "../errors.ts";
+import type { Serving } from "../gateway/durable.ts";
+import { keepRequest } from "../gateway/kept-request.ts";
+import { ledgerAway } from "../gateway/order-log.ts";
+import { Unavailable } from "../ledger/database.ts";
+import type { RequestRow } from "../ledger/row.ts";
+import { operationOf } from "../plugin/context.ts";
+import { judgeKey, type DurableService } from "./durable.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import type { RepeatName } from "./idempotency.ts";
+import { inTime } from "./late.ts";
+import type { ReadRequest } from "./request.ts";
+import { lookAgain, viewOf } from "./requests.ts";
+
+/** Jobs of one client that may wait or be under way: more would keep its own later ones waiting for hours. */
+export const mostJobs = 1000;
+
+/** Jobs on a page of the list, where the client names no number, and at most. */
+export const usualPage = 20;
+export const largestPage = 100;
+
+/** A client's wish for a job; `wait` is how many milliseconds it waits for the answer all the same. */
+export interface JobWish {
+  wait: number;
+}
+
+/** The wish for a job, by `Prefer: respond-async` (RFC 7240), by `async` in the body, or by the path; undefined where there is none. */
+export function jobIn({ req, path }: Context, { isAsync }: Pick<ReadRequest, "isAsync">): JobWish | undefined {
+  const wishes = String(req.headers.prefer ?? "")
+    .split(",")
+    .map((wish) => wish.trim().toLowerCase());
+  if (!isAsync && !wishes.includes("respond-async") && !path.endsWith("/async")) return undefined;
+  const seconds = Number(wishes.find((wish) => /^wait=\d+$/.test(wish))?.slice("wait=".length) ?? 0);
+  return { wait: seconds * 1000 };
+}
+
+interface Asking extends Omit<Serving, "patience" | "answerLife"> {
+  name: RepeatName | undefined;
+  job: JobWish;
+  fingerprint: () => Promise<string>;
+}
+
+/** Keep a request as a job, and answer with it: 202, or 200 where it is done within the time that its client waits. */
+export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): Promise<void> {
+  const { durable: service } = gateway;
+  if (!service) throw new GatewayError("api_not_implemented", "this gateway keeps no jobs; send the request without async");
+  const row = await kept(ctx, gateway, service, asking).catch((error: unknown) => {
+    throw error instanceof Unavailable ? ledgerAway(error) : error;
+  });
+  service.wake();
+  ctx.set({ location: `/v1/images/jobs/${row.id}`, "cache-control": "no-store", "preference-applied": "respond-async" });
+  const { signal } = ctx.state as RequestState;
+  const { wait } = asking.job;
+  const isOver = wait > 0 && (await inTime(service.durable.follow(row.id, signal), wait)) !== undefined;
+  const now = (isOver && (await service.ledger.find(row.id))) || row;
+  ctx.status = now.endedAt === undefined ? 202 : 200;
+  await show(ctx as RouterContext, gateway, now);
+}
+
+/** The job's row, new or the one that its key names. */
+async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking): Promise<RequestRow> {
+  const { request, changes, origin, pinned, streams, entry, name } = asking;
+  const { id, client } = ctx.state as RequestState;
+  const { ledger, lives } = service;
+  if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs)
+    throw new GatewayError("rate_limit_exceeded", `${mostJobs} jobs of this client are under way; wait for some of them`, {
+      retryAfter: lookAgain,
+    });
+  const { rows, answers } = lives();
+  const now = Date.now();
+  const row: RequestRow = {
+    id,
+    client: client?.id ?? "",
+    model: entry.id,
+    operation: operationOf(request),
+    status: "queued",
+    createdAt: now,
+    expiresAt: now + rows,
+    n: request.n,
+    job: true,
+    input: await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, answers / 1000),
+  };
+  if (!name?.isKeyed) {
+    await ledger.add(row);
+    return row;
+  }
+  const fingerprint = await asking.fingerprint();
+  const claimed = await ledger.claim({
+    row: { ...row, fingerprint, idempotency: name.of(fingerprint) },
+    joins: name.joins,
+    since: now - name.life,
+  });
+  judgeKey(claimed, fingerprint);
+  if (claimed.id !== id) ctx.set("idempotent-replayed", "true");
+  return claimed;
+}
+
+/** GET /v1/images/jobs/{id}. Throws a 404 for another client's. */
+export async function showJob(ctx: RouterContext, gateway: Gateway): Promise<void> {
+  ctx.set("cache-control", "no-store");
+  await show(ctx, gateway, await jobOf(ctx, gateway));
+}
+
+/** GET /v1/images/jobs: the client's own, newest first; `limit` and `after`, the id of the last one seen. */
+export async function listJobs(ctx: RouterContext, gateway: Gateway): Promise<void> {
+  const client = (ctx.state as RequestState).client?.id ?? "";
+  const given = Number(ctx.query.limit ?? usualPage);
+  if (!Number.isInteger(given) || given < 1 || given > largestPage)
+    throw new GatewayError("invalid_value", `limit must be a whole number from 1 to ${largestPage}`, { param: "limit" });
+  const { ledger } = serviceOf(gateway);
+  const after = typeof ctx.query.after === "string" ? await ledger.find(ctx.query.after, client) : undefined;
+  if (ctx.query.after !== undefined && !after)
+    throw new GatewayError("invalid_value", "after must be the id of a job of this client", { param: "after" });
+  const rows = await ledger.list({ client, jobs: true, after, limit: given + 1 });
+  const page = rows.slice(0, given).map(({ id, status, model, createdAt }) => ({
+    id,
+    object: "image.job",
+    status: status === "unknown" ? "failed" : status,
+    model,
+    created_at: Math.floor(createdAt / 1000),
+  }));
+  ctx.set("cache-control", "no-store");
+  ctx.body = { object: "list", data: page, has_more: rows.length > given, last_id: page.at(-1)?.id ?? null };
+}
+
+/** POST /v1/images/jobs/{id}/cancel, and DELETE: ends a job that is not over, also at the provider where that can be. */
+export async function cancelJob(ctx: RouterContext, gateway: Gateway): Promise<void> {
+  const { ledger, durable } = serviceOf(gateway);
+  const job = await jobOf(ctx, gateway);
+  const error = new GatewayError("cancelled", "the request was cancelled");
+  const patch = { status: "cancelled", endedAt: Date.now(), error: error.toJSON(), httpStatus: error.status } as const;
+  if (await ledger.update(job.id, patch, ["queued", "in_progress"])) durable.find(job.id)?.end(error);
+  ctx.set("cache-control", "no-store");
+  await show(ctx, gateway, await jobOf(ctx, gateway));
+}
+
+async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
+  const client = (ctx.state as RequestState).client?.id ?? "";
+  const row = await serviceOf(gateway)
+    .ledger.find(String(ctx.params.id), client)
+    .catch((error: unknown) => {
+      throw error instanceof Unavailable ? ledgerAway(error) : error;
+    });
+  if (!row?.job) throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
+  return row;
+}
+
+async function show(ctx: RouterContext, gateway: Gateway, row: RequestRow): Promise<void> {
+  if (row.endedAt === undefined) ctx.set("retry-after", String(lookAgain));
+  ctx.body = { object: "image.job", ...(await viewOf(ctx, gateway, row)) };
+}
+
+function serviceOf({ durable }: Gateway): DurableService {
+  if (!durable) throw new GatewayError("not_found", "this gateway keeps no jobs");
+  return durable;
+}

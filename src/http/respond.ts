@@ -1,0 +1,71 @@
+// Writes what was made as the answer to a request.
+import { finished } from "node:stream/promises";
+import type { Context } from "koa";
+import type { Logger } from "pino";
+import type { Attempt } from "../gateway/generate.ts";
+import type { Made } from "../gateway/kept-answer.ts";
+import type { ModelEntry } from "../gateway/table.ts";
+import type { Change } from "../plugin/context.ts";
+import { answerBody, type Ahead } from "./answer.ts";
+import { changesHeader } from "./changes.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+import { putInto } from "./write.ts";
+
+/** Answer with what was made; resolves with how many pictures that were. */
+export async function respond(ctx: Context, made: Made, log: Logger, spool?: Ahead): Promise<number> {
+  const state = ctx.state as RequestState;
+  const changes = changesHeader(made.changes);
+  if (changes) ctx.set("x-pictor-changes", changes);
+  if (state.events) return state.events.finish(made);
+  await send(ctx, made, log, spool);
+  return made.result.pictures.length;
+}
+
+/** Count an attempt for the metrics. */
+export function countAttempt({ route, outcome, seconds }: Attempt, { attempts, attemptSeconds }: Gateway["metrics"]): void {
+  const labels = { channel: route.channel.name, model: route.model.id };
+  attempts.inc({ ...labels, outcome });
+  attemptSeconds.observe(labels, seconds);
+}
+
+/** Count what was made for the metrics. */
+export function count(
+  { pictures, changes }: { pictures: number; changes: readonly Change[] },
+  { id, schema }: ModelEntry,
+  { channel }: RequestState,
+  { metrics }: Gateway,
+): void {
+  const labels = { channel, model: id };
+  metrics.pictures.inc(labels, pictures);
+  // An open schema lets clients name fields of their own, and a label for each would grow without end.
+  for (const { field } of changes) metrics.changes.inc({ ...labels, field: schema.properties.includes(field) ? field : "other" });
+}
+
+/** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
+async function send(ctx: Context, made: Made, log: Logger, spool?: Ahead): Promise<void> {
+  const state = ctx.state as RequestState;
+  const { length, writeTo } = answerBody(made, spool);
+  ctx.status = 200;
+  ctx.type = "application/json";
+  if (made.result.pictures.every(({ data }) => data.kind === "url")) {
+    // An answer without pictures in it is one short text, for which a pipeline would cost more than writing it.
+    let text = "";
+    await writeTo((piece) => void (text += String(piece)));
+    ctx.body = text;
+    return;
+  }
+  if (length !== undefined) ctx.length = length;
+  ctx.respond = false;
+  try {
+    // By hand: a pipe between them would cost as much again as the copying.
+    await writeTo(putInto(ctx.res, state.signal));
+  } catch (error) {
+    if (!state.signal.aborted) {
+      state.failed = 502;
+      log.error({ err: error }, "the answer broke off");
+    }
+    throw error;
+  }
+  ctx.res.end();
+  await finished(ctx.res);
+}

@@ -1,0 +1,67 @@
+// A gateway with a ledger of its own.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pino from "pino";
+import { createRouting } from "../../src/gateway/routing.ts";
+import { createClientKeys } from "../../src/http/client-keys.ts";
+import type { LedgerLives } from "../../src/http/durable.ts";
+import { createDurableService } from "../../src/http/durable-service.ts";
+import { createMetrics } from "../../src/http/metrics.ts";
+import { createLedger } from "../../src/ledger/ledger.ts";
+import { openSqlite } from "../../src/ledger/sqlite.ts";
+import { createPictureFetcher } from "../../src/net/fetch-picture.ts";
+import { createSpool } from "../../src/picture/spool.ts";
+import { openStore } from "../../src/picture/store.ts";
+import { startHouse, type Handler, type House } from "./setup.ts";
+
+export interface DurableHouse extends House {
+  /** Where the ledger and the pictures are. */
+  folder: string;
+  /** How the provider answers; may be changed at any time. */
+  handler: Handler;
+  /** How long things are kept. */
+  lives: LedgerLives;
+  /** How many calls the provider got since the last `reset`. */
+  orders(): number;
+}
+
+/** Start one. Its clients' keys are `sk-test` and `sk-other`. */
+export async function startDurableHouse(): Promise<DurableHouse> {
+  const folder = await mkdtemp(join(tmpdir(), "pictor-durable-"));
+  const store = await openStore({ folder, life: 3600 });
+  const ledger = createLedger({ database: await openSqlite(join(folder, "ledger.db")), folder });
+  const spool = createSpool({ folder: join(folder, "tmp") });
+  const [routing, metrics, log] = [createRouting(), createMetrics(), pino({ level: "silent" })];
+  const keys = createClientKeys(["sk-test", "sk-other"]);
+  const fetchPicture = createPictureFetcher();
+  const durable = createDurableService({
+    ...{ ledger, store, spool, routing, metrics, log, keys, fetchPicture },
+    table: () => own.gateway.table(),
+    enter: () => () => undefined,
+    lives: () => own.lives,
+    atOnce: 5,
+  });
+  const house = await startHouse((call, response, request) => own.handler(call, response, request), {
+    store,
+    spool,
+    routing,
+    keys,
+    durable,
+  });
+  const own: DurableHouse = {
+    ...house,
+    folder,
+    handler: () => undefined,
+    lives: { rows: 3_600_000, answers: 3_600_000 },
+    orders: () => house.provider.calls.length,
+    close: async () => {
+      await durable.close();
+      await house.close();
+      await ledger.close();
+      await store.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+  return own;
+}

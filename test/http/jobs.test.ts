@@ -1,0 +1,164 @@
+// Jobs: requests whose answer is fetched later.
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "chai";
+import sharp from "sharp";
+import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
+import { errorOf, png, reply } from "./setup.ts";
+
+const base64 = png.toString("base64");
+const ask = { model: "demo", prompt: "a cat" };
+
+interface Job {
+  id: string;
+  object: string;
+  status: string;
+  result?: { data: { url: string }[] };
+  error?: { code: string };
+}
+
+describe("http: jobs", () => {
+  let house: DurableHouse;
+  before(async () => (house = await startDurableHouse()));
+  after(() => house.close());
+  beforeEach(() => {
+    house.reset();
+    house.handler = (_call, response) => reply(response, { created: 7, data: [{ b64_json: base64 }] });
+  });
+
+  const send = (headers: Record<string, string>, body: object = ask) => house.generate(body, { headers });
+  const get = (path: string, key = house.key, method = "GET") =>
+    fetch(house.url + path, { method, headers: { authorization: `Bearer ${key}` } });
+  const jobOf = async (response: Response) => (await response.json()) as Job;
+
+  /** Wait until a job is in this state. */
+  async function becomes(id: string, status: string): Promise<Job> {
+    for (let tries = 0; tries < 400; tries += 1) {
+      const job = await jobOf(await get(`/v1/images/jobs/${id}`));
+      if (job.status === status) return job;
+      await delay(25);
+    }
+    throw new Error(`${id} did not become ${status}`);
+  }
+
+  it("are answered at once, and their pictures are fetched later", async () => {
+    const response = await send({ prefer: "respond-async" });
+    expect(response.status).to.equal(202);
+    const job = await jobOf(response);
+    expect(job).to.include({ object: "image.job", status: "queued", model: "demo" });
+    expect(response.headers.get("location")).to.equal(`/v1/images/jobs/${job.id}`);
+    expect(response.headers.get("preference-applied")).to.equal("respond-async");
+    expect(response.headers.get("cache-control")).to.equal("no-store");
+    const done = await becomes(job.id, "completed");
+    const picture = await fetch(done.result?.data[0]?.url ?? "");
+    expect(Buffer.from(await picture.arrayBuffer()).equals(png)).to.equal(true);
+    expect(house.orders()).to.equal(1);
+    for (const path of ["/v1/images/tasks/", "/v1/tasks/", "/v1/requests/"]) expect((await get(path + job.id)).status, path).to.equal(200);
+  });
+
+  it("are asked for by the body and by the path too, in JSON and in forms", async () => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ ...ask, async: "true" })) form.append(name, value);
+    form.append("image", new Blob([png], { type: "image/png" }), "cat.png");
+    const responses = [
+      await send({}, { ...ask, async: true }),
+      await fetch(`${house.url}/v1/images/generations/async`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${house.key}`, "content-type": "application/json" },
+        body: JSON.stringify(ask),
+      }),
+      await fetch(`${house.url}/v1/images/edits`, { method: "POST", headers: { authorization: `Bearer ${house.key}` }, body: form }),
+    ];
+    for (const response of responses) {
+      expect(response.status).to.equal(202);
+      await becomes((await jobOf(response)).id, "completed");
+    }
+    const edit = house.provider.calls.find(({ path }) => path.endsWith("/edits"));
+    expect(edit?.body).to.include("IHDR");
+    await errorOf(await send({}, { ...ask, async: "yes" }), 400, "unknown_parameter", "async");
+  });
+
+  it("are answered with the pictures where these come while the client waits", async () => {
+    const done = await send({ prefer: "respond-async, wait=20" });
+    expect(done.status).to.equal(200);
+    expect((await jobOf(done)).status).to.equal("completed");
+    house.handler = () => undefined;
+    const waited = await send({ prefer: "respond-async, wait=1" });
+    expect(waited.status).to.equal(202);
+    expect(waited.headers.get("retry-after")).to.equal("5");
+    await get(`/v1/images/jobs/${(await jobOf(waited)).id}`, house.key, "DELETE");
+  });
+
+  it("tell why they failed", async () => {
+    house.handler = (_call, response) => reply(response, { error: { message: "no", code: "content_policy_violation" } }, 400);
+    const { id } = await jobOf(await send({ prefer: "respond-async" }));
+    expect((await becomes(id, "failed")).error?.code).to.equal("content_policy_violation");
+    await errorOf(await send({ prefer: "respond-async" }, { ...ask, n: 99 }), 400, "integer_above_max_value", "n");
+  });
+
+  it("are cancelled, and their provider's answer is no longer waited for", async () => {
+    const gone: true[] = [];
+    house.handler = (_call, response) => void response.once("close", () => gone.push(true));
+    const { id } = await jobOf(await send({ prefer: "respond-async" }));
+    while (house.orders() === 0) await delay(10);
+    const cancelled = await get(`/v1/images/jobs/${id}/cancel`, house.key, "POST");
+    expect((await jobOf(cancelled)).status).to.equal("cancelled");
+    while (gone.length === 0) await delay(10);
+    expect((await becomes(id, "cancelled")).error?.code).to.equal("cancelled");
+  });
+
+  it("are one where their key is one", async () => {
+    const headers = { prefer: "respond-async", "idempotency-key": "a-job" };
+    const [one, two] = [await jobOf(await send(headers)), await jobOf(await send(headers))];
+    expect(two.id).to.equal(one.id);
+    await becomes(one.id, "completed");
+    expect(house.orders()).to.equal(1);
+    await errorOf(await send(headers, { ...ask, prompt: "a dog" }), 422, "idempotency_key_reused", "idempotency-key");
+  });
+
+  it("are another client's to nobody", async () => {
+    const { id } = await jobOf(await send({ prefer: "respond-async" }));
+    for (const [path, method] of [
+      [id, "GET"],
+      [`${id}/cancel`, "POST"],
+      [id, "DELETE"],
+    ] as const)
+      await errorOf(await get(`/v1/images/jobs/${path}`, "sk-other", method), 404, "not_found");
+    const list = (await (await get("/v1/images/jobs", "sk-other")).json()) as { data: Job[] };
+    expect(list.data).to.deep.equal([]);
+    await becomes(id, "completed");
+  });
+
+  it("are listed, the newest first, page by page", async () => {
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      ids.unshift((await jobOf(await send({ prefer: "respond-async" }))).id);
+      await delay(2);
+    }
+    const page = async (query: string) =>
+      (await (await get(`/v1/images/jobs${query}`)).json()) as { data: Job[]; has_more: boolean; last_id: string };
+    const first = await page("?limit=2");
+    expect(first.data.map(({ id }) => id)).to.deep.equal(ids.slice(0, 2));
+    expect(first.has_more).to.equal(true);
+    expect((await page(`?limit=1&after=${first.last_id}`)).data[0]?.id).to.equal(ids[2]);
+    await errorOf(await get("/v1/images/jobs?limit=0"), 400, "invalid_value", "limit");
+    await errorOf(await get("/v1/images/jobs?after=nobody"), 400, "invalid_value", "after");
+    for (const id of ids) await becomes(id, "completed");
+  });
+
+  it("keep what they need, and give none of it to those who guess", async () => {
+    const image = `data:image/png;base64,${(await sharp(png).rotate(90).png().toBuffer()).toString("base64")}`;
+    const { id } = await jobOf(await send({ prefer: "respond-async" }, { ...ask, image }));
+    await becomes(id, "completed");
+    const links = await readdir(join(house.folder, "links"));
+    const statuses = await Promise.all(
+      links.map(async (name) => [(await fetch(`${house.url}/images/${name}`)).headers.get("content-type")]),
+    );
+    expect(new Set(statuses.flat())).to.deep.equal(new Set(["image/png", "application/json; charset=utf-8"]));
+    for (const name of links) {
+      const body = await (await fetch(`${house.url}/images/${name}`)).text();
+      expect(body).to.not.include("a cat");
+    }
+  });
+});

@@ -1,0 +1,139 @@
+// Requests outlive their process: it is killed at the worst moment, another takes its place, and nothing is ordered twice or lost.
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { expect } from "chai";
+import { solidPng } from "../../src/picture/png.ts";
+import { until } from "../http/setup.ts";
+import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
+
+const channel = `base_url: \${env.TASKS_URL}
+models: { demo: {} }
+generate:
+  request: { post: /tasks, json: { prompt: "\${request.prompt}", size: "\${request.size}" } }
+  poll: { get: "/tasks/\${submitted.id}", every: 50ms, state: "\${body.state}", pending: [working], done: [done], failed: [failed] }
+  result: { images: "\${body.images}", base64: "\${image}" }
+`;
+
+const picture = solidPng(8, 8).toString("base64");
+
+/** A provider of tasks that counts its orders. */
+class Tasks {
+  orders = 0;
+  polls = 0;
+  isDone = false;
+  /** Answers no order while it is set. */
+  isMute = false;
+  readonly server: Server = createServer((request, response) => {
+    void text(request).then(() => {
+      if (request.method === "POST") {
+        this.orders += 1;
+        if (!this.isMute) response.end(JSON.stringify({ id: `t${this.orders}` }));
+        return;
+      }
+      this.polls += 1;
+      response.end(JSON.stringify(this.isDone ? { state: "done", images: [picture] } : { state: "working" }));
+    });
+  });
+}
+
+describe("a request outlives its process", () => {
+  const scene = (
+    run: (parts: { tasks: Tasks; folder: string; start: () => Promise<{ url: string; kill: () => Promise<void> }> }) => Promise<void>,
+  ) =>
+    inFolder(async (startProcess, folder) => {
+      const tasks = new Tasks();
+      tasks.server.listen(0, "127.0.0.1");
+      await once(tasks.server, "listening");
+      const { port } = tasks.server.address() as AddressInfo;
+      const env = {
+        ...(await channelsWith(folder, { "tasks.yaml": channel })),
+        ...{ TASKS_URL: `http://127.0.0.1:${port}`, PICTOR_API_KEYS: "sk-outlive", PICTOR_WORKERS: "0", LOG_LEVEL: "warn" },
+      };
+      try {
+        await run({
+          tasks,
+          folder,
+          start: async () => {
+            const own = startProcess(env);
+            const url = await urlOf(own);
+            return {
+              url,
+              kill: async () => {
+                own.child.kill("SIGKILL");
+                await own.ended;
+              },
+            };
+          },
+        });
+      } finally {
+        tasks.server.closeAllConnections();
+        tasks.server.close();
+      }
+    });
+
+  const draw = (url: string, headers: Record<string, string>) =>
+    fetch(`${url}/v1/images/generations`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk-outlive", "content-type": "application/json", ...headers },
+      body: JSON.stringify({ model: "demo", prompt: "a cat" }),
+    });
+
+  for (const [what, headers] of [
+    ["with a key", { "idempotency-key": "k" }],
+    ["of an SDK that retries", { "x-stainless-retry-count": "0" }],
+  ] as const)
+    it(`${what}, whose task was accepted`, () =>
+      scene(async ({ tasks, start }) => {
+        const first = await start();
+        const answer = draw(first.url, headers).catch(() => undefined);
+        await until(() => tasks.polls > 1);
+        await first.kill();
+        await answer;
+        const second = await start();
+        const again = draw(second.url, "idempotency-key" in headers ? headers : { "x-stainless-retry-count": "1" });
+        const before = tasks.polls;
+        await until(() => tasks.polls > before);
+        tasks.isDone = true;
+        expect(((await (await again).json()) as { data: { b64_json: string }[] }).data[0]?.b64_json).to.equal(picture);
+        expect(tasks.orders).to.equal(1);
+      })).timeout(60_000);
+
+  it("as a job, whose task was accepted", () =>
+    scene(async ({ tasks, start }) => {
+      const first = await start();
+      const { id } = (await (await draw(first.url, { prefer: "respond-async" })).json()) as { id: string };
+      await until(() => tasks.polls > 1);
+      await first.kill();
+      tasks.isDone = true;
+      const second = await start();
+      const job = async () =>
+        (await (await fetch(`${second.url}/v1/images/jobs/${id}`, { headers: { authorization: "Bearer sk-outlive" } })).json()) as {
+          status: string;
+          result?: { data: { url: string }[] };
+        };
+      await until(async () => (await job()).status === "completed");
+      expect((await job()).result?.data[0]?.url).to.match(/^http:.*\/images\//);
+      expect(tasks.orders).to.equal(1);
+    })).timeout(60_000);
+
+  it("and is told that it may have been paid for, where nobody knows, and not ordered again", () =>
+    scene(async ({ tasks, start }) => {
+      tasks.isMute = true;
+      const first = await start();
+      const answer = draw(first.url, { "idempotency-key": "k" }).catch(() => undefined);
+      await until(() => tasks.orders === 1);
+      await first.kill();
+      await answer;
+      tasks.isMute = false;
+      tasks.isDone = true;
+      const second = await start();
+      const again = await draw(second.url, { "idempotency-key": "k" });
+      expect(again.status).to.equal(504);
+      expect(again.headers.get("x-should-retry")).to.equal("false");
+      expect(tasks.orders).to.equal(1);
+      expect((await draw(second.url, { "idempotency-key": "another" })).status).to.equal(200);
+      expect(tasks.orders).to.equal(2);
+    })).timeout(60_000);
+});
