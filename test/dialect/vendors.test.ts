@@ -9,7 +9,7 @@ const schemes = /\b(?:sigv4|signSigV4|aws4|volcengine|signVolcengine|tc3|signTc3
 const common = new Set(
   (
     "api app com net org run www image images labs forest black proxy demo relay local provider open openai cloud queue router external " +
-    "together visual stability client inference workers runtime stable diffusion server"
+    "together visual stability client inference workers runtime stable diffusion server agents services"
   ).split(" "),
 );
 
@@ -35,7 +35,11 @@ describe("the code", () => {
     const names = [...(await vendors())];
     expect(names).to.include.members(["bedrock", "dashscope", "siliconflow"]);
     // As a word, and within a name such as signBedrock; the "sTable" of markdownTable is none.
-    const forms = names.flatMap((name) => [`(?<![A-Za-z])${name}`, name.charAt(0).toUpperCase() + name.slice(1), name.toUpperCase()]);
+    const forms = names.flatMap((name) => [
+      `(?<![A-Za-z])${name}(?![a-z])`,
+      `${name.charAt(0).toUpperCase()}${name.slice(1)}(?![a-z])`,
+      name.toUpperCase(),
+    ]);
     const pattern = new RegExp(forms.join("|"), "g");
     const found: string[] = [];
     for (const file of [...(await filesOf("src", /\.ts$/)), ...(await filesOf("plugins", /\.ts$/))]) {

@@ -95,7 +95,7 @@ describe("any request", () => {
     provider = await httpProvider((request, response) => {
       request.resume().on("end", () => response.writeHead(reply.status, reply.headers).end(reply.body));
     });
-    const open = await readFile("test/cases/models/open.json", "utf8");
+    const open = await readFile("channels/models/open.json", "utf8");
     gateway = await gatewayWith(
       {
         "demo.yaml": await readFile("channels/demo.yaml", "utf8"),

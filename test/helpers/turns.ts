@@ -4,7 +4,7 @@
  * Milliseconds of this process's own work after which others have their turn, whatever comes: `/livez` is to be answered within 100. The same
  * work takes half as long again where the machine's other processes share its caches.
  */
-export const longestTurn = 150;
+export const longestTurn = 200;
 
 /** A watch over the event loop of this process. */
 export interface Turns {

@@ -24,7 +24,7 @@ describe("gateway.yaml", () => {
 
   it("need not be there, unless it is named", async () => {
     const routing = { sharing: undefined, timeout: undefined, answerWithin: 280_000, repeatWithin: 15_000, defaultModel: undefined };
-    const nothing = { clients: [], off: [], fallback: {}, routing, server: {} };
+    const nothing = { clients: [], off: [], fallback: {}, routing, server: {}, lives: { rows: 720 * 3_600_000, answers: 24 * 3_600_000 } };
     const file = join(folder, "other.yaml");
     expect(await readGatewayFile(file, {})).to.deep.equal(nothing);
     expect(await read("# nothing yet\n")).to.deep.equal(nothing);
@@ -37,9 +37,10 @@ describe("gateway.yaml", () => {
     const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, [
       "gpt-image-2",
       "gpt-image-2.6-flare",
+      "flux-3-image",
     ]);
     expect(clients.map(({ client }) => client.name)).to.deep.equal(["mobile-app", "studio"]);
-    expect(fallback).to.deep.equal({ "gpt-image-2.6-flare": ["gpt-image-2"] });
+    expect(fallback).to.deep.equal({ "gpt-image-2.6-flare": ["flux-3-image"] });
     expect(routing).to.deep.equal({
       sharing: "least_in_flight",
       timeout: 720_000,

@@ -50,6 +50,7 @@ describe("pictor serve: the environment", () => {
       PICTOR_SHUTDOWN_PAUSE: "5",
       PICTOR_WORKERS: "2",
       REDIS_URL: "redis://127.0.0.1",
+      DATABASE_URL: "postgres://127.0.0.1/pictor",
       LOG_LEVEL: "silent",
     });
     expect(settings.pluginFolders.slice(1)).to.deep.equal(["/p"]);
@@ -74,6 +75,7 @@ describe("pictor serve: the environment", () => {
       shutdownPause: 5,
       workers: 2,
       redis: "redis://127.0.0.1",
+      database: "postgres://127.0.0.1/pictor",
       logLevel: "silent",
     });
   });
@@ -99,7 +101,7 @@ describe("pictor serve: the environment", () => {
     ["PICTOR_DEMO", "yes", "on or off"],
     ["PICTOR_SHUTDOWN_SECONDS", "-1", "from 0"],
     ["PICTOR_START", "gently", "strict or lenient"],
-    ["LOG_LEVEL", "loud", "debug, info, warn, error or silent"],
+    ["LOG_LEVEL", "loud", "debug, info, warn, error, fatal or silent"],
   ] as const) {
     it(`refuses ${name}=${value}, and says what would be right`, () =>
       expect(() => readSettings({ [name]: value }))
