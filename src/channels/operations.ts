@@ -8,6 +8,8 @@ import type { CompiledModel, OperationName } from "../schema/models.ts";
 import type { ModelSettings } from "./grammar.ts";
 
 interface Parts {
+  /** The model's public name. */
+  id: string;
   /** The channel as the model sees it. */
   channel: ModelSettings;
   schema: CompiledModel;
@@ -19,7 +21,7 @@ interface Parts {
 }
 
 /** Compile what the channel offers of the model's operations. Mistakes go to `report`; there is nothing where none is complete. */
-export function compileOperations({ channel, schema, report, readDocument, whole }: Parts): Map<OperationName, Operation> {
+export function compileOperations({ id, channel, schema, report, readDocument, whole }: Parts): Map<OperationName, Operation> {
   const declared = Object.keys(channel.variables ?? {});
   const fields = schema.open ? undefined : schema.properties.filter((name) => name !== "image");
   const operations = new Map<OperationName, Operation>();
@@ -31,7 +33,7 @@ export function compileOperations({ channel, schema, report, readDocument, whole
     if (name === "edit" && channel.edit?.like !== undefined && channel.generate === undefined)
       report(["edit", "like"], "there is no generate to be like; write the request here");
     if (!isComplete(spec, name, missing)) continue;
-    const names = channelNames(fields, declared, Object.keys(spec.before ?? {}));
+    const names = channelNames(fields, declared, Object.keys(spec.before ?? {}), `${id} (schema ${schema.id})`);
     const read = (file: string, path: Path) => {
       try {
         return readDocument(file);

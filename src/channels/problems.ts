@@ -1,7 +1,7 @@
 // Collects the problems of the operator's files with their places.
 import { LineCounter } from "yaml";
 import type { Problem } from "../errors.ts";
-import type { Path } from "../expression/rendering.ts";
+import type { OfModel, Path } from "../expression/rendering.ts";
 
 /** A text file of the operator, with what is needed to point into it. */
 export interface Source {
@@ -34,32 +34,53 @@ export const keyOf = (path: Path) => path.map(String).join("\u0000");
 
 /** Everything that is wrong, in the order of files and lines. */
 export interface Problems {
-  /** Point at the value of `path`, `offset` characters into its text, or at its key; where it is not written, at the nearest key above. */
-  add(located: Pick<Located, "places">, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number }): void;
-  addAt(source: Source, offset: number, message: string): void;
+  /**
+   * Point at the value of `path`, `offset` characters into its text, or at its key; where it is not written, at the nearest key above.
+   * What is the same mistake `of` several models is told once, with the first of them.
+   */
+  add(located: Pick<Located, "places">, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number; of?: OfModel }): void;
+  addAt(source: Source, offset: number, message: string, of?: OfModel): void;
   list(): Problem[];
 }
 
 /** An empty list. What goes into it goes to `whole` too. */
 export function createProblems(whole?: Problems): Problems {
-  const found = new Map<string, { source: Source; problem: Omit<Problem, "frame"> }>();
-  const addAt = (source: Source, offset: number, message: string) => {
-    whole?.addAt(source, offset, message);
+  const found = new Map<string, Found>();
+  const addAt = (source: Source, offset: number, message: string, of?: OfModel) => {
+    whole?.addAt(source, offset, message, of);
     const { line, col: column } = source.lines.linePos(Math.min(offset, source.text.length));
     // A preset's mistake shows in every channel that extends it; it is told once.
-    found.set(`${source.file}:${line}:${column}:${message}`, { source, problem: { file: source.file, line, column, message } });
+    const key = `${source.file}:${line}:${column}:${message}`;
+    const first = found.get(key) ?? { source, line, column, message, of, models: new Set() };
+    if (of) first.models.add(of.model);
+    found.set(key, first);
   };
   return {
-    add: ({ places }, path, message, { at = "value", offset = 0 } = {}) => {
+    add: ({ places }, path, message, { at = "value", offset = 0, of } = {}) => {
       const { place, exact } = placeOf(places, path);
-      addAt(place.source, exact && at === "value" ? place.inside(offset) : place.key, message);
+      addAt(place.source, exact && at === "value" ? place.inside(offset) : place.key, message, of);
     },
     addAt,
     list: () =>
       [...found.values()]
-        .map(({ source, problem }) => ({ ...problem, frame: frameOf(source, problem) }))
+        .map(toldOnce)
         .sort((a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.message, b.message)),
   };
+}
+
+interface Found {
+  source: Source;
+  line: number;
+  column: number;
+  message: string;
+  of: OfModel | undefined;
+  models: Set<string>;
+}
+
+function toldOnce({ source, line, column, message, of, models }: Found): Problem {
+  const more = models.size > 1 ? ` and ${models.size - 1} more` : "";
+  const whole = of ? `${message} ${of.model}${more}; ${of.hint}` : message;
+  return { file: source.file, line, column, message: whole, frame: frameOf(source, { line, column }) };
 }
 
 /** The place of a path, or the nearest above it that is written. Every file has a place for its whole. */

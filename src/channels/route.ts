@@ -7,7 +7,7 @@ import type { RehearsedPoll } from "../dialect/rehearse.ts";
 import type { Prepared } from "../dialect/submission.ts";
 import { judgeUnused } from "../dialect/unused.ts";
 import { messageOf, ProviderFailure } from "../errors.ts";
-import type { Path } from "../expression/rendering.ts";
+import type { Path, Report } from "../expression/rendering.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
@@ -127,11 +127,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   const { channel, id, schema, located, secrets, plugins } = parts;
   const { upstream = id, unsupported = "drop", priority = 0, weight = 1, partial = "keep" } = located.value;
   const { limits = {}, retry = {} } = located.value;
-  const report = (path: Path, message: string, offset?: number) => {
-    const written = asWritten(located.places, path);
-    const steps = written.filter((step) => typeof step === "string");
-    problems.add(located, written, `${steps.slice(0, 3).join(".")}: ${message}`, { offset });
-  };
+  const report = reporterOf(located, problems);
   for (const name of ["queue", "queue_timeout"] as const)
     if (parts.ownLimits?.[name] !== undefined)
       report(["limits", name], "all models of a channel share its queue; write it in the channel's own limits");
@@ -236,6 +232,15 @@ function resumed(tasks: readonly AcceptedTask[], resume: (task: AcceptedTask, ct
     const task = left.shift();
     if (!task) throw new ProviderFailure("failed", "this call was not accepted before the gateway was restarted, and is not made again");
     ctx.result = await resume(task, ctx);
+  };
+}
+
+/** Tells a mistake where it was written, behind the name of its part. */
+function reporterOf(located: Located, problems: Problems): Report {
+  return (path, message, offset, of) => {
+    const written = asWritten(located.places, path);
+    const steps = written.filter((step) => typeof step === "string");
+    problems.add(located, written, `${steps.slice(0, 3).join(".")}: ${message}`, { offset, of });
   };
 }
 

@@ -6,6 +6,7 @@ import { InputImage } from "../picture/input.ts";
 import { LongText } from "../picture/lift.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { namesOf, type Names } from "./names.ts";
+import type { OfModel } from "./rendering.ts";
 
 /** The value of a template whose key is to be left out. */
 export const missing: unique symbol = Symbol("missing");
@@ -24,10 +25,13 @@ export interface Expression {
 /** A mistake in an expression's text, found at load. `offset` counts characters from the start of the text. */
 export class ExpressionError extends Error {
   readonly offset: number;
-  constructor(message: string, offset: number) {
+  /** Set where it is a mistake for this model only. */
+  readonly of: OfModel | undefined;
+  constructor(message: string, offset: number, of?: OfModel) {
     super(message);
     this.name = "ExpressionError";
     this.offset = offset;
+    this.of = of;
   }
 }
 
@@ -214,9 +218,11 @@ function inspectTree(root: ASTNode, names: Names): Set<string> {
     if (node.op === "." || node.op === ".?") {
       const [target, field] = node.args;
       if (target.op === "id" && Object.hasOwn(names.variables, target.args)) {
-        const known = names.variables[target.args]?.fields;
+        const { fields: known, model } = names.variables[target.args] ?? {};
         if (known && !known.includes(field)) {
-          throw new ExpressionError(`unknown field ${target.args}.${field} (${didYouMean(field, known)})`, node.end - field.length);
+          const [name, hint, at] = [`${target.args}.${field}`, didYouMean(field, known), node.end - field.length];
+          if (model !== undefined) throw new ExpressionError(`${name} is unknown to`, at, { model, hint });
+          throw new ExpressionError(`unknown field ${name} (${hint})`, at);
         }
         uses.add(`${target.args}.${field}`);
         return;

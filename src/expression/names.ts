@@ -8,6 +8,8 @@ interface Name {
   about: string;
   /** The fields it has; absent where they are not known beforehand. */
   fields?: readonly string[];
+  /** The model whose fields they are, where each has its own. */
+  model?: string;
 }
 
 /** The names and functions that the expressions of one place know. */
@@ -26,7 +28,7 @@ const size: Name = {
     "The size of this request, parsed. Pixels have `width`, `height` and their `ratio` in lowest terms; a ratio has `ratio`, a tier `tier`, and both together have both. A part that a size does not have is missing.",
   fields: ["text", "width", "height", "ratio", "tier"],
 };
-const model: Name = { about: "The model: `id` is its public name, `upstream` the provider's.", fields: ["id", "upstream"] };
+const ofModel: Name = { about: "The model: `id` is its public name, `upstream` the provider's.", fields: ["id", "upstream"] };
 const response: Record<string, Name> = {
   status: { about: "The HTTP status of the provider's answer." },
   headers: { about: "The headers of the provider's answer, names in lower case." },
@@ -43,16 +45,17 @@ export const settingNames: Names = {
 /** The places of templates in a channel file. */
 export type Place = "request" | "answer" | "image" | "errors";
 
-/** The names of a channel's templates. `fields` are those of the unified request (undefined where the model's schema is open), `variables` those that the channel declares, `before` its calls before the submission. */
+/** The names of a channel's templates. `fields` are those that `model` takes (undefined where its schema is open), `variables` those that the channel declares, `before` its calls before the submission. */
 export function channelNames(
   fields: readonly string[] | undefined,
   variables: readonly string[],
   before: readonly string[] = [],
+  model?: string,
 ): Record<Place, Names> {
   const request: Record<string, Name> = {
-    request: { about: "The unified request, as the plugins left it.", fields },
+    request: { about: "The unified request, as the plugins left it.", fields, model },
     size,
-    model,
+    model: ofModel,
     variables: { about: "The channel's own `variables`.", fields: variables },
     base_url: { about: "The channel's address." },
     key: { about: "The key of this call, or its parts." },
@@ -72,7 +75,7 @@ export function channelNames(
       place: "one picture of result or stream",
       variables: { ...answer, image: { about: "One element of `result.images`." }, index: { about: "Its place in the list, from 0." } },
     },
-    errors: { place: "errors", variables: { ...response, model } },
+    errors: { place: "errors", variables: { ...response, model: ofModel } },
   };
 }
 

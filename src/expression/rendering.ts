@@ -4,8 +4,14 @@ import type { Names } from "./names.ts";
 
 export type Path = readonly (string | number)[];
 
+/** What a mistake has to do with one model: the message ends in its name, and the hint that follows holds for it. */
+export interface OfModel {
+  model: string;
+  hint: string;
+}
+
 /** Collects the mistakes of a file. `offset` counts characters within the text at `path`. */
-export type Report = (path: Path, message: string, offset?: number) => void;
+export type Report = (path: Path, message: string, offset?: number, of?: OfModel) => void;
 
 /** Receives what rendering reports beside the value: the fields it used, and where a table fell back to `else`. */
 export interface Rendering {

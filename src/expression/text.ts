@@ -45,7 +45,7 @@ function compileAt(text: string, offset: number, path: Path, options: TemplateOp
     return expression;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    options.report(path, error.message, offset + error.offset);
+    options.report(path, error.message, offset + error.offset, error.of);
     return undefined;
   }
 }

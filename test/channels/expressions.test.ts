@@ -14,12 +14,12 @@ describe("mistakes in expressions", () => {
     inPrompt(
       "an unknown field of the request",
       "prompt: ${request.promt}",
-      "11:25: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "11:25: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt(
       "an unknown field inside a text",
       "prompt: A picture of ${request.promt}, please",
-      "11:38: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "11:38: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt("an unknown name", "prompt: ${requst.prompt}", "11:17: generate.request.json: unknown name requst (did you mean request?)"),
     inPrompt(
@@ -47,27 +47,27 @@ describe("mistakes in expressions", () => {
     inPrompt(
       "a mistake in double quotes with escapes",
       'prompt: "\\"quoted\\" \\n ${request.promt}"',
-      "11:40: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "11:40: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt(
       "a mistake in single quotes with quotes",
       "prompt: 'it''s ''quoted'' ${request.promt}'",
-      "11:43: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "11:43: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt(
       "a mistake in a block of lines",
       "prompt: |\n        one line\n          ${request.promt} more",
-      "13:21: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "13:21: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt(
       "a mistake in a folded block",
       "prompt: >-\n        one line\n        and ${request.promt}",
-      "13:23: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "13:23: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt(
       "a mistake in a plain text over two lines",
       "prompt: one line\n        and ${request.promt}",
-      "12:23: generate.request.json: unknown field request.promt (did you mean prompt?)",
+      "12:23: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
     ),
     inPrompt(
       "an expression that is not closed",
@@ -188,7 +188,7 @@ describe("mistakes in expressions", () => {
       name: "a mistake in every model, told once",
       change: [prompt, "prompt: ${request.promt}"],
       files: { "models/m2.json": '{ "$ref": "common.json" , "type": "object", "unevaluatedProperties": false}' },
-      expected: ["channels/x.yaml:11:25: generate.request.json: unknown field request.promt (did you mean prompt?)"],
+      expected: ["channels/x.yaml:11:25: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?"],
     },
   ]);
 });

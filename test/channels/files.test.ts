@@ -82,12 +82,12 @@ describe("mistakes in files", () => {
     {
       name: "line ends of another system",
       files: { "x.yaml": channel.replace("request.n}", "request.nn}").replaceAll("\n", "\r\n") },
-      expected: ["channels/x.yaml:12:20: generate.request.json: unknown field request.nn (did you mean n?)"],
+      expected: ["channels/x.yaml:12:20: generate.request.json: request.nn is unknown to m (schema m); did you mean n?"],
     },
     {
       name: "a mistake far to the right",
       change: ["/images", `/${"a".repeat(200)}/\${request.promt}`],
-      expected: ["channels/x.yaml:9:223: generate.request.post: unknown field request.promt (did you mean prompt?)"],
+      expected: ["channels/x.yaml:9:223: generate.request.post: request.promt is unknown to m (schema m); did you mean prompt?"],
     },
     {
       name: "a folder that is named like a file",
@@ -136,7 +136,20 @@ describe("mistakes in files", () => {
         "presets/one.yaml":
           'generate:\n  request:\n    post: /a\n    json: { p: "${request.promt}" }\n  result: { images: "${body}", url: "${image}" }\n',
       },
-      expected: ["channels/presets/one.yaml:4:27: generate.request.json: unknown field request.promt (did you mean prompt?)"],
+      expected: ["channels/presets/one.yaml:4:27: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?"],
+    },
+    {
+      name: "a mistake in a template of several models that take different fields, told once with the first of them",
+      files: {
+        "x.yaml": channel.replace("  m:\n", "  m:\n  a: { schema: m }\n  b: { schema: wide }\n").replace("request.n}", "request.nn}"),
+        "models/wide.json": JSON.stringify({
+          type: "object",
+          allOf: [{ $ref: "common.json" }],
+          properties: { ns: {} },
+          unevaluatedProperties: false,
+        }),
+      },
+      expected: ["channels/x.yaml:14:20: generate.request.json: request.nn is unknown to m (schema m) and 2 more; did you mean n?"],
     },
     {
       name: "a mistake laid over a preset, told where it was laid",
@@ -146,7 +159,7 @@ describe("mistakes in files", () => {
           'plugins:\n  - inspect\ngenerate:\n  request:\n    post: /a\n    json: { p: "${request.promtp}" }\n  result: { images: "${body}", url: "${image}" }\n',
       },
       expected: [
-        "channels/x.yaml:5:46: generate.request.json: unknown field request.promt (did you mean prompt?)",
+        "channels/x.yaml:5:46: generate.request.json: request.promt is unknown to m (schema m); did you mean prompt?",
         'channels/x.yaml:6:23: size-map: unknown option "multipel_of" (did you mean multiple_of?)',
       ],
     },

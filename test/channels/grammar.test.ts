@@ -237,7 +237,7 @@ describe("mistakes in the words of a channel", () => {
       expected: [
         'channels/x.yaml:7:1: channel: unknown key "unsuported" (did you mean unsupported?)',
         'channels/x.yaml:8:20: limits.timeout: "soon" is not a duration; write 500ms, 90s, 10m or 1h',
-        "channels/x.yaml:11:22: generate.request.post: unknown field request.promt (did you mean prompt?)",
+        "channels/x.yaml:11:22: generate.request.post: request.promt is unknown to m (schema m); did you mean prompt?",
       ],
     },
     {
@@ -249,7 +249,7 @@ describe("mistakes in the words of a channel", () => {
       expected: [
         'channels/x.yaml:5:15: models.m.plugins: unknown plugin "size-mpa" (did you mean size-map?)',
         'channels/x.yaml:6:15: models.m.priority: must be a whole number or empty, not "high"',
-        "channels/x.yaml:9:34: generate.request.json: unknown field request.sed (known: model, prompt, n, size)",
+        "channels/x.yaml:9:34: generate.request.json: request.sed is unknown to m (schema m); known: model, prompt, n, size",
       ],
     },
   ]);

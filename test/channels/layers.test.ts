@@ -39,8 +39,8 @@ describe("mistakes in what is laid over another", () => {
         "n: ${request.m}\n" + result + "edit: { like: generate, request: { json: { k: '${request.k}' } } }\n",
       ],
       expected: [
-        "channels/x.yaml:12:20: generate.request.json: unknown field request.m (did you mean n?)",
-        "channels/x.yaml:16:58: edit.request.json: unknown field request.k (did you mean n?)",
+        "channels/x.yaml:12:20: generate.request.json: request.m is unknown to m (schema m); did you mean n?",
+        "channels/x.yaml:16:58: edit.request.json: request.k is unknown to m (schema m); did you mean n?",
       ],
     },
     {
