@@ -89,7 +89,7 @@ export default definePlugin({
       if (mask && first && options.mask !== "none") {
         const own = handsOn && options.mask !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
         judgeMask(own, first);
-        const polarity = options.mask;
+        const { mask: polarity } = options;
         const { width = 0, height = 0 } = own;
         const turned = polarity === "alpha" ? own : await pixelWork.take(width * height, ctx.signal, () => convertMask(own, polarity));
         ctx.request.mask = await formed(ctx, turned, as);
@@ -100,11 +100,10 @@ export default definePlugin({
 });
 
 async function formed(ctx: PluginContext, image: InputImage, as: InputForm | "url" | "url_or_data_uri"): Promise<InputImage> {
+  const { field: param } = image;
   if (image.data.kind === "url") return image;
   if (as !== "url") return image.with({ form: as === "url_or_data_uri" ? "data_uri" : as });
   if (!ctx.store.reachable)
-    throw new GatewayError("invalid_value", `${image.field} must be a URL here: this gateway has no public address to lend images at`, {
-      param: image.field,
-    });
+    throw new GatewayError("invalid_value", `${param} must be a URL here: this gateway has no public address to lend images at`, { param });
   return image.with({ data: { kind: "url", url: (await ctx.store.save(chunksOf(image.data))).url, own: true } });
 }

@@ -49,6 +49,8 @@ export interface LoadOptions extends Surroundings {
   withTests?: boolean;
   /** How polls wait; tests do not. */
   wait?: CallContext["wait"];
+  /** Where calls to other addresses go in tests. */
+  divert?: CallContext["divert"];
   /** Stands for every token that a kind of auth would fetch; tests reach no token server. */
   token?: string;
 }
@@ -205,7 +207,7 @@ function loadChannel(
     const schema = schemaFor(model.id, name, located, load);
     // A broken schema has been told in its own file.
     if (!schema) lacking.push(model.id);
-    const shared = { channel, plugins: load.plugins, whole, wait, readDocument: documentsOf(load.texts) };
+    const shared = { channel, plugins: load.plugins, whole, wait, divert: load.divert, readDocument: documentsOf(load.texts) };
     const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: located.value.models[model.id]?.limits }, problems);
     return route && model.located.value.enabled !== false ? [route] : [];
   });

@@ -114,6 +114,7 @@ export interface RouteParts {
   life: Life | undefined;
   plugins: ReadonlyMap<string, Plugin>;
   wait: CallContext["wait"];
+  divert: CallContext["divert"];
   /** The limits that the model itself says, beside its channel's. */
   ownLimits: Deletable<LimitsSpec> | undefined;
   /** Read a JSON file beside the channel files; throws where there is none. */
@@ -166,7 +167,7 @@ interface CallParts {
 
 /** A route's calls, by what becomes of them. */
 function callsOf(
-  { channel, id, schema, located, variables, secrets, wait }: RouteParts,
+  { channel, id, schema, located, variables, secrets, wait, divert }: RouteParts,
   { operations, pipeline, handled, unsupported }: CallParts,
 ): Pick<Route, "run" | "resume" | "pretend" | "rehearse"> {
   const { baseUrl, authorize, mayCarryKey, trusted } = channel;
@@ -182,6 +183,7 @@ function callsOf(
     trusted,
     patience,
     wait,
+    divert,
     events,
   });
   const operationFor = ({ operation }: PluginContext): Operation => {

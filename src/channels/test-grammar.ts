@@ -10,10 +10,10 @@ const exchange = closed(
     expect: {
       type: "object",
       description:
-        "The provider's view: a method with its path, `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this). In a text, `*` stands for anything unless it is between two digits.",
+        "The provider's view: a method with its path, or the whole URL where the call goes to another host than `base_url`; `headers` (at least these; null means absent), and `json`, `form` or `multipart` (exactly this). In a text, `*` stands for anything unless it is between two digits.",
       additionalProperties: false,
       properties: {
-        ...each(methods, () => text("The path.")),
+        ...each(methods, () => text("The path, or the whole URL on another host.")),
         headers: { type: "object", additionalProperties: { type: ["string", "null"] } },
         json: {},
         form: { type: "object" },

@@ -11,10 +11,15 @@ export async function callAndRead(request: OutgoingRequest, context: CallContext
 /** Send one call of a channel; `sent` is called when the whole request is out. */
 export async function call(request: OutgoingRequest, context: CallContext, sent?: () => void): Promise<IncomingAnswer> {
   const url = new URL(request.url);
-  const { key, authorize, trusted, patience, ctx } = context;
+  const { key, authorize, trusted, patience, divert, ctx } = context;
   const signed = await authorized(request, url, context);
   for (const secret of signed.secrets ?? []) (context.made ??= new Set()).add(secret);
-  const incoming = await send(signed, ctx.signal, { guarded: !trusted(url), ...patience, sent });
+  const elsewhere = divert?.(url);
+  const incoming = await send(elsewhere === undefined ? signed : { ...signed, url: elsewhere }, ctx.signal, {
+    guarded: elsewhere === undefined && !trusted(url),
+    ...patience,
+    sent,
+  });
   if (incoming.status === 401 && key !== undefined) authorize?.turnedAway?.(key);
   return incoming;
 }

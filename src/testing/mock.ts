@@ -1,7 +1,7 @@
 // Plays the provider of one channel test.
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { isIP, type AddressInfo } from "node:net";
 import type { Exchange } from "../channels/test-grammar.ts";
 import { methods } from "../dialect/call.ts";
 import { partsOf } from "../net/parts.ts";
@@ -63,6 +63,7 @@ export async function startMock(): Promise<Mock> {
 /** A call that a provider received. */
 export interface ReceivedCall {
   method: string;
+  /** The path, or the whole URL of a call that was diverted from another host. */
   path: string;
   headers: Record<string, string>;
   body: Buffer;
@@ -81,8 +82,9 @@ export function onCall(handle: (call: ReceivedCall, response: ServerResponse) =>
 
 export async function callOf(request: IncomingMessage): Promise<ReceivedCall> {
   const body = await readBody(request);
+  const path = String(request.url).replace(/^\/(?=https?:)/, "");
   const form = await formOf(body, String(request.headers["content-type"]));
-  return { method: String(request.method), path: String(request.url), headers: request.headers as Record<string, string>, body, form };
+  return { method: String(request.method), path, headers: request.headers as Record<string, string>, body, form };
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -96,10 +98,26 @@ export function addressOf(expect: Exchange["expect"]): string {
   return `${method.toUpperCase()} ${expect[method]}`;
 }
 
+/** The mock's address, with that of a call to another host as its path; undefined for a call to the mock itself, and for private addresses. */
+export function divertedTo(mock: string, url: URL): string | undefined {
+  const isNamed = url.hostname.includes(".") && isIP(url.hostname) === 0;
+  return isNamed ? `${mock}/${url.href}` : undefined;
+}
+
+/** What would be right where a whole URL and a path are confused. */
+function hostHint(expected: string, { method, path }: ReceivedCall): string {
+  const [isWhole, wantsWhole] = [path, expected.replace(/^\S+ /, "")].map((address) => /^https?:/.test(address));
+  if (isWhole === wantsWhole) return "";
+  if (!isWhole) return " (a call below base_url is expected by its path)";
+  const { origin } = new URL(path);
+  return ` (tests are offline, and ${origin} is not where base_url leads; expect the whole URL: { ${method.toLowerCase()}: "${path}" })`;
+}
+
 /** How a call differs from what was expected, as sentences. */
 export function differences(expect: Exchange["expect"], call: ReceivedCall): string[] {
   const found: string[] = [];
-  if (addressOf(expect) !== `${call.method} ${call.path}`) found.push(`expected ${addressOf(expect)}`);
+  const address = addressOf(expect);
+  if (address !== `${call.method} ${call.path}`) found.push(`expected ${address}${hostHint(address, call)}`);
   for (const [name, value] of Object.entries(expect.headers ?? {})) {
     const sent = call.headers[name.toLowerCase()];
     if (sent === undefined || value === null ? (sent ?? null) !== value : !isLike(sent, value))

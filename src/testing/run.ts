@@ -7,11 +7,12 @@ import { loadChannels } from "../channels/load.ts";
 import type { WrittenTest } from "../channels/test-grammar.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
+import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { readBody, send, type IncomingAnswer } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
 import { lacking } from "./match.ts";
-import { startMock, type Mock } from "./mock.ts";
+import { divertedTo, startMock, type Mock } from "./mock.ts";
 
 /** How one test of a channel ended. */
 export interface TestOutcome {
@@ -59,7 +60,13 @@ export async function openTestBench(
 ): Promise<{ tests: ReadyTest[]; close(): Promise<void> }> {
   const mock = await startMock();
   let table: Table = { channels: [], models: new Map() };
-  const gateway = await startGateway({ table: () => table, publicUrl: "https://pictor.test", isWeb: ({ origin }) => origin === mock.url });
+  const divert = (url: URL) => divertedTo(mock.url, url);
+  const fetchPicture = createPictureFetcher({ retryDelayMs: 1, isWeb: ({ origin }) => origin === mock.url });
+  const gateway = await startGateway({
+    table: () => table,
+    publicUrl: "https://pictor.test",
+    fetchPicture: (url, options) => fetchPicture((URL.canParse(url) && divert(new URL(url))) || url, options),
+  });
   const close = async () => {
     await gateway.close();
     await mock.close();
@@ -67,7 +74,7 @@ export async function openTestBench(
   try {
     const env = await testEnvironment(folder, mock.url);
     const readSecret = (path: string) => `file:${path}`;
-    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret, wait: noWait, token: "token" });
+    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret, wait: noWait, divert, token: "token" });
     const tests = loaded.tests.flatMap((own) => {
       const channel = createTable({ channels: [own.channel], routes: own.routes });
       return own.render({ base_url: mock.url, env }).map(({ test, file, line }) => ({

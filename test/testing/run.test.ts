@@ -27,6 +27,23 @@ async function failuresOf(test: string, { text = channel(test), limit }: { text?
   }
 }
 
+/** A channel that uploads to another host before it draws, and is answered with a picture on a third. */
+const hosts = (upload: string, draw: string) => `base_url: https://x.invalid
+models: { demo: {} }
+generate:
+  before: { upload: { post: "https://store.example/files" } }
+  request: { post: /x, json: { prompt: "\${request.prompt}", file: "\${before.upload.id}" } }
+  result: { images: "\${body.data}", url: "\${image.url}" }
+tests:
+  - name: t
+    request: { model: demo, prompt: a, response_format: b64_json }
+    exchange:
+      - { expect: { post: "${upload}" }, reply: { json: { id: f1 } } }
+      - { expect: { post: "${draw}", json: { prompt: a, file: f1 } }, reply: { json: { data: [{ url: "https://cdn.example/1.png?a=b" }] } } }
+      - { expect: { get: "https://cdn.example/1.png?a=b" }, reply: { base64: "\${png(8, 8)}" } }
+    answer: { status: 200, json: { data: [{ b64_json: "\${png(8, 8)}" }] } }
+`;
+
 const rows: [string, string, (string | RegExp)[]][] = [
   ["passes", `exchange: [{ ${call}, ${reply} }]\nanswer: { status: 200, json: { data: [{ url: "https://a.*/1" }], usage: null } }`, []],
   [
@@ -121,6 +138,19 @@ tests:
     answer: { status: 200 }
 `;
     expect((await failuresOf("", { text: slow, limit: 1 }))[0]).to.equal("the test did not end in 0.001 s");
+  });
+
+  it("plays every host, which an exchange names with its whole URL", async () => {
+    expect(await failuresOf("", { text: hosts("https://store.example/files", "/x") })).to.deep.equal([]);
+  });
+
+  it("says what to expect of a call to another host, and of one below base_url", async () => {
+    expect((await failuresOf("", { text: hosts("/files", "/x") }))[0]).to.equal(
+      'unexpected call POST https://store.example/files: expected POST /files (tests are offline, and https://store.example is not where base_url leads; expect the whole URL: { post: "https://store.example/files" })',
+    );
+    expect((await failuresOf("", { text: hosts("https://store.example/files", "https://x.invalid/x") }))[0]).to.equal(
+      "unexpected call POST /x: expected POST https://x.invalid/x (a call below base_url is expected by its path)",
+    );
   });
 
   for (const [name, test, failures] of rows) {
