@@ -5,7 +5,6 @@ import { setFlagsFromString } from "node:v8";
 import pino, { type Logger } from "pino";
 import type { Environment } from "../channels/settings.ts";
 import type { Reload } from "../gateway/reload.ts";
-import { createRedisState } from "../gateway/redis-state.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createMemoryState, type Siblings } from "../gateway/shared-state.ts";
 import { createApp } from "../http/app.ts";
@@ -75,7 +74,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
     const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits } = settings;
     const { siblings } = peers;
-    const state = closing.add(redis === undefined ? createMemoryState({ siblings }) : createRedisState(redis, log, { siblings }));
+    const state = closing.add(redis === undefined ? createMemoryState({ siblings }) : await stateIn(redis, log, siblings));
     const routing = createRouting({ state });
     const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
     const table = () => inForce.current().table;
@@ -136,6 +135,12 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     await closing.close();
     throw error;
   }
+}
+
+/** The client of Redis takes a fifth of a second to load, and most have none. */
+async function stateIn(redis: string, log: Logger, siblings: Peers["siblings"]) {
+  const { createRedisState } = await import("../gateway/redis-state.ts");
+  return createRedisState(redis, log, { siblings });
 }
 
 function createLog(level: string): Logger {
