@@ -1,5 +1,5 @@
 // Compiles the operations, generate and edit, that a channel offers of a model.
-import { methodOf } from "../dialect/call.ts";
+import { bodies, methodOf } from "../dialect/call.ts";
 import { compileOperation, type Operation, type OperationSpec, type PartialOperation } from "../dialect/operation.ts";
 import { messageOf } from "../errors.ts";
 import { channelNames } from "../expression/names.ts";
@@ -14,6 +14,8 @@ interface Parts {
   channel: ModelSettings;
   schema: CompiledModel;
   report: Report;
+  /** The fields of the request that plugins answer for. */
+  handled: readonly string[];
   /** Read a JSON file beside the channel files; throws where there is none. */
   readDocument: (name: string) => unknown;
   /** False where the grammar rejected parts of the file; missing parts are reported only while it is true. */
@@ -21,7 +23,7 @@ interface Parts {
 }
 
 /** Compile what the channel offers of the model's operations. Mistakes go to `report`; there is nothing where none is complete. */
-export function compileOperations({ id, channel, schema, report, readDocument, whole }: Parts): Map<OperationName, Operation> {
+export function compileOperations({ id, channel, schema, report, handled, readDocument, whole }: Parts): Map<OperationName, Operation> {
   const declared = Object.keys(channel.variables ?? {});
   const fields = schema.open ? undefined : schema.properties.filter((name) => name !== "image");
   const operations = new Map<OperationName, Operation>();
@@ -33,7 +35,8 @@ export function compileOperations({ id, channel, schema, report, readDocument, w
     if (name === "edit" && channel.edit?.like !== undefined && channel.generate === undefined)
       report(["edit", "like"], "there is no generate to be like; write the request here");
     if (!isComplete(spec, name, missing)) continue;
-    const names = channelNames(fields, declared, Object.keys(spec.before ?? {}), `${id} (schema ${schema.id})`);
+    const model = `${id} (schema ${schema.id})`;
+    const names = channelNames(fields, declared, Object.keys(spec.before ?? {}), model);
     const read = (file: string, path: Path) => {
       try {
         return readDocument(file);
@@ -42,9 +45,26 @@ export function compileOperations({ id, channel, schema, report, readDocument, w
         return undefined;
       }
     };
-    operations.set(name, compileOperation({ spec, rules: channel.errors ?? [], path: [name], names, report, readDocument: read }));
+    let isRight = whole;
+    const told: Report = (...problem) => {
+      isRight = false;
+      report(...problem);
+    };
+    const operation = compileOperation({ spec, rules: channel.errors ?? [], path: [name], names, report: told, readDocument: read });
+    operations.set(name, operation);
+    // A template that is wrong may be the one that reads the prompt.
+    if (isRight && wantsPrompt(schema) && !handled.includes("prompt") && operation.fields?.has("prompt") === false)
+      report([name, "request", ...bodies.filter((kind) => spec.request[kind] !== undefined)], "no prompt is sent for", undefined, {
+        model,
+        hint: "every request of a client has one; put ${request.prompt} where the provider reads it",
+      });
   }
   return operations;
+}
+
+/** True for a model whose requests all have a prompt. Those that only enlarge or cut out have none. */
+function wantsPrompt({ schema: { required } }: CompiledModel): boolean {
+  return Array.isArray(required) && required.includes("prompt");
 }
 
 function isComplete(spec: PartialOperation, name: OperationName, report: (path: Path, message: string) => void): spec is OperationSpec {

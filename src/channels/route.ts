@@ -132,11 +132,11 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   for (const name of ["queue", "queue_timeout"] as const)
     if (parts.ownLimits?.[name] !== undefined)
       report(["limits", name], "all models of a channel share its queue; write it in the channel's own limits");
-  const operations = compileOperations({ ...parts, channel: located.value, schema, report });
-  if (operations.size === 0) return undefined;
   const steps = withResponseFormat(located.value.plugins, plugins);
-  const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
+  const operations = compileOperations({ ...parts, channel: located.value, schema, report, handled });
+  if (operations.size === 0) return undefined;
+  const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   return Object.freeze({
     channel,
     model: { id, upstream, fields: schema.schema.properties ?? {} },

@@ -7,6 +7,10 @@ const model = JSON.stringify({
   unevaluatedProperties: false,
 });
 const schema = { "models/m.json": model };
+/** Models that take a prompt, and need one. */
+const prompted = JSON.stringify({ ...(JSON.parse(model) as object), required: ["model", "prompt"] });
+const unsent = "no prompt is sent for";
+const wanted = "every request of a client has one; put ${request.prompt} where the provider reads it";
 const lost = "null takes away a line from what lies below, and nothing is there";
 const hint = "write $drop where a request is to go without a key, ${null} for a null that is sent";
 const result = "  result:\n    images: ${body.data}\n    url: ${image.url}\n";
@@ -42,6 +46,44 @@ describe("mistakes in what is laid over another", () => {
         "channels/x.yaml:12:20: generate.request.json: request.m is unknown to m (schema m); did you mean n?",
         "channels/x.yaml:16:58: edit.request.json: request.k is unknown to m (schema m); did you mean n?",
       ],
+    },
+    {
+      name: "a model whose own body sends no prompt",
+      files: { "models/m.json": prompted },
+      change: ["  m:\n", "  m: { generate: { request: { json: { $replace: true, n: '${request.n}' } } } }\n"],
+      expected: [`channels/x.yaml:4:37: generate.request.json: ${unsent} m (schema m); ${wanted}`],
+    },
+    {
+      name: "a model that takes the body away, or the prompt in it",
+      files: { "models/m.json": prompted },
+      change: [
+        "  m:\n",
+        "  m: { generate: { request: { json: null } } }\n  a: { schema: m, generate: { request: { json: { prompt: null } } } }\n",
+      ],
+      expected: [
+        `channels/x.yaml:4:29: generate.request: ${unsent} m (schema m); ${wanted}`,
+        `channels/x.yaml:5:48: generate.request.json: ${unsent} a (schema m); ${wanted}`,
+      ],
+    },
+    {
+      name: "operations that send no prompt, once for all models",
+      files: { "models/m.json": prompted },
+      change: [
+        "  m:\n",
+        "  m:\n  b: { schema: m }\nedit: { request: { post: /e, json: { $json: '${request.n}' } }, result: { images: '${body}', url: '${image}' } }\n",
+      ],
+      expected: [`channels/x.yaml:6:36: edit.request.json: ${unsent} m (schema m) and 1 more; ${wanted}`],
+    },
+    {
+      name: "no mistake: a prompt that goes with the whole request or in the address, or that no request need have",
+      files: { "models/m.json": prompted, "models/free.json": model },
+      change: [
+        "  m:\n",
+        "  m: { generate: { request: { json: { $replace: true, $merge: ['${request}'] } } } }\n" +
+          "  a: { schema: m, generate: { request: { post: '/${request.prompt}', json: null } } }\n" +
+          "  b: { schema: free, generate: { request: { json: null } } }\n",
+      ],
+      expected: [],
     },
     {
       name: "a null that takes nothing away",
