@@ -203,7 +203,9 @@ async function whole(result: Result, scope: SpoolScope): Promise<Result> {
   const pictures: Picture[] = [];
   for (const picture of result.pictures) pictures.push(await held(picture, scope));
   const here = { ...result, pictures, rest: undefined };
-  return rest ? withRest(here, await rest) : here;
+  const all = rest ? withRest(here, await rest) : here;
+  // An answer that is given again is as old as it is.
+  return { ...all, facts: { ...all.facts, created: all.facts.created ?? Math.floor(Date.now() / 1000) } };
 }
 
 /** A picture that can be read more than once. */

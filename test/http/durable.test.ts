@@ -45,6 +45,13 @@ describe("http: a request that outlives its connection", () => {
     expect(first.headers.get("idempotent-replayed")).to.equal(null);
   });
 
+  it("is as old as it is where it is given again", async () => {
+    house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
+    const first = await (await send(key("k"))).text();
+    await delay(1100);
+    expect(await (await send(key("k"))).text()).to.equal(first);
+  });
+
   it("is joined while it is under way", async () => {
     house.handler = async (_call, response) => {
       await delay(100);
