@@ -30,11 +30,12 @@ export async function mock(
         tests.map(({ channel }) => channel.name),
       )})`,
     );
-  const provider = await (name === "demo" ? (await import("../demo/server.ts")).startDemoProvider(port) : startProvider(own, port)).catch(
-    (error: unknown) => {
-      throw (error as NodeJS.ErrnoException).code === "EADDRINUSE" ? new Error(`port ${port} is taken; choose another with --port`) : error;
-    },
-  );
+  const tell = (call: string, answered: string) => say(json ? JSON.stringify({ call, answered }) : `${call}: answered ${answered}`);
+  const provider = await (
+    name === "demo" ? (await import("../demo/server.ts")).startDemoProvider(port) : startProvider(own, port, tell)
+  ).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException).code === "EADDRINUSE" ? new Error(`port ${port} is taken; choose another with --port`) : error;
+  });
   const variable = `${prefixOf(name)}_BASE_URL`;
   say(
     json

@@ -3,41 +3,66 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ChannelTests } from "../channels/load.ts";
 import type { Exchange } from "../channels/test-grammar.ts";
+import { methods } from "../dialect/call.ts";
 import { solidPng } from "../picture/png.ts";
+import { didYouMean } from "../schema/suggest.ts";
 import { addressOf, answer, onCall, differences, type ReceivedCall } from "./mock.ts";
+
+/** A test as it is played: its exchanges, in order, and the status that its client is answered with. */
+interface Played {
+  name: string;
+  exchanges: Exchange[];
+  status: number;
+}
+
+/** The exchange that a call is answered with, of the test `name`, and why. */
+interface Chosen {
+  exchange: Exchange;
+  name: string;
+  why: string;
+}
 
 /**
  * A local provider that answers as a channel's tests say, so that any client can be tried, with any key. A submission that no test
- * has to the letter is answered as the nearest one that succeeds at the same address; what follows it stays with that test. Rejects
- * where the port is taken.
+ * has to the letter is answered as the nearest one that succeeds at the same address; what follows it stays with that test. `tell` hears
+ * of each call what it was answered with, and why. Rejects where the port is taken.
  */
-export async function startProvider(tests: ChannelTests, port: number): Promise<{ url: string; close(): Promise<void> }> {
-  let known: { first: Exchange; rest: Exchange[]; status: number }[] = [];
-  let following: Exchange[] = [];
-  const given = new Map<string, Exchange>();
-  const next = (call: ReceivedCall, address: string): Exchange | undefined => {
-    const at = following.findIndex(({ expect }) => addressOf(expect) === address);
-    if (at !== -1) return following.splice(at, 1)[0];
-    const begun = known.filter(({ first }) => addressOf(first.expect) === address);
-    const meant = begun.find(({ first }) => isMeant(first, call));
-    const good = begun.filter(({ status }) => status === begun[0]?.status);
-    const [nearest] = good.toSorted((one, other) => distance(one.first, call) - distance(other.first, call));
-    const { first, rest = [] } = meant ?? nearest ?? {};
-    if (first) following = rest;
+export async function startProvider(
+  tests: ChannelTests,
+  port: number,
+  tell: (call: string, answered: string) => void = () => undefined,
+): Promise<{ url: string; close(): Promise<void> }> {
+  let known: Played[] = [];
+  let following: { name: string; exchanges: Exchange[] } = { name: "", exchanges: [] };
+  const given = new Map<string, Chosen>();
+  const next = (call: ReceivedCall, address: string): Chosen | undefined => {
+    const at = following.exchanges.findIndex(({ expect }) => addressOf(expect) === address);
+    const [follows] = at === -1 ? [] : following.exchanges.splice(at, 1);
+    if (follows) return { exchange: follows, name: following.name, why: "it follows there" };
+    const chosen = begin(known, call, address);
     // A task whose polls are all used up stays as it was: several clients may wait for the same one.
-    return first ?? given.get(address);
+    if (!chosen) return given.get(address);
+    const { name, exchanges } = chosen.test;
+    following = { name, exchanges: exchanges.slice(1) };
+    return { exchange: chosen.exchange, name, why: chosen.why };
   };
   const server = createServer(
     onCall((call, response) => {
       const address = `${call.method} ${call.path}`;
-      const exchange = next(call, address);
-      if (exchange) {
-        given.set(address, exchange);
-        answer(response, exchange.reply);
-      } else if (call.method === "GET" && /\.(png|jpe?g|webp)(\?|$)/.test(call.path))
+      const chosen = next(call, address);
+      if (chosen) {
+        tell(address, `as in the test "${chosen.name}": ${chosen.why}`);
+        given.set(address, { ...chosen, why: "as the last time, no further one follows" });
+        answer(response, chosen.exchange.reply);
+      } else if (call.method === "GET" && /\.(png|jpe?g|webp)(\?|$)/.test(call.path)) {
         // The pictures that answers name.
+        tell(address, "with a picture, since no test has it");
         answer(response, { base64: solidPng(64, 64).toString("base64") });
-      else answer(response, { status: 404, json: { error: `no test of ${tests.channel.name} has ${address}` } });
+      } else {
+        const begins = [...new Set(known.flatMap(({ exchanges: [first] }) => (first ? [addressOf(first.expect)] : [])))];
+        tell(address, `with 404, since no test has it (${didYouMean(address, begins)})`);
+        answer(response, { status: 404, json: { error: `no test of ${tests.channel.name} has ${address}` } });
+      }
     }),
   );
   await new Promise<void>((resolve, reject) => {
@@ -48,7 +73,7 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
   const written = tests.render({ base_url: url, env: {} }).map(({ test }) => test);
   // A client that hangs up gets no answer, and such a test is none to others.
   known = written
-    .flatMap(({ exchange: [first, ...rest] = [], answer }) => (first && answer ? [{ first, rest, status: answer.status }] : []))
+    .flatMap(({ name, exchange = [], answer }) => (answer ? [{ name, exchanges: exchange.map(withPath), status: answer.status }] : []))
     .sort((a, b) => a.status - b.status);
   return {
     url,
@@ -57,6 +82,35 @@ export async function startProvider(tests: ChannelTests, port: number): Promise<
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** An exchange as it is met here: whatever host it is expected at, the call comes to this one. */
+function withPath({ expect, reply }: Exchange): Exchange {
+  const path = (text: string) => text.replace(/^https?:\/\/[^/?#]*/, "");
+  return {
+    expect: { ...expect, ...Object.fromEntries(methods.flatMap((name) => (name in expect ? [[name, path(String(expect[name]))]] : []))) },
+    reply,
+  };
+}
+
+/** The test that a call begins: the one that expects it to the letter, else the nearest of those that end best. */
+function begin(known: readonly Played[], call: ReceivedCall, address: string) {
+  const begun = known.flatMap((test) => {
+    const [exchange] = test.exchanges;
+    return exchange && addressOf(exchange.expect) === address ? [{ test, exchange }] : [];
+  });
+  const meant = begun.find(({ exchange }) => isMeant(exchange, call));
+  if (meant) return { ...meant, why: "the call is the same" };
+  const good = begun.filter(({ test }) => test.status === begun[0]?.test.status);
+  const [nearest] = good.toSorted((one, other) => distance(one.exchange, call) - distance(other.exchange, call));
+  return nearest && { ...nearest, why: `it is the nearest; ${firstDifference(nearest.exchange, call)}` };
+}
+
+/** The first difference in the body; headers hold the key. */
+function firstDifference({ expect }: Exchange, call: ReceivedCall): string {
+  const [first = "it names no body"] = differences({ ...expect, headers: {} }, call);
+  // It may hold a picture.
+  return first.slice(0, 200);
 }
 
 /** True for a call that a test expects to the letter, whatever its key. A test that names no body matches none. */

@@ -57,6 +57,21 @@ tests:
     answer: { status: 200 }
 `;
 
+/** A channel that uploads to another host. */
+const hosts = `base_url: https://hosts.invalid
+variables: { store: https://store.example }
+models: { uploaded: { schema: demo } }
+generate:
+  before: { upload: { put: "\${variables.store}/files?a=b" } }
+  request: { post: /draw, json: { text: "\${request.prompt}", file: "\${before.upload.id}" } }
+  result: { images: "\${body.images}", url: "\${image}" }
+tests:
+  - name: an upload
+    request: { model: uploaded, prompt: a cat }
+    exchange: [{ expect: { put: "https://store.example/files?a=b" }, reply: { json: { id: 1 } } }]
+    answer: { status: 502 }
+`;
+
 describe("pictor mock", () => {
   let folder: string;
   let said: string[];
@@ -76,6 +91,7 @@ describe("pictor mock", () => {
       await cp(join("channels", name), join(folder, name));
     await writeFile(join(folder, "bytes.yaml"), bytes);
     await writeFile(join(folder, "task.yaml"), task);
+    await writeFile(join(folder, "hosts.yaml"), hosts);
   });
   after(() => rm(folder, { recursive: true }));
 
@@ -135,6 +151,35 @@ describe("pictor mock", () => {
 
   it("draws what is asked for as demo", async () =>
     expect(await picturesOf("demo", { model: "demo", prompt: "a cat", size: "96x80" })).to.deep.equal(["96x80"]));
+
+  it("tells of each call which test it was answered with, and why, without its key", () =>
+    playing("task", async (url) => {
+      const call = async (method: string, path: string, body?: object) =>
+        (await fetch(url + path, { method, headers: { authorization: "Bearer secret" }, body: body && JSON.stringify(body) })).text();
+      await call("POST", "/draw", { text: "a cat" });
+      await call("POST", "/draw", { text: "a dog" });
+      for (let times = 0; times < 3; times += 1) await call("GET", "/tasks/t1");
+      await call("GET", "/cat.png");
+      await call("POST", "/drew");
+      expect(said.slice(1)).to.deep.equal([
+        'POST /draw: answered as in the test "a picture": the call is the same',
+        'POST /draw: answered as in the test "a picture": it is the nearest; json.text is "a dog", expected "a cat"',
+        'GET /tasks/t1: answered as in the test "a picture": it follows there',
+        'GET /tasks/t1: answered as in the test "a picture": it follows there',
+        'GET /tasks/t1: answered as in the test "a picture": as the last time, no further one follows',
+        "GET /cat.png: answered with a picture, since no test has it",
+        "POST /drew: answered with 404, since no test has it (did you mean POST /draw?)",
+      ]);
+    }));
+
+  it("meets an exchange on another host at its path", () =>
+    playing("hosts", async (url) => {
+      const upload = await fetch(`${url}/files?a=b`, { method: "PUT", body: "x" });
+      expect([await upload.json(), said[1]]).to.deep.equal([
+        { id: 1 },
+        'PUT /files?a=b: answered as in the test "an upload": it is the nearest; it names no body',
+      ]);
+    }));
 
   it("answers other calls with 404, and says so", () =>
     playing(
