@@ -48,7 +48,8 @@ const test = closed(
     request: { type: "object", description: "What the client sends to /v1/images/generations." },
     edit: {
       type: "object",
-      description: "What the client sends to /v1/images/edits, in place of `request`; images as `${png(8, 8)}` or URLs.",
+      description:
+        "What the client sends to /v1/images/edits, in place of `request`; images as `${png(8, 8)}` or URLs, a mask as `${mask(8, 8)}`.",
     },
     exchange: { type: "array", items: exchange, description: "Every call to the provider, with its reply." },
     answer: closed(

@@ -1,6 +1,6 @@
 // Lists the names that expressions may read in each place.
 import { readFileSync } from "node:fs";
-import { solidPng } from "../picture/png.ts";
+import { halfClearPng, solidPng } from "../picture/png.ts";
 
 /** A name that expressions in some place may read. */
 interface Name {
@@ -83,5 +83,8 @@ export function channelNames(
 export const testNames: Names = {
   place: "tests",
   variables: { base_url: { about: "Where the mock provider listens." }, env: { about: "Reads as `env:NAME`." } },
-  functions: { "png(int, int): string": (width: bigint, height: bigint) => solidPng(Number(width), Number(height)).toString("base64") },
+  functions: {
+    "png(int, int): string": (width: bigint, height: bigint) => solidPng(Number(width), Number(height)).toString("base64"),
+    "mask(int, int): string": (width: bigint, height: bigint) => halfClearPng(Number(width), Number(height)).toString("base64"),
+  },
 };

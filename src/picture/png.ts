@@ -3,12 +3,40 @@ import { crc32, deflateSync } from "node:zlib";
 
 /** A real PNG of one grey, as small as they come. For tests and mocks; sizes in pixels. */
 export function solidPng(width: number, height: number): Buffer {
+  // A bit a pixel, greyscale.
+  return pngOf({ width, height, depth: 1, colours: 0, rows: Buffer.alloc((1 + Math.ceil(width / 8)) * height) });
+}
+
+/** A mask whose left half is transparent; sizes in pixels. */
+export function halfClearPng(width: number, height: number): Buffer {
+  const pixels = Array.from({ length: width }, (_, x) => [0, x < width / 2 ? 0 : 255]).flat();
+  // Eight bits each of grey and of opacity; a row begins with its filter, which is none.
+  return pngOf({
+    width,
+    height,
+    depth: 8,
+    colours: 4,
+    rows: Buffer.concat(Array.from({ length: height }, () => Buffer.from([0, ...pixels]))),
+  });
+}
+
+function pngOf({
+  width,
+  height,
+  depth,
+  colours,
+  rows,
+}: {
+  width: number;
+  height: number;
+  depth: number;
+  colours: number;
+  rows: Buffer;
+}): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  // A bit a pixel, greyscale.
-  header[8] = 1;
-  const rows = Buffer.alloc((1 + Math.ceil(width / 8)) * height);
+  header.set([depth, colours], 8);
   return Buffer.concat([
     Buffer.from("89504e470d0a1a0a", "hex"),
     pngChunk("IHDR", header),

@@ -12,6 +12,7 @@ export const ownFunctions: Record<string, string> = {
   "random(int): int": "A random whole number from 0, below the one given.",
   "file(string): string": "The content of a file, such as a mounted secret, without the line's end.",
   "png(int, int): string": "A real PNG of this size, as base64.",
+  "mask(int, int): string": "The same with its left half transparent: a mask of what may change.",
 };
 
 /** What the examples below read. */
