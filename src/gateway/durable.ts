@@ -73,11 +73,11 @@ export interface DurableParts {
   enter: (request: { abort: (reason?: unknown) => void }) => () => void;
 }
 
-/** Milliseconds between two looks at a request of another process. */
-const lookAgain = 400;
+/** Time between two looks at a request that another process serves, in milliseconds: a client is waiting, and each look is a query. */
+export const lookAgain = 400;
 
-/** Milliseconds for which a client that waits in another process counts, without saying so once more. */
-const wanted = 15_000;
+/** Time for which a client that waits in another process counts as waiting, in milliseconds: its process says so three times in it. */
+export const wanted = 15_000;
 
 export function createDurable(parts: DurableParts): Durable {
   const { ledger, store } = parts;

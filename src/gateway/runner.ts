@@ -28,14 +28,20 @@ interface Parts {
   lost: (id: string) => void;
 }
 
-/** Milliseconds of a lease, between two renewals of it, and between two looks for requests that wait. */
-const lease = 15_000;
-const renewal = 5_000;
-const look = 1_000;
+/** Time after which a request of a process that is gone is taken over, in milliseconds: one that lives renews its lease three times in it. */
+export const lease = 15_000;
 
-/** Rows that are deleted in one step, and milliseconds between two. */
-const mostPruned = 500;
-const pruning = 60_000;
+/** Time between two renewals of the leases of a process, in milliseconds: two may fail before another takes its requests. */
+export const renewal = 5_000;
+
+/** Time between two looks for jobs that wait, in milliseconds: one that this process was given is begun at once. */
+export const look = 1_000;
+
+/** Rows that are deleted in one step: more would hold up requests that wait for the ledger. */
+export const mostPruned = 500;
+
+/** Time between two deletions of rows whose time is over, in milliseconds: nobody is shown them in between. */
+export const pruning = 60_000;
 
 export function createRunner({ ledger, owner, log, room, serve, underWay, lost }: Parts): Runner {
   const closing = new AbortController();

@@ -5,6 +5,7 @@ import { GatewayError } from "../errors.ts";
 import type { Durable, Serving } from "../gateway/durable.ts";
 import type { Outcome } from "../gateway/ending.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
+import { lease } from "../gateway/runner.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
@@ -33,9 +34,6 @@ export interface LedgerLives {
   /** Answers, and the keys by which they are given again. */
   answers: number;
 }
-
-/** Milliseconds of a lease; the runner renews it. */
-const lease = 15_000;
 
 interface Wanted {
   name: RepeatName;

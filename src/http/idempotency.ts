@@ -18,8 +18,8 @@ export interface RepeatName {
 /** Time in which a repeat that an SDK makes by itself counts as one, in milliseconds: its pauses are seconds, its time limits minutes. */
 export const retriesWithin = 600_000;
 
-/** Visible characters of a key that is taken. */
-const longestKey = 255;
+/** Characters of an `Idempotency-Key`: SDKs make keys of some 40. */
+export const longestKey = 255;
 
 /**
  * The name of a request with an `Idempotency-Key`, which counts for `life` milliseconds, or of one from an SDK that counts its own retries

@@ -18,8 +18,10 @@ import { lookAgain, viewOf } from "./requests.ts";
 /** Jobs of one client that may wait or be under way: more would keep its own later ones waiting for hours. */
 export const mostJobs = 1000;
 
-/** Jobs on a page of the list, where the client names no number, and at most. */
+/** Jobs on a page of the list where the client names no number: as many as OpenAI's lists have. */
 export const usualPage = 20;
+
+/** Jobs on a page of the list, at most: as many as OpenAI's lists have. */
 export const largestPage = 100;
 
 /** A client's wish for a job; `wait` is how many milliseconds it waits for the answer all the same. */

@@ -3,12 +3,14 @@ import pg from "pg";
 import { Unavailable, type Database, type Row, type Statement } from "./database.ts";
 import { migrations } from "./migrations.ts";
 
-/** Milliseconds after which a connection that cannot be had, and a statement that does not end, count as lost. */
-const longestConnect = 5_000;
-const longestStatement = 10_000;
+/** Time that a connection to the ledger's database may take, in milliseconds: a client is waiting, and is refused where there is none. */
+export const longestConnect = 5_000;
 
-/** Connections of one process. A request holds one for a statement or two. */
-const mostConnections = 10;
+/** Time that a statement of the ledger may take, in milliseconds: each touches a few rows, and a slower one means a database that hangs. */
+export const longestStatement = 10_000;
+
+/** Connections of one process to the ledger's database: a request holds one for a statement or two. */
+export const mostConnections = 10;
 
 /** The number of the advisory lock under which one instance migrates at a time. Any number will do; it must never change. */
 const migrationLock = 7_064_268;

@@ -15,11 +15,11 @@ export interface WaitingFile {
   empty(write: (rows: readonly RequestRow[]) => Promise<void>): Promise<void>;
 }
 
-/** Bytes that wait at most. */
-const mostBytes = 64 * 1024 * 1024;
+/** File in which rows wait while the ledger is away, in bytes: the disk is there for pictures, and this is some 60,000 rows. */
+export const mostBytes = 64 * 1024 * 1024;
 
-/** Rows that are handed on together. */
-const mostTogether = 200;
+/** Rows that are read back from that file together: more would hold up requests that wait for theirs. */
+export const mostTogether = 200;
 
 /** The files of a folder, which several processes may share: each has one of its own, named by its process id. */
 export function createWaitingFile(folder: string): WaitingFile {

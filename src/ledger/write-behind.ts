@@ -28,11 +28,11 @@ interface Options {
   pauseAway?: number;
 }
 
-/** Rows of one transaction. More would hold up requests that wait for theirs. */
-const mostTogether = 200;
+/** Rows that are written behind in one transaction: more would hold up requests that wait for theirs. */
+export const mostTogether = 200;
 
-/** Rows that wait in memory while the database is away. */
-const mostInMemory = 2_000;
+/** Rows that wait in memory while the ledger is away: the others wait in a file. */
+export const mostInMemory = 2_000;
 
 export function createWriteBehind({ write, file, changed, pause = 200, pauseAway = 2_000 }: Options): WriteBehind {
   const waiting = new Map<string, RequestRow>();

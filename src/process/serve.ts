@@ -53,7 +53,7 @@ export interface Peers {
   siblings?: Siblings;
 }
 
-/** Jobs that one process serves at once; the others wait as rows. */
+/** Jobs that one process serves at once: the others wait as rows, and requests with a client find room. */
 export const jobsAtOnce = 200;
 
 /** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are too wrong to start with. */

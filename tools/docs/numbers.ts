@@ -17,6 +17,7 @@ export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/picture/png-lies.ts": ["samples", "batch"],
   "src/picture/sniff.ts": ["sniffBytes"],
   "src/net/body.ts": ["small"],
+  "src/ledger/postgres.ts": ["migrationLock"],
   "src/net/sse.ts": ["lineFeed", "carriageReturn"],
   "src/dialect/usual.ts": ["units"],
   "src/channels/problems.ts": ["frameWidth"],
