@@ -23,6 +23,22 @@ const floors = [
 
 const above = (index) =>
   floors.slice(index + 1).flatMap((floor) => [`**/src/${floor}.ts`, `**/${floor}.ts`, `**/${floor}/**`, `**/plugins/**`]);
+
+// Each file begins with a line that says what it is for, and a comment's subject is a noun.
+const comments = {
+  create: (context) => ({
+    Program: (node) => {
+      const all = context.sourceCode.getAllComments();
+      const [first] = all.filter(({ type }) => type !== "Shebang");
+      if (first?.type !== "Line" || first.loc.start.line > 2)
+        context.report({ node, message: "Begin the file with one line, // ..., that says what it is for." });
+      for (const comment of all)
+        if (/^[\s*]*(?:Who|What|Whether)\b/.test(comment.value))
+          context.report({ loc: comment.loc, message: "Begin the comment with its subject, not with a question word." });
+    },
+  }),
+};
+
 const restrict = (group, message) => ({ "no-restricted-imports": ["error", { patterns: [{ group: [...new Set(group)], message }] }] });
 
 // Files with a function that is too long, or takes too many parameters. Nothing is added here.
@@ -67,7 +83,9 @@ export default tseslint.config(
   },
   {
     files: ["src/**/*.ts", "plugins/**/*.ts"],
+    plugins: { house: { rules: { comments } } },
     rules: {
+      "house/comments": "error",
       "max-lines-per-function": ["error", { max: 80, skipBlankLines: true, skipComments: true }],
       "max-params": ["error", { max: 4 }],
     },

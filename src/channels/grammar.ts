@@ -92,7 +92,7 @@ const modelKeys = closed({
 /** `plugins` has gone through `withSteps`: each step is a map of one name. */
 type Overridable = FromSchema<typeof overridable> & { plugins?: Record<string, unknown>[] };
 
-/** What a model says itself. */
+/** The keys of a model alone. */
 type OwnSettings = Overridable & FromSchema<typeof modelKeys>;
 
 /** A channel with its preset below it, once the grammar has accepted it. */

@@ -3,7 +3,7 @@ import { closed, text } from "../schema/parts.ts";
 import { keyOf, type Located, type Problems } from "./problems.ts";
 import type { ChannelSettings } from "./grammar.ts";
 
-/** What is known of a model's end. Days are texts such as `2026-12-01`, and begin at midnight UTC. */
+/** The days of a model's end. Days are texts such as `2026-12-01`, and begin at midnight UTC. */
 export interface Life {
   /** The day from which its provider advises against it. */
   deprecated?: string;

@@ -36,7 +36,7 @@ export const keyOf = (path: Path) => path.map(String).join("\u0000");
 export interface Problems {
   /**
    * Point at the value of `path`, `offset` characters into its text, or at its key; where it is not written, at the nearest key above.
-   * What is the same mistake `of` several models is told once, with the first of them.
+   * The same mistake `of` several models is reported once, with the first of them.
    */
   add(located: Pick<Located, "places">, path: Path, message: string, where?: { at?: "key" | "value"; offset?: number; of?: OfModel }): void;
   addAt(source: Source, offset: number, message: string, of?: OfModel): void;

@@ -77,7 +77,7 @@ export interface Route {
   limits: Limits;
   /** Texts beside the key that nobody should be shown. */
   secrets: readonly string[];
-  /** What is known of the model's end at this address. */
+  /** The days of the model's end at this address. */
   life?: Life;
   /** The operations of the model that the channel offers. */
   operations: ReadonlySet<OperationName>;
@@ -246,7 +246,7 @@ function reporterOf(located: Located, problems: Problems): Report {
   };
 }
 
-/** What an operation has a use for: the fields that a step handles, and those that its calls can send. */
+/** Tells the fields that an operation uses: those that a step handles, and those that its calls can send. */
 function takesOf(operations: ReadonlyMap<OperationName, Operation>, handled: readonly string[]): Route["takes"] {
   return (name, field) => {
     const operation = operations.get(name);

@@ -284,7 +284,7 @@ export function resolveVariables(
 /** The channel as one of its models sees it: the model's own parts over the channel's. */
 export function forModel({ value, places }: Located<ChannelSettings>, id: string): Located<ModelSettings> {
   const own = movedPlaces(places, ["models", id], []);
-  // What is missing from the channel is told at its top.
+  // A missing part of the channel is reported at its top.
   own.delete("");
   const { models, ...channel } = value;
   // The grammar has accepted both, and null has gone where it deleted something.

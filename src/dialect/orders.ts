@@ -1,4 +1,4 @@
-// What others are told of an order while it is under way, so that it can be followed by another process.
+// Reports an order while it is under way, so that another process can follow it.
 import type { Answer } from "./answer.ts";
 
 /** A task that a provider has accepted: all that its polls and its result read. It may hold what the client said. */

@@ -25,7 +25,7 @@ const facts = ["created", "usage", "size", "quality", "output_format", "backgrou
 
 const when = text("This form of the result is meant if the condition holds.");
 
-/** What is said of a picture, whether it is finished or not. */
+/** The keys for a picture, finished or not. */
 const pictureParts = {
   images: text("The list of pictures: `${body.data}`."),
   url: text("One picture's URL: `${image.?url}`, or put together: `/view?name=${image.name}`."),
@@ -36,7 +36,7 @@ const pictureParts = {
 
 const tellsFact = (fact: (typeof facts)[number]) => anything(`The answer's \`${fact}\`.`);
 
-/** What is said of pictures, in an answer or an event. */
+/** The keys for pictures in an answer or an event. */
 const places = {
   ...pictureParts,
   expires: {

@@ -28,7 +28,7 @@ export const submissionSchema = closed({
   stream: { ...streamSchema, description: "How the provider is asked for a stream, and what its events say, where the client wants one." },
 });
 
-/** What becomes of a submission. Without a `result` there are no pictures in its answer. */
+/** The part of an operation that follows its submission. Without a `result` there are no pictures in its answer. */
 export type SubmissionSpec = FromSchema<typeof submissionSchema> & { result: ResultSpec | ResultSpec[] };
 
 /** A rendered submission. */
@@ -41,7 +41,7 @@ export interface Prepared extends Rendered {
   streamed: boolean;
 }
 
-/** What becomes of a submission, compiled. */
+/** The same, compiled. */
 export interface Submission {
   /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
   run: (prepared: Prepared, context: CallContext) => Promise<Result>;

@@ -4,7 +4,7 @@ import type { Names } from "./names.ts";
 
 export type Path = readonly (string | number)[];
 
-/** What a mistake has to do with one model: the message ends in its name, and the hint that follows holds for it. */
+/** The model that a mistake is about: the message ends in its name, and the hint that follows holds for it. */
 export interface OfModel {
   model: string;
   hint: string;

@@ -31,7 +31,7 @@ export interface Serving extends Asked {
   patience: number;
   /** Milliseconds for which what was asked and made is kept. */
   answerLife: number;
-  /** What the request holds already; it is closed when nobody needs it any more. */
+  /** The spool that holds the images of the request; it is closed when nobody needs it any more. */
   scope?: SpoolScope;
   client?: GenerateContext["client"];
   standIns?: GenerateContext["standIns"];

@@ -8,7 +8,7 @@ import { readKeptAnswer, type Made } from "./kept-answer.ts";
 
 /** How a request ended. */
 export interface Outcome {
-  /** What was made; its pictures can be read as often as needed while somebody waits. */
+  /** The answer; its pictures can be read as often as needed while somebody waits. */
   made?: Made;
   /** The client's error where nothing was. */
   error?: GatewayError;
@@ -18,7 +18,7 @@ export interface Outcome {
   attempts?: string;
 }
 
-/** What the attempts of a request have shown. */
+/** The state of a request after its attempts so far. */
 export interface Seen {
   channel?: string;
   attempts: string[];
@@ -48,7 +48,7 @@ export async function endWell(
       pictures: references,
       made: references.length,
       usage: made.result.facts.usage,
-      // What was done to a prompt would show it.
+      // A change of the prompt would show it.
       changes: made.changes.filter(({ field }) => !field.includes("prompt")),
       httpStatus: 200,
     },
@@ -88,7 +88,7 @@ function hungUp(): GatewayError {
   return new GatewayError("upstream_error", "the client's connection was closed before the answer came");
 }
 
-/** What has happened has happened: where the database is away it is written later. */
+/** Write how a request ended; where the database is away, later. */
 async function settle(row: RequestRow, patch: RequestPatch, ledger: Ledger): Promise<void> {
   try {
     await ledger.update(row.id, patch, ["queued", "in_progress"]);

@@ -8,7 +8,7 @@ import { sniffBytes } from "../picture/sniff.ts";
 import { NotStored, type PictureStore } from "../picture/store.ts";
 import type { Change, Result } from "../plugin/context.ts";
 
-/** What was made, as it is told to a client. */
+/** The pictures and facts of an answer, with the changes that are reported with them. */
 export interface Made {
   result: Result;
   changes: Change[];
@@ -62,7 +62,7 @@ export async function keepAnswer(
 }
 
 /**
- * What was made, with its pictures as files of the store, or as URLs where `urlOf` gives one for a picture's id; undefined where any of it is no
+ * The kept answer, with its pictures as files of the store, or as URLs where `urlOf` gives one for a picture's id; undefined where any of it is no
  * longer kept.
  */
 export async function readKeptAnswer(store: PictureStore, document: string, urlOf?: (id: string) => string): Promise<Made | undefined> {

@@ -13,7 +13,7 @@ export interface MatrixRow {
   operations: OperationName[];
   /** Input images of an edit, at most. */
   input_images?: number;
-  /** Whether an edit takes a mask. */
+  /** True where an edit takes a mask. */
   mask: boolean;
   n: { min: number; max: number };
   size: { words: string; values?: readonly string[]; pixels?: SizeRules; default?: string };
@@ -23,7 +23,7 @@ export interface MatrixRow {
   backgrounds?: readonly string[];
   /** The characters of a prompt, at most. */
   prompt?: number;
-  /** Whether a provider of it streams; every model answers with events where a client wants them. */
+  /** True where a provider of it streams; every model answers with events where a client wants them. */
   streams: boolean;
   /** Fields of its own, beside those that all models share. */
   fields: readonly string[];

@@ -15,7 +15,7 @@ import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import { count, respond } from "./respond.ts";
 
-/** What the HTTP floor needs to serve requests that outlive their connections. */
+/** The parts of the process that serve requests that outlive their connections. */
 export interface DurableService {
   durable: Durable;
   ledger: Ledger;
@@ -141,7 +141,7 @@ function rowOf(
   };
 }
 
-/** What was made; throws the client's error where nothing was. The headers say how it came about. */
+/** The answer of an outcome, after setting the headers that describe it. Throws the client's error where there is none. */
 function told(ctx: Context, { made, error, mayCost, channel, attempts }: Outcome) {
   const state = ctx.state as RequestState;
   state.mayCost ||= mayCost;

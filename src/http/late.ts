@@ -58,7 +58,7 @@ export async function finishLate(ctx: Context, gateway: Gateway, { work, save, m
     late.put({ ...answer, status: "completed", result: await bodyOf(generated, kept) });
     log.info(ended(), "the answer came after its request had been answered with a 504; it is kept");
   } catch (error) {
-    // What breaks off while it is stored is a provider's failure that no attempt has translated.
+    // A picture that breaks off while it is stored is a provider's failure that no attempt has translated.
     const known = error instanceof ProviderFailure ? clientError(error) : error;
     const told = known instanceof GatewayError ? known : new GatewayError("internal_error", "internal error", { cause: error });
     late.put({ ...answer, status: "failed", ...told.toJSON() });

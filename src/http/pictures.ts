@@ -10,7 +10,7 @@ import type { Gateway } from "./gateway.ts";
 /** GET and HEAD /images/{id}: a stored picture's exact bytes. The id is the only secret; no key is needed. */
 export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const stored = await gateway.store.find(String(ctx.params.id));
-  // What is kept beside pictures, such as what a job asks for, is nobody's to fetch here.
+  // Documents that are kept beside pictures, such as the request of a job, are never served here.
   if (!stored?.mediaType.startsWith("image/")) throw new GatewayError("not_found", "there is no such picture, or its life is over");
   const seconds = Math.max(0, Math.floor((stored.expires - Date.now()) / 1000));
   ctx.status = 200;

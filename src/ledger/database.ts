@@ -1,4 +1,4 @@
-// What the ledger needs of a database: statements in one transaction, durable once their promise resolves.
+// The ledger's view of a database: statements in one transaction, durable once their promise resolves.
 
 /** SQL that both databases know, with `?1`, `?2` … for its parameters. Times and money are whole numbers. */
 export interface Statement {

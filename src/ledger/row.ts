@@ -23,7 +23,7 @@ export interface PictureReference {
   sha256?: string;
 }
 
-/** What lets another process go on with a task that a provider has accepted. */
+/** A task that a provider has accepted, so that another process can go on with it. */
 export interface TaskHandle {
   channel: string;
   model: string;
@@ -64,7 +64,7 @@ export interface RequestRow {
   error?: { error: { message: string; type: string; param: string | null; code: string | null } };
   /** The HTTP status that the client got, or gets. */
   httpStatus?: number;
-  /** What the client's retries are known by: see `Claim`. */
+  /** The name by which the client's retries are known: see `Claim`. */
   idempotency?: string;
   fingerprint?: string;
   task?: TaskHandle;

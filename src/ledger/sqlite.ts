@@ -66,7 +66,7 @@ export async function openSqlite(file: string): Promise<Database> {
         waiting.set(count, { resolve, reject });
         if (waiting.size === 1) thread.ref();
         next.push({ id: count, statements });
-        // What is asked for in this turn of the loop shares a transaction.
+        // Everything that is asked for in this turn of the loop shares a transaction.
         if (next.length === 1) setImmediate(send);
       }),
     close: async () => {

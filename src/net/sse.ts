@@ -114,7 +114,7 @@ async function readAway(pieces: AsyncIterator<Buffer>): Promise<void> {
 async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, undefined> {
   const source = chunks[Symbol.asyncIterator]();
   let chunk: Buffer = Buffer.alloc(0);
-  let from = 0; // What comes before it in the chunk is dealt with.
+  let from = 0; // Everything before it in the chunk is dealt with.
   // The next line end of each kind. Each kind is searched for once, so that a long line costs two native searches.
   let [feed, carriage] = [-1, -1];
   let endedByReturn = false;

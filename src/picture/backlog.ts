@@ -22,7 +22,7 @@ const slice = 64 * 1024;
 
 /** Makes a backlog. `create` opens the file, once it is needed; where it cannot be had, the writer waits for the reader. */
 export function createBacklog(create: () => Promise<FileHandle>): Backlog {
-  const recent: Buffer[] = []; // What has come last, behind all that is in the file.
+  const recent: Buffer[] = []; // The latest pieces, behind all that is in the file.
   let size = 0;
   let file: FileHandle | undefined;
   let [written, read] = [0, 0];

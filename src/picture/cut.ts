@@ -70,7 +70,7 @@ function createWatch(spelling: Spelling): Watch {
         look();
       }
       seen += chunk.length;
-      const kept = format && at !== undefined ? 4 : tailBytes; // What is walked through needs no more than the padding.
+      const kept = format && at !== undefined ? 4 : tailBytes; // A part that is walked through needs no more than the padding.
       tail = chunk.length < kept ? Buffer.concat([tail, chunk]).subarray(-kept) : chunk.subarray(-kept);
     },
     isCut: () => {

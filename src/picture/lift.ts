@@ -75,7 +75,7 @@ export async function liftJson(
   const small: Buffer[] = [];
   const lifted: unknown[] = [];
   let chunk: Buffer = Buffer.alloc(0);
-  let from = 0; // What comes before it in the chunk is dealt with.
+  let from = 0; // Everything before it in the chunk is dealt with.
 
   const keep = (piece: Buffer) => {
     gauge.kept(piece.length);

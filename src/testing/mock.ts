@@ -104,7 +104,7 @@ export function divertedTo(mock: string, url: URL): string | undefined {
   return isNamed ? `${mock}/${url.href}` : undefined;
 }
 
-/** What would be right where a whole URL and a path are confused. */
+/** Says what would be right where a whole URL and a path are confused. */
 function hostHint(expected: string, { method, path }: ReceivedCall): string {
   const [isWhole, wantsWhole] = [path, expected.replace(/^\S+ /, "")].map((address) => /^https?:/.test(address));
   if (isWhole === wantsWhole) return "";
