@@ -3,7 +3,7 @@ import type { CallContext } from "../dialect/context.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import type { Operation } from "../dialect/operation.ts";
 import type { AcceptedTask, OrderLog } from "../dialect/orders.ts";
-import type { RehearsedPoll } from "../dialect/rehearse.ts";
+import { rehearsed, type RehearsedPoll } from "../dialect/rehearse.ts";
 import type { Prepared } from "../dialect/submission.ts";
 import { judgeUnused } from "../dialect/unused.ts";
 import { messageOf, ProviderFailure } from "../errors.ts";
@@ -222,7 +222,7 @@ function callsOf(
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
       const context = contextOf(ctx, key, events);
       const { calls, standIns, poll } = await operationFor(ctx).rehearse(context);
-      return { requests: [...calls, (await prepare(ctx, context, standIns)).request], poll: await poll() };
+      return { requests: [...calls, (await rehearsed(() => prepare(ctx, context, standIns))).request], poll: await poll() };
     },
   };
 }

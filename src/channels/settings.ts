@@ -264,7 +264,10 @@ export function isWrittenOut(key: unknown): boolean {
   return typeof key === "number" || (typeof key === "string" && !key.includes("${"));
 }
 
-/** A channel's or model's own settings for its templates, and the secrets among them. What cannot be had is named in `wanted`. */
+/**
+ * A channel's or model's own settings for its templates, and the secrets among them. What cannot be had is named in `wanted`: the model is
+ * off, and the name stands for the value in what is shown of its requests.
+ */
 export function resolveVariables(
   located: Located<ModelSettings>,
   resolve: Resolver,
@@ -275,7 +278,12 @@ export function resolveVariables(
     written,
   }));
   return {
-    variables: Object.fromEntries(resolved.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]))),
+    variables: Object.fromEntries(
+      resolved.flatMap(({ name, value, wanted: [first] }) => {
+        const known = value ?? (first === undefined ? undefined : `(${first})`);
+        return known === undefined ? [] : [[name, known] as const];
+      }),
+    ),
     secrets: resolved.flatMap(({ value, written }) => secretsAmong(value, written, variablesIn(written))),
     wanted: resolved.flatMap(({ wanted }) => wanted),
   };

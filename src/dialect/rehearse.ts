@@ -1,5 +1,6 @@
 // Renders the calls around a submission without sending any: names stand for what answers would say.
-import { isPlainObject } from "../expression/cel.ts";
+import { GatewayError } from "../errors.ts";
+import { ExpressionFailure, isPlainObject } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
 import type { Path, TemplateOptions } from "../expression/rendering.ts";
 import type { OutgoingRequest } from "../net/send.ts";
@@ -37,7 +38,7 @@ export async function rehearse({ spec, path, names, before, readDocument }: Part
   const standIns: Record<string, unknown> = {};
   for (const { name, call, scopes, each } of before) {
     const made = scopes({ ...variablesOf(context), before: standIns });
-    for (const scope of made) calls.push((await call(context, scope)).request);
+    for (const scope of made) calls.push((await rehearsed(() => call(context, scope))).request);
     const own = reads.flatMap(({ root, steps, json }) => (root === "before" && steps[0] === name ? [{ steps: steps.slice(1), json }] : []));
     // Of a list each answer is read by its place, or as an `item` of it.
     const ofOne = [...own.filter(({ steps }) => steps[0] === place).map((read) => ({ ...read, steps: read.steps.slice(1) })), ...items];
@@ -45,6 +46,23 @@ export async function rehearse({ spec, path, names, before, readDocument }: Part
     else if (made.length > 0) standIns[name] = standIn(own, `before.${name}`);
   }
   return { calls, standIns, poll: () => rehearsePoll({ spec, path, names, before, readDocument }, context, standIns) };
+}
+
+/** Render a call from stand-ins. Throws a 400 that says so where only a real answer could be computed with. */
+export async function rehearsed<Rendered>(render: () => Promise<Rendered>): Promise<Rendered> {
+  try {
+    return await render();
+  } catch (error) {
+    const { cause } = error as Error;
+    if (!(cause instanceof ExpressionFailure) || !/\bbefore\b/.test(cause.message)) throw error;
+    throw new GatewayError(
+      "invalid_value",
+      "this request is computed from the answer to an earlier call, and only a real answer can be shown in it",
+      {
+        cause,
+      },
+    );
+  }
 }
 
 async function rehearsePoll(

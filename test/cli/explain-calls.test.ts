@@ -29,8 +29,19 @@ generate:
   result: { images: "\${body.images}", url: "\${image}" }
 `;
 
+/** A channel that uploads first, below an account that the environment names. */
+const uploaded = `base_url: http://127.0.0.1:1/v1
+variables: { account: "\${env.ACCOUNT}" }
+models: { m: }
+generate:
+  before: { up: { post: /up } }
+  request: { post: "/draw", json: { text: "\${request.prompt}", file: "a cat" }, query: { of: "\${variables.account}" } }
+  result: { images: "\${body.images}", url: "\${image}" }
+`;
+
 describe("pictor explain, of calls that wait for answers", () => {
   let folder: string;
+  let computed: string;
   before(async () => {
     folder = await makeFolder({
       "led.yaml": task.replace(/get: .*/, "post: ${submitted.status_url}").replace("models:", "priority: 2\nmodels:"),
@@ -38,8 +49,15 @@ describe("pictor explain, of calls that wait for answers", () => {
       "unclear.yaml": task.replace(/get: .*/, 'get: "/tasks/${int(submitted.id) + 1}"').replace("models:", "priority: 3\nmodels:"),
     });
     await writeFile(join(folder, "cat.png"), solidPng(8, 8));
+    computed = await makeFolder({
+      "drawn.yaml": uploaded.replace("/draw", "/draw/${int(before.up.id) + 1}"),
+      "sent.yaml": uploaded.replace("a cat", "${before.up.id * 2}").replace("models:", "priority: 2\nmodels:"),
+      "twice.yaml": uploaded
+        .replace("post: /up }", "post: /up }, more: { post: '/up/${int(before.up.id)}' }")
+        .replace("models:", "priority: 3\nmodels:"),
+    });
   });
-  after(() => rm(folder, { recursive: true }));
+  after(() => Promise.all([folder, computed].map((made) => rm(made, { recursive: true }))));
 
   const tell = async (model: string, env: Record<string, string>, image: string[] = []): Promise<Told> => {
     const { out, err } = await inProcess((say) => explain(model, {}, { json: true, image }, env, say));
@@ -64,6 +82,24 @@ describe("pictor explain, of calls that wait for answers", () => {
     expect(unclear).to.deep.equal([]);
     const { out } = await inProcess((say) => explain("m", {}, {}, { PICTOR_CHANNELS: folder, KEY: "k" }, say));
     expect(out).to.match(/\n {2}then, after 0\.5 s, 1 s, 1\.5 s and so on, until it is made:\n {2}GET http:.*\/tasks\//);
+  });
+
+  it("says that only a real answer could be computed with", async () => {
+    const { channels } = await tell("m", { PICTOR_CHANNELS: computed, ACCOUNT: "a" });
+    const message = "this request is computed from the answer to an earlier call, and only a real answer can be shown in it";
+    for (const { refused } of channels) expect(refused).to.deep.equal({ code: "invalid_value", message, param: null });
+    expect(channels).to.have.length(3);
+  });
+
+  it("lets the name of a variable that is not set stand for its value", async () => {
+    const account = await makeFolder({ "x.yaml": uploaded });
+    try {
+      const { channels } = await tell("m", { PICTOR_CHANNELS: account });
+      expect(channels[0]).to.include({ off: "ACCOUNT is not set" });
+      expect(channels[0]!.requests[1]!.url).to.equal("http://127.0.0.1:1/v1/draw?of=%28ACCOUNT%29");
+    } finally {
+      await rm(account, { recursive: true });
+    }
   });
 
   it("lets names stand for the answers to earlier calls, one for each image of a list", async () => {
