@@ -78,7 +78,9 @@ describe("the page of channel files", () => {
     const page = texts.get("docs/channels.md")!;
     for (const name of Object.keys(directiveHelp)) expect(page).to.include(`| \`${name}\``);
     const rows = [...page.matchAll(/^\| `([^`]+)`.*$/gm)].map(([line, key = ""]) => ({ line, key: key.split(/\.(?!\.)/).at(-1)! }));
-    const told = new Set(rows.map(({ key }) => key));
+    // A mark that any map may have is described once, above the tables.
+    expect(page).to.include("`$replace: true`");
+    const told = new Set(["$replace", ...rows.map(({ key }) => key)]);
     const visit = (schema: unknown, path: string): void => {
       const { properties = {}, items, additionalProperties, else: other } = schema as Record<string, Record<string, unknown> | undefined>;
       // Plugins have a page of their own.
