@@ -17,7 +17,7 @@ import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
-import { measureChannels, measureStore, metricsPage, ready } from "./status.ts";
+import { measureChannels, measureLedger, measureStore, metricsPage, ready } from "./status.ts";
 
 /** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
@@ -52,7 +52,10 @@ export function createApp(gateway: Gateway): Koa {
   router.get("/docs", docs);
   router.get("/docs/:name", docsAsset);
 
-  gateway.metrics.measure = () => measureChannels(gateway);
+  gateway.metrics.measure = () => {
+    measureChannels(gateway);
+    measureLedger(gateway);
+  };
   gateway.metrics.measureStore = () => measureStore(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;

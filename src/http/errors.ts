@@ -1,6 +1,7 @@
 // Turns what was thrown into an answer.
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
+import { Unavailable } from "../ledger/database.ts";
 import { mayBePaid, type Gateway, type RequestState } from "./gateway.ts";
 import { Stalled } from "./bytes.ts";
 
@@ -16,8 +17,7 @@ export function errors(gateway: Gateway) {
       const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
       // The client has gone, or half an answer is out: then only a broken connection shows that it is not whole.
       if ((signal.aborted && !cut) || destroyed || (headersSent && !events)) return void ctx.res.destroy();
-      const thrown =
-        cut ?? (error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
+      const thrown = cut ?? toldOf(error);
       const known = thrown.code === "shutting_down" ? shuttingDown(state) : thrown;
       // The work of one that is answered early goes on, and is told of at its end.
       const isEarly = state.late && known.code === "upstream_timeout";
@@ -34,6 +34,17 @@ export function errors(gateway: Gateway) {
       adviseOnRetry(ctx, known);
     }
   };
+}
+
+/** The client's error for what was thrown. */
+function toldOf(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (error instanceof Unavailable)
+    return new GatewayError("ledger_unavailable", "the gateway cannot reach what it keeps of requests at the moment; send this one again", {
+      retryAfter: 5,
+      cause: error,
+    });
+  return new GatewayError("internal_error", "internal error", { cause: error });
 }
 
 /** Says whether the request may be sent again, which only its end can tell. */

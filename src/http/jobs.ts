@@ -141,11 +141,7 @@ export async function cancelJob(ctx: RouterContext, gateway: Gateway): Promise<v
 
 async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
   const client = (ctx.state as RequestState).client?.id ?? "";
-  const row = await serviceOf(gateway)
-    .ledger.find(String(ctx.params.id), client)
-    .catch((error: unknown) => {
-      throw error instanceof Unavailable ? ledgerAway(error) : error;
-    });
+  const row = await serviceOf(gateway).ledger.find(String(ctx.params.id), client);
   if (!row?.job) throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
   return row;
 }

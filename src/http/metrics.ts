@@ -18,6 +18,8 @@ export interface Metrics {
   coolDown: Gauge<"channel" | "what">;
   modelRetires: Gauge<"channel" | "model">;
   channelsBroken: Gauge;
+  ledgerUp: Gauge;
+  ledgerRowsLost: Counter;
   storeWritable: Gauge;
   storeFreeBytes: Gauge;
   pictures: Counter<"channel" | "model">;
@@ -147,6 +149,18 @@ function metricsOfProcess(registers: Registry[], measureStore: () => Promise<voi
       name: "pictor_channels_broken",
       help: "Channels whose files are wrong: off, or in force as their last good version says.",
       aggregator: "max",
+      registers,
+    }),
+    // Measured with the channels, which are read before.
+    ledgerUp: new Gauge({
+      name: "pictor_ledger_up",
+      help: "1 while the ledger is reached, 0 while it cannot be.",
+      aggregator: "min",
+      registers,
+    }),
+    ledgerRowsLost: new Counter({
+      name: "pictor_ledger_rows_lost_total",
+      help: "Rows that could neither be written nor be kept until the ledger was back.",
       registers,
     }),
     storeWritable: new Gauge({

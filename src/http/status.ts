@@ -31,6 +31,7 @@ export async function ready(ctx: Context, gateway: Gateway): Promise<void> {
     store: { writable, free_bytes: freeBytes },
     channels: isOwn ? channels : channels.map(({ name, state }) => ({ name, state })),
     ...(shared !== "own" && { shared_state: shared }),
+    ...(isOwn && gateway.durable && { ledger: { available: !gateway.durable.ledger.state.isAway } }),
   };
 }
 
@@ -46,6 +47,15 @@ export async function measureStore({ store, metrics }: Gateway): Promise<void> {
   const { writable, freeBytes } = await store.disk();
   metrics.storeWritable.set(Number(writable));
   metrics.storeFreeBytes.set(freeBytes);
+}
+
+/** How the ledger stands at the moment, for the metrics. */
+export function measureLedger({ durable, metrics }: Gateway): void {
+  if (!durable) return;
+  const { isAway, lost } = durable.ledger.state;
+  metrics.ledgerUp.set(Number(!isAway));
+  metrics.ledgerRowsLost.reset();
+  metrics.ledgerRowsLost.inc(lost);
 }
 
 /** How the channels stand at the moment, for the metrics. */

@@ -1,6 +1,6 @@
 // The ledger: a row for each request, which outlives its connection and its process.
 import { rowOf } from "./columns.ts";
-import type { Database, Statement } from "./database.ts";
+import { Unavailable, type Database, type Statement } from "./database.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
 import {
   byId,
@@ -23,7 +23,7 @@ import {
   type SeenLease,
 } from "./statements.ts";
 import { createWaitingFile } from "./waiting-file.ts";
-import { createWriteBehind, type WriteBehind } from "./write-behind.ts";
+import { createWriteBehind } from "./write-behind.ts";
 
 /** A request that may be one that is there already. */
 export interface Claim {
@@ -67,8 +67,8 @@ export interface Ledger {
   prune(limit: number): Promise<number>;
   /** Resolves when everything recorded so far is written, or waits in a file. */
   settled(): Promise<void>;
-  /** How writing behind stands. */
-  behind: WriteBehind["state"];
+  /** How it stands. `isAway` while the database cannot be reached; `lost` counts rows that could neither be written nor be kept. */
+  state: { readonly isAway: boolean; readonly lost: number };
   /** Write what is waiting, and close the database. */
   close(): Promise<void>;
 }
@@ -83,13 +83,18 @@ interface Options {
 }
 
 /** Make a ledger of a database that is open. */
-export function createLedger({ database, folder, now = Date.now, changed }: Options): Ledger {
+export function createLedger({ database: opened, folder, now = Date.now, changed = () => undefined }: Options): Ledger {
+  let isAway = false;
+  const note = (isNow: boolean, error?: unknown) => {
+    if (isNow !== isAway) changed(isNow, error);
+    isAway = isNow;
+  };
+  const database = watched(opened, note);
   const behind = createWriteBehind({
     write: async (rows) => {
       await database.run(rows.map(upsert));
     },
     file: createWaitingFile(folder),
-    changed,
   });
   const rows = async (...statements: Statement[]) => (await database.run(statements)).map(rowOf);
   const ids = async (statement: Statement) => (await database.run([statement])).map(({ id }) => String(id));
@@ -129,10 +134,35 @@ export function createLedger({ database, folder, now = Date.now, changed }: Opti
     },
     prune: async (limit) => (await ids(prune(now(), limit))).length,
     settled: () => behind.settled(),
-    behind: behind.state,
+    state: {
+      get isAway() {
+        return isAway;
+      },
+      get lost() {
+        return behind.lost();
+      },
+    },
     close: async () => {
       await behind.close();
       await database.close();
+    },
+  };
+}
+
+/** The same database; `note` is told after each transaction whether it is away. */
+function watched(database: Database, note: (isAway: boolean, error?: unknown) => void): Database {
+  return {
+    ...database,
+    run: async (statements) => {
+      try {
+        const rows = await database.run(statements);
+        note(false);
+        return rows;
+      } catch (error) {
+        // A mistake in a statement was told by a database that is there.
+        note(error instanceof Unavailable, error);
+        throw error;
+      }
     },
   };
 }

@@ -10,8 +10,8 @@ export interface WriteBehind {
   find(id: string): RequestRow | undefined;
   /** Resolves when everything put so far is written, or waits in the file. */
   settled(): Promise<void>;
-  /** `isAway` while the database is; `lost` counts rows that could neither be written nor be kept. */
-  state: { readonly isAway: boolean; readonly lost: number };
+  /** How many rows could neither be written nor be kept. */
+  lost: () => number;
   /** Write what is waiting, or put it into the file. */
   close(): Promise<void>;
 }
@@ -20,8 +20,6 @@ interface Options {
   /** Write the rows, each in place of the one of its id; a row may come once more. Rejects with `Unavailable` while the database is away. */
   write: (rows: readonly RequestRow[]) => Promise<void>;
   file: WaitingFile;
-  /** Told when the database goes away and when it is back. */
-  changed?: (isAway: boolean, error?: unknown) => void;
   /** Milliseconds between two writes. */
   pause?: number;
   /** Milliseconds between two tries while the database is away. */
@@ -34,17 +32,13 @@ export const mostTogether = 200;
 /** Rows that wait in memory while the ledger is away: the others wait in a file. */
 export const mostInMemory = 2_000;
 
-export function createWriteBehind({ write, file, changed, pause = 200, pauseAway = 2_000 }: Options): WriteBehind {
+export function createWriteBehind({ write, file, pause = 200, pauseAway = 2_000 }: Options): WriteBehind {
   const waiting = new Map<string, RequestRow>();
-  const state = { isAway: false, lost: 0 };
+  let isAway = false;
+  let lost = 0;
   const closing = new AbortController();
   let isFileEmpty = false;
   let working: Promise<void> | undefined;
-
-  const note = (isAway: boolean, error?: unknown) => {
-    if (state.isAway !== isAway) changed?.(isAway, error);
-    state.isAway = isAway;
-  };
 
   /** Write rows; one that the database does not take is lost, and keeps no other back. */
   async function writeEach(rows: readonly RequestRow[]): Promise<void> {
@@ -53,7 +47,7 @@ export function createWriteBehind({ write, file, changed, pause = 200, pauseAway
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       if (rows.length > 1) for (const row of rows) await writeEach([row]);
-      else state.lost += 1;
+      else lost += rows.length;
     }
   }
 
@@ -75,18 +69,18 @@ export function createWriteBehind({ write, file, changed, pause = 200, pauseAway
     const rows = [...waiting.values()].slice(0, Math.max(0, waiting.size - left));
     if (rows.length === 0) return;
     isFileEmpty = false;
-    if (!(await file.add(rows))) state.lost += rows.length;
+    if (!(await file.add(rows))) lost += rows.length;
     drop(rows);
   }
 
   async function work(): Promise<void> {
     while (waiting.size > 0 || !isFileEmpty) {
-      await delay(state.isAway ? pauseAway : pause, undefined, { signal: closing.signal }).catch(() => undefined);
+      await delay(isAway ? pauseAway : pause, undefined, { signal: closing.signal }).catch(() => undefined);
       try {
         await writeAll();
-        note(false);
-      } catch (error) {
-        note(true, error);
+        isAway = false;
+      } catch {
+        isAway = true;
         await putAside(closing.signal.aborted ? 0 : mostInMemory);
         if (closing.signal.aborted) return;
       }
@@ -109,7 +103,7 @@ export function createWriteBehind({ write, file, changed, pause = 200, pauseAway
     settled: async () => {
       for (const row of waiting.values()) if (waiting.get(row.id) === row) await working;
     },
-    state,
+    lost: () => lost,
     close: async () => {
       closing.abort();
       await working;

@@ -8,6 +8,7 @@ import { createClientKeys } from "../../src/http/client-keys.ts";
 import type { LedgerLives } from "../../src/http/durable.ts";
 import { createDurableService } from "../../src/http/durable-service.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
+import { Unavailable, type Database } from "../../src/ledger/database.ts";
 import { createLedger } from "../../src/ledger/ledger.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { createPictureFetcher } from "../../src/net/fetch-picture.ts";
@@ -22,6 +23,8 @@ export interface DurableHouse extends House {
   handler: Handler;
   /** How long things are kept. */
   lives: LedgerLives;
+  /** `isAway` makes the ledger's database one that cannot be reached. */
+  outage: { isAway: boolean };
   /** How many calls the provider got since the last `reset`. */
   orders(): number;
 }
@@ -30,7 +33,10 @@ export interface DurableHouse extends House {
 export async function startDurableHouse(): Promise<DurableHouse> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-durable-"));
   const store = await openStore({ folder, life: 3600 });
-  const ledger = createLedger({ database: await openSqlite(join(folder, "ledger.db")), folder });
+  const database = await openSqlite(join(folder, "ledger.db"));
+  const outage = { isAway: false };
+  const run: Database["run"] = (statements) => (outage.isAway ? Promise.reject(new Unavailable("unplugged")) : database.run(statements));
+  const ledger = createLedger({ database: { ...database, run }, folder });
   const spool = createSpool({ folder: join(folder, "tmp") });
   const [routing, metrics, log] = [createRouting(), createMetrics(), pino({ level: "silent" })];
   const keys = createClientKeys(["sk-test", "sk-other"]);
@@ -48,11 +54,14 @@ export async function startDurableHouse(): Promise<DurableHouse> {
     routing,
     keys,
     durable,
+    metrics,
+    adminKey: "sk-operator",
   });
   const own: DurableHouse = {
     ...house,
     folder,
     handler: () => undefined,
+    outage,
     lives: { rows: 3_600_000, answers: 3_600_000 },
     orders: () => house.provider.calls.length,
     close: async () => {

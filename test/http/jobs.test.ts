@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import sharp from "sharp";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
-import { errorOf, png, reply } from "./setup.ts";
+import { errorOf, metric, png, reply } from "./setup.ts";
 
 const base64 = png.toString("base64");
 const ask = { model: "demo", prompt: "a cat" };
@@ -145,6 +145,39 @@ describe("http: jobs", () => {
     await errorOf(await get("/v1/images/jobs?limit=0"), 400, "invalid_value", "limit");
     await errorOf(await get("/v1/images/jobs?after=nobody"), 400, "invalid_value", "after");
     for (const id of ids) await becomes(id, "completed");
+  });
+
+  it("are refused and not shown while the ledger is away, which the operator is told, and served when it is back", async () => {
+    const { id } = await jobOf(await send({ prefer: "respond-async" }));
+    await becomes(id, "completed");
+    const standing = async () => {
+      const { ledger } = (await (await get("/readyz", "sk-operator")).json()) as { ledger: object };
+      return { ledger, up: await metric(house.url, "pictor_ledger_up"), lost: await metric(house.url, "pictor_ledger_rows_lost_total") };
+    };
+    expect(await standing()).to.deep.equal({ ledger: { available: true }, up: 1, lost: 0 });
+    expect(await (await get("/readyz")).json()).to.not.have.property("ledger");
+    house.reset();
+    house.outage.isAway = true;
+    const refused = [
+      await send({ prefer: "respond-async" }),
+      await send({ "idempotency-key": "while-away" }),
+      await get(`/v1/images/jobs/${id}`),
+      await get("/v1/images/jobs"),
+      await get(`/v1/images/jobs/${id}/cancel`, house.key, "POST"),
+      await get(`/v1/requests/${id}`),
+    ];
+    for (const response of refused) {
+      expect(response.headers.get("retry-after")).to.equal("5");
+      expect(response.headers.get("x-should-retry")).to.equal("true");
+      await errorOf(response, 503, "ledger_unavailable");
+    }
+    expect(house.orders()).to.equal(0);
+    // What its SDK may repeat is served all the same.
+    expect((await send({ "x-stainless-retry-count": "0" })).status).to.equal(200);
+    expect(await standing()).to.deep.equal({ ledger: { available: false }, up: 0, lost: 0 });
+    house.outage.isAway = false;
+    expect((await get(`/v1/images/jobs/${id}`)).status).to.equal(200);
+    expect(await standing()).to.deep.equal({ ledger: { available: true }, up: 1, lost: 0 });
   });
 
   it("keep what they need, and give none of it to those who guess", async () => {

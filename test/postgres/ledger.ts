@@ -58,7 +58,7 @@ describe("a ledger on postgresql", () => {
     await ledger.settled();
     expect((await ledger.list({ limit: 10_000 })).length).to.equal(5_000);
     expect(told).to.deep.equal([true, false]);
-    expect(ledger.behind).to.deep.equal({ isAway: false, lost: 0 });
+    expect(ledger.state).to.deep.equal({ isAway: false, lost: 0 });
     await ledger.close();
     await rm(folder, { recursive: true });
   });
