@@ -8,6 +8,7 @@ export const answerHeaders: Json = Object.fromEntries(
     "x-request-id": "The request's id, for support.",
     "x-pictor-channel": "The channel that answered.",
     "x-pictor-attempts": "The channels that were tried, and how each ended.",
+    "idempotent-replayed": "`true` where the request was sent before and its own answer is given again.",
     "x-pictor-changes": "What the gateway did to the request, where it did anything.",
     deprecation: "Of a model that its provider advises against: `@` and the Unix seconds from which it does (RFC 9745).",
     sunset: "Of a model that its provider shuts down: when (RFC 8594).",
@@ -81,19 +82,6 @@ export const error: Json = {
         code: { type: ["string", "null"], examples: Object.keys(errorStatus) },
       },
     },
-  },
-};
-
-export const lateRequest: Json = {
-  type: "object",
-  properties: {
-    id: { type: "string", description: "The `x-request-id` of its answer." },
-    object: { const: "request" },
-    status: { enum: ["in_progress", "completed", "failed"] },
-    model: { type: "string" },
-    created_at: { type: "integer", description: "Unix seconds." },
-    result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },
-    error: { type: "object", description: "What it failed with, as in any error." },
   },
 };
 

@@ -1,22 +1,11 @@
 // Serves the description of the interface.
 import type { Context } from "koa";
-import { errorStatus } from "../errors.ts";
 import { livingModels } from "../gateway/life.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
-import {
-  answerHeaders,
-  editForm,
-  events,
-  picture,
-  images,
-  error,
-  lateRequest,
-  matrixRow,
-  model,
-  ref,
-  type Json,
-} from "./openapi-shapes.ts";
+import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
+import { jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
+import { failures, id, json } from "./openapi-parts.ts";
 import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
 
@@ -46,6 +35,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
     security: [{ key: [] }],
     tags: [
       { name: "images", description: "Pictures." },
+      { name: "jobs", description: "Pictures that are fetched later." },
       { name: "models", description: "What there is." },
       { name: "service", description: "The gateway itself." },
     ],
@@ -59,25 +49,22 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
         Error: error,
         Model: model,
         MatrixRow: matrixRow,
-        Request: lateRequest,
+        ...jobSchemas,
       },
     },
   };
 }
 
 function paths(request: Json): Json {
-  const id = { name: "id", in: "path", required: true, schema: { type: "string" } };
   return {
     "/v1/images/generations": {
       post: {
         operationId: "createImage",
         summary: "Make pictures.",
         tags: ["images"],
+        parameters: orderHeaders,
         requestBody: { required: true, content: json(request) },
-        responses: {
-          200: { description: "The pictures.", headers: answerHeaders, content: { ...json(ref("Images")), ...events } },
-          ...failures(400, 401, 403, 404, 413, 415, 429, 500, 501, 502, 503, 504, 507),
-        },
+        responses: madeOrKept,
       },
     },
     ...Object.fromEntries(
@@ -90,11 +77,9 @@ function paths(request: Json): Json {
             description:
               "A form with files, answered with base64 where it names no `response_format`, or JSON with `images`. A generation with `image` is the same. The model's `x-operations` says whether it edits.",
             tags: ["images"],
+            parameters: orderHeaders,
             requestBody: { required: true, content: { "multipart/form-data": { schema: editForm }, ...json(request) } },
-            responses: {
-              200: { description: "The pictures.", headers: answerHeaders, content: { ...json(ref("Images")), ...events } },
-              ...failures(400, 401, 403, 404, 413, 415, 429, 500, 501, 502, 503, 504, 507),
-            },
+            responses: madeOrKept,
           },
         },
       ]),
@@ -148,15 +133,7 @@ function paths(request: Json): Json {
         },
       },
     },
-    "/v1/requests/{id}": {
-      get: {
-        operationId: "showRequest",
-        summary: "Show what came of a request that was answered with a 504 before its picture was ready.",
-        tags: ["images"],
-        parameters: [id],
-        responses: { 200: { description: "The request.", content: json(ref("Request")) }, ...failures(401, 404) },
-      },
-    },
+    ...jobPaths(request),
     "/images/{id}": {
       get: {
         operationId: "getPicture",
@@ -187,25 +164,6 @@ function paths(request: Json): Json {
 
 function service(operationId: string, summary: string, responses: Json): Json {
   return { get: { operationId, summary, tags: ["service"], security: [], responses: { ...responses, ...failures(405) } } };
-}
-
-function failures(...statuses: number[]): Json {
-  return Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      {
-        description: Object.entries(errorStatus)
-          .filter(([, own]) => own === status)
-          .map(([code]) => `\`${code}\``)
-          .join(", "),
-        content: json(ref("Error")),
-      },
-    ]),
-  );
-}
-
-function json(schema: Json): Json {
-  return { "application/json": { schema } };
 }
 
 /** Two ids never get the same name: what a name must not hold is written in hex, and so is the underscore that begins it. */

@@ -102,6 +102,20 @@ describe("http: the description of the interface", () => {
       expect(at(document, `/paths/${path}/post/responses/200/content`)).to.have.all.keys("application/json", "text/event-stream");
   });
 
+  it("describes every address of jobs, and what a key and a preference lead to", () => {
+    const answersOf = (path: string, method: string) =>
+      Object.keys(at(document, `/paths/${path.replaceAll("/", "~1")}/${method}/responses`) as Json);
+    for (const path of ["/v1/images/generations", "/v1/images/edits", "/v1/images/generations/async", "/v1/images/edits/async"]) {
+      expect(answersOf(path, "post"), path).to.include.members(["200", "202", "410", "422", "503"]);
+      const parameters = at(document, `/paths/${path.replaceAll("/", "~1")}/post/parameters`) as { name: string }[];
+      expect(parameters.map(({ name }) => name)).to.deep.equal(["Idempotency-Key", "Prefer"]);
+    }
+    for (const path of ["/v1/images/jobs/{id}", "/v1/images/tasks/{id}", "/v1/tasks/{id}", "/v1/requests/{id}"])
+      expect(answersOf(path, "get"), path).to.include.members(["200", "404", "503"]);
+    expect(answersOf("/v1/images/jobs", "get")).to.include.members(["200", "400"]);
+    expect(answersOf("/v1/images/jobs/{id}", "delete")).to.deep.equal(answersOf("/v1/images/jobs/{id}/cancel", "post"));
+  });
+
   it("names every error code", () => {
     expect(at(document, "/components/schemas/Error/properties/error/properties/code/examples")).to.deep.equal(Object.keys(errorStatus));
     const responses = at(document, "/paths/~1v1~1images~1generations/post/responses") as Record<string, { description: string }>;

@@ -1,0 +1,161 @@
+// Describes what outlives a connection: jobs, keys of requests, and what came of a request.
+import { largestPage, usualPage } from "./jobs.ts";
+import { longestKey } from "./idempotency.ts";
+import { failures, id, json } from "./openapi-parts.ts";
+import { answerHeaders, editForm, events, ref, type Json } from "./openapi-shapes.ts";
+
+/** Headers of a request for pictures. */
+export const orderHeaders: Json[] = [
+  {
+    name: "Idempotency-Key",
+    in: "header",
+    description:
+      "Names the request: sent again with the same body it is ordered once, and answered with the same answer. A refusal, or an error after which nothing was made, frees the key.",
+    schema: { type: "string", minLength: 1, maxLength: longestKey },
+  },
+  {
+    name: "Prefer",
+    in: "header",
+    description:
+      "`respond-async` makes the request a job, as `async: true` in the body does. With `wait=20` it is answered as late as after 20 seconds, with the pictures if they are there by then.",
+    schema: { type: "string", examples: ["respond-async", "respond-async, wait=20"] },
+  },
+];
+
+const texts = (headers: Record<string, string>): Json =>
+  Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: "string" } }]));
+
+const kept: Json = {
+  description: "The request is kept as a job.",
+  headers: texts({
+    location: "Where the job is shown.",
+    "retry-after": "Seconds after which it is worth a look.",
+    "preference-applied": "`respond-async`.",
+    "idempotent-replayed": "`true` where the key named a job that was there.",
+  }),
+  content: json(ref("Job")),
+};
+
+const refused = failures(400, 401, 403, 404, 410, 413, 415, 422, 429, 500, 501, 502, 503, 504, 507);
+
+/** Answers to a request for pictures. */
+export const madeOrKept: Json = {
+  200: {
+    description: "The pictures; of a job that was over while its client waited, the job.",
+    headers: answerHeaders,
+    content: { ...json({ anyOf: [ref("Images"), ref("Job")] }), ...events },
+  },
+  202: kept,
+  ...refused,
+};
+
+/** What a request and a job have in common. */
+const standing = {
+  status: {
+    enum: ["queued", "in_progress", "completed", "failed", "cancelled", "expired"],
+    description: "`expired`: it was completed, and its pictures are no longer kept.",
+  },
+  model: { type: "string" },
+  created_at: { type: "integer", description: "Unix seconds." },
+  expires_at: { type: "integer", description: "Unix seconds from which nothing is known of it." },
+  channel: { type: "string", description: "The channel that was asked last." },
+  attempts: { type: "string", description: "The channels that were tried, and how each ended." },
+  result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },
+  error: { type: "object", description: "What it failed with, as in any error." },
+};
+
+const job: Json = {
+  type: "object",
+  required: ["id", "object", "status"],
+  properties: { id: { type: "string" }, object: { const: "image.job" }, ...standing },
+};
+
+/** The schemas of these answers. */
+export const jobSchemas: Json = {
+  Request: {
+    type: "object",
+    properties: { id: { type: "string", description: "The `x-request-id` of its answer." }, object: { const: "request" }, ...standing },
+  },
+  Job: job,
+  JobList: {
+    type: "object",
+    properties: {
+      object: { const: "list" },
+      data: { type: "array", items: ref("Job") },
+      has_more: { type: "boolean" },
+      last_id: { type: ["string", "null"], description: "What `after` takes for the next page." },
+    },
+  },
+};
+
+/** Paths of jobs, and of requests whose answer came too late. `request` is the schema of a request for pictures. */
+export function jobPaths(request: Json): Json {
+  const show = (operationId: string, summary: string) => ({
+    get: {
+      operationId,
+      summary,
+      tags: ["jobs"],
+      parameters: [id],
+      responses: { 200: { description: "The job.", content: json(ref("Job")) }, ...failures(401, 404, 503) },
+    },
+  });
+  const cancel = (operationId: string) => ({
+    operationId,
+    summary: "Cancel a job that is not over, also at its provider where that can be done.",
+    tags: ["jobs"],
+    parameters: [id],
+    responses: { 200: { description: "The job as it is now.", content: json(ref("Job")) }, ...failures(401, 404, 503) },
+  });
+  return {
+    "/v1/images/generations/async": begin("createImageJob", "Make pictures as a job.", json(request)),
+    "/v1/images/edits/async": begin("createImageEditJob", "Edit pictures as a job.", {
+      "multipart/form-data": { schema: editForm },
+      ...json(request),
+    }),
+    "/v1/images/jobs": {
+      get: {
+        operationId: "listJobs",
+        summary: "List the client's own jobs, the newest first.",
+        tags: ["jobs"],
+        parameters: [
+          { name: "limit", in: "query", schema: { type: "integer", minimum: 1, maximum: largestPage, default: usualPage } },
+          { name: "after", in: "query", description: "The id of the last job of the page before.", schema: { type: "string" } },
+        ],
+        responses: {
+          200: { description: "Jobs without their results.", content: json(ref("JobList")) },
+          ...failures(400, 401, 404, 503),
+        },
+      },
+    },
+    "/v1/images/jobs/{id}": { ...show("showJob", "Show a job, with its pictures once they are there."), delete: cancel("deleteJob") },
+    "/v1/images/jobs/{id}/cancel": { post: cancel("cancelJob") },
+    "/v1/images/tasks/{id}": show("showImageTask", "The same as `/v1/images/jobs/{id}`."),
+    "/v1/tasks/{id}": show("showTask", "The same as `/v1/images/jobs/{id}`."),
+    "/v1/requests/{id}": {
+      get: {
+        operationId: "showRequest",
+        summary: "Show what came of a request: of a job, of one with a key, of one that an SDK may repeat, or of one that got a 504.",
+        tags: ["jobs"],
+        parameters: [id],
+        responses: { 200: { description: "The request.", content: json(ref("Request")) }, ...failures(401, 404, 503) },
+      },
+    },
+  };
+}
+
+function begin(operationId: string, summary: string, content: Json): Json {
+  return {
+    post: {
+      operationId,
+      summary,
+      tags: ["jobs"],
+      parameters: orderHeaders,
+      requestBody: { required: true, content },
+      responses: {
+        200: { description: "The job, where it was over while its client waited.", content: json(ref("Job")) },
+        202: kept,
+        ...refused,
+      },
+    },
+  };
+}
