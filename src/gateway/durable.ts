@@ -98,7 +98,7 @@ export function createDurable(parts: DurableParts): Durable {
     find: lives.find,
     all: lives.all,
     handOver: () => {
-      for (const live of lives.all()) if (live.isMovable()) live.end(movedOn());
+      for (const live of lives.all()) if (live.isAlone() && live.isMovable()) live.end(movedOn());
     },
     follow: async (id, signal) => {
       for (let told = 0; ;) {
@@ -158,7 +158,8 @@ function movedOn(): GatewayError {
 /** Leave a request to whatever process takes it next. */
 async function letGo(row: RequestRow, ledger: Ledger): Promise<Outcome> {
   await ledger.update(row.id, { owner: undefined, leaseUntil: undefined }, ["queued", "in_progress"]).catch(() => undefined);
-  return { error: movedOn(), mayCost: row.phase !== undefined };
+  // Its client may well send it again: it is joined then, and not ordered.
+  return { error: movedOn(), mayCost: false };
 }
 
 /** Order the pictures, or follow those that were ordered before, until all of them are here. */

@@ -7,6 +7,8 @@ export interface Live<Outcome> {
   outcome: Promise<Outcome>;
   /** Wait for it; the function says that one waits no longer. */
   join: () => () => void;
+  /** True where nobody waits for it. */
+  isAlone: () => boolean;
   /** Let it go on to its end, also where nobody waits. */
   keep: () => void;
   /** End it, for a reason. */
@@ -81,7 +83,7 @@ export function createLives<Outcome, One extends Live<Outcome>>(): Lives<Outcome
         isKept = true;
         judge();
       };
-      const live = { id, outcome, join, keep, end, left, ...more } as unknown as One;
+      const live = { id, outcome, join, isAlone: () => clients === 0, keep, end, left, ...more } as unknown as One;
       lives.set(id, live);
       judge();
       return live;

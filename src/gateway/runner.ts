@@ -105,7 +105,9 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
       await renew();
       await takeAbandoned();
     }),
-    loop(pruning, () => ledger.prune(mostPruned)),
+    loop(pruning, async () => {
+      while ((await ledger.prune(mostPruned)) === mostPruned && !closing.signal.aborted);
+    }),
   ]);
 
   return {

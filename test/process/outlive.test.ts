@@ -40,7 +40,10 @@ class Tasks {
 
 describe("a request outlives its process", () => {
   const scene = (
-    run: (parts: { tasks: Tasks; folder: string; start: () => Promise<{ url: string; kill: () => Promise<void> }> }) => Promise<void>,
+    run: (parts: {
+      tasks: Tasks;
+      start: (env?: Record<string, string>) => Promise<{ url: string; kill: (signal?: NodeJS.Signals) => Promise<void> }>;
+    }) => Promise<void>,
   ) =>
     inFolder(async (startProcess, folder) => {
       const tasks = new Tasks();
@@ -54,14 +57,13 @@ describe("a request outlives its process", () => {
       try {
         await run({
           tasks,
-          folder,
-          start: async () => {
-            const own = startProcess(env);
+          start: async (more) => {
+            const own = startProcess({ ...env, ...more });
             const url = await urlOf(own);
             return {
               url,
-              kill: async () => {
-                own.child.kill("SIGKILL");
+              kill: async (signal = "SIGKILL") => {
+                own.child.kill(signal);
                 await own.ended;
               },
             };
@@ -115,6 +117,32 @@ describe("a request outlives its process", () => {
         };
       await until(async () => (await job()).status === "completed");
       expect((await job()).result?.data[0]?.url).to.match(/^http:.*\/images\//);
+      expect(tasks.orders).to.equal(1);
+    })).timeout(60_000);
+
+  it("that is told to end while its client waits, which may send it again", () =>
+    scene(async ({ tasks, start }) => {
+      const first = await start({ PICTOR_SHUTDOWN_SECONDS: "1" });
+      const answer = draw(first.url, { "idempotency-key": "k" });
+      await until(() => tasks.polls > 1);
+      const ended = first.kill("SIGTERM");
+      const told = await answer;
+      expect(told.status).to.equal(503);
+      expect(told.headers.get("x-should-retry")).to.equal("true");
+      await ended;
+      tasks.isDone = true;
+      const second = await start();
+      expect((await draw(second.url, { "idempotency-key": "k" })).status).to.equal(200);
+      expect(tasks.orders).to.equal(1);
+    })).timeout(60_000);
+
+  it("is one for several processes on one port", () =>
+    scene(async ({ tasks, start }) => {
+      const { url } = await start({ PICTOR_WORKERS: "2" });
+      const answers = Array.from({ length: 12 }, () => draw(url, { "idempotency-key": "k", connection: "close" }));
+      await until(() => tasks.polls > 1);
+      tasks.isDone = true;
+      for (const answer of answers) expect((await answer).status).to.equal(200);
       expect(tasks.orders).to.equal(1);
     })).timeout(60_000);
 
