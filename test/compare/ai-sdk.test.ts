@@ -14,6 +14,7 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { createReplicate } from "@ai-sdk/replicate";
 import { createTogetherAI } from "@ai-sdk/togetherai";
 import { createXai } from "@ai-sdk/xai";
+import { createRunware } from "@runware/ai-sdk-provider";
 import { generateImage, type ImageModel } from "ai";
 import { parse } from "yaml";
 import { cat, catUri, judge, key, startBoth, type Allowed, type Both } from "./both.ts";
@@ -43,10 +44,11 @@ const clients: Record<string, (fetch: Both["fetch"]) => { image(model: string): 
   fal: (fetch) => createFal(account(fetch)),
   "black-forest-labs": (fetch) => createBlackForestLabs(account(fetch)),
   "aws-bedrock": (fetch) => createAmazonBedrock({ region: "us-west-2", accessKeyId: key, secretAccessKey: key, fetch }),
-  "volcengine-seedream": (fetch) => createByteDance(account(fetch)),
+  byteplus: (fetch) => createByteDance(account(fetch)),
   "luma-photon": (fetch) => createLuma(account(fetch)),
   fireworks: (fetch) => createFireworks(account(fetch)),
   deepinfra: (fetch) => createDeepInfra(account(fetch)),
+  runware: (fetch) => createRunware(account(fetch)),
   relay: (fetch) => {
     const relay = createOpenAICompatible({ name: "relay", baseURL: "https://relay.example/v1", ...account(fetch) });
     return { image: (model) => relay.imageModel(model) };
