@@ -23,6 +23,10 @@ routing:
   sharing: least_in_flight
   timeout: 12m
 
+ledger:
+  keep: 2160h # the rows of requests, 90 days
+  keep_answers: 48h # for how long a request that is sent again under its key is answered
+
 server:
   headers_timeout: 10s
   connections: 10000
