@@ -52,7 +52,7 @@ export interface Durable {
   find: (id: string) => DurableLive | undefined;
   /** All that are under way in this process. */
   all: () => DurableLive[];
-  /** End those that can go on in another process, and for which no client waits here. */
+  /** End those that can go on in another process; a client that waits here for one is told so. */
   handOver: () => void;
   /** Wait for a request that another process serves, or served. Rejects with the signal's reason. */
   follow(id: string, signal: AbortSignal): Promise<Outcome>;

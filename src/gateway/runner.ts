@@ -9,6 +9,8 @@ import { hasEnded } from "./owner.ts";
 export interface Runner {
   /** Look for requests that wait, now. */
   wake: () => void;
+  /** Take no more, and go on renewing the leases of what is under way. */
+  rest: () => void;
   /** Take no more, and let others have what is not finished here. */
   close: () => Promise<void>;
 }
@@ -45,6 +47,7 @@ export const pruning = 60_000;
 
 export function createRunner({ ledger, owner, log, room, serve, underWay, lost }: Parts): Runner {
   const closing = new AbortController();
+  let isTaking = true;
   const until = () => Date.now() + lease;
   // Leases of others, and when each was first seen as it is: clocks are wrong, and only one that is not renewed has been left.
   const seen = new Map<string, { lease: SeenLease; at: number }>();
@@ -56,11 +59,12 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
   };
 
   async function takeWaiting(): Promise<void> {
-    const limit = room();
+    const limit = isTaking ? room() : 0;
     if (limit > 0) serveAll(await ledger.take({ owner, until: until(), limit }));
   }
 
   async function takeAbandoned(): Promise<void> {
+    if (!isTaking) return;
     const leases = await ledger.leasesOfOthers(owner);
     const now = performance.now();
     const before = new Map(seen);
@@ -112,6 +116,7 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
 
   return {
     wake: () => sleepers.get(look)?.(),
+    rest: () => (isTaking = false),
     close: async () => {
       closing.abort();
       for (const wake of sleepers.values()) wake();

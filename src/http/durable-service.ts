@@ -47,5 +47,10 @@ export function createDurableService(parts: Parts): RunningService {
     underWay: durable.all,
     lost: (id) => durable.find(id)?.end(new GatewayError("cancelled", "the request was cancelled")),
   });
-  return { durable, ledger, owner, lives, wake: runner.wake, handOver: durable.handOver, close: runner.close };
+  const handOver = () => {
+    // Otherwise this process would take again at once all that it leaves to others.
+    runner.rest();
+    durable.handOver();
+  };
+  return { durable, ledger, owner, lives, wake: runner.wake, handOver, close: runner.close };
 }

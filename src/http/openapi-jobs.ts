@@ -49,7 +49,7 @@ export const madeOrKept: Json = {
   ...refused,
 };
 
-/** What a request and a job have in common. */
+/** Members that a request and a job share. */
 const standing = {
   status: {
     enum: ["queued", "in_progress", "completed", "failed", "cancelled", "expired"],

@@ -25,6 +25,8 @@ export interface DurableHouse extends House {
   lives: LedgerLives;
   /** `isAway` makes the ledger's database one that cannot be reached. */
   outage: { isAway: boolean };
+  /** Leave to others what can go on there, as a process does that is told to end. */
+  handOver(): void;
   /** How many calls the provider got since the last `reset`. */
   orders(): number;
 }
@@ -63,6 +65,7 @@ export async function startDurableHouse(): Promise<DurableHouse> {
     handler: () => undefined,
     outage,
     lives: { rows: 3_600_000, answers: 3_600_000 },
+    handOver: durable.handOver,
     orders: () => house.provider.calls.length,
     close: async () => {
       await durable.close();

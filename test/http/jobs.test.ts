@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import sharp from "sharp";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
-import { errorOf, metric, png, reply } from "./setup.ts";
+import { errorOf, metric, png, reply, until } from "./setup.ts";
 
 const base64 = png.toString("base64");
 const ask = { model: "demo", prompt: "a cat" };
@@ -178,6 +178,25 @@ describe("http: jobs", () => {
     house.outage.isAway = false;
     expect((await get(`/v1/images/jobs/${id}`)).status).to.equal(200);
     expect(await standing()).to.deep.equal({ ledger: { available: true }, up: 1, lost: 0 });
+  });
+
+  it("are not begun any more by a process that is told to end", async () => {
+    const ending = await startDurableHouse();
+    try {
+      const jobs: Job[] = [];
+      // It serves five at once.
+      for (let count = 0; count < 6; count += 1)
+        jobs.push(await jobOf(await ending.generate(ask, { headers: { prefer: "respond-async" } })));
+      await until(() => ending.orders() === 5);
+      ending.handOver();
+      const headers = { authorization: `Bearer ${ending.key}` };
+      await fetch(`${ending.url}/v1/images/jobs/${jobs[0]?.id}`, { method: "DELETE", headers });
+      await delay(1500);
+      expect(await jobOf(await fetch(`${ending.url}/v1/images/jobs/${jobs[5]?.id}`, { headers }))).to.include({ status: "queued" });
+      expect(ending.orders()).to.equal(5);
+    } finally {
+      await ending.close();
+    }
   });
 
   it("keep what they need, and give none of it to those who guess", async () => {
