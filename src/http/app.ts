@@ -66,12 +66,20 @@ export function createApp(gateway: Gateway): Koa {
 }
 
 function allowOrigins(origins: readonly string[]): Koa.Middleware {
-  const pictors = ["x-request-id", "x-pictor-channel", "x-pictor-attempts", "x-pictor-changes"];
+  const pictors = [
+    "x-request-id",
+    "x-pictor-channel",
+    "x-pictor-attempts",
+    "x-pictor-changes",
+    "idempotent-replayed",
+    "location",
+    "preference-applied",
+  ];
   const exposed = [...pictors, "retry-after", "x-should-retry", "deprecation", "sunset"];
   return cors({
     origin: (ctx) => (origins.includes("*") ? "*" : (origins.find((origin) => origin === ctx.get("origin")) ?? "")),
     exposeHeaders: exposed,
-    allowMethods: "GET,HEAD,POST",
+    allowMethods: "GET,HEAD,POST,DELETE",
     maxAge: 600,
     keepHeadersOnError: false,
   });

@@ -66,9 +66,13 @@ export async function answerDurably(ctx: Context, gateway: Gateway, service: Dur
   if (isOwn) wanted.begun();
   const live = isOwn ? durable.serve(row, serving) : durable.find(claimed.id);
   const leave = live?.join();
+  const enough = new AbortController();
   const hide = state.events && live?.show(state.events.events);
   try {
-    const outcome = await inTime(whileHere(live ? live.outcome : durable.follow(claimed.id, state.signal), state.signal), left);
+    const outcome = await inTime(
+      whileHere(live ? live.outcome : durable.follow(claimed.id, AbortSignal.any([state.signal, enough.signal])), state.signal),
+      left,
+    );
     if (!outcome) {
       live?.keep();
       state.mayCost = true;
@@ -79,6 +83,7 @@ export async function answerDurably(ctx: Context, gateway: Gateway, service: Dur
     if (isOwn) count({ pictures, changes: made.changes }, serving.entry, state, gateway);
     return true;
   } finally {
+    enough.abort();
     hide?.();
     leave?.();
   }

@@ -55,8 +55,11 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
   service.wake();
   ctx.set({ location: `/v1/images/jobs/${row.id}`, "cache-control": "no-store", "preference-applied": "respond-async" });
   const { signal } = ctx.state as RequestState;
-  const { wait } = asking.job;
-  const isOver = wait > 0 && (await inTime(service.durable.follow(row.id, signal), wait)) !== undefined;
+  // No longer than any other answer may take: what is between gives up then.
+  const wait = Math.min(asking.job.wait, asking.table.answerWithin ?? Infinity);
+  const enough = new AbortController();
+  const ended = wait > 0 ? service.durable.follow(row.id, AbortSignal.any([signal, enough.signal])) : undefined;
+  const isOver = ended && (await inTime(ended, wait).finally(() => enough.abort())) !== undefined;
   const now = (isOver && (await service.ledger.find(row.id))) || row;
   ctx.status = now.endedAt === undefined ? 202 : 200;
   await show(ctx as RouterContext, gateway, now);

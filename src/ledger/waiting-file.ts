@@ -1,6 +1,7 @@
 // Keeps rows in a file while the database is away.
 import { createReadStream } from "node:fs";
 import { appendFile, readdir, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { RequestRow } from "./row.ts";
@@ -21,9 +22,12 @@ export const mostBytes = 64 * 1024 * 1024;
 /** Rows that are read back from that file together: more would hold up requests that wait for theirs. */
 export const mostTogether = 200;
 
-/** The files of a folder, which several processes may share: each has one of its own, named by its process id. */
+/** Age from which a file that another machine left is taken, in milliseconds: a machine that is there writes to its own or empties it. */
+export const leftBehind = 3_600_000;
+
+/** The files of a folder, which processes of several machines may share: each has one of its own, named by its machine and its number. */
 export function createWaitingFile(folder: string): WaitingFile {
-  const own = join(folder, `ledger-${process.pid}.waiting`);
+  const own = join(folder, `ledger-${hostname()}-${process.pid}.waiting`);
   return {
     add: async (rows) => {
       const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
@@ -34,10 +38,11 @@ export function createWaitingFile(folder: string): WaitingFile {
       // Taken away before it is read: what comes meanwhile goes into a new one.
       await isDone(rename(own, `${own}.${Date.now()}`));
       for (const name of (await readdir(folder)).sort()) {
-        const pid = /^ledger-(\d+)\.waiting(\.\d+)?$/.exec(name)?.[1];
-        if (pid === undefined || join(folder, name) === own) continue;
-        if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
-        await read(join(folder, name), write);
+        const [, host, pid] = /^ledger-(.+)-(\d+)\.waiting(?:\.\d+)?$/.exec(name) ?? [];
+        const file = join(folder, name);
+        if (host === undefined || file === own) continue;
+        if (host === hostname() ? Number(pid) !== process.pid && isAlive(Number(pid)) : !(await isOld(file))) continue;
+        await read(file, write);
       }
     },
   };
@@ -54,6 +59,11 @@ async function read(file: string, write: (rows: readonly RequestRow[]) => Promis
   }
   if (rows.length > 0) await write(rows);
   await rm(file, { force: true });
+}
+
+async function isOld(file: string): Promise<boolean> {
+  const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
+  return mtimeMs + leftBehind < Date.now();
 }
 
 function isAlive(pid: number): boolean {
