@@ -174,7 +174,7 @@ describe("http: answers that are not read", () => {
     let over = false;
     await withServer(
       endless(() => (over = true)),
-      { answerIdle: 100 },
+      { answerIdle: 500 },
       async (call) => {
         const socket = call(get);
         let got = 0;
@@ -183,16 +183,16 @@ describe("http: answers that are not read", () => {
           socket.pause();
           setTimeout(() => socket.resume(), 2);
         });
-        await until(() => got > 10_000_000);
+        await until(() => got > 30_000_000);
         expect(over).to.equal(false);
       },
     );
     await withServer(
       (_, response) => {
         response.write("a");
-        setTimeout(() => response.end("b"), 200);
+        setTimeout(() => response.end("b"), 400);
       },
-      { answerIdle: 50 },
+      { answerIdle: 100 },
       async (call) => {
         expect(await text(call(get.replace("host: a", "host: a\r\nconnection: close")))).to.include("b");
       },
