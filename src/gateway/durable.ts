@@ -10,7 +10,7 @@ import type { Picture } from "../picture/picture.ts";
 import type { Spool, SpoolScope } from "../picture/spool.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Events } from "../plugin/compose.ts";
-import type { Result } from "../plugin/context.ts";
+import type { Change, Result } from "../plugin/context.ts";
 import { withRest } from "../plugin/merge.ts";
 import { endBadly, endWell, isOver, outcomeOf, type Outcome, type Seen } from "./ending.ts";
 import { generate, type Attempt, type GenerateContext } from "./generate.ts";
@@ -67,8 +67,10 @@ export interface DurableParts {
   log: Logger;
   /** True where providers can fetch stored pictures. */
   reachable: boolean;
-  /** Told of every attempt. */
+  /** Called for every attempt as it ends. */
   attempted: (attempt: Attempt) => void;
+  /** Called for every answer, with the number of its pictures. */
+  completed: (answer: { entry: ModelEntry; channel?: string; pictures: number; changes: readonly Change[] }) => void;
   /** Count a request in; what it gives counts it out. `abort` ends it with the process. */
   enter: (request: { abort: (reason?: unknown) => void }) => () => void;
 }
@@ -133,13 +135,27 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
   try {
     const made = await make(one, seen, parts);
     const kept = await keepAnswer(store, { ...made, result: withShown(made.result, one.viewers) }, one.serving.answerLife / 1000);
-    return await endWell(row, made, { ...kept, seen, ledger });
+    const outcome = await endWell(row, made, { ...kept, seen, ledger });
+    const { entry } = serving;
+    parts.completed({ entry, channel: outcome.channel, pictures: kept.references.length, changes: made.changes });
+    logJob(row, outcome, parts);
+    return outcome;
   } catch (error) {
     if (isMovable(row) && isShuttingDown(signal)) return await letGo(row, ledger);
-    return await endBadly(row, { error, signal, seen, prompt: serving.request.prompt, ledger });
+    const outcome = await endBadly(row, { error, signal, seen, prompt: serving.request.prompt, ledger });
+    logJob(row, outcome, parts);
+    return outcome;
   } finally {
     leave();
   }
+}
+
+/** Log the end of a job, of which no connection's line tells. */
+function logJob({ id, job, client, model, createdAt }: RequestRow, { channel, attempts, error }: Outcome, { log }: DurableParts): void {
+  if (!job) return;
+  const ended = { request: id, client, model, channel, attempts, ms: Date.now() - createdAt };
+  if (error) log.warn({ ...ended, code: error.code, reason: error.message }, "a job failed");
+  else log.info(ended, "a job is done");
 }
 
 /** True where another process can go on: a provider has accepted the task, or nothing was ordered for a job. */

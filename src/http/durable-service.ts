@@ -7,7 +7,7 @@ import { takeUp } from "../gateway/take-up.ts";
 import { GatewayError } from "../errors.ts";
 import type { Gateway } from "./gateway.ts";
 import type { DurableService, LedgerLives } from "./durable.ts";
-import { countAttempt } from "./respond.ts";
+import { count, countAttempt } from "./respond.ts";
 
 type Parts = Pick<DurableParts, "ledger" | "enter"> &
   Pick<Gateway, "store" | "spool" | "routing" | "fetchPicture" | "metrics" | "table" | "keys" | "publicUrl"> & {
@@ -30,6 +30,7 @@ export function createDurableService(parts: Parts): RunningService {
     ...parts,
     reachable: parts.publicUrl !== undefined,
     attempted: (attempt) => countAttempt(attempt, metrics),
+    completed: ({ entry, channel, ...made }) => count(made, entry, { channel }, { metrics }),
   });
   let served = 0;
   const runner = createRunner({

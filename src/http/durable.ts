@@ -10,10 +10,10 @@ import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import { operationOf } from "../plugin/context.ts";
-import type { Gateway, RequestState } from "./gateway.ts";
+import type { RequestState } from "./gateway.ts";
 import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
-import { count, respond } from "./respond.ts";
+import { respond } from "./respond.ts";
 
 /** The parts of the process that serve requests that outlive their connections. */
 export interface DurableService {
@@ -50,7 +50,7 @@ interface Wanted {
  * Answer a request whose repeats are known by a name. Resolves with false where nothing durable can be had and the client did not ask for it:
  * then it is served as any other.
  */
-export async function answerDurably(ctx: Context, gateway: Gateway, service: DurableService, wanted: Wanted): Promise<boolean> {
+export async function answerDurably(ctx: Context, service: DurableService, wanted: Wanted): Promise<boolean> {
   const state = ctx.state as RequestState;
   const { durable } = service;
   const { name, fingerprint, serving, left, log } = wanted;
@@ -79,8 +79,7 @@ export async function answerDurably(ctx: Context, gateway: Gateway, service: Dur
       throw notReady(claimed.id);
     }
     const made = told(ctx, outcome);
-    const pictures = await respond(ctx, made, log);
-    if (isOwn) count({ pictures, changes: made.changes }, serving.entry, state, gateway);
+    await respond(ctx, made, log);
     return true;
   } finally {
     enough.abort();

@@ -70,7 +70,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
         const serving = { ...servingOf(ctx, gateway, read, table), patience, answerLife: name.life, scope: spool };
         // The request has the spool for as long as it lives.
         const begun = () => (close = () => Promise.resolve());
-        if (await answerDurably(ctx, gateway, durable, { name, fingerprint: await fingerprint(), serving, left, log, begun })) return;
+        if (await answerDurably(ctx, durable, { name, fingerprint: await fingerprint(), serving, left, log, begun })) return;
       }
       const { work, save } = order(ctx, gateway, read, { table, spool, log });
       const generated = state.events ? await work : await inTime(work, left);

@@ -32,8 +32,8 @@ export function countAttempt({ route, outcome, seconds }: Attempt, { attempts, a
 export function count(
   { pictures, changes }: { pictures: number; changes: readonly Change[] },
   { id, schema }: ModelEntry,
-  { channel }: RequestState,
-  { metrics }: Gateway,
+  { channel }: Pick<RequestState, "channel">,
+  { metrics }: Pick<Gateway, "metrics">,
 ): void {
   const labels = { channel, model: id };
   metrics.pictures.inc(labels, pictures);

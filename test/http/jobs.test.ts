@@ -54,6 +54,7 @@ describe("http: jobs", () => {
     const picture = await fetch(done.result?.data[0]?.url ?? "");
     expect(Buffer.from(await picture.arrayBuffer()).equals(png)).to.equal(true);
     expect(house.orders()).to.equal(1);
+    expect(await metric(house.url, 'pictor_pictures_total{channel="acme",model="demo"}')).to.equal(1);
     for (const path of ["/v1/images/tasks/", "/v1/tasks/", "/v1/requests/"]) expect((await get(path + job.id)).status, path).to.equal(200);
   });
 
