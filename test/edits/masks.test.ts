@@ -37,7 +37,7 @@ const documented: Record<string, Partial<Record<Polarity, string[]>>> = {
   deepinfra: { alpha: ["black-forest-labs/FLUX-2-dev"] },
   demo: { white: ["demo"] },
   fal: { alpha: ["openai/gpt-image-2"] },
-  ideogram: { black: ["ideogram-v3"] },
+  ideogram: { black: ["ideogram-4.5", "ideogram-v3"] },
   jimeng: { white: ["jimeng-inpaint"] },
   localai: { white: ["stablediffusion-inpainting"] },
   openai: { alpha: [...gptImages, "gpt-image-1.5", "gpt-image-1", "gpt-image-1-mini", "dall-e-2"] },
