@@ -5,6 +5,7 @@ import { readParameters } from "../net/part-head.ts";
 import { arrivedBody } from "../net/send.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
 import { tooLarge } from "../picture/judge.ts";
+import { TooMuchJson } from "../picture/json-gauge.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
 import type { SpoolScope } from "../picture/spool.ts";
@@ -12,7 +13,7 @@ import { bytesOf, encodingOf, type About } from "./bytes.ts";
 import { mostParts, readForm, type FormLimits } from "./form.ts";
 import { imageFields } from "./image-fields.ts";
 import { beside, TooLong } from "./meter.ts";
-import { shapeProblem } from "./shape.ts";
+import { deepest, mostValues, shapeProblem } from "./shape.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -111,8 +112,10 @@ async function lifted(
     return decoded(kept.text.bytes);
   };
   try {
-    return await liftJson(chunks, sink, { decode: decoded });
+    // Counted while it arrives, by its signs: a list of millions takes long to parse only to be refused.
+    return await liftJson(chunks, sink, { decode: decoded, bounds: { text: Infinity, values: 2 * mostValues, depth: 2 * deepest } });
   } catch (error) {
+    if (error instanceof TooMuchJson) throw new GatewayError("invalid_json", `the body ${error.message}`, { cause: error });
     if (error instanceof RangeError) throw new GatewayError("invalid_json", "the body is nested too deep", { cause: error });
     if (error instanceof TooLong) throw tooLong(limit, error);
     throw error instanceof SyntaxError ? new GatewayError("invalid_json", "the body is not valid JSON", { cause: error }) : error;

@@ -60,7 +60,7 @@ describe("http: a request's body", () => {
     ["a string", '"demo"', "must be a JSON object"],
     ["null", "null", "must be a JSON object"],
     ["65 levels", `{"a":${"[".repeat(64)}1${"]".repeat(64)}}`, "nested deeper than 64 levels"],
-    ["four hundred thousand levels", "[".repeat(400_000), "not valid JSON"],
+    ["four hundred thousand levels", "[".repeat(400_000), "nested deeper"],
     ["four hundred thousand closed levels", `{"a":${"[".repeat(400_000)}${"]".repeat(400_000)}}`, "nested deeper"],
     ["bytes that are no UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), "not valid UTF-8"],
   ] as const) {
