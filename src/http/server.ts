@@ -43,6 +43,9 @@ interface ServerOptions extends ServerLimits {
 /** Time that a client's idle connection is kept, in milliseconds: proxies keep theirs for a minute, and must be the first to close. */
 export const keptOpen = 75_000;
 
+/** Connections that wait to be accepted: Node's 511 overflow in a burst, and some that overflow are reset with their request; the kernel's own limit may be lower. */
+export const backlog = 4096;
+
 /** Listen for requests; port 0 is any that is free. Rejects with what an operator can read. */
 export async function startServer(
   handle: RequestListener,
@@ -75,7 +78,7 @@ export async function startServer(
         new Error(code === "EADDRINUSE" ? `port ${port} is taken; choose another with PORT` : `HOST ${host}, PORT ${port}: ${message}`),
       ),
     );
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog }, resolve);
   });
   return { port: (server.address() as AddressInfo).port, limit, close };
 }
