@@ -37,7 +37,7 @@ export default definePlugin({
   create: ({ life, good_for = Infinity, only, partial }) =>
     async function rehost(ctx, next) {
       const form = ctx.request.response_format;
-      // A copy whose URL nobody is told would only take room.
+      // A copy whose URL nobody gets would only take room.
       if (form === "b64_json") return next(untouched);
       const all = only === "all" || form === "url";
       const kept = async (picture: Picture): Promise<Picture> => {

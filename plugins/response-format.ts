@@ -56,7 +56,7 @@ async function asBytes(ctx: PluginContext, picture: Picture): Promise<Picture> {
     return { ...picture, mediaType, data };
   } catch (error) {
     if (!(error instanceof ProviderFailure) || secret || ctx.signal.aborted) throw error;
-    // A client that asks for base64 may read nothing else. The URL, of a picture that may have to be paid for, is told with the failure.
+    // A client that asks for base64 may read nothing else. The URL, of a picture that may have to be paid for, is reported with the failure.
     const { kind, message, details } = error;
     throw new ProviderFailure(kind, `the picture could not be fetched for b64_json: ${message}`, {
       ...details,

@@ -72,7 +72,7 @@ export default definePlugin({
       const from = ctx.request.size;
       const to = from === undefined ? undefined : map(readSize(from) ?? { text: from });
       if (to !== from) {
-        // A provider that is told no size chooses one, which is what auto asks for.
+        // A provider that gets no size chooses one, which is what auto asks for.
         if (to !== undefined || from !== "auto") ctx.change("size", to === undefined ? { what: "dropped", from } : { from, to });
         ctx.request.size = to;
       }

@@ -42,7 +42,7 @@ export type ErrorCode = keyof typeof errorStatus;
 interface ErrorDetails {
   /** The client's field that was wrong. */
   param?: string | null;
-  /** The provider's own code, told in place of ours where the provider judged the request. */
+  /** The provider's own code, which takes the place of ours where the provider judged the request. */
   providerCode?: string;
   /** Overrides the code's own status, for a provider's 503. */
   status?: number;
@@ -56,7 +56,7 @@ interface ErrorDetails {
 /** Statuses after which the same request may soon succeed. */
 const passing = new Set([429, 502, 503, 504, 507]);
 
-/** An error a client is told. The message says what was wrong and what would be right, and names no host and no key. */
+/** An error that a client gets. The message says what was wrong and what would be right, and names no host and no key. */
 export class GatewayError extends Error {
   readonly code: string;
   readonly status: number;
@@ -154,7 +154,7 @@ export function withPicturesOf<T>(first: T, failures: readonly unknown[]): T | P
   return new ProviderFailure(first.kind, first.message, { ...first.details, pictures });
 }
 
-/** Wait that a client is told where an overloaded provider names none, in seconds: the next request would meet the same. */
+/** Wait that a client is asked for where an overloaded provider names none, in seconds: the next request would meet the same. */
 export const overloadedWait = 5;
 
 /** The client's error for a provider's failure. The operator's problems (`auth`, `quota`) are hidden behind a plain 502. */
@@ -207,7 +207,7 @@ export function shownPath(path: string): string {
   return short.startsWith("..") ? path : short;
 }
 
-/** Everything that is wrong with the operator's files, told at once. */
+/** Everything that is wrong with the operator's files, reported at once. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
 

@@ -162,7 +162,7 @@ function stepsOf(node: ASTNode): Step[] | undefined {
 }
 
 /**
- * Follow a path through plain objects; undefined where it leaves them. CEL tells types by `constructor`, so that an object with
+ * Follow a path through plain objects; undefined where it leaves them. CEL recognises types by `constructor`, so that an object with
  * a key of that name would be none to it.
  */
 function walk(steps: readonly Step[], variables: Variables, absent: () => MissingValue): unknown {
@@ -250,7 +250,7 @@ function asExpressionError(error: unknown, names: Names): unknown {
   return new ExpressionError(message, error.range?.start ?? 0);
 }
 
-/** CEL's own sentences, where they do not tell what would be right. */
+/** CEL's own sentences, where they do not say what would be right. */
 function plainMessage(summary: string): string {
   if (summary === "Unexpected token: EOF") return "the expression ends too early";
   if (summary === "Unexpected character: =") return "= stands alone; two values are compared with ==";

@@ -138,7 +138,7 @@ function tunnel(proxy: URL, host: string, port: number, connected: Connected): v
   request.end();
 }
 
-/** TLS over a tunnel; told once it stands, so that until then no byte of a request has left. */
+/** TLS over a tunnel; ready once it stands, so that until then no byte of a request has left. */
 function secure(target: tls.ConnectionOptions, connected: Connected): void {
   const socket = tls.connect(target);
   const late = setTimeout(() => socket.destroy(new Error("no secure connection stood in time")), patience);

@@ -14,7 +14,7 @@ import { takeTurns } from "./take-turns.ts";
 export interface FetchedPicture {
   head: Buffer;
   stream: Readable;
-  /** All its bytes, where the server told. */
+  /** Its length in bytes, where the server said it. */
   size?: number;
   mediaType: string;
 }
@@ -116,7 +116,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
         isTrusted &&= trusted(target);
         const request = client.stream(target, { agent: isTrusted || isWeb(target) ? ordinary : guarded, signal: job.signal });
-        request.on("error", () => undefined); // Whoever waits is told; nobody waiting must not end the process.
+        request.on("error", () => undefined); // The reader gets the error; an error without a reader must not end the process.
         const [response] = (await wait(request, once(request, "response"))) as [Response];
         const { location } = response.headers;
         if (!isRedirect(response.statusCode) || location === undefined) return { request, response };
@@ -225,7 +225,7 @@ function isRedirect(status: number): boolean {
   return [301, 302, 303, 307, 308].includes(status);
 }
 
-/** Checks status and headers; the size in bytes, unless the server does not tell or compressed what it sends. */
+/** Checks status and headers; the size in bytes, unless the server does not say it, or compressed what it sends. */
 function toldSize({ statusCode, headers }: Response, maxBytes: number): number | undefined {
   if (statusCode !== 200) {
     const mayPass = statusCode >= 500 || statusCode === 408 || statusCode === 429;

@@ -49,7 +49,7 @@ export function readPartHead(bytes: Buffer, number: number, attachments: boolean
   const encoding = (headers.get("content-transfer-encoding") ?? "binary").trim().toLowerCase();
   const known = encodings.get(encoding);
   if (!known) throw bad("has an unknown content-transfer-encoding; send the bytes as they are");
-  // Some browsers tell the whole path.
+  // Some browsers send the whole path.
   const fileName = text("filename")?.replace(/^.*[\\/]/s, "");
   return { name, fileName, type: type?.value, charset: type?.parameters.get("charset"), encoding: known };
 }

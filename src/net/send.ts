@@ -61,7 +61,7 @@ export interface Patience {
 }
 
 /**
- * Sends an HTTP request; `guarded` reaches public addresses only, and `sent` is told when the whole request is out. Resolves when the answer's head
+ * Sends an HTTP request; `guarded` reaches public addresses only, and `sent` is called when the whole request is out. Resolves when the answer's head
  * is here; its body must be read or destroyed.
  * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
  */
@@ -82,7 +82,7 @@ export async function send(
     allowGetBody: body !== undefined,
     signal,
   });
-  // A pipe tells neither end of the other's trouble; what the body is read from must be let go however the call ends.
+  // A pipe reports no error of one end to the other; what the body is read from must be let go however the call ends.
   source?.once("error", (error) => stream.destroy(error));
   if (source) stream.once("close", () => source.destroy());
   // Until the connection stands, with TLS where asked for, no byte of the request has left: the proof that it may be sent again.
@@ -130,7 +130,7 @@ export async function send(
       // It stays: a body that fails while nobody reads it must not take the process down, and its reader sees the error all the same.
       stream.on("error", reject);
     });
-    // The client's own stream would only pass each chunk on once more. It listens to the signal until it is told of the end.
+    // The client's own stream would only pass each chunk on once more. It listens to the signal until the end is reported to it.
     for (const end of ["end", "close"]) response.once(end, () => stream.destroy());
     // While somebody waits for it to be readable, a stream's data does not flow.
     response.removeAllListeners("readable");
@@ -209,7 +209,7 @@ export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: Abo
 /** A body of less than `limit` bytes that is here already: small ones come with their heads, and reading them as streams is dear. */
 export function arrivedBody(message: Readable, limit: number): Buffer | undefined {
   if (!(message instanceof http.IncomingMessage) || message.readableLength >= limit) return undefined;
-  // The end is told later than the last byte.
+  // The end is reported later than the last byte.
   const isWhole = message.complete || message.readableLength === Number(message.headers["content-length"]);
   if (!isWhole) return undefined;
   const body = (message.read() as Buffer | null) ?? Buffer.alloc(0);

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 export const most = 256 * 1024;
 
 /**
- * Told of each chunk of one body, it says when to wait for everybody else. A fast connection is otherwise read 32 times, with all that is
+ * Called with each chunk of one body, it says when to wait for everybody else. A fast connection is otherwise read 32 times, with all that is
  * done to what it brings, before the event loop looks at the next one, and small requests wait behind large pictures.
  */
 export function takeTurns(): (chunk: Buffer) => Promise<void> | undefined {

@@ -108,7 +108,7 @@ async function* after(skipped: number, chunks: AsyncIterable<Buffer>): AsyncGene
 export async function readAway({ stream }: Arriving, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const leave = () => stream.destroy(signal.reason as Error);
-    // Its reader is told what went wrong; nobody reading must not end the process.
+    // Its reader gets the error; an error without a reader must not end the process.
     stream
       .on("error", () => undefined)
       .once("close", () => {

@@ -18,7 +18,7 @@ export async function* encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerat
 }
 
 /**
- * Checks a base64 text and takes off the prefix of a data URI, whose media type it tells. The result is standard base64 with
+ * Checks a base64 text and takes off the prefix of a data URI, whose media type it returns. The result is standard base64 with
  * padding: a part of the given buffer where that was so already, else a cleaned copy (line breaks, base64url, no padding).
  * Undefined when it is empty or not base64.
  */
@@ -97,7 +97,7 @@ export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGene
 
 /**
  * Decodes the beginning of a text as base64, with or without the prefix of a data URI: as many bytes as `sniff` needs to
- * tell all it can. Most pictures say their size at once, and decoding all that is here is a fifth of a small picture's garbage.
+ * say all it can. Most pictures say their size at once, and decoding all that is here is a fifth of a small picture's garbage.
  */
 export function guessHead(text: Buffer): Buffer {
   const from = prefixOf(text).length;

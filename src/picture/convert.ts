@@ -47,7 +47,7 @@ export function base64Length(data: LocalData): number | undefined {
   return bytes === undefined ? undefined : 4 * Math.ceil(bytes / 3);
 }
 
-/** The first bytes, enough to tell what the picture is. */
+/** The first bytes, enough to recognise the picture's type. */
 export function headOf(data: LocalData): Buffer {
   if (data.kind === "base64") return decodeHead(data.ascii);
   return data.kind === "bytes" ? data.bytes : data.head;

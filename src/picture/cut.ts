@@ -1,4 +1,4 @@
-// Tells, while a picture passes, whether it ends before its own end: the formats say how long they are, or how they end.
+// Finds pictures that end too early while they pass: the formats say how long they are, or how they end.
 const windowBytes = 16;
 
 /** End of a picture that is searched for the mark that ends it, in bytes: some programs write padding behind it. */

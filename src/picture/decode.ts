@@ -6,23 +6,24 @@ import type { InputImage } from "./input.ts";
 import { isBomb, loadSharp, pixelLimit, untrusted } from "./pixels.ts";
 
 /**
- * Open an image, and read its header (`told`). Nothing is decoded yet. Throws a 400 for an image that has no such header, more pixels
+ * Open an image, and read its header (`header`). Nothing is decoded yet. Throws a 400 for an image that has no such header, more pixels
  * than can be decoded or more than its bytes can hold.
  */
-export async function headed(image: InputImage): Promise<{ open: () => Sharp; told: Metadata }> {
+export async function headed(image: InputImage): Promise<{ open: () => Sharp; header: Metadata }> {
   const { data, field } = image;
   const sharp = await loadSharp();
   if (data.kind === "url") throw new Error(`${field} was not fetched`);
   const chunks: Buffer[] = [];
   if (data.kind !== "file") for await (const chunk of chunksOf(data)) chunks.push(chunk);
   const source = data.kind === "file" ? data.path : Buffer.concat(chunks);
-  const told = await sharp(source, { ...untrusted, limitInputPixels: false })
+  const header = await sharp(source, { ...untrusted, limitInputPixels: false })
     .metadata()
     .catch(damaged(image));
   const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });
-  if (told.width * told.height > pixelLimit) throw refuse(`has ${told.width}x${told.height} pixels; at most ${pixelLimit} can be decoded`);
-  if (isBomb(told.width * told.height, sizeOf(data))) throw refuse("says that it has more pixels than its bytes can hold");
-  return { open: () => sharp(source, untrusted), told };
+  if (header.width * header.height > pixelLimit)
+    throw refuse(`has ${header.width}x${header.height} pixels; at most ${pixelLimit} can be decoded`);
+  if (isBomb(header.width * header.height, sizeOf(data))) throw refuse("says that it has more pixels than its bytes can hold");
+  return { open: () => sharp(source, untrusted), header };
 }
 
 /** Throws a 400 for what turned out to be no picture while it was decoded. Of some types there are kinds that are not understood. */

@@ -1,4 +1,4 @@
-// Writes files that may have to be taken back into memory, and tells how the disk is.
+// Writes files that may have to be taken back into memory, and reports the state of the disk.
 import { mkdir, rm, statfs, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -33,7 +33,7 @@ export function createWriter(handle: FileHandle): Writer {
       refused = due - bytesWritten;
       if (refused > 0) throw new Error(`the disk took ${bytesWritten} of ${due} bytes`);
     });
-    writing.catch(() => undefined); // The next flush, or the end, is told.
+    writing.catch(() => undefined); // The next flush, or the end, reports it.
   };
   return {
     write: async (chunks) => {
@@ -65,7 +65,7 @@ export function createWriter(handle: FileHandle): Writer {
 export interface DiskState {
   /** True where a small file could be written just now. */
   writable: boolean;
-  /** Bytes that are free for this process; 0 where that cannot be told. */
+  /** Bytes that are free for this process; 0 where that is unknown. */
   freeBytes: number;
 }
 

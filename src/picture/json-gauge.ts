@@ -15,9 +15,9 @@ export class TooMuchJson extends Error {
 }
 
 export interface JsonGauge {
-  /** Told of the bytes from `start` to `end`, which stand between two texts. Throws `TooMuchJson`. */
+  /** Count the bytes from `start` to `end`, which stand between two texts. Throws `TooMuchJson`. */
   between(bytes: Buffer, start: number, end: number): void;
-  /** Told of so many bytes that are kept. Throws `TooMuchJson`. */
+  /** Count so many bytes that are kept. Throws `TooMuchJson`. */
   kept(length: number): void;
   /** Closes the lists and objects that are open. */
   closing(): string;

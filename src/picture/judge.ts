@@ -27,7 +27,7 @@ const extensions = {
 };
 
 /**
- * Judge an input image by its bytes and tell what it is; what it was said to be does not count. `field` is what the client called it,
+ * Judge an input image by its bytes and return its type and size; what it was said to be does not count. `field` is what the client called it,
  * `name` its file's name, `index` its place. Throws a 400 that names the field.
  */
 export async function judgeImage(

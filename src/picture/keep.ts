@@ -18,7 +18,7 @@ export class TooLarge extends Error {
   }
 }
 
-/** Wait that a client is told where there is no room for its pictures, in seconds: others are delivered meanwhile. */
+/** Wait that a client is asked for where there is no room for its pictures, in seconds: others are delivered meanwhile. */
 export const untilRoom = 30;
 
 /** The error where neither the disk nor memory has room. */

@@ -13,8 +13,8 @@ export type Polarity = "alpha" | "white" | "black";
  */
 export async function convertMask(mask: InputImage, to: Polarity): Promise<InputImage> {
   if (to === "alpha") return mask;
-  const { open, told } = await headed(mask);
-  if (!told.hasAlpha)
+  const { open, header } = await headed(mask);
+  if (!header.hasAlpha)
     throw new GatewayError("invalid_image_file", "mask has no transparency; make transparent what may change", { param: "mask" });
   const alpha = await open().extractChannel("alpha").toColourspace("b-w").raw().toBuffer({ resolveWithObject: true }).catch(damaged(mask));
   // In one pass the library would turn the colours before it takes the channel.

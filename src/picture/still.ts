@@ -24,13 +24,13 @@ export async function toStill(
 ): Promise<Still> {
   const known = made.get(image);
   if (known) return known;
-  const { open, told } = await headed(image);
+  const { open, header } = await headed(image);
   const png = () => open().autoOrient().png().toBuffer({ resolveWithObject: true }).catch(damaged(image));
-  const { data, info } = await pixelWork.take(told.width * told.height, signal, png);
+  const { data, info } = await pixelWork.take(header.width * header.height, signal, png);
   const kept = await spool.take(chunksOf({ kind: "bytes", bytes: data }), Infinity);
   const name = image.name.replace(/(\.\w+)?$/, ".png");
   const own = image.type?.replace("image/", "") ?? "image";
-  const { pages = 1 } = told;
+  const { pages = 1 } = header;
   const first = pages > 1 ? ` (first ${own === "tiff" ? "page" : "frame"} of ${pages})` : "";
   const still = {
     image: image.with({ data: kept, name, type: "image/png", width: info.width, height: info.height }),

@@ -186,7 +186,7 @@ export async function openStore(options: { folder: string; life: number; most?: 
   return { save, find, sweep, disk, settled: quota.settled, close };
 }
 
-/** The same chunks; a failure to give them is noted, to be told from a failure to keep them. */
+/** The same chunks; a failure to read them is noted, so that it is not taken for a failure to keep them. */
 async function* noting(chunks: AsyncIterable<Buffer>, source: { failed: boolean }): AsyncGenerator<Buffer> {
   source.failed = true;
   for await (const chunk of chunks) {
@@ -197,7 +197,7 @@ async function* noting(chunks: AsyncIterable<Buffer>, source: { failed: boolean 
   source.failed = false;
 }
 
-/** Writes the chunks to a new file, at most so many bytes, and tells what they were. */
+/** Writes the chunks to a new file, at most so many bytes, and returns what they were. */
 async function write(handle: FileHandle, chunks: AsyncIterable<Buffer>, most: number): Promise<Omit<Link, "expires">> {
   const hash = createHash("sha256");
   const head: Buffer[] = [];

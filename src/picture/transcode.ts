@@ -60,20 +60,20 @@ export async function transcode(
   const whole = data.kind === "bytes" || data.kind === "file" ? data : await spool.take(chunksOf(data), Infinity);
   const open = (options: SharpOptions) => sharp(whole.kind === "file" ? whole.path : whole.bytes, options);
   // Nothing is decoded yet; `judge` says more clearly what is too large.
-  const told = await open({ ...untrusted, limitInputPixels: false })
+  const header = await open({ ...untrusted, limitInputPixels: false })
     .metadata()
     .catch(failed);
   const credited = await holds(whole, credentials);
-  if (asWanted && !credited && !told.exif && !told.xmp && !told.iptc && !told.comments)
+  if (asWanted && !credited && !header.exif && !header.xmp && !header.iptc && !header.comments)
     return { ...seen, data: whole, converted: false, lost: {} };
-  if (isBomb(told.width * told.height, whole.kind === "file" ? whole.size : whole.bytes.length))
+  if (isBomb(header.width * header.height, whole.kind === "file" ? whole.size : whole.bytes.length))
     throw new ProviderFailure("bad_response", "the picture that came back says that it has more pixels than its bytes can hold");
-  const frames = judge(told, format);
+  const frames = judge(header, format);
   const work = async (): Promise<Transcoded> => {
-    const transparency = format === "jpeg" && told.hasAlpha && !(await isOpaque(open(untrusted)));
+    const transparency = format === "jpeg" && header.hasAlpha && !(await isOpaque(open(untrusted)));
     const image = open({ ...untrusted, animated: frames > 1 });
     if (transparency) image.flatten({ background: to.background });
-    carryMetadata(image, to, told);
+    carryMetadata(image, to, header);
     const made = await encode(image, format, to).toBuffer({ resolveWithObject: true }).catch(failed);
     signal.throwIfAborted();
     const { width, height, pageHeight = height } = made.info;
@@ -86,7 +86,7 @@ export async function transcode(
       lost: { transparency, credentials: credited },
     };
   };
-  return pixelWork.take(told.width * told.height * frames, signal, work, { ordered: true });
+  return pixelWork.take(header.width * header.height * frames, signal, work, { ordered: true });
 }
 
 /** True where the bytes occur in the picture. */

@@ -38,7 +38,7 @@ export async function loadPlugins(folders: readonly string[]): Promise<Map<strin
         if (wrong === undefined) plugins.set((plugin as Plugin).name, plugin as Plugin);
         else tell(path, wrong);
       } catch (error) {
-        // The engine tells no line of a syntax error to those who catch it.
+        // A caught syntax error has no line.
         tell(path, messageOf(error) + (error instanceof SyntaxError ? `; node --check ${shownPath(path)} shows where` : ""));
       } finally {
         process.off("unhandledRejection", left);

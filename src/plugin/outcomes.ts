@@ -1,4 +1,4 @@
-// Tells which pictures of a request failed, and why.
+// Lists the pictures of a request that failed, and why.
 import { clientError, GatewayError, ProviderFailure, withPicturesOf } from "../errors.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { ItemError, Result } from "./context.ts";
@@ -12,7 +12,7 @@ export function itemError(error: unknown): ItemError {
 }
 
 /**
- * Give every picture its form, all at once. One whose provider's doing keeps it from that is told beside those that have theirs; when
+ * Give every picture its form, all at once. One whose provider's doing keeps it from that is reported beside those that have theirs; when
  * there are none, its failure is the request's. Any other failure always is.
  */
 export async function eachPicture(result: Result, form: (picture: Picture) => Picture | Promise<Picture>): Promise<void> {

@@ -118,7 +118,7 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
 
 /**
  * Ajv judges `allOf` before `properties`. Here the model's own, narrower properties come first: so its default wins over the common one,
- * and the client is told "at most 1" at once, not after "at most 10". One that says no type has the common one's. An `if` comes last,
+ * and the client reads "at most 1" at once, not after "at most 10". One that says no type has the common one's. An `if` comes last,
  * since beside `unevaluatedProperties` Ajv takes every field for unknown where it does not hold. Without its `$id` a schema may serve
  * several models.
  */

@@ -11,7 +11,7 @@ type Keyword =
 type KnownError = Extract<DefinedError, { keyword: Keyword }> | ErrorObject<"x-size", { allowed: string; reason?: string }>;
 
 /**
- * Turn Ajv's errors into the one a client is told; of several alternatives that all failed it is about the one that came nearest.
+ * Turn Ajv's errors into the one that the client gets; of several alternatives that all failed it is about the one that came nearest.
  * `data` is what was judged and `knownKeys` are its right keys. No more than 40 characters of the client's are repeated.
  */
 export function refusal(errors: ErrorObject[], data: unknown, knownKeys: string[] = []): GatewayError {

@@ -7,7 +7,7 @@ import { methods } from "../dialect/call.ts";
 import { partsOf } from "../net/parts.ts";
 import { isLike, unlike } from "./match.ts";
 
-/** A provider on loopback that answers as it is told. */
+/** A provider on loopback that answers by a script. */
 export interface Mock {
   url: string;
   /** Begin with a new list of exchanges. `hangUp` is called where the client is to hang up. */

@@ -146,7 +146,7 @@ async function runTest(
       ...(answer ? judged(response, text, answer) : ["there is an answer, and the client was to hang up before it"]),
     ];
   } catch (error) {
-    // The provider is told to cancel after the client has gone.
+    // The call that cancels leaves after the client has gone.
     if (hangUp.signal.aborted) await Promise.race([mock.finished(), once(late, "abort")]);
     else if (!late.aborted) throw error;
     return [...(late.aborted ? [`the test did not end in ${limit / 1000} s`] : []), ...mock.complaints()];

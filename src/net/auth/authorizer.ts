@@ -13,7 +13,7 @@ export type { Key } from "./key.ts";
 /** Puts the key on a request that is otherwise complete: nothing of it may change afterwards, since it may be signed. */
 export interface Authorizer {
   (request: OutgoingRequest, key: Key, signal: AbortSignal): Promise<OutgoingRequest>;
-  /** Told that a provider answered with 401: a token that was made from the key is not used again. */
+  /** Called when a provider answered with 401: a token that was made from the key is not used again. */
   turnedAway?: (key: Key) => void;
 }
 

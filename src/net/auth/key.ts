@@ -30,7 +30,7 @@ export function keyProblem(spec: AuthSpec, key: Key): string | undefined {
 
 /**
  * Says where a key holds characters that cannot be sent, such as a line break or a zero-width space copied with it, as a sentence for its
- * operator; undefined for one that can be sent. Tells no part of the key.
+ * operator; undefined for one that can be sent. Shows no part of the key.
  */
 export function unsendable(spec: AuthSpec, key: Key): string | undefined {
   const named = keyParts(spec);
