@@ -271,7 +271,11 @@ function verifyOf(
   problems: Problems,
 ): Verify | undefined {
   const { verify, errors = [] } = located.value;
-  const report = (path: Path, message: string, offset?: number) => problems.add(located, path, `verify: ${message}`, { offset });
+  // The rules are those of the routes too, and their mistakes are reported once: in the same words.
+  const report = (path: Path, message: string, offset?: number) => {
+    const part = path[0] === "verify" ? "verify" : path.filter((step) => typeof step === "string").join(".");
+    problems.add(located, path, `${part}: ${message}`, { offset });
+  };
   const compiled = verify && compileVerify(verify, errors, Object.keys(located.value.variables ?? {}), report);
   return compiled && ((key, context) => compiled(key, { ...context, variables, secrets }));
 }

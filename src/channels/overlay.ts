@@ -1,7 +1,7 @@
 // Lays one part of a channel over another: a file over its preset, a model over its channel, an edit over the generation.
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
-import { keyOf, type Located } from "./problems.ts";
+import { keyOf, movedPlaces, type Located } from "./problems.ts";
 
 /**
  * The layers there are: `last` ends in what is used; over that of `part` comes another, so that what takes lines away is kept for it;
@@ -10,7 +10,8 @@ import { keyOf, type Located } from "./problems.ts";
 type Layer = "last" | "part" | "edit";
 
 /** Lay one file over another: maps merge key by key, lists and scalars replace, null takes a line away. */
-export function overlay(base: Located, over: Located): Located {
+export function overlay(base: Located, written: Located): Located {
+  const over = asLayers(base, written);
   const { models, edit, ...rest } = over.value;
   const value = merge(base.value, rest) as Record<string, unknown>;
   if (edit === null) delete value.edit;
@@ -28,13 +29,32 @@ function mergeEdits(base: unknown, over: unknown): unknown {
 }
 
 /** Lay the operation `edit` over another. */
-export function overlayOperation(base: Located, over: Located): Located {
+export function overlayOperation(base: Located, written: Located): Located {
+  const over = asLayers(base, written);
   return { value: merge(base.value, over.value, { layer: "edit" }) as Record<string, unknown>, places: placesOver(base, over) };
 }
 
 /** Lay steps of a pipeline, by name, over others. A step that is not there and is taken away stays null. */
 export function overlaySteps(base: Located, over: Located): Located {
   return { value: merge(base.value, over.value, { inBody: true }) as Record<string, unknown>, places: placesOver(base, over) };
+}
+
+/** A map that is laid over a `$merge` is one more of its layers, whose null takes a key out of those before. */
+function asLayers(base: Located, over: Located): Located {
+  const places = new Map(over.places);
+  const move = (from: Path, to: Path, of: Located["places"]) => {
+    for (const [key, place] of movedPlaces(of, from, to)) places.set(key, place);
+  };
+  const layered = (below: unknown, above: unknown, path: Path): unknown => {
+    if (!isPlainObject(below) || !isPlainObject(above)) return above;
+    const { $merge: layers } = below;
+    if (!Array.isArray(layers) || Object.keys(above).some((key) => key.startsWith("$")))
+      return Object.fromEntries(Object.entries(above).map(([key, value]) => [key, layered(below[key], value, [...path, key])]));
+    move([...path, "$merge"], [...path, "$merge"], base.places);
+    move(path, [...path, "$merge", layers.length], over.places);
+    return { $merge: [...(layers as unknown[]), Object.fromEntries(Object.entries(above).map(([key, value]) => [key, value ?? "$drop"]))] };
+  };
+  return { value: layered(base.value, over.value, []) as Record<string, unknown>, places };
 }
 
 function placesOver(base: Located, over: Located): Located["places"] {

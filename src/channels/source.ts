@@ -98,8 +98,12 @@ function yamlMessage({ code, message, pos: [offset] }: YAMLError, text: string):
   if (code === "TAG_RESOLVE_FAILED")
     return `yaml: ${message.replace("Unresolved tag: ", "unknown tag ")}; put a text that begins with ! in quotes`;
   if (code === "MULTIPLE_DOCS") return "yaml: one file holds one channel; take out the line ---";
+  // Inside { } and [ ] the brace of an expression begins a map.
+  const bare = /(?<!\$)[[{](?:[^"']*?[[{,:])?\s*(\$\{[^}]*\})/.exec(line)?.[1];
+  if (bare !== undefined)
+    return `yaml: inside { } and [ ] an expression stands in quotes: ${bare.includes('"') ? `'${bare}'` : `"${bare}"`}`;
   const plain = `yaml: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
-  return line.includes("${") ? `${plain}; a value with \${...} inside { }, [ ] or with ': ' in it must be in quotes` : plain;
+  return line.includes("${") ? `${plain}; a text that begins with [ or {, or has ': ' in it, must be in quotes` : plain;
 }
 
 const mergeKey =

@@ -15,7 +15,10 @@ const meaningParts = {
   },
   message: text("What the client is told; the usual places of a message when omitted."),
   code: text("The code the client is told, where the provider judged the request."),
-  param: text("The field that was wrong."),
+  param: {
+    type: ["string", "object"],
+    description: "The field that was wrong, by our name: `size`, or `{ $map: ${body.field}, to: { canvas: size }, else: ${body.field} }`.",
+  },
 } as const;
 const ruleParts = { when: text("A condition over `status`, `headers` and `body`: `status == 402`."), ...meaningParts };
 

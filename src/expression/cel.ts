@@ -254,6 +254,9 @@ function asExpressionError(error: unknown, names: Names): unknown {
 function plainMessage(summary: string): string {
   if (summary === "Unexpected token: EOF") return "the expression ends too early";
   if (summary === "Unexpected character: =") return "= stands alone; two values are compared with ==";
+  const [, one, other] = /^Ternary branches must have the same type, got '(.*)' and '(.*)'$/.exec(summary) ?? [];
+  if (one !== undefined)
+    return `the two sides of ? : have different types, ${one} and ${other}; write dyn(...) around one, or leave the key out with $when and $value`;
   if (summary.startsWith("has() ")) return "has() takes a path of names, such as has(body.x); behind [ ] write body[?0].?x.hasValue()";
   const call = /^found no matching (?:overload|function)[^']*'(.*)'$/i.exec(summary)?.[1];
   if (call) return `there is no function ${call}; see docs/expressions.md`;

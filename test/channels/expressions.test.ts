@@ -82,20 +82,43 @@ describe("mistakes in expressions", () => {
     inPrompt(
       "an expression cut by a colon",
       "prompt: ${has(request.n) ? 1 : 2}",
-      "11:15: yaml: nested mappings are not allowed in compact mappings; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
+      "11:15: yaml: nested mappings are not allowed in compact mappings; a text that begins with [ or {, or has ': ' in it, must be in quotes",
     ),
     {
       name: "an expression in flow braces",
       change: ["json:\n      prompt: ${request.prompt}\n      n: ${request.n}", "json: { prompt: ${request.prompt} }"],
-      expected: [
-        "channels/x.yaml:10:22: yaml: unexpected flow-map-start at node end; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
-      ],
+      expected: ['channels/x.yaml:10:22: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"'],
     },
     inPrompt(
       "an expression in flow brackets",
       "prompt: [${request.prompt}]",
-      "11:17: yaml: missing , or : between flow sequence items; a value with ${...} inside { }, [ ] or with ': ' in it must be in quotes",
+      '11:17: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"',
     ),
+    inPrompt(
+      "an expression with quotes in flow brackets, behind others",
+      "prompt: [a, ${request.n + 'b'}, ${request.prompt}]",
+      "11:20: yaml: inside { } and [ ] an expression stands in quotes: \"${request.n + 'b'}\"",
+    ),
+    inPrompt(
+      "an expression behind a list",
+      "prompt: [a] ${request.prompt}",
+      "11:19: yaml: unexpected scalar at node end; a text that begins with [ or {, or has ': ' in it, must be in quotes",
+    ),
+    inPrompt(
+      "a choice between a text and nothing",
+      "prompt: '${request.n > 1 ? request.prompt + \"\" : optional.none()}'",
+      "11:18: generate.request.json: the two sides of ? : have different types, string and optional<dyn>; write dyn(...) around one, or leave the key out with $when and $value",
+    ),
+    {
+      name: "a rule of errors, once, also where verify is judged by it",
+      change: ["generate:\n", "verify: { get: /k }\nerrors:\n  - { when: bdy.code == 1, class: quota }\ngenerate:\n"],
+      expected: ["channels/x.yaml:9:13: errors.when: unknown name bdy (did you mean body?)"],
+    },
+    {
+      name: "the free call of verify",
+      change: ["generate:\n", "verify: { get: '/${k}' }\ngenerate:\n"],
+      expected: ["channels/x.yaml:7:20: verify: unknown name k (known: request, size, model, variables, base_url, key, before)"],
+    },
     inPrompt(
       "an unbounded regular expression",
       'prompt: ${request.prompt.matches("(a+)+")}',

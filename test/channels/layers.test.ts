@@ -48,6 +48,20 @@ describe("mistakes in what is laid over another", () => {
       ],
     },
     {
+      name: "a mistake in what is laid over merged objects, where it stands",
+      files: schema,
+      change: [
+        "    json:\n      prompt: ${request.prompt}\n      n: ${request.n}\n" + result,
+        "    json: { $merge: ['${request}', { b: '${request.b}' }] }\n" +
+          result +
+          "edit: { like: generate, request: { json: { k: '${request.k}' } } }\n",
+      ],
+      expected: [
+        "channels/x.yaml:10:52: generate.request.json: request.b is unknown to m (schema m); did you mean n?",
+        "channels/x.yaml:14:58: edit.request.json: request.k is unknown to m (schema m); did you mean n?",
+      ],
+    },
+    {
       name: "a model whose own body sends no prompt",
       files: { "models/m.json": prompted },
       change: ["  m:\n", "  m: { generate: { request: { json: { $replace: true, n: '${request.n}' } } } }\n"],

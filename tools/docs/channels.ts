@@ -51,7 +51,7 @@ export function channelsPage(schema: Schema): string {
       ["`models.*...`", "", "Any other key that the channel has, anew. See [layers](#layers)."],
     ]),
     "## Layers",
-    "A model's keys lie over the channel's, a file over the preset that it `extends`, and an edit with `like: generate` over `generate`. Maps merge key by key. A list or any other value takes the place of the one below, `null` takes a line away, and a map with `$replace: true` in it takes the place of a whole map.",
+    "A model's keys lie over the channel's, a file over the preset that it `extends`, and an edit with `like: generate` over `generate`. Maps merge key by key. A list or any other value takes the place of the one below, `null` takes a line away, a map with `$replace: true` in it takes the place of a whole map, and a map over a `$merge` is one more of its layers.",
     "That happens when the file is read. What is to be left out of a single request is `$drop`: as the value of a key, of a `$map` or of a condition, or in `$merge`, where it takes out what the layers below have. A null that is sent is `${null}`.",
     "## Kinds of auth",
     "`bearer` (when omitted), `basic`, `none`, or a map of one kind.",
