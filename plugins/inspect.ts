@@ -2,7 +2,7 @@
 import { ProviderFailure } from "../src/errors.ts";
 import { headOf } from "../src/picture/convert.ts";
 import type { Picture } from "../src/picture/picture.ts";
-import { sniff } from "../src/picture/sniff.ts";
+import { formatName, sniff } from "../src/picture/sniff.ts";
 import type { PluginContext } from "../src/plugin/context.ts";
 import { definePlugin } from "../src/plugin/define.ts";
 import { ratioOf, readSize, type Size } from "../src/size/parse.ts";
@@ -48,7 +48,7 @@ function judge(ctx: PluginContext, { mediaType, width, height }: Picture, mismat
     ctx.change(field, { from, to });
   };
   if (wanted && width && height && !isAsked(wanted, width, height)) tell("size", wanted.text, `${width}x${height}`);
-  if (format && mediaType && mediaType !== `image/${format}`) tell("output_format", format, mediaType.replace("image/", ""));
+  if (format && mediaType && formatName(mediaType) !== format) tell("output_format", format, formatName(mediaType));
 }
 
 /** A size of pixels is met to the pixel, and a ratio to four percent: the sides lie on a grid, and some providers' are three off. */

@@ -2,7 +2,7 @@
 import { GatewayError, ProviderFailure } from "../src/errors.ts";
 import { chunksOf, headOf } from "../src/picture/convert.ts";
 import { pixelWork } from "../src/picture/pixels.ts";
-import { sniff } from "../src/picture/sniff.ts";
+import { formatName, sniff } from "../src/picture/sniff.ts";
 import { encodings, transcode } from "../src/picture/transcode.ts";
 import { definePlugin } from "../src/plugin/define.ts";
 
@@ -43,7 +43,7 @@ export default definePlugin({
         enum: ["keep", "fail"],
         default: "keep",
         description:
-          "A picture that cannot be converted (lost, broken, too large, animated) stays as it came, told as a change, or counts as failed. It always does where metadata is to be dropped.",
+          "A picture that cannot be converted (lost, broken, too large, animated, an SVG) stays as it came, told as a change, or counts as failed. It always does where metadata is to be dropped.",
       },
     },
   },
@@ -93,7 +93,7 @@ export default definePlugin({
         const made = source && (await transcode(source, wish, ctx).catch(excuse));
         if (data.kind === "url" && source?.kind === "stream") source.stream.destroy();
         const { mediaType } = made ?? (source && sniff(headOf(source))) ?? picture;
-        const format = mediaType?.replace("image/", "");
+        const format = mediaType && formatName(mediaType);
         if (asked && format !== asked)
           ctx.change("output_format", format ? { from: asked, to: format } : { what: "not converted", from: asked });
         if (anew && (!made || format === "png")) ctx.change("output_compression", { what: "dropped", from: percent });

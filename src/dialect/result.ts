@@ -257,7 +257,7 @@ function cutPicture(): ProviderFailure {
 }
 
 function notAPicture(): ProviderFailure {
-  return new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF nor AVIF");
+  return new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF, AVIF nor SVG");
 }
 
 /** True where nothing behind a picture in the answer can change its fate. */

@@ -3,6 +3,7 @@ import type { Context } from "koa";
 import type { Logger } from "pino";
 import type { GatewayError } from "../errors.ts";
 import type { Made } from "../gateway/kept-answer.ts";
+import { formatName } from "../picture/sniff.ts";
 import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import { members, metadataOf, seconds, write, type Ahead, type Piece } from "./answer.ts";
@@ -153,7 +154,7 @@ function factsOf({ picture: { width, height, mediaType }, facts, call, changes =
     size: facts.size ?? seen ?? asked("size"),
     quality: facts.quality ?? asked("quality"),
     background: facts.background ?? asked("background"),
-    output_format: mediaType?.replace("image/", "") ?? facts.output_format ?? request.output_format,
+    output_format: (mediaType && formatName(mediaType)) ?? facts.output_format ?? request.output_format,
     call,
   };
 }

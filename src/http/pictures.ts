@@ -19,7 +19,8 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
     etag: stored.etag,
     "cache-control": `public, max-age=${seconds}, immutable`,
     "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'",
+    // A drawing may hold scripts: opened by itself it is shown without them, and as nobody's page.
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
   });
   ctx.respond = false;
   await new Promise<void>((resolve, reject) => {

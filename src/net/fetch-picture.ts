@@ -284,6 +284,6 @@ function changed(): ProviderFailure {
 function notAnImage(): ProviderFailure {
   return new ProviderFailure(
     "bad_response",
-    "the picture's URL did not answer with an image; png, jpeg, webp, gif and avif are understood",
+    "the picture's URL did not answer with an image; png, jpeg, webp, gif, avif and svg are understood",
   );
 }

@@ -99,6 +99,8 @@ function formatOf(head: Buffer): Format | undefined {
   }
   if (/^GIF8[79]a$/.test(text(0, 6))) return { next: () => undefined, isCut: (_size, tail) => !/;[\0\s]*$/.test(tail.toString("latin1")) };
   if (text(4, 8) === "ftyp") return boxes();
+  if (/^(?:\xef\xbb\xbf)?\s*<(?:svg|\?xml|!--|!DOC)/.test(text(0, windowBytes)))
+    return { next: () => undefined, isCut: (_size, tail) => !/<\/svg\s*>/.test(tail.toString("latin1")) };
   return undefined;
 }
 

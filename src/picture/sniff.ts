@@ -1,25 +1,30 @@
 // Reads a picture's type and size from its first bytes.
 /** Facts in a picture's first bytes. Sizes are in pixels, as stored (an orientation tag is not applied). */
 export interface Sniffed {
-  mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif";
+  mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif" | "image/svg+xml";
   width?: number;
   height?: number;
 }
 
-/** An input image may also be of a type that is only ever converted. */
+/** An input image may also be of a type that is only ever converted; it is never a drawing. */
 export interface SniffedInput extends Omit<Sniffed, "mediaType"> {
-  mediaType: Sniffed["mediaType"] | "image/tiff" | "image/heic";
+  mediaType: Exclude<Sniffed["mediaType"], typeof drawing> | "image/tiff" | "image/heic";
 }
 
 /** How many of a picture's first bytes are worth giving to `sniff`: a JPEG's size may stand behind a long preview. */
 export const sniffBytes = 64 * 1024;
+
+const drawing = "image/svg+xml";
+
+// Comments and the like may stand before the root element of an SVG. Of other XML, and of a page that holds a drawing, the root is another.
+const svgRoot = /^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE svg\b[^>[]*(?:\[[^\]]*\]\s*)?>\s*)*<svg[\s/>]/;
 
 interface PixelSize {
   width: number;
   height: number;
 }
 
-/** The media type by magic number, and the pixel size where the head reaches that far; undefined for anything but the five formats. */
+/** The media type by magic number, and the pixel size where the head reaches that far; undefined for anything but the six formats. An SVG has no size in pixels. */
 export function sniff(head: Buffer): Sniffed | undefined {
   const text = (start: number, end: number) => head.toString("latin1", start, end);
   if (text(0, 8) === "\x89PNG\r\n\x1a\n") return found("image/png", pngSize(head));
@@ -27,16 +32,21 @@ export function sniff(head: Buffer): Sniffed | undefined {
   if (text(0, 4) === "RIFF" && text(8, 12) === "WEBP") return found("image/webp", webpSize(head));
   if (/^GIF8[79]a$/.test(text(0, 6))) return found("image/gif", gifSize(head));
   if (text(4, 8) === "ftyp" && hasBrand(head, /^avi[fs]$/)) return found("image/avif", heifSize(head));
-  return undefined;
+  return /^(?:\xef\xbb\xbf)?\s*</.test(text(0, 64)) && svgRoot.test(text(0, sniffBytes)) ? { mediaType: drawing } : undefined;
 }
 
-/** The same for what a client sends, which may also be a TIFF or a HEIC. */
+/** The name of a format, as `output_format` has it, of its media type: `svg` of image/svg+xml. */
+export function formatName(mediaType: string): string {
+  return mediaType.replace(/^image\/|\+xml$/g, "");
+}
+
+/** The same for what a client sends, which may also be a TIFF or a HEIC, and is never an SVG. */
 export function sniffInput(head: Buffer): SniffedInput | undefined {
   const text = (start: number, end: number) => head.toString("latin1", start, end);
   if (text(0, 4) === "II*\0" || text(0, 4) === "MM\0*") return found("image/tiff", tiffSize(head));
-  return (
-    sniff(head) ?? (text(4, 8) === "ftyp" && hasBrand(head, /^(?:hei[cmsx]|hev[cmsx])$/) ? found("image/heic", heifSize(head)) : undefined)
-  );
+  const { mediaType, ...size } = sniff(head) ?? {};
+  if (mediaType !== undefined) return mediaType === drawing ? undefined : { mediaType, ...size };
+  return text(4, 8) === "ftyp" && hasBrand(head, /^(?:hei[cmsx]|hev[cmsx])$/) ? found("image/heic", heifSize(head)) : undefined;
 }
 
 function found<Type>(mediaType: Type, size: PixelSize | undefined): { mediaType: Type } & Partial<PixelSize> {

@@ -51,6 +51,8 @@ export async function transcode(
   if (!seen) throw notDecoded();
   const own = encodings.find((name) => `image/${name}` === seen.mediaType);
   const format = to.format ?? own;
+  if (seen.mediaType === "image/svg+xml" && (to.format !== undefined || to.metadata === "drop"))
+    throw new ProviderFailure("bad_response", "the picture that came back is an SVG, which is not converted");
   const asWanted = format === own && !(to.anew && format !== "png");
   // The only request was for a gif, which holds no metadata.
   if (!format || (asWanted && to.metadata === "keep")) return { ...seen, data, converted: false, lost: {} };

@@ -50,10 +50,24 @@ describe("http: a stored picture", () => {
       "accept-ranges": "bytes",
       "x-content-type-options": "nosniff",
     });
-    expect(response.headers.get("content-security-policy")).to.include("default-src 'none'");
+    expect(response.headers.get("content-security-policy")).to.match(/^default-src 'none'.*; sandbox$/);
     expect(response.headers.get("etag")).to.match(/^"[0-9a-f]{64}"$/);
     expect(response.headers.get("cache-control")).to.match(/^public, max-age=(3600|359\d), immutable$/);
     expect(response.headers.get("x-request-id")).to.match(/^req_/);
+  });
+
+  it("that is a drawing or moves has its own media type, and no script of it is run", async () => {
+    const svg = "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'></svg>";
+    for (const [text, type] of [
+      [svg, "image/svg+xml"],
+      ["GIF89a\x08\0\x08\0\0\0\0;", "image/gif"],
+    ] as const) {
+      const { id } = await store.save(pieces(Buffer.from(text, "latin1")));
+      const response = await fetch(`${house.url}/images/${id}`);
+      expect(response.headers.get("content-type")).to.equal(type);
+      expect(response.headers.get("content-security-policy")).to.match(/default-src 'none'.*; sandbox$/);
+      expect((await bytesOf(response)).toString("latin1")).to.equal(text);
+    }
   });
 
   it("answers HEAD with the same headers and no bytes", async () => {

@@ -45,7 +45,7 @@ describe("picture fetcher", () => {
       const others = [
         Buffer.from("<!doctype html><title>Sign in</title>"),
         Buffer.alloc(0),
-        Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        Buffer.from("<rss></rss>"),
         Buffer.alloc(200_000),
       ];
       for (const body of others) {

@@ -40,6 +40,18 @@ describe("picture: one that is cut", () => {
       }
     });
 
+  it("is told from a whole one: svg", () => {
+    const inBase64 = (bytes: Buffer) => Buffer.from(bytes.toString("base64"));
+    for (const before of ["", "<?xml version='1.0'?>\n", "<!-- drawn -->"]) {
+      const whole = Buffer.from(`${before}<svg xmlns='http://www.w3.org/2000/svg'>${"<path d='M0 0'/>".repeat(40)}</svg>\n<!-- end -->\n`);
+      const cut = whole.subarray(0, whole.length - 40);
+      expect([whole, cut].map((bytes) => [isCut(bytes, "bytes"), isCut(inBase64(bytes), "base64")])).to.deep.equal([
+        [false, false],
+        [true, true],
+      ]);
+    }
+  });
+
   it("is not one that has more behind its end, or that nobody knows", () => {
     const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAQAAABuBnYAAAAADElEQVR42mNgGBwAAACIAAF0uDlnAAAAAElFTkSuQmCC", "base64");
     for (const bytes of [Buffer.concat([png, Buffer.alloc(100_000, "more")]), Buffer.from("no picture at all"), Buffer.alloc(0)])

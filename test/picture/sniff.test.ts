@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { imageSize } from "image-size";
 import sharp, { type Sharp } from "sharp";
-import { sniff, sniffBytes, sniffInput } from "../../src/picture/sniff.ts";
+import { formatName, sniff, sniffBytes, sniffInput } from "../../src/picture/sniff.ts";
 
 /** Noise, so that the encoders cannot shrink it to nothing. */
 async function draw(width: number, height: number): Promise<Sharp> {
@@ -130,14 +130,41 @@ describe("sniff", () => {
     }
   });
 
+  it("knows a drawing by its root element, and gives it no size in pixels", () => {
+    const drawing = "<svg xmlns='http://www.w3.org/2000/svg' width='8' height='8'></svg>";
+    for (const before of [
+      "",
+      "\xef\xbb\xbf \n",
+      "<?xml version='1.0' encoding='UTF-8'?>\n",
+      "<?xml version='1.0'?><!-- a -- b --> <!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN' 'x'>\n<!---->",
+      "<!DOCTYPE svg [ <!ENTITY a 'b'> ]>",
+    ]) {
+      const head = Buffer.from(before + drawing, "latin1");
+      expect(sniff(head), before).to.deep.equal({ mediaType: "image/svg+xml" });
+      expect(sniffInput(head), before).to.equal(undefined);
+    }
+    expect(["image/svg+xml", "image/png"].map(formatName)).to.deep.equal(["svg", "png"]);
+  });
+
+  it("gives up in time on what begins like a drawing", () => {
+    for (const text of ["<!--".repeat(16_000), "<!-- -->".repeat(8_000), "<?xml".repeat(13_000), "<!DOCTYPE svg ".repeat(4_000)]) {
+      const began = performance.now();
+      expect(sniff(Buffer.from(text))).to.equal(undefined);
+      expect(performance.now() - began).to.be.below(200);
+    }
+  });
+
   it("knows nothing else", () => {
     const others = [
       "",
-      "<svg xmlns='http://www.w3.org/2000/svg'/>",
       "<!doctype html>",
       "BM6\x00\x00\x00",
       "II*\x00",
       "%PDF-1.7",
+      "<html><svg></svg></html>",
+      "<!-- an SVG is none of this <svg>",
+      "<?xml version='1.0'?><rss/>",
+      "<svgx/>",
       "RIFF\x00\x00\x00\x00WAVE",
       "{}",
     ];

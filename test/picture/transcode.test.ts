@@ -220,8 +220,16 @@ describe("transcode", () => {
       expect(failure, format).to.be.instanceOf(ProviderFailure);
       expect(failure.message, format).to.contain("broken");
     }
-    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>');
-    expect((await failureOf(become(svg, { format: "png" }))).message).to.contain("cannot be decoded");
+  });
+
+  it("hands a drawing on as it is, and never converts one", async () => {
+    const svg = { kind: "bytes" as const, bytes: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"></svg>') };
+    const kept = await transcode(svg, plain, { spool, signal: never });
+    expect(kept).to.deep.equal({ data: svg, mediaType: "image/svg+xml", converted: false, lost: {} });
+    for (const to of [{ format: "png" }, { metadata: "drop" }] as const)
+      expect((await failureOf(transcode(svg, { ...plain, ...to }, { spool, signal: never }))).message).to.include(
+        "an SVG, which is not converted",
+      );
   });
 
   it("needs no memory for what the spool puts into files", async () => {

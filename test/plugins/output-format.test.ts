@@ -164,10 +164,10 @@ describe("output-format", () => {
     });
 
     it("is told for what it is, where not even that is known", async () => {
-      const pictures = [{ ...bytes(Buffer.from("<svg/>")), mediaType: "image/svg+xml" }];
+      const pictures = [{ ...bytes(Buffer.from("<svg></svg>")), mediaType: "image/svg+xml" }];
       const { result, changes } = await run("output-format", {}, { output_format: "png" }, () => ({ pictures }));
       expect(result.pictures).to.deep.equal(pictures);
-      expect(changes).to.deep.equal([{ field: "output_format", from: "png", to: "svg+xml" }]);
+      expect(changes).to.deep.equal([{ field: "output_format", from: "png", to: "svg" }]);
     });
 
     it("stays as it came, and whole, where it could be read but once", async () => {
