@@ -1,9 +1,11 @@
 // Reads a client's body: a JSON object, or a form.
 import type { IncomingMessage } from "node:http";
+import { buffer } from "node:stream/consumers";
 import { GatewayError } from "../errors.ts";
 import { readParameters } from "../net/part-head.ts";
 import { arrivedBody } from "../net/send.ts";
 import { joined, keepTexts } from "../picture/arrive.ts";
+import { base64Length, base64Of } from "../picture/convert.ts";
 import { tooLarge } from "../picture/judge.ts";
 import { TooMuchJson } from "../picture/json-gauge.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
@@ -106,6 +108,10 @@ async function lifted(
     const kept = (await keep(text, soFar).catch((error: unknown) => {
       throw tooLarge(error, placeOf(soFar));
     })) as LongText;
+    if (kept.picture && !imageFields.has(fieldOf(soFar))) {
+      left -= base64Length(kept.picture) ?? Infinity;
+      return left < 0 ? kept : `${kept.prefix}${(await buffer(base64Of(kept.picture))).toString("latin1")}`;
+    }
     // A long text that is no picture is an ordinary text, as long as there is room.
     if (kept.text?.kind !== "bytes" || kept.text.bytes.length > left) return kept;
     left -= kept.text.bytes.length;
@@ -122,12 +128,17 @@ async function lifted(
   }
 }
 
+/** The field of the body that the text being read belongs to. */
+function fieldOf(soFar: (value: unknown) => unknown): string {
+  return /^[^.]*?(?=\[\d|\.|$)/.exec(placeOf(soFar))?.[0] ?? "";
+}
+
 /** The path of the text that is being read, as `images[0].image_url`; `soFar` gives the document with some value in its place. */
 function placeOf(soFar: (value: unknown) => unknown): string {
   const here = {};
   const find = (value: unknown, path: string): string | undefined => {
     if (value === here) return path;
-    if (typeof value !== "object" || value === null) return undefined;
+    if (typeof value !== "object" || value === null || value instanceof LongText) return undefined;
     for (const [name, part] of Object.entries(value)) {
       const found = find(part, Array.isArray(value) ? `${path}[${name}]` : path === "" ? name : `${path}.${name}`);
       if (found !== undefined) return found;

@@ -87,18 +87,21 @@ function refused({ code, part }: About, message: string, cause?: unknown): Gatew
   return new GatewayError(code, `the form ${message}`, { param: part, cause });
 }
 
-/** The text of a part, with the bytes that it took. */
+/** The text of a part, with the bytes that it took. A picture in another field than those of images is its base64, as it is in JSON. */
 async function readText(part: Part, left: number, limit: number): Promise<{ text: string; length: number }> {
   const name = shortName(part.name);
-  if (isFile(part)) throw new GatewayError("invalid_type", `${name} is a file; only image and mask are`, { param: name });
+  const beginning = isFile(part) ? await readHead(part.content, enough) : undefined;
+  if (beginning && !sniffInput(beginning))
+    throw new GatewayError("invalid_type", `${name} is a file and no picture; send a text`, { param: name });
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of part.content) {
+  for await (const piece of beginning ? joined(beginning, part.content) : part.content) {
     length += piece.length;
     if (length > left)
       throw new GatewayError("request_too_large", `the form's texts are longer than the ${limit} bytes that are accepted`, { param: name });
     pieces.push(piece);
   }
+  if (beginning) return { text: Buffer.concat(pieces).toString("base64"), length };
   try {
     return { text: inCharset(Buffer.concat(pieces), part.charset), length };
   } catch (error) {

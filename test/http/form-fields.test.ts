@@ -1,7 +1,7 @@
 // What clients mean by the fields of a form, and by those of JSON that stand for images.
 import { expect } from "chai";
 import OpenAI, { toFile } from "openai";
-import { dataUri, formOf, image, png, startFormHouse, text, type FormHouse, type Part } from "./form-house.ts";
+import { dataUri, formOf, image, named, png, startFormHouse, text, type FormHouse, type Part } from "./form-house.ts";
 import { errorOf } from "./setup.ts";
 
 describe("http: the fields of a request", () => {
@@ -49,6 +49,49 @@ describe("http: the fields of a request", () => {
         "style",
       );
       await errorOf(await house.postParts(text("image", `${"[".repeat(2000)}1${"]".repeat(2000)}`)), 400, "invalid_json");
+    });
+  });
+
+  describe("that hold a picture and are no images", () => {
+    const other = (name: string, bytes: Buffer, file = "m.png"): Part => [
+      `${named(name, `; filename="${file}"`)}\r\ncontent-type: image/png`,
+      bytes,
+    ];
+
+    it("have its base64, also of a file", async () => {
+      const form = formOf([
+        text("model", "open"),
+        text("prompt", "a hat"),
+        image,
+        other("markup", png),
+        text("again", png.toString("base64")),
+      ]);
+      const base64 = png.toString("base64");
+      expect(await house.served(await house.post(form))).to.deep.include({ markup: base64, again: base64 });
+    });
+
+    it("are texts in JSON, however long they are within the limit of all", async () => {
+      const markup = Buffer.concat([png, Buffer.alloc(200_000, 7)]).toString("base64");
+      const sent = await house.served(
+        await house.postJson({ model: "open", image: dataUri, markup, more: { uri: `data:image/png;base64,${markup}` } }),
+      );
+      expect(sent).to.deep.include({ markup, more: { uri: `data:image/png;base64,${markup}` } });
+    });
+
+    it("are refused beyond it", async () => {
+      const large = Buffer.concat([png, Buffer.alloc(1_100_000, 7)]);
+      await errorOf(await house.postJson({ model: "open", image: dataUri, markup: large.toString("base64") }), 413, "request_too_large");
+      await errorOf(await house.postParts(image, other("markup", large)), 413, "request_too_large", "markup");
+    });
+
+    it("are refused as a file that is no picture", async () => {
+      const { message } = await errorOf(
+        await house.postParts(image, other("markup", Buffer.from("words"), "m.txt")),
+        400,
+        "invalid_type",
+        "markup",
+      );
+      expect(message).to.include("markup is a file and no picture");
     });
   });
 
