@@ -35,6 +35,13 @@ describe("the pages", () => {
   });
 });
 
+describe("the README", () => {
+  it("counts the channels that ship, beside the demo", async () => {
+    const files = (await readdir("channels")).filter((name) => name.endsWith(".yaml") && name !== "demo.yaml");
+    expect(texts.get("README.md")).to.include(`[${files.length} channels](docs/models.md) ship`);
+  });
+});
+
 describe("the package", () => {
   it("holds what its pages link to", async () => {
     const { files } = JSON.parse(await readFile("package.json", "utf8")) as { files: string[] };
