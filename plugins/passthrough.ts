@@ -15,7 +15,7 @@ export default definePlugin({
     additionalProperties: false,
     properties: {
       keep: { ...fields, description: "The only fields sent on; all others are dropped, and reported." },
-      drop: { ...fields, description: "Fields that are dropped, and reported." },
+      drop: { ...fields, description: "Fields that are dropped, and reported: `size` too, where the operator says so." },
       reject: { ...fields, description: "Fields that are refused with a 400." },
       rename: { type: "object", additionalProperties: { type: "string" }, description: "The provider's name for a field." },
       default: { type: "object", description: "Values for fields that the client omitted; reported." },

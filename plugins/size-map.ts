@@ -32,7 +32,7 @@ export default definePlugin({
         items: { type: "string", pattern: "^[1-9][0-9]*(\\.[0-9])?:[1-9][0-9]*(\\.[0-9])?$" },
         minItems: 1,
         description:
-          "The ratios that the provider takes in place of pixels. A size becomes `16:9`, with `tiers` `16:9(2K)`: the tier asked for, or the nearest in pixels.",
+          "The ratios that the provider takes in place of pixels, or beside those of `sizes` or of the rules. Any other size becomes `16:9`, with `tiers` `16:9(2K)`: the tier asked for, or the nearest in pixels.",
       },
       auto: { type: "string", default: "keep", description: "What becomes of `auto`: `keep`, `drop`, or a size." },
       otherwise: {
@@ -47,6 +47,7 @@ export default definePlugin({
     { multiple_of: 32, min_side: 256, max_side: 1440, otherwise: "reject" },
     { sizes: ["1024x1024", "768x1344"], auto: "drop", otherwise: "nearest" },
     { tiers: { "1K": 1048576, "2K": 4194304 }, tier: "1K", multiple_of: 16 },
+    { ratios: ["1:1", "16:9"], sizes: ["1024x1024", "1536x640"], otherwise: "nearest" },
     { ratios: ["1:1", "16:9"], tiers: { "1K": 1048576, "2K": 4194304 }, otherwise: "nearest" },
   ],
   create: ({ table = {}, tiers = {}, tier, ratios, auto, otherwise, ...rules }) => {
@@ -58,6 +59,7 @@ export default definePlugin({
       const row = rows.get(size.text);
       if (row !== undefined) return row;
       if (size.text === "auto") return auto === "drop" ? undefined : auto === "keep" ? "auto" : auto;
+      if (ratios && size.width && Object.keys(rules).length > 0 && fits(size, rules)) return size.text;
       const label = ratios && labelOf(size, { ratios, tiers: budgets, tier }, otherwise === "nearest");
       if (label) return label.text;
       const wanted = ratios ? undefined : toPixels(size, rules, budgets.get(size.tier ?? tier ?? ""));
@@ -65,7 +67,7 @@ export default definePlugin({
       const nearest = otherwise === "nearest" ? nearestSize(wanted ?? size, rules) : undefined;
       if (nearest) return nearest.text;
       if (otherwise === "keep") return size.text;
-      throw refused(size, wanted, [...rows.keys(), ...(ratios ?? [])], rules);
+      throw refused(size, wanted ?? size, [...rows.keys(), ...(ratios ?? [])], rules);
     }
 
     return async function sizeMap(ctx, next) {

@@ -129,7 +129,21 @@ function ownFirst(schema: ModelSchema, common: ModelSchema): AnySchemaObject {
   const properties = Object.fromEntries(
     Object.entries(schema.properties ?? {}).map(([name, own]) => [name, typed(own, common.properties?.[name])]),
   );
-  return { ...plain, properties, $id: undefined, allOf: [{ properties }, ...(schema.allOf ?? []), ...last] };
+  const layers = (schema.allOf ?? []).map((layer) => (layer.$ref === common.$id ? withoutNarrower(common, properties, layer) : layer));
+  return { ...plain, properties, $id: undefined, allOf: [{ properties }, ...layers, ...last] };
+}
+
+/** Where a model says a wider limit than the common one, such as 20 pictures, its own holds. Only then is the common schema compiled anew. */
+function withoutNarrower(common: ModelSchema, own: Record<string, ModelSchema>, reference: ModelSchema): ModelSchema {
+  const isNarrower = (name: string, [keyword, limit]: [string, unknown]) =>
+    ["maximum", "maxItems"].includes(keyword) && Number(own[name]?.[keyword]) > Number(limit);
+  const properties = Object.entries(common.properties ?? {});
+  if (!properties.some(([name, schema]) => Object.entries(schema).some((entry) => isNarrower(name, entry)))) return reference;
+  const kept = properties.map(([name, schema]) => [
+    name,
+    Object.fromEntries(Object.entries(schema).filter((entry) => !isNarrower(name, entry))),
+  ]);
+  return { ...common, $id: undefined, properties: Object.fromEntries(kept) as Record<string, ModelSchema> };
 }
 
 function typed(own: ModelSchema, common: ModelSchema | undefined): ModelSchema {
