@@ -2,7 +2,7 @@
 import { ruleSchema } from "../dialect/failure.ts";
 import { operationSchema } from "../dialect/operation.ts";
 import { authSchema, type AuthSpec } from "../net/auth/spec.ts";
-import type { Plugin } from "../plugin/define.ts";
+import { stepOptions, type Plugin } from "../plugin/define.ts";
 import type { Deletable, FromSchema, JsonSchema } from "../schema/from-schema.ts";
 import { closed, text } from "../schema/parts.ts";
 import { lifeSchema } from "./life.ts";
@@ -108,18 +108,20 @@ function pluginItem(plugins: ReadonlyMap<string, Plugin>): JsonSchema {
     if: { type: "string" },
     then: { enum: [...plugins.keys()] },
     else: {
-      ...closed(Object.fromEntries([...plugins].map(([name, plugin]) => [name, { ...plugin.schema, description: plugin.summary }]))),
+      ...closed(Object.fromEntries([...plugins].map(([name, plugin]) => [name, stepSchema(plugin)]))),
       minProperties: 1,
       maxProperties: 1,
     },
   };
 }
 
+function stepSchema({ schema, summary }: Plugin): JsonSchema {
+  return { ...schema, properties: { ...schema.properties, ...stepOptions }, description: summary };
+}
+
 /** Changes of single steps, which need not say what the step below says already. */
 function pluginChanges(plugins: ReadonlyMap<string, Plugin>): Record<string, JsonSchema> {
-  return Object.fromEntries(
-    [...plugins].map(([name, plugin]) => [name, deletable({ ...plugin.schema, required: [], description: plugin.summary })]),
-  );
+  return Object.fromEntries([...plugins].map(([name, plugin]) => [name, deletable({ ...stepSchema(plugin), required: [] })]));
 }
 
 /** The same, where null deletes what lies below, and a map may take the place of one. */
@@ -144,7 +146,7 @@ function channelParts(plugins: ReadonlyMap<string, Plugin>) {
     plugins: {
       type: ["array", "object"],
       description:
-        "The pipeline, outermost first. In a model, or over a preset, a map changes single steps of the list: `{ image-inputs: { mask: white }, size-map: null }`. Options are laid over those of the step, null takes a step out, and a new one goes innermost.",
+        "The pipeline, outermost first. In a model, or over a preset, a map changes single steps of the list: `{ image-inputs: { mask: white }, size-map: null }`. Options are laid over those of the step, null takes a step out, and a new one goes innermost. Every step may have `operation: edit`, or `operation: generate`.",
       items: pluginItem(plugins),
       additionalProperties: false,
       properties: pluginChanges(plugins),

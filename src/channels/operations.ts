@@ -15,7 +15,7 @@ interface Parts {
   schema: CompiledModel;
   report: Report;
   /** The fields of the request that plugins answer for. */
-  handled: readonly string[];
+  handledIn: (operation: OperationName) => readonly string[];
   /** Read a JSON file beside the channel files; throws where there is none. */
   readDocument: (name: string) => unknown;
   /** False where the grammar rejected parts of the file; missing parts are reported only while it is true. */
@@ -23,7 +23,7 @@ interface Parts {
 }
 
 /** Compile what the channel offers of the model's operations. Mistakes go to `report`; there is nothing where none is complete. */
-export function compileOperations({ id, channel, schema, report, handled, readDocument, whole }: Parts): Map<OperationName, Operation> {
+export function compileOperations({ id, channel, schema, report, handledIn, readDocument, whole }: Parts): Map<OperationName, Operation> {
   const declared = Object.keys(channel.variables ?? {});
   const fields = schema.open ? undefined : schema.properties.filter((name) => name !== "image");
   const operations = new Map<OperationName, Operation>();
@@ -53,7 +53,7 @@ export function compileOperations({ id, channel, schema, report, handled, readDo
     const operation = compileOperation({ spec, rules: channel.errors ?? [], path: [name], names, report: told, readDocument: read });
     operations.set(name, operation);
     // A template that is wrong may be the one that reads the prompt.
-    if (isRight && wantsPrompt(schema) && !handled.includes("prompt") && operation.fields?.has("prompt") === false)
+    if (isRight && wantsPrompt(schema) && !handledIn(name).includes("prompt") && operation.fields?.has("prompt") === false)
       report([name, "request", ...bodies.filter((kind) => spec.request[kind] !== undefined)], "no prompt is sent for", undefined, {
         model,
         hint: "every request of a client has one; put ${request.prompt} where the provider reads it",

@@ -6,14 +6,14 @@ import type { AcceptedTask, OrderLog } from "../dialect/orders.ts";
 import { rehearsed, type RehearsedPoll } from "../dialect/rehearse.ts";
 import type { Prepared } from "../dialect/submission.ts";
 import { judgeUnused } from "../dialect/unused.ts";
-import { messageOf, ProviderFailure } from "../errors.ts";
-import type { Path, Report } from "../expression/rendering.ts";
+import { ProviderFailure } from "../errors.ts";
+import type { Report } from "../expression/rendering.ts";
 import type { Authorizer } from "../net/auth/authorizer.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { AuthSpec } from "../net/auth/spec.ts";
 import type { OutgoingRequest } from "../net/send.ts";
 import { compose, type Core, type Events } from "../plugin/compose.ts";
-import type { Middleware, PluginContext, Result } from "../plugin/context.ts";
+import type { PluginContext, Result } from "../plugin/context.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { Deletable } from "../schema/from-schema.ts";
 import type { CompiledModel, OperationName } from "../schema/models.ts";
@@ -21,6 +21,7 @@ import type { ModelSettings } from "./grammar.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
 import { asWritten } from "./edit.ts";
 import { compileOperations } from "./operations.ts";
+import { compilePipelines, type PipelineOf } from "./pipelines.ts";
 import type { Life } from "./life.ts";
 import type { Verify } from "./verify.ts";
 import type { Located, Problems } from "./problems.ts";
@@ -132,18 +133,21 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
   for (const name of ["queue", "queue_timeout"] as const)
     if (parts.ownLimits?.[name] !== undefined)
       report(["limits", name], "all models of a channel share its queue; write it in the channel's own limits");
-  const steps = withResponseFormat(located.value.plugins, plugins);
-  const handled = steps.flatMap(({ name }) => plugins.get(name)?.handles ?? []);
-  const operations = compileOperations({ ...parts, channel: located.value, schema, report, handled });
+  const pipelineOf = compilePipelines(located.value.plugins, plugins, report);
+  const operations = compileOperations({
+    ...parts,
+    channel: located.value,
+    report,
+    handledIn: (operation) => pipelineOf(operation).handled,
+  });
   if (operations.size === 0) return undefined;
-  const pipeline = steps.flatMap((step) => instantiate(step, plugins, report));
   return Object.freeze({
     channel,
     model: { id, upstream, fields: schema.schema.properties ?? {} },
     schema,
     life: parts.life,
     operations: new Set(operations.keys()),
-    takes: takesOf(operations, handled),
+    takes: takesOf(operations, pipelineOf),
     streams: [...operations.values()].some(({ streams }) => streams),
     priority,
     weight,
@@ -152,23 +156,21 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     timeout: milliseconds(limits.timeout ?? "10m"),
     limits: limitsOf(parts.ownLimits),
     secrets,
-    ...callsOf(parts, { operations, pipeline, handled, unsupported }),
+    ...callsOf(parts, { operations, pipelineOf, unsupported }),
   });
 }
 
 /** The parts of a route that its calls are made of. */
 interface CallParts {
   operations: ReadonlyMap<OperationName, Operation>;
-  pipeline: readonly Middleware[];
-  /** The fields that its plugins deal with. */
-  handled: readonly string[];
+  pipelineOf: PipelineOf;
   unsupported: "drop" | "reject";
 }
 
 /** A route's calls, by what becomes of them. */
 function callsOf(
   { channel, id, schema, located, variables, secrets, wait, divert }: RouteParts,
-  { operations, pipeline, handled, unsupported }: CallParts,
+  { operations, pipelineOf, unsupported }: CallParts,
 ): Pick<Route, "run" | "resume" | "pretend" | "rehearse"> {
   const { baseUrl, authorize, mayCarryKey, trusted } = channel;
   const patience = patienceOf(located.value.limits ?? {});
@@ -193,7 +195,7 @@ function callsOf(
   };
   const prepare = async (ctx: PluginContext, context: CallContext, before: Record<string, unknown>): Promise<Prepared> => {
     const prepared = await operationFor(ctx).render(context, before);
-    const used = prepared.fields && new Set([...prepared.fields, ...handled]);
+    const used = prepared.fields && new Set([...prepared.fields, ...pipelineOf(ctx.operation).handled]);
     if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
     return prepared;
   };
@@ -210,15 +212,15 @@ function callsOf(
     };
   return {
     run: (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events) =>
-      compose(pipeline, core(key, progress, inTime))(ctx, events),
+      compose(pipelineOf(ctx.operation).steps, core(key, progress, inTime))(ctx, events),
     resume: (ctx: PluginContext, key: Key | undefined, tasks: readonly AcceptedTask[], inTime: AbortSignal) =>
       compose(
-        pipeline,
+        pipelineOf(ctx.operation).steps,
         resumed(tasks, (task, { request, model, change, spool, log }) =>
           operationFor(ctx).resume(task, contextOf({ request, model, change, spool, log, signal: inTime }, key)),
         ),
       )(ctx),
-    pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipeline, instead)(ctx, events),
+    pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipelineOf(ctx.operation).steps, instead)(ctx, events),
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {
       const context = contextOf(ctx, key, events);
       const { calls, standIns, poll } = await operationFor(ctx).rehearse(context);
@@ -247,10 +249,12 @@ function reporterOf(located: Located, problems: Problems): Report {
 }
 
 /** Tells the fields that an operation uses: those that a step handles, and those that its calls can send. */
-function takesOf(operations: ReadonlyMap<OperationName, Operation>, handled: readonly string[]): Route["takes"] {
+function takesOf(operations: ReadonlyMap<OperationName, Operation>, pipelineOf: PipelineOf): Route["takes"] {
   return (name, field) => {
     const operation = operations.get(name);
-    return operation !== undefined && (handled.includes(field) || operation.fields === undefined || operation.fields.has(field));
+    return (
+      operation !== undefined && (pipelineOf(name).handled.includes(field) || operation.fields === undefined || operation.fields.has(field))
+    );
   };
 }
 
@@ -259,42 +263,4 @@ function patienceOf({ connect, first_byte: firstByte }: LimitsSpec): CallContext
     connect: connect === undefined ? undefined : milliseconds(connect),
     firstByte: firstByte === undefined ? undefined : milliseconds(firstByte),
   };
-}
-
-interface Step {
-  name: string;
-  /** Checked, with defaults filled in. */
-  options: unknown;
-  /** Its place in the file's list. */
-  index: number;
-}
-
-/** The steps of `plugins`. The format that a client asked for holds on every channel, so the plugin for it need not be named. */
-function withResponseFormat(list: readonly Record<string, unknown>[] = [], plugins: ReadonlyMap<string, Plugin>): Step[] {
-  const steps = list.flatMap((item, index) => Object.entries(item).map(([name, options]) => ({ name, options, index })));
-  const isMissing = plugins.has("response-format") && !steps.some(({ name }) => name === "response-format");
-  return isMissing ? [{ name: "response-format", options: {}, index: 0 }, ...steps] : steps;
-}
-
-function instantiate(
-  { name, options, index }: Step,
-  plugins: ReadonlyMap<string, Plugin>,
-  report: (path: Path, message: string) => void,
-): Middleware[] {
-  try {
-    // Each model has options of its own, so that no plugin can change another's.
-    const step: unknown = plugins.get(name)?.create(structuredClone(options));
-    if (typeof step === "function") return [step as Middleware];
-    // A promise from here is never awaited, and its failure would end the process.
-    if (step instanceof Promise) step.catch(() => undefined);
-    if (step !== undefined)
-      report(
-        ["plugins", index, name],
-        `create gave ${step instanceof Promise ? "a promise" : "something else"}; it must give the step, a function`,
-      );
-    return [];
-  } catch (error) {
-    report(["plugins", index, name], messageOf(error));
-    return [];
-  }
 }

@@ -18,6 +18,11 @@ export interface Plugin {
   create(options: unknown): Middleware;
 }
 
+/** The options that every step has beside those of its plugin. They are the pipeline's, and no plugin sees them. */
+export const stepOptions = {
+  operation: { enum: ["generate", "edit"], description: "The step is part of this operation alone; of both when omitted." },
+} as const satisfies Record<string, JsonSchema>;
+
 interface PluginDefinition<S extends JsonSchema> {
   name: string;
   summary: string;

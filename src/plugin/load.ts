@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ConfigError, messageOf, shownPath, type Problem } from "../errors.ts";
 import { createAjv } from "../schema/ajv.ts";
-import type { Plugin } from "./define.ts";
+import { stepOptions, type Plugin } from "./define.ts";
 
 export const shippedPlugins = fileURLToPath(new URL("../../plugins/", import.meta.url));
 
@@ -54,6 +54,8 @@ function judge(plugin: unknown, file: string, known: ReadonlyMap<string, Plugin>
   if (!isPlugin(plugin)) return "the default export is not a plugin; write export default definePlugin({ ... })";
   if (`${plugin.name}.js` !== file) return `it calls itself ${plugin.name}; name and file must be the same`;
   if (known.has(plugin.name)) return `there is a plugin ${plugin.name} already; give this one another name`;
+  const taken = Object.keys(stepOptions).find((option) => option in (plugin.schema.properties ?? {}));
+  if (taken !== undefined) return `every step has the option ${taken} already; give this plugin's another name`;
   try {
     const validate = ajv.compile(plugin.schema);
     const wrong = plugin.examples.findIndex((example) => !validate(structuredClone(example)));

@@ -72,6 +72,11 @@ describe("a folder of plugins", () => {
       ["inspect.js:1:1: plugin: there is a plugin inspect already; give this one another name"],
     ],
     [
+      "an option that every step has",
+      { "mine.js": pluginText({ schema: "{ type: 'object', properties: { operation: {} } }" }) },
+      ["mine.js:1:1: plugin: every step has the option operation already; give this plugin's another name"],
+    ],
+    [
       "an example that its schema refuses",
       { "mine.js": pluginText({ examples: "[{ a: 1 }, {}]" }) },
       ["mine.js:1:1: plugin: its schema refuses its own example 2: options must have required property 'a'"],

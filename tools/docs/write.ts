@@ -97,7 +97,7 @@ function pluginsPage(plugins: ReadonlyMap<string, Plugin>): string {
   return [
     note,
     "# Plugins",
-    "One file is one plugin, and its name in a channel's `plugins`, outermost first. Each step may change the request before the provider is called and the pictures afterwards.",
+    "One file is one plugin, and its name in a channel's `plugins`, outermost first. Each step may change the request before the provider is called and the pictures afterwards. With `operation: edit` or `operation: generate` beside its own options a step is part of that operation alone.",
     ...[...plugins.values()].map(({ name, summary, schema, examples: given }) =>
       [`## ${name}`, summary, optionsTable(schema), "```yaml", ...given.map((example) => exampleOf(name, example)), "```"]
         .join("\n\n")
