@@ -50,6 +50,7 @@ const places = {
     description: "When one element of the list is a failure instead of a picture; the first match wins.",
   },
   metadata: anything("What is handed on in the answer's metadata."),
+  each_metadata: anything("What is handed on beside the picture itself, of each `image`: `{ seed: ${image.?seed} }`."),
   ...each(facts, tellsFact),
 } as const;
 
@@ -119,6 +120,7 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   const url =
     spec.url === undefined ? undefined : compileUrl(spec.url, [...path, "url"], { names: names.image, report, uses, required: true });
   const [base64, revisedPrompt, expires] = [single("base64"), single("revised_prompt"), single("expires")];
+  const ownMetadata = single("each_metadata");
   const rules = (spec.each_error ?? []).map((rule, index) =>
     compileRule(rule, [...path, "each_error", index], { names: names.image, report, uses }),
   );
@@ -135,7 +137,13 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
     if (!picture) throw absent ?? new ProviderFailure("bad_response", "the provider's answer names a picture without giving it");
     const revised = read(revisedPrompt, variables);
     const end = momentOf(read(expires, variables));
-    return { ...picture, ...(typeof revised === "string" && { revisedPrompt: revised }), ...(end !== undefined && { expires: end }) };
+    const metadata = read(ownMetadata, variables);
+    return {
+      ...picture,
+      ...(typeof revised === "string" && { revisedPrompt: revised }),
+      ...(end !== undefined && { expires: end }),
+      ...(isPlainObject(metadata) && Object.keys(metadata).length > 0 && { metadata }),
+    };
   };
 
   const extract: Extract = (variables, answer) => {

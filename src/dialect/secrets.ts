@@ -117,10 +117,11 @@ export function masked<T extends Partial<Pick<Result, "pictures" | "facts" | "me
     ...said,
     ...(pictures && {
       pictures: pictures.map((picture) => {
-        const { data, revisedPrompt } = picture;
+        const { data, revisedPrompt, metadata: own } = picture;
         return {
           ...picture,
           ...(revisedPrompt !== undefined && { revisedPrompt: maskedText(revisedPrompt, secrets) }),
+          ...(own && { metadata: one(own) as typeof own }),
           ...(data.kind === "url" && hold(data.url) && { data: { ...data, secret: true } }),
         };
       }),

@@ -29,7 +29,7 @@ export function answerBody({ result, changes }: Made, spool?: Ahead): AnswerBody
 function complete(result: Result, changes: Change[]): Piece[] {
   const { created, ...facts } = factsOf(result, changes);
   const pieces: Piece[] = [`{"created":${JSON.stringify(created)},"data":[`];
-  for (const [index, picture] of result.pictures.entries()) pieces.push(index > 0 ? ",{" : "{", ...members(picture), "}");
+  for (const [index, picture] of result.pictures.entries()) pieces.push(index > 0 ? ",{" : "{", ...members(picture), own(picture), "}");
   const rest = JSON.stringify(facts);
   return [...pieces, rest === "{}" ? "]}" : `],${rest.slice(1)}`];
 }
@@ -39,7 +39,7 @@ function arriving(result: Result, rest: Promise<Result>, changes: Change[]): Pie
   const pictures = result.pictures.flatMap(({ data }) => (data.kind === "url" ? [] : [data]));
   const tail = async () => {
     const all = withRest(result, await rest);
-    return `"${revised(all.pictures[0])}}],${JSON.stringify(factsOf(all, changes)).slice(1)}`;
+    return `"${revised(all.pictures[0])}${own(all.pictures[0])}}],${JSON.stringify(factsOf(all, changes)).slice(1)}`;
   };
   return [`{"data":[{"b64_json":"`, ...pictures, tail];
 }
@@ -63,6 +63,11 @@ export function members(picture: Picture): Piece[] {
 
 function revised({ revisedPrompt }: Pick<Picture, "revisedPrompt"> = {}): string {
   return revisedPrompt === undefined ? "" : `,"revised_prompt":${JSON.stringify(revisedPrompt)}`;
+}
+
+/** Metadata of one picture. In an event it goes with that of the whole. */
+function own({ metadata }: Pick<Picture, "metadata"> = {}): string {
+  return metadata === undefined ? "" : `,"metadata":${JSON.stringify(metadata)}`;
 }
 
 /** No date in milliseconds reaches further: it is the year 5138. */

@@ -78,8 +78,10 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
     }
   };
 
-  const completed = (shown: Shown, tail: object = {}) =>
-    inTurn(eventOf(`${kind}.completed`, { ...factsOf(shown, request), ...tail }, shown));
+  const completed = (shown: Shown, { metadata, ...tail }: { usage?: unknown; metadata?: object } = {}) => {
+    const own = shown.picture.metadata || metadata ? { metadata: { ...shown.picture.metadata, ...metadata } } : {};
+    return inTurn(eventOf(`${kind}.completed`, { ...factsOf(shown, request), ...tail, ...own }, shown));
+  };
 
   const show = async (shown: Shown): Promise<void> => {
     const { partial: partial_image_index } = shown;

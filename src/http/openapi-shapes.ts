@@ -56,6 +56,7 @@ export const images: Json = {
           url: { type: "string", format: "uri" },
           b64_json: { type: "string", contentEncoding: "base64" },
           revised_prompt: { type: "string" },
+          metadata: { type: "object", description: "The provider's words about this picture alone, such as its seed." },
         },
       },
     },

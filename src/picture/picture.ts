@@ -12,6 +12,8 @@ export interface Picture {
   width?: number;
   height?: number;
   revisedPrompt?: string;
+  /** The provider's words about this picture alone, such as its seed. */
+  metadata?: Record<string, unknown>;
   /** The end of its URL, in milliseconds since 1970, where the provider says one. */
   expires?: number;
   /** It came as a URL and became bytes on the way; where the client left the choice it goes out as a URL again. */

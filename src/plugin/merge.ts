@@ -15,7 +15,11 @@ export function mergeResults(results: Result[], failed: ItemError[]): Result {
 export function withRest({ pictures, errors, facts, metadata }: Result, rest: Result): Result {
   const [told] = rest.pictures;
   return {
-    pictures: pictures.map((picture) => ({ ...picture, revisedPrompt: picture.revisedPrompt ?? told?.revisedPrompt })),
+    pictures: pictures.map((picture) => ({
+      ...picture,
+      revisedPrompt: picture.revisedPrompt ?? told?.revisedPrompt,
+      metadata: picture.metadata ?? told?.metadata,
+    })),
     errors: [...errors, ...rest.errors],
     facts: { ...rest.facts, ...facts },
     metadata: metadata || rest.metadata ? { ...rest.metadata, ...metadata } : undefined,

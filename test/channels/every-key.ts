@@ -205,6 +205,7 @@ export const effects: Record<string, Effect> = {
   "generate.result.missing.code": { is: "${body.why}", replies: none, base: missing },
   "generate.result.missing.param": { is: "${body.why}", replies: none, base: missing },
   "generate.result.metadata": drawn({ seen: "yes" }),
+  "generate.result.each_metadata": drawn({ seen: "yes" }),
   ...factsAt("generate.result", drawn),
   ...Object.fromEntries(["query", "headers"].map((part) => [`generate.stream.request.${part}`, streamed({ "x-v": "1" })])),
   ...Object.fromEntries(
@@ -223,5 +224,6 @@ export const effects: Record<string, Effect> = {
   ...ofElements("generate.stream.result", streamed(undefined)),
   "generate.stream.result.expires": streamed(3600, { base: laid(streaming, rehosted) as Tree }),
   "generate.stream.result.metadata": streamed({ seen: "yes" }),
+  "generate.stream.result.each_metadata": streamed({ seen: "yes" }),
   ...factsAt("generate.stream.result", streamed),
 };

@@ -6,7 +6,7 @@ import { png, reply, startHouse, until, type Call, type House } from "./setup.ts
 
 interface Images {
   created: number;
-  data: { url?: string; b64_json?: string; revised_prompt?: string }[];
+  data: { url?: string; b64_json?: string; revised_prompt?: string; metadata?: object }[];
   usage?: object;
   metadata?: { own?: number; pictor?: { changes: object[] } };
 }
@@ -45,7 +45,7 @@ describe("http: an answer", () => {
     const answer = (await response.json()) as Images;
     expect(answer).to.deep.equal({
       created: 1_713_833_628,
-      data: [{ b64_json: png.toString("base64"), revised_prompt: 'a "fluffy"\n🐈 \u2028' }],
+      data: [{ b64_json: png.toString("base64"), revised_prompt: 'a "fluffy"\n🐈 \u2028', metadata: { own: 1 } }],
       usage: { total_tokens: 3 },
       // The client asked for no size: the schema's default is not a wish that something else was made of.
       metadata: { own: 1, pictor: { changes: answer.metadata?.pictor?.changes } },

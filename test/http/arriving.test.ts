@@ -14,7 +14,7 @@ const text = picture.toString("base64");
 const half = Math.floor(text.length / 2);
 
 interface Images {
-  data: { url?: string; b64_json?: string; revised_prompt?: string }[];
+  data: { url?: string; b64_json?: string; revised_prompt?: string; metadata?: object }[];
   created: number;
   usage?: object;
   metadata?: { errors?: object[] };
@@ -86,6 +86,7 @@ describe("http: a picture that arrives within the provider's JSON", () => {
       expect({ created, usage, metadata }).to.deep.equal({ created: 1713833628, usage: { total_tokens: 3 }, metadata: { own: 1 } });
       expect(data[0]!.b64_json === text).to.equal(true);
       expect(data[0]!.revised_prompt).to.equal('a "fluffy" cat');
+      expect(data[0]!.metadata).to.deep.equal({ own: 1 });
       expect((await house.gateway.metrics.pictures.get()).values[0]?.value).to.equal(1);
     });
   }

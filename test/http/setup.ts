@@ -41,6 +41,7 @@ models:
   demo: {}
   acme/cat-1: { schema: dall-e-2 }
   acme/open: { schema: open }
+generate: { result: { each_metadata: { own: "\${body.?metadata.?own}" } } }
 `;
 
 const open = `{ "$id": "open.json", "type": "object", "properties": { "model": { "type": "string" }, "prompt": { "type": "string" } } }`;
