@@ -36,6 +36,7 @@ const columnOf: Readonly<Record<Member, string>> = {
   input: "input",
   answer: "answer",
   job: "job",
+  webhook: "webhook",
   wantedUntil: "wanted_until",
   owner: "owner",
   leaseUntil: "lease_until",

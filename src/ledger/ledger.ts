@@ -1,6 +1,7 @@
 // The ledger: a row for each request, which outlives its connection and its process.
 import { rowOf } from "./columns.ts";
 import { Unavailable, type Database, type Statement } from "./database.ts";
+import { announce, createDeliveries, pruneDeliveries, type Deliveries } from "./deliveries.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
 import {
   byId,
@@ -63,7 +64,9 @@ export interface Ledger {
   renew(lease: Lease): Promise<Set<string>>;
   /** Let others take what a process serves. */
   release(owner: string): Promise<void>;
-  /** Delete rows whose time is over, at most so many; resolves with how many there were. */
+  /** The events of jobs that named a webhook. One is written in the very transaction in which its job ends, whatever ends it. */
+  deliveries: Deliveries;
+  /** Delete rows whose time is over, at most so many; resolves with how many requests there were. */
   prune(limit: number): Promise<number>;
   /** Resolves when everything recorded so far is written, or waits in a file. */
   settled(): Promise<void>;
@@ -92,12 +95,12 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
   const database = watched(opened, note);
   const behind = createWriteBehind({
     write: async (rows) => {
-      await database.run(rows.map(upsert));
+      await database.run(rows.flatMap((row) => [upsert(row), ...announce(row.id, row)]));
     },
     file: createWaitingFile(folder),
   });
   const rows = async (...statements: Statement[]) => (await database.run(statements)).map(rowOf);
-  const ids = async (statement: Statement) => (await database.run([statement])).map(({ id }) => String(id));
+  const ids = async (...statements: Statement[]) => (await database.run(statements)).map(({ id }) => String(id));
 
   return {
     claim: async ({ row, joins, since }) => {
@@ -109,7 +112,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     add: async (row) => {
       await database.run([insert(row)]);
     },
-    update: async (id, patch, from) => (await ids(update(id, patch, from))).length > 0,
+    update: async (id, patch, from) => (await ids(...announce(id, patch, from), update(id, patch, from))).length > 0,
     record: (row) => behind.put(row),
     find: async (id, client) => {
       const row = behind.find(id) ?? (await rows(byId(id)))[0];
@@ -132,7 +135,8 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     release: async (owner) => {
       await database.run([release(owner)]);
     },
-    prune: async (limit) => (await ids(prune(now(), limit))).length,
+    deliveries: createDeliveries(database),
+    prune: async (limit) => (await ids(pruneDeliveries(now(), limit), prune(now(), limit))).length,
     settled: () => behind.settled(),
     state: {
       get isAway() {

@@ -43,4 +43,26 @@ export const migrations: readonly (readonly string[])[] = [
     "create index requests_by_age on requests (expires_at)",
     "create index requests_under_way on requests (status, lease_until) where status in ('queued', 'in_progress')",
   ],
+  [
+    "alter table requests add column webhook text",
+    `create table deliveries (
+      id text primary key,
+      request text not null unique,
+      client text not null,
+      webhook text not null,
+      type text not null,
+      status text not null,
+      created_at bigint not null,
+      next_at bigint not null,
+      attempts bigint not null,
+      attempted_at bigint,
+      url text,
+      answer bigint,
+      reason text,
+      expires_at bigint not null
+    )`,
+    "create index deliveries_due on deliveries (next_at) where status = 'waiting'",
+    "create index deliveries_by_url on deliveries (url, attempted_at)",
+    "create index deliveries_by_age on deliveries (expires_at)",
+  ],
 ];

@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { Unavailable } from "../../src/ledger/database.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
+import { deliveriesSuite } from "./deliveries-suite.ts";
 import { ledgerSuite } from "./suite.ts";
 
 describe("a ledger on sqlite", () => {
   ledgerSuite((folder) => openSqlite(join(folder, "ledger.db")));
+  deliveriesSuite((folder) => openSqlite(join(folder, "ledger.db")));
 
   describe("its database", () => {
     let folder: string;

@@ -70,6 +70,7 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
       input: "document",
       answer: "document",
       job: true,
+      webhook: "orders",
       wantedUntil: now + 4,
       owner: "o",
       leaseUntil: now + 3,

@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { Unavailable } from "../../src/ledger/database.ts";
 import { createLedger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres.ts";
+import { deliveriesSuite } from "../ledger/deliveries-suite.ts";
 import { ledgerSuite, rowAt } from "../ledger/suite.ts";
 import { startPostgres, type PostgresServer } from "./server.ts";
 
@@ -16,10 +17,12 @@ describe("a ledger on postgresql", () => {
 
   describe("does what every ledger does", () => {
     const urls = new Map<string, Promise<string>>();
-    ledgerSuite(async (folder) => {
+    const open = async (folder: string) => {
       if (!urls.has(folder)) urls.set(folder, server.database());
       return openPostgres((await urls.get(folder)) ?? "");
-    });
+    };
+    ledgerSuite(open);
+    deliveriesSuite(open);
   });
 
   it("is migrated once by instances that start at the same time", async () => {
