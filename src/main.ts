@@ -6,6 +6,7 @@ import { fieldsOf } from "./cli/fields.ts";
 import { lastCalls } from "./process/messages.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
 import type { StatusOptions } from "./cli/status.ts";
+import type { ListOptions } from "./cli/webhooks.ts";
 import { describe } from "./process/describe.ts";
 import { workerCount } from "./process/worker-count.ts";
 import { ConfigError, messageOf } from "./errors.ts";
@@ -126,6 +127,30 @@ program
   .action(async (options: StatusOptions & { url: string }) => {
     const { status } = await import("./cli/status.ts");
     process.exitCode = await status(options.url, options, process.env, print);
+  });
+
+const webhooks = program.command("webhooks").description("the events that tell webhooks of the end of jobs; needs PICTOR_ADMIN_KEY");
+
+webhooks
+  .command("list", { isDefault: true })
+  .description("show the newest events, and what has become of them")
+  .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+  .addOption(new Option("--status <status>", "only these").choices(["waiting", "delivered", "failed"]))
+  .option("--limit <number>", "how many, at most", "50")
+  .option("--json", "for machines")
+  .action(async (options: ListOptions & { url: string }) => {
+    const { listDeliveries } = await import("./cli/webhooks.ts");
+    await listDeliveries(options.url, options, process.env, print);
+  });
+
+webhooks
+  .command("redeliver <id>")
+  .description("send an event once more, also to a webhook that wanted no more")
+  .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+  .option("--json", "for machines")
+  .action(async (id: string, options: { url: string; json?: boolean }) => {
+    const { redeliver } = await import("./cli/webhooks.ts");
+    await redeliver(options.url, { ...options, id }, process.env, print);
   });
 
 program

@@ -1,9 +1,8 @@
 // `pictor status`: what a running gateway says of itself, and the operator's remedy for a cool-down.
-import got, { type Response } from "got";
 import { endInWords } from "../channels/life.ts";
-import { trimmed } from "../channels/settings.ts";
 import type { ChannelState } from "../gateway/states.ts";
 import { colours } from "../process/colours.ts";
+import { call, nobody, operatorKey, parsed } from "./call.ts";
 
 interface Ready {
   status: string;
@@ -31,7 +30,7 @@ export async function status(
   env: Readonly<Record<string, string | undefined>>,
   say: (line: string) => void,
 ): Promise<number> {
-  const key = trimmed(env.PICTOR_ADMIN_KEY ?? "") || undefined;
+  const key = operatorKey(env);
   if (clear !== undefined) await clearChannel(url, clear, key);
   const answer = await readyOf(url, key);
   if (json) say(JSON.stringify(answer, null, 2));
@@ -58,34 +57,6 @@ function lineOf({ name, state, reason, file, resting = [], ending = [] }: Channe
   ];
   return `${shown[state]} ${name}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
-
-/** The answer to a call; undefined where there is none. */
-async function call(
-  url: string,
-  path: string,
-  key: string | undefined,
-  method: "GET" | "POST" = "GET",
-): Promise<Response<string> | undefined> {
-  return got(`${url.replace(/\/$/, "")}${path}`, {
-    method,
-    headers: key ? { authorization: `Bearer ${key}` } : {},
-    throwHttpErrors: false,
-    retry: { limit: 0 },
-    followRedirect: false,
-    timeout: { request: 5000 },
-  }).catch(() => undefined);
-}
-
-function parsed<T>(answer: Response<string> | undefined): Partial<T> {
-  try {
-    return (JSON.parse(answer?.body ?? "") ?? {}) as Partial<T>;
-  } catch {
-    // Something else than a gateway answered, or nothing; the caller says so.
-    return {};
-  }
-}
-
-const nobody = (url: string) => new Error(`no gateway answers at ${url}; name it with --url`);
 
 async function clearChannel(url: string, name: string, key: string | undefined): Promise<void> {
   if (!key) throw new Error("--clear needs the operator's key; set PICTOR_ADMIN_KEY to what the gateway has");

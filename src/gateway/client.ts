@@ -13,13 +13,17 @@ export interface Client {
   concurrency?: number;
   /** Lets it name the channel. */
   mayPin: boolean;
+  /** True for the names of the webhooks that its jobs may name; none when absent. */
+  mayName?: (webhook: string) => boolean;
+  /** The keys that sign events to URLs of its own; its jobs may name no URL when absent. */
+  webhookSecrets?: readonly Buffer[];
   /** Epoch milliseconds at which its key expires; never when absent. */
   expires?: number;
 }
 
 /** A client without limits, known by its key alone. */
 export function unlimitedClient(id: string, name: string): Client {
-  return Object.freeze({ id, name, allows: () => true, mayPin: true });
+  return Object.freeze({ id, name, allows: () => true, mayPin: true, mayName: () => true });
 }
 
 /** True for the names that match one of these patterns, in which `*` stands for anything. */

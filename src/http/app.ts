@@ -4,6 +4,7 @@ import Router from "@koa/router";
 import Koa from "koa";
 import { GatewayError } from "../errors.ts";
 import { authenticate } from "./authenticate.ts";
+import { listDeliveries, redeliver } from "./deliveries.ts";
 import { docs, docsAsset } from "./docs.ts";
 import { errors } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
@@ -17,7 +18,7 @@ import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
 import { showRequest } from "./requests.ts";
-import { measureChannels, measureLedger, measureStore, metricsPage, ready } from "./status.ts";
+import { measureChannels, measureLedger, measureStore, measureWebhooks, metricsPage, ready } from "./status.ts";
 
 /** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
@@ -49,6 +50,8 @@ export function createApp(gateway: Gateway): Koa {
   router.get("/metrics", (ctx) => metricsPage(ctx, gateway));
   router.get("/openapi.json", (ctx) => openapi(ctx, gateway));
   router.post("/admin/channels/:name/clear", (ctx) => clearChannel(ctx, gateway));
+  router.get("/admin/webhooks/deliveries", (ctx) => listDeliveries(ctx, gateway));
+  router.post("/admin/webhooks/deliveries/:id/redeliver", (ctx) => redeliver(ctx, gateway));
   router.get("/docs", docs);
   router.get("/docs/:name", docsAsset);
 
@@ -57,6 +60,7 @@ export function createApp(gateway: Gateway): Koa {
     measureLedger(gateway);
   };
   gateway.metrics.measureStore = () => measureStore(gateway);
+  gateway.metrics.measureWebhooks = () => measureWebhooks(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;
   app.use(observe(gateway)).use(errors(gateway)).use(judgeHead);

@@ -1,10 +1,15 @@
 // Puts together what serves requests that outlive their connections.
 import type { Logger } from "pino";
+import type { Client } from "../gateway/client.ts";
+import { createDeliverer } from "../gateway/deliverer.ts";
+import { isUrl, type Webhook } from "../gateway/delivery.ts";
 import { createDurable, type DurableParts } from "../gateway/durable.ts";
+import { jobEvent } from "../gateway/job-event.ts";
 import { ownName } from "../gateway/owner.ts";
 import { createRunner } from "../gateway/runner.ts";
 import { takeUp } from "../gateway/take-up.ts";
 import { GatewayError } from "../errors.ts";
+import { eventTypes } from "../ledger/deliveries.ts";
 import type { Gateway } from "./gateway.ts";
 import type { DurableService, LedgerLives } from "./durable.ts";
 import { count, countAttempt } from "./respond.ts";
@@ -13,6 +18,8 @@ type Parts = Pick<DurableParts, "ledger" | "enter"> &
   Pick<Gateway, "store" | "spool" | "routing" | "fetchPicture" | "metrics" | "table" | "keys" | "publicUrl"> & {
     log: Logger;
     lives: () => LedgerLives;
+    /** The webhooks of the operator's files, by name. */
+    webhooks: () => ReadonlyMap<string, Webhook>;
     /** Requests without a client that are served at once. */
     atOnce: number;
   };
@@ -24,7 +31,7 @@ export interface RunningService extends DurableService {
 }
 
 export function createDurableService(parts: Parts): RunningService {
-  const { ledger, metrics, store, log, table, keys, lives, atOnce } = parts;
+  const { ledger, metrics, store, log, table, keys, lives, webhooks, atOnce } = parts;
   const owner = ownName();
   const durable = createDurable({
     ...parts,
@@ -48,10 +55,27 @@ export function createDurableService(parts: Parts): RunningService {
     underWay: durable.all,
     lost: (id) => durable.find(id)?.end(new GatewayError("cancelled", "the request was cancelled")),
   });
+  const deliverer = createDeliverer({
+    ledger,
+    log,
+    webhookOf: ({ webhook, client }) => (isUrl(webhook) ? ownWebhook(webhook, keys.byId(client)) : webhooks().get(webhook)),
+    eventOf: (delivery, row) => jobEvent(delivery, row, { store, publicUrl: parts.publicUrl }),
+    attempted: ({ webhook }, outcome) => metrics.webhookAttempts.inc({ webhook: isUrl(webhook) ? "url" : webhook, outcome }),
+  });
+  deliverer.start();
   const handOver = () => {
     // Otherwise this process would take again at once all that it leaves to others.
     runner.rest();
+    deliverer.rest();
     durable.handOver();
   };
-  return { durable, ledger, owner, lives, wake: runner.wake, handOver, close: runner.close };
+  const close = async () => {
+    await Promise.all([runner.close(), deliverer.close()]);
+  };
+  return { durable, ledger, owner, lives, webhooks, wake: runner.wake, handOver, close };
+}
+
+/** The webhook that a client names by its URL. */
+function ownWebhook(url: string, client: Client | undefined): Webhook | undefined {
+  return client?.webhookSecrets && { url, secrets: client.webhookSecrets, mayBePrivate: false, events: eventTypes };
 }

@@ -3,6 +3,7 @@ import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import type { Durable, Serving } from "../gateway/durable.ts";
+import type { Webhook } from "../gateway/delivery.ts";
 import type { Outcome } from "../gateway/ending.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
 import { lease } from "../gateway/runner.ts";
@@ -23,6 +24,8 @@ export interface DurableService {
   owner: string;
   /** How long things are kept, in milliseconds. */
   lives: () => LedgerLives;
+  /** The webhooks that jobs may name. */
+  webhooks: () => ReadonlyMap<string, Webhook>;
   /** Look for jobs, now. */
   wake: () => void;
 }

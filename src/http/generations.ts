@@ -23,6 +23,7 @@ import { count, countAttempt, respond } from "./respond.ts";
 import { repeatsOf, type Repeats } from "./repeats.ts";
 import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
+import { webhookIn } from "./webhook.ts";
 
 /** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
 export async function generations(ctx: Context, gateway: Gateway, operation: OperationName): Promise<void> {
@@ -49,15 +50,20 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       signal: state.signal,
     });
     await judgeRoom(gateway, read.request.n);
-    const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim() };
+    const webhook = webhookIn(ctx, read);
+    const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim(), webhook };
     const fingerprint = () => fingerprintOf(read.request, asked);
     const { durable } = gateway;
     const name = durable && repeatName(ctx.req, durable.lives().answers);
     const job = jobIn(ctx, read);
     if (job) {
-      await beginJob(ctx, gateway, { ...servingOf(ctx, gateway, read, table), name, job, fingerprint });
+      await beginJob(ctx, gateway, { ...servingOf(ctx, gateway, read, table), name, job, webhook, fingerprint });
       return;
     }
+    if (webhook !== undefined)
+      throw new GatewayError("invalid_value", "webhook is told of the end of a job; send the header prefer: respond-async too", {
+        param: "webhook",
+      });
     repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
     if (!name?.isKeyed) await repeats.refuse();
     try {

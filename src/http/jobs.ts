@@ -14,6 +14,7 @@ import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import type { ReadRequest } from "./request.ts";
 import { lookAgain, viewOf } from "./requests.ts";
+import { judgeWebhook } from "./webhook.ts";
 
 /** Jobs of one client that may wait or be under way: more would keep its own later ones waiting for hours. */
 export const mostJobs = 1000;
@@ -42,6 +43,7 @@ export function jobIn({ req, path }: Context, { isAsync }: Pick<ReadRequest, "is
 interface Asking extends Omit<Serving, "patience" | "answerLife"> {
   name: RepeatName | undefined;
   job: JobWish;
+  webhook: string | undefined;
   fingerprint: () => Promise<string>;
 }
 
@@ -67,8 +69,9 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
 
 /** The job's row, new or the one that its key names. */
 async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking): Promise<RequestRow> {
-  const { request, changes, origin, pinned, streams, entry, name } = asking;
+  const { request, changes, origin, pinned, streams, entry, name, webhook } = asking;
   const { id, client } = ctx.state as RequestState;
+  if (webhook !== undefined) judgeWebhook(webhook, client, service.webhooks());
   const { ledger, lives } = service;
   if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs)
     throw new GatewayError("rate_limit_exceeded", `${mostJobs} jobs of this client are under way; wait for some of them`, {
@@ -86,6 +89,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     expiresAt: now + rows,
     n: request.n,
     job: true,
+    webhook,
     input: await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, answers / 1000),
   };
   if (!name?.isKeyed) {

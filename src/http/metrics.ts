@@ -5,6 +5,8 @@ export interface Metrics {
   registry: Registry;
   /** Sets what is so at the moment and not counted as it happens, each time that the metrics are read. */
   measure: () => void;
+  /** Sets how many events wait. */
+  measureWebhooks: () => Promise<void>;
   /** Sets how the store's disk is. */
   measureStore: () => Promise<void>;
   requests: Counter<"path" | "model" | "status">;
@@ -20,6 +22,8 @@ export interface Metrics {
   channelsBroken: Gauge;
   ledgerUp: Gauge;
   ledgerRowsLost: Counter;
+  webhookAttempts: Counter<"webhook" | "outcome">;
+  webhooksWaiting: Gauge;
   storeWritable: Gauge;
   storeFreeBytes: Gauge;
   pictures: Counter<"channel" | "model">;
@@ -44,9 +48,11 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
     registry,
     measure: () => undefined,
     measureStore: () => Promise.resolve(),
+    measureWebhooks: () => Promise.resolve(),
     ...metricsOfRequests(registers),
     ...metricsOfChannels(registers, () => metrics.measure()),
     ...metricsOfProcess(registers, () => metrics.measureStore()),
+    ...metricsOfWebhooks(registers, () => metrics.measureWebhooks()),
   };
   return metrics;
 }
@@ -126,6 +132,25 @@ function metricsOfChannels(registers: Registry[], measure: () => void) {
       help: "Requests in which a field was changed or dropped.",
       labelNames: ["channel", "model", "field"],
       registers,
+    }),
+  };
+}
+
+/** `measureWebhooks` is called before the gauge is read. */
+function metricsOfWebhooks(registers: Registry[], measureWebhooks: () => Promise<void>) {
+  return {
+    webhookAttempts: new Counter({
+      name: "pictor_webhook_attempts_total",
+      help: "Attempts to deliver events of jobs: `delivered`, `failed`, or `given_up` where no other follows; `webhook` is `url` where a client named it by its URL.",
+      labelNames: ["webhook", "outcome"],
+      registers,
+    }),
+    webhooksWaiting: new Gauge({
+      name: "pictor_webhooks_waiting",
+      help: "Events that are not delivered yet, of all instances.",
+      aggregator: "max",
+      registers,
+      collect: measureWebhooks,
     }),
   };
 }

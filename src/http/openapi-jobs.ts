@@ -1,5 +1,6 @@
 // Describes what outlives a connection: jobs, keys of requests, and what came of a request.
 import { largestPage, usualPage } from "./jobs.ts";
+import { eventTypes } from "../ledger/deliveries.ts";
 import { longestKey } from "./idempotency.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { answerHeaders, editForm, events, ref, type Json } from "./openapi-shapes.ts";
@@ -19,6 +20,13 @@ export const orderHeaders: Json[] = [
     description:
       "`respond-async` makes the request a job, as `async: true` in the body does. With `wait=20` it is answered as late as after 20 seconds, with the pictures if they are there by then.",
     schema: { type: "string", examples: ["respond-async", "respond-async, wait=20"] },
+  },
+  {
+    name: "pictor-webhook",
+    in: "header",
+    description:
+      "The webhook that is told of a job's end, as `webhook` in the body: a name that the operator has set up for this key, or a URL where the key may name one.",
+    schema: { type: "string" },
   },
 ];
 
@@ -77,6 +85,42 @@ export const jobSchemas: Json = {
     properties: { id: { type: "string", description: "The `x-request-id` of its answer." }, object: { const: "request" }, ...standing },
   },
   Job: job,
+  JobEvent: {
+    type: "object",
+    required: ["id", "object", "created_at", "type", "timestamp", "data"],
+    properties: {
+      id: { type: "string", description: "The same each time that the event is sent, as in `webhook-id`." },
+      object: { const: "event" },
+      created_at: { type: "integer", description: "Unix seconds of the job's end." },
+      type: { enum: eventTypes },
+      timestamp: { type: "string", format: "date-time", description: "The same moment." },
+      data: {
+        type: "object",
+        required: ["id", "object", "status", "model", "created_at"],
+        properties: {
+          id: { type: "string", description: "The job's id; `GET /v1/images/jobs/{id}` has all of it." },
+          object: { const: "image.job" },
+          status: { enum: ["completed", "failed", "cancelled"] },
+          model: { type: "string" },
+          created_at: { type: "integer" },
+          pictures: {
+            type: "array",
+            description: "Links to the pictures; absent where they would be too long.",
+            items: {
+              type: "object",
+              properties: {
+                url: { type: "string", format: "uri" },
+                media_type: { type: "string" },
+                width: { type: "integer" },
+                height: { type: "integer" },
+              },
+            },
+          },
+          error: { type: "object", description: "As in any error." },
+        },
+      },
+    },
+  },
   JobList: {
     type: "object",
     properties: {
@@ -87,6 +131,30 @@ export const jobSchemas: Json = {
     },
   },
 };
+
+/** The events that a job's webhook is told of, as OpenAPI's webhooks. */
+export const jobEvents: Json = Object.fromEntries(
+  eventTypes.map((type) => [
+    type,
+    {
+      post: {
+        operationId: type,
+        summary: `A job is over: ${type.slice("image.job.".length)}.`,
+        description: "Signed as Standard Webhooks 1.0.0 says. Any 2xx takes it; it comes at least once, each time with the same id.",
+        tags: ["jobs"],
+        security: [],
+        parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) => ({
+          name,
+          in: "header",
+          required: true,
+          schema: { type: "string" },
+        })),
+        requestBody: { required: true, content: json(ref("JobEvent")) },
+        responses: { 204: { description: "It is taken." }, 410: { description: "No more events are wanted." } },
+      },
+    },
+  ]),
+);
 
 /** Paths of jobs, and of requests whose answer came too late. `request` is the schema of a request for pictures. */
 export function jobPaths(request: Json): Json {

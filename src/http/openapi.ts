@@ -4,7 +4,7 @@ import { livingModels } from "../gateway/life.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
-import { jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
+import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
@@ -40,6 +40,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
       { name: "service", description: "The gateway itself." },
     ],
     paths: paths(requests.length > 0 ? { anyOf: requests } : { type: "object" }),
+    webhooks: jobEvents,
     components: {
       securitySchemes: { key: { type: "http", scheme: "bearer", description: "A client key of this gateway." } },
       schemas: {

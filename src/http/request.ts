@@ -42,6 +42,8 @@ export interface ReadRequest extends Unified {
   streams: boolean;
   /** True where the body says `async`: the client fetches the answer later. */
   isAsync: boolean;
+  /** The webhook that the body names, if any; nothing has judged it. */
+  webhook: unknown;
   /** The same as another model takes it. Throws a 400 where it does not. */
   forModel: (entry: ModelEntry) => Unified;
 }
@@ -54,13 +56,13 @@ export async function readRequest(message: IncomingMessage, around: Around): Pro
   const { operation: path, find, limits, spool, signal } = around;
   const { fields: all, form } = await readClientBody(message, limits, spool, signal);
   const isTrue = (value: unknown) => value === true || (form && /^true$/i.test(String(value).trim()));
-  // It says how to answer, and not what to make, so no model's schema knows it.
-  const { async: asynchronous, ...others } = all;
+  // They say how to answer, and not what to make, so no model's schema knows them.
+  const { async: asynchronous, webhook, ...others } = all;
   const isAsync = isTrue(asynchronous);
-  const fields = isAsync ? others : all;
+  const fields = isAsync || asynchronous === undefined ? others : { ...others, async: asynchronous };
   const entry = find(modelOf(fields, around.usualModel));
   const forModel = await readFields({ fields, form }, entry, path, limits, spool);
-  return { entry, ...forModel(entry), streams: isTrue(fields.stream), isAsync, forModel };
+  return { entry, ...forModel(entry), streams: isTrue(fields.stream), isAsync, webhook: webhook ?? undefined, forModel };
 }
 
 /** A model, as far as it says what may be asked of it. */

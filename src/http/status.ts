@@ -58,6 +58,13 @@ export function measureLedger({ durable, metrics }: Gateway): void {
   metrics.ledgerRowsLost.inc(lost);
 }
 
+/** How many events wait, for the metrics; while the ledger is away, as many as there were. */
+export async function measureWebhooks({ durable, metrics }: Gateway): Promise<void> {
+  const { ledger } = durable ?? {};
+  const waiting = ledger?.state.isAway === false ? await ledger.deliveries.waiting().catch(() => undefined) : undefined;
+  if (waiting !== undefined) metrics.webhooksWaiting.set(waiting);
+}
+
 /** How the channels stand at the moment, for the metrics. */
 export function measureChannels(gateway: Gateway): void {
   const { routing, metrics } = gateway;

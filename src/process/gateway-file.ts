@@ -2,13 +2,14 @@
 import { complain, type FileKind } from "../channels/complaint.ts";
 import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
 import { fileLimits, readRegularFile } from "../channels/regular-file.ts";
-import { createResolver, isWrittenOut, type Environment } from "../channels/settings.ts";
+import { createResolver, isWrittenOut, type Environment, type Resolver } from "../channels/settings.ts";
 import { readSource } from "../channels/source.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import { ConfigError, messageOf, shownPath } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
 import { allowsOnly, type Client } from "../gateway/client.ts";
 import type { Sharing } from "../gateway/choose.ts";
+import type { Webhook } from "../gateway/delivery.ts";
 import type { TableOptions } from "../gateway/table.ts";
 import { hashOf, type KeyedClient } from "../http/client-keys.ts";
 import type { LedgerLives } from "../http/durable.ts";
@@ -16,6 +17,7 @@ import type { ServerLimits } from "../http/server.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { gatewayFileSchema } from "./gateway-schema.ts";
+import { noWebhooks, ownWebhooksOf, webhooksOf, type WrittenWebhook } from "./webhooks-file.ts";
 
 /** The content of `gateway.yaml`: settings that outgrow variables. */
 export interface GatewayFile {
@@ -27,10 +29,15 @@ export interface GatewayFile {
   routing: Omit<TableOptions, "fallback">;
   server: ServerLimits;
   lives: LedgerLives;
+  /** The receivers of events, by name. */
+  webhooks: ReadonlyMap<string, Webhook>;
+  /** Those without a secret yet, each with the reason. */
+  webhooksOff: readonly { name: string; reason: string }[];
 }
 
 interface Written {
   keys?: WrittenKey[];
+  webhooks?: WrittenWebhook[];
   default_model?: string;
   fallback?: Record<string, string[]>;
   ledger?: { keep?: string; keep_answers?: string };
@@ -46,9 +53,14 @@ interface WrittenKey {
   concurrency?: number;
   expires?: string;
   may_pin?: boolean;
+  may_webhook?: string[] | "any";
+  webhook_secret?: string;
+  previous_webhook_secret?: string;
 }
 
-const kind: FileKind = { whole: "gateway", isSecret: ([first, , third]) => first === "keys" && third === "key" };
+const secrets = ["key", "secret", "previous_secret", "webhook_secret", "previous_webhook_secret"];
+
+const kind: FileKind = { whole: "gateway", isSecret: ([, , third = ""]) => secrets.includes(third) };
 
 /**
  * Read `gateway.yaml`, which need not be there unless it is `named`. Throws a `ConfigError` with every problem of it. `models` are the
@@ -86,7 +98,7 @@ export function parseGatewayFile(
   env: Environment,
   models: readonly string[] | undefined,
 ): GatewayFile {
-  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {}, lives: livesOf() };
+  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {}, lives: livesOf(), ...noWebhooks };
   if (text === undefined) return nothing;
   const problems = createProblems();
   // A file in which everything is a comment says nothing, and that is no mistake.
@@ -104,10 +116,12 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const { keys = [], default_model, fallback = {}, routing = {}, server, ledger } = located.value as Written;
+  const { keys = [], webhooks = [], default_model, fallback = {}, routing = {}, server, ledger } = located.value as Written;
   judgeModels(located, { default_model, fallback }, models, problems);
+  const resolve = createResolver({ env }, problems);
   return {
-    ...clientsOf(keys, located, env, problems),
+    ...clientsOf(keys, located, { resolve, problems, webhooks: webhooks.map(({ name }) => name) }),
+    ...webhooksOf(webhooks, located, resolve, problems),
     fallback,
     routing: routingOf(routing, default_model),
     server: limitsOf(server),
@@ -115,21 +129,23 @@ function compile(located: Located, env: Environment, models: readonly string[] |
   };
 }
 
-/** A key written out ends in a repository, unless it is only its hash. */
+/** A secret written out ends in a repository, unless it is only its hash. */
 function judgeSecrets(located: Located, problems: Problems): void {
-  const { keys } = located.value;
-  for (const [index, item] of (Array.isArray(keys) ? keys : []).entries()) {
-    const { key } = (item ?? {}) as { key?: unknown };
-    if (!isWrittenOut(key) || (typeof key === "string" && isHash(key))) continue;
-    const path = ["keys", index, "key"];
-    const place = located.places.get(path.map(String).join("\u0000"));
-    place?.source.secrets.push([place.value, place.end]);
-    problems.add(
-      located,
-      path,
-      'keys.key: a key written out; name where it is, ${env.NAME} or ${file("/run/secrets/name")}, or write its sha256:...',
-    );
-  }
+  for (const list of ["keys", "webhooks"])
+    for (const [index, item] of (Array.isArray(located.value[list]) ? located.value[list] : []).entries())
+      for (const [name, secret] of Object.entries((item ?? {}) as object)) {
+        if (!secrets.includes(name) || !isWrittenOut(secret) || (name === "key" && isHash(String(secret)))) continue;
+        const path = [list, index, name];
+        const place = located.places.get(path.map(String).join("\u0000"));
+        place?.source.secrets.push([place.value, place.end]);
+        const what = name === "key" ? "key" : "secret";
+        const better = name === "key" ? ", or write its sha256:..." : "";
+        problems.add(
+          located,
+          path,
+          `${list}.${name}: a ${what} written out; name where it is, \${env.NAME} or \${file("/run/secrets/name")}${better}`,
+        );
+      }
 }
 
 const isHash = (key: string) => /^sha256:[0-9a-f]{64}$/i.test(key);
@@ -137,10 +153,8 @@ const isHash = (key: string) => /^sha256:[0-9a-f]{64}$/i.test(key);
 function clientsOf(
   keys: readonly WrittenKey[],
   located: Located,
-  env: Environment,
-  problems: Problems,
+  { resolve, problems, webhooks }: { resolve: Resolver; problems: Problems; webhooks: readonly string[] },
 ): Pick<GatewayFile, "clients" | "off"> {
-  const resolve = createResolver({ env }, problems);
   const clients: KeyedClient[] = [];
   const off: { name: string; reason: string }[] = [];
   const names = new Set<string>();
@@ -164,13 +178,14 @@ function clientsOf(
     hashes.set(hash.toString("hex"), name);
     if (rest.expires !== undefined && !isDay(rest.expires.slice(0, 10)))
       problems.add(located, ["keys", index, "expires"], `keys.expires: there is no such day as ${rest.expires}`);
-    clients.push({ hash, client: clientOf(name, rest) });
+    const own = ownWebhooksOf(rest, ["keys", index], located, { resolve, problems, webhooks });
+    clients.push({ hash, client: Object.freeze({ ...clientOf(name, rest), ...own }) });
   }
   return { clients, off };
 }
 
 function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey, "name" | "key">): Client {
-  return Object.freeze({
+  return {
     id: name,
     name,
     allows: allowsOnly(models ?? ["*"]),
@@ -179,7 +194,7 @@ function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey
     mayPin: written.may_pin ?? false,
     // A day without a time ends with it.
     expires: expires === undefined ? undefined : Date.parse(expires) + (expires.includes("T") ? 0 : 86_400_000),
-  });
+  };
 }
 
 /** The 30th of February is read as a day of March. */

@@ -1,8 +1,10 @@
 // Declares the keys of `gateway.yaml` as JSON Schema.
 import { duration } from "../dialect/duration.ts";
+import { eventTypes } from "../ledger/deliveries.ts";
 
 const positive = { type: "integer", minimum: 1 };
 const names = (description: string) => ({ type: "array", minItems: 1, items: { type: "string", minLength: 1 }, description });
+const secret = { type: "string", minLength: 1 };
 const closed = <P extends object>(properties: P, more: object = {}) => ({
   type: "object",
   additionalProperties: false,
@@ -40,8 +42,52 @@ export const gatewayFileSchema = closed({
           description: "The last day on which it is good, in UTC, or the moment it ends.",
         },
         may_pin: { type: "boolean", description: "Whether it may name the channel that a request goes to." },
+        may_webhook: {
+          type: ["array", "string"],
+          title: "a list of names of webhooks, or any",
+          if: { type: "string" },
+          then: { enum: ["any"] },
+          else: names(""),
+          description:
+            "The webhooks that its jobs may name: a list of their names, or `any` for all, and for URLs of its own. None when omitted.",
+        },
+        webhook_secret: { ...secret, description: "Signs events to URLs of its own; `may_webhook: any` needs it." },
+        previous_webhook_secret: { ...secret, description: "Signs them too, while it is replaced." },
       },
       { required: ["name", "key"] },
+    ),
+  },
+  webhooks: {
+    type: "array",
+    description: "Receivers of events, which jobs name.",
+    items: closed(
+      {
+        name: {
+          type: "string",
+          title: "a name of letters, digits, dots, dashes and underscores, such as orders",
+          pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+          maxLength: 64,
+          description: "The name by which jobs name it; metrics and the log have it.",
+        },
+        url: {
+          type: "string",
+          minLength: 1,
+          description: "Where events are sent, such as `https://shop.example/hooks/pictures`, or `${env.NAME}`.",
+        },
+        secret: {
+          ...secret,
+          description: 'Signs its events: `${env.NAME}`, or `${file("/run/secrets/name")}`, of `whsec_` and the base64 of 24 to 64 bytes.',
+        },
+        previous_secret: { ...secret, description: "Signs them too, while it is replaced." },
+        events: {
+          type: "array",
+          minItems: 1,
+          items: { enum: eventTypes },
+          description: "The events that it gets; all when omitted.",
+        },
+        private_url: { type: "boolean", description: "Whether it may be at a private address." },
+      },
+      { required: ["name", "url", "secret"] },
     ),
   },
   default_model: { type: "string", minLength: 1, description: "The model of requests that name none; they are refused when omitted." },

@@ -22,6 +22,7 @@ export function greet(
   }
   if (off.length > 0 && !isWordy) say(`${counted(off.length, "channel")} off; pictor status and LOG_LEVEL=debug name them`);
   for (const { name, reason } of file.off) say(`client ${name} is off: ${reason}`);
+  for (const { name, reason } of file.webhooksOff) say(`webhook ${name} is off: ${reason}`);
   for (const problem of problems) say(describe(problem));
   if (problems.length > 0) {
     const names =

@@ -86,6 +86,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
         ...{ ledger, store, spool, routing, fetchPicture, metrics, log, table, keys, publicUrl },
         enter: life.enter,
         lives: () => inForce.current().file.lives,
+        webhooks: () => inForce.current().file.webhooks,
         atOnce: jobsAtOnce,
       }),
     );

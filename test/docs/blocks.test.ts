@@ -67,7 +67,7 @@ async function runPage(blocks: readonly Block[], { url, folder }: { url: string;
       if (code.includes("curl ")) answer = ended.out;
     } else if (language === "yaml") await judgeYaml(code, { url, folder });
     else if (language === "json" && before) judgeAnswer(JSON.parse(code), JSON.parse(before), place);
-    else if (language === "json") judgeJson(code);
+    else if (language === "json") await judgeJson(code, place);
     else if (language === "dockerfile") await judgeDockerfile(code);
     else if (language === "js" || language === "ts") {
       const script = join(folder, `block-${index}.mjs`);
@@ -84,7 +84,17 @@ describe("the blocks of code in", () => {
   let served: string;
   before(async () => {
     served = await folderFor();
-    const env = { PORT: "0", LOG_LEVEL: "silent", PICTOR_CHANNELS: join(served, "channels"), PICTOR_DATA: join(served, "data"), ...keys };
+    const webhook = '{ name: orders, url: "http://127.0.0.1:9", secret: "${env.HOOK_SECRET}", private_url: true }';
+    await writeFile(join(served, "gateway.yaml"), `webhooks: [${webhook}]\n`);
+    const HOOK_SECRET = `whsec_${Buffer.alloc(32).toString("base64")}`;
+    const env = {
+      HOOK_SECRET,
+      PORT: "0",
+      LOG_LEVEL: "silent",
+      PICTOR_CHANNELS: join(served, "channels"),
+      PICTOR_DATA: join(served, "data"),
+      ...keys,
+    };
     ({ url, close } = await serve(env, () => undefined));
   });
   after(async () => {

@@ -4,6 +4,9 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { channelFileSchema } from "../../src/channels/grammar.ts";
+import { jobEvent } from "../../src/gateway/job-event.ts";
+import type { Delivery } from "../../src/ledger/deliveries.ts";
+import type { PictureStore } from "../../src/picture/store.ts";
 import { environmentDefaults, environmentNames } from "../../src/process/environment.ts";
 import { readGatewayFile } from "../../src/process/gateway-file.ts";
 import { gatewayFileSchema } from "../../src/process/gateway-schema.ts";
@@ -11,6 +14,7 @@ import { createMetrics } from "../../src/http/metrics.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { createAjv } from "../../src/schema/ajv.ts";
 import { loadFiles } from "../helpers/channels.ts";
+import { rowAt } from "../ledger/suite.ts";
 
 const head = "extends: openai-images\nbase_url: https://api.acme.example/v1\n";
 const channel = `${head}models: { demo: {} }\n`;
@@ -79,9 +83,15 @@ async function judgeContainer({ terminationGracePeriodSeconds: grace, containers
   }
 }
 
-/** JSON that is a keyword of a model's schema. What answers look like is compared with an answer. */
-export function judgeJson(code: string): void {
+/** JSON that is the event of a job, or a keyword of a model's schema. What answers look like is compared with an answer. */
+export async function judgeJson(code: string, place: string): Promise<void> {
   const value = JSON.parse(code) as Record<string, unknown>;
+  if (value.object === "event") {
+    const delivery = { id: "evt_1", type: "image.job.completed", createdAt: 0 } as Delivery;
+    const row = rowAt(0, { pictures: [{ stored: "a", mediaType: "image/png", width: 1, height: 1 }] });
+    judgeAnswer(value, JSON.parse(await jobEvent(delivery, row, { publicUrl: "http://g.example", store: {} as PictureStore })), place);
+    return;
+  }
   expect(Object.keys(value), `no test knows what this is:\n${code}`).to.deep.equal(["x-size"]);
   createAjv().compile({ type: "string", ...value });
 }

@@ -3,13 +3,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
+import type { Client } from "../../src/gateway/client.ts";
+import type { Webhook } from "../../src/gateway/delivery.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
-import { createClientKeys } from "../../src/http/client-keys.ts";
+import { createClientKeys, type ClientKeys } from "../../src/http/client-keys.ts";
 import type { LedgerLives } from "../../src/http/durable.ts";
 import { createDurableService } from "../../src/http/durable-service.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { Unavailable, type Database } from "../../src/ledger/database.ts";
-import { createLedger } from "../../src/ledger/ledger.ts";
+import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { createPictureFetcher } from "../../src/net/fetch-picture.ts";
 import { createSpool } from "../../src/picture/spool.ts";
@@ -17,18 +19,27 @@ import { openStore } from "../../src/picture/store.ts";
 import { startHouse, type Handler, type House } from "./setup.ts";
 
 export interface DurableHouse extends House {
+  ledger: Ledger;
   /** Where the ledger and the pictures are. */
   folder: string;
   /** How the provider answers; may be changed at any time. */
   handler: Handler;
   /** How long things are kept. */
   lives: LedgerLives;
+  /** Rights of clients, by their keys, that differ from those of a key that stands alone. */
+  clients: Map<string, Partial<Client>>;
+  /** The webhooks that jobs may name. */
+  webhooks: Map<string, Webhook>;
   /** `isAway` makes the ledger's database one that cannot be reached. */
   outage: { isAway: boolean };
   /** Leave to others what can go on there, as a process does that is told to end. */
   handOver(): void;
   /** How many calls the provider got since the last `reset`. */
   orders(): number;
+}
+
+function asSet(client: Client | undefined, rights: Partial<Client> = {}): Client | undefined {
+  return client && { ...client, ...rights };
 }
 
 /** Start one. Its clients' keys are `sk-test` and `sk-other`. */
@@ -41,13 +52,17 @@ export async function startDurableHouse(): Promise<DurableHouse> {
   const ledger = createLedger({ database: { ...database, run }, folder });
   const spool = createSpool({ folder: join(folder, "tmp") });
   const [routing, metrics, log] = [createRouting(), createMetrics(), pino({ level: "silent" })];
-  const keys = createClientKeys(["sk-test", "sk-other"]);
+  const clients: DurableHouse["clients"] = new Map();
+  const known = createClientKeys(["sk-test", "sk-other"]);
+  const find: ClientKeys["find"] = (key) => asSet(known.find(key), clients.get(key));
+  const keys: ClientKeys = { find, byId: (id) => ["sk-test", "sk-other"].map(find).find((client) => client?.id === id) };
   const fetchPicture = createPictureFetcher();
   const durable = createDurableService({
     ...{ ledger, store, spool, routing, metrics, log, keys, fetchPicture },
     table: () => own.gateway.table(),
     enter: () => () => undefined,
     lives: () => own.lives,
+    webhooks: () => own.webhooks,
     atOnce: 5,
   });
   const house = await startHouse((call, response, request) => own.handler(call, response, request), {
@@ -64,6 +79,9 @@ export async function startDurableHouse(): Promise<DurableHouse> {
     folder,
     handler: () => undefined,
     outage,
+    ledger,
+    clients,
+    webhooks: new Map(),
     lives: { rows: 3_600_000, answers: 3_600_000 },
     handOver: durable.handOver,
     orders: () => house.provider.calls.length,

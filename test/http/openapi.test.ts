@@ -108,7 +108,7 @@ describe("http: the description of the interface", () => {
     for (const path of ["/v1/images/generations", "/v1/images/edits", "/v1/images/generations/async", "/v1/images/edits/async"]) {
       expect(answersOf(path, "post"), path).to.include.members(["200", "202", "410", "422", "503"]);
       const parameters = at(document, `/paths/${path.replaceAll("/", "~1")}/post/parameters`) as { name: string }[];
-      expect(parameters.map(({ name }) => name)).to.deep.equal(["Idempotency-Key", "Prefer"]);
+      expect(parameters.map(({ name }) => name)).to.deep.equal(["Idempotency-Key", "Prefer", "pictor-webhook"]);
     }
     for (const path of ["/v1/images/jobs/{id}", "/v1/images/tasks/{id}", "/v1/tasks/{id}", "/v1/requests/{id}"])
       expect(answersOf(path, "get"), path).to.include.members(["200", "404", "503"]);

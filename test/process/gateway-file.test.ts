@@ -5,8 +5,11 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { readGatewayFile } from "../../src/process/gateway-file.ts";
 import { ConfigError } from "../../src/errors.ts";
+import { eventTypes } from "../../src/ledger/deliveries.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
 
+const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
+const other = `whsec_${Buffer.alloc(24, 2).toString("base64")}`;
 const hash = createHash("sha256").update("sk-hashed").digest("hex");
 
 describe("gateway.yaml", () => {
@@ -24,7 +27,16 @@ describe("gateway.yaml", () => {
 
   it("need not be there, unless it is named", async () => {
     const routing = { sharing: undefined, timeout: undefined, answerWithin: 280_000, repeatWithin: 15_000, defaultModel: undefined };
-    const nothing = { clients: [], off: [], fallback: {}, routing, server: {}, lives: { rows: 720 * 3_600_000, answers: 24 * 3_600_000 } };
+    const none = { webhooks: new Map(), webhooksOff: [] };
+    const nothing = {
+      clients: [],
+      off: [],
+      fallback: {},
+      routing,
+      server: {},
+      lives: { rows: 720 * 3_600_000, answers: 24 * 3_600_000 },
+      ...none,
+    };
     const file = join(folder, "other.yaml");
     expect(await readGatewayFile(file, {})).to.deep.equal(nothing);
     expect(await read("# nothing yet\n")).to.deep.equal(nothing);
@@ -34,12 +46,13 @@ describe("gateway.yaml", () => {
 
   it("has an example that is in order", async () => {
     const [, example = ""] = /```yaml\n([^]*?)```/.exec(await readFile("docs/gateway.md", "utf8"))!;
-    const { clients, fallback, routing, server } = await read(example, { MOBILE_APP_KEY: "sk-mobile" }, [
-      "gpt-image-2",
-      "gpt-image-2.6-flare",
-      "flux-3-image",
-    ]);
+    const { clients, fallback, routing, server, webhooks } = await read(
+      example,
+      { MOBILE_APP_KEY: "sk-mobile", ORDERS_WEBHOOK_SECRET: secret },
+      ["gpt-image-2", "gpt-image-2.6-flare", "flux-3-image"],
+    );
     expect(clients.map(({ client }) => client.name)).to.deep.equal(["mobile-app", "studio"]);
+    expect([...webhooks.keys()]).to.deep.equal(["orders"]);
     expect(fallback).to.deep.equal({ "gpt-image-2.6-flare": ["flux-3-image"] });
     expect(routing).to.deep.equal({
       sharing: "least_in_flight",
@@ -105,6 +118,35 @@ describe("gateway.yaml", () => {
     expect(server).to.deep.equal({ headersTimeout: 5000, bodyTimeout: 60_000, bodyIdle: 500, answerIdle: 20_000, connections: 7 });
   });
 
+  it("names webhooks, and which of them a key may name", async () => {
+    const { webhooks, webhooksOff, clients } = await read(
+      `webhooks:
+  - { name: orders, url: "https://shop.example/hook?token=1", secret: "\${env.NEW}", previous_secret: "\${env.OLD}" }
+  - { name: local, url: "\${env.HOOK_URL}", secret: "\${env.NEW}", previous_secret: "\${env.NONE}", events: [image.job.failed], private_url: true }
+  - { name: later, url: "https://shop.example/", secret: "\${env.NONE}" }
+  - { name: elsewhere, url: "\${env.NO_URL}", secret: "\${env.NEW}" }
+keys:
+  - { name: a, key: "sha256:${hash}", may_webhook: [orders] }
+  - { name: b, key: "\${env.B_KEY}", may_webhook: any, webhook_secret: "\${env.NEW}", previous_webhook_secret: "\${env.OLD}" }
+  - { name: c, key: "\${env.C_KEY}", may_webhook: any, webhook_secret: "\${env.NONE}" }
+  - { name: d, key: "\${env.D_KEY}" }
+`,
+      { NEW: secret, OLD: other, HOOK_URL: "http://127.0.0.1:9/hook", B_KEY: "sk-b", C_KEY: "sk-c", D_KEY: "sk-d" },
+    );
+    const [first, second] = [Buffer.alloc(32, 1), Buffer.alloc(24, 2)];
+    expect([...webhooks]).to.deep.equal([
+      ["orders", { url: "https://shop.example/hook?token=1", secrets: [first, second], mayBePrivate: false, events: eventTypes }],
+      ["local", { url: "http://127.0.0.1:9/hook", secrets: [first], mayBePrivate: true, events: ["image.job.failed"] }],
+    ]);
+    expect(webhooksOff).to.deep.equal([
+      { name: "later", reason: "NONE is not set" },
+      { name: "elsewhere", reason: "NO_URL is not set" },
+    ]);
+    const may = clients.map(({ client }) => ["orders", "local"].filter((name) => client.mayName?.(name)));
+    expect(may).to.deep.equal([["orders"], ["orders", "local"], ["orders", "local"], []]);
+    expect(clients.map(({ client }) => client.webhookSecrets)).to.deep.equal([undefined, [first, second], undefined, undefined]);
+  });
+
   it("names the model of requests that name none, which a channel must have", async () => {
     const { routing } = await read("default_model: gpt-image-2\n", {}, ["gpt-image-1", "gpt-image-2"]);
     expect(routing.defaultModel).to.equal("gpt-image-2");
@@ -141,6 +183,47 @@ describe("gateway.yaml", () => {
       `keys: [{ name: a, key: "sha256:${hash}", expires: 1.2.2027 }]\n`,
       [/keys\.expires: "1\.2\.2027" is not a date/],
     ],
+    [
+      "secrets of webhooks written out",
+      `webhooks: [{ name: a, url: "https://a.example", secret: sk-written-out }]\nkeys: [{ name: a, key: "sha256:${hash}", webhook_secret: sk-written-out }]\n`,
+      [/:1:\d+: webhooks\.secret: a secret written out; name where it is/, /:2:.*keys\.webhook_secret: a secret written out/],
+    ],
+    [
+      "secrets of webhooks that are none",
+      'webhooks: [{ name: a, url: "https://a.example", secret: "${env.SHORT}", previous_secret: "${env.SHORT}" }]\n',
+      [/:1:58: webhooks\.secret: must be whsec_ and the base64 of 24 to 64 bytes; this makes one/, /webhooks\.previous_secret: must be/],
+    ],
+    [
+      "webhooks at no address, a private one, or with a password, and one twice",
+      `webhooks:
+  - { name: a, url: "nowhere", secret: "\${env.NEW}" }
+  - { name: b, url: "http://10.0.0.1/", secret: "\${env.NEW}" }
+  - { name: a, url: "https://a:b@c.example/", secret: "\${env.NEW}" }
+`,
+      [
+        /:2:22: webhooks\.url: not an address/,
+        /:3:22: webhooks\.url: is a private address; write private_url: true/,
+        /:4:13: webhooks\.name: a stands here a second time/,
+        /:4:22: webhooks\.url: holds a user name or a password/,
+      ],
+    ],
+    [
+      "keys that may name webhooks that there are not, or URLs without a secret",
+      `keys:
+  - { name: a, key: "sha256:${hash}", may_webhook: [orders] }
+  - { name: b, key: "\${env.NEW}", may_webhook: any }
+  - { name: c, key: "\${env.SHORT}", may_webhook: some }
+`,
+      [/:4:\d+: keys\.may_webhook: unknown value "some" \(known: any\)/],
+    ],
+    [
+      "the same where the rest is right",
+      `keys:
+  - { name: a, key: "sha256:${hash}", may_webhook: [orders] }
+  - { name: b, key: "\${env.NEW}", may_webhook: any }
+`,
+      [/:2:\d+: keys\.may_webhook: there is no webhook orders/, /:3:\d+: keys\.may_webhook: any needs webhook_secret/],
+    ],
     ["no models", `keys: [{ name: a, key: "sha256:${hash}", models: [] }]\n`, [/keys\.models: must not be empty/]],
     ["a limit of nothing", `keys: [{ name: a, key: "sha256:${hash}", concurrency: 0 }]\n`, [/keys\.concurrency: must be >= 1/]],
     ["a time without its unit", "server: { body_idle: 30 }\n", [/server\.body_idle: must be text, not 30/]],
@@ -152,7 +235,7 @@ describe("gateway.yaml", () => {
   ];
   for (const [what, text, problems] of wrong) {
     it(`refuses ${what} at its place`, async () => {
-      const error = await read(text, {}, ["cat-1", "dog-1"]).catch((thrown: unknown) => thrown);
+      const error = await read(text, { NEW: secret, SHORT: "whsec_c2hvcnQ=" }, ["cat-1", "dog-1"]).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(ConfigError);
       const told = (error as ConfigError).problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
       expect(told).to.have.length(problems.length);

@@ -1,10 +1,13 @@
 // Requests outlive their process: it is killed at the worst moment, another takes its place, and nothing is ordered twice or lost.
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
+import { startReceiver } from "../helpers/receiver.ts";
 import { until } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
 
@@ -42,6 +45,8 @@ describe("a request outlives its process", () => {
   const scene = (
     run: (parts: {
       tasks: Tasks;
+      /** Write `gateway.yaml`; gives the environment that it reads. */
+      configure: (text: string, secret: string) => Promise<Record<string, string>>;
       start: (env?: Record<string, string>) => Promise<{ url: string; kill: (signal?: NodeJS.Signals) => Promise<void> }>;
     }) => Promise<void>,
   ) =>
@@ -57,6 +62,10 @@ describe("a request outlives its process", () => {
       try {
         await run({
           tasks,
+          configure: async (text, secret) => {
+            await writeFile(join(folder, "gateway.yaml"), text);
+            return { HOOK_SECRET: secret };
+          },
           start: async (more) => {
             const own = startProcess({ ...env, ...more });
             const url = await urlOf(own);
@@ -118,6 +127,38 @@ describe("a request outlives its process", () => {
       await until(async () => (await job()).status === "completed");
       expect((await job()).result?.data[0]?.url).to.match(/^http:.*\/images\//);
       expect(tasks.orders).to.equal(1);
+    })).timeout(60_000);
+
+  it("as a job, whose webhook is told though its process was killed before", () =>
+    scene(async ({ tasks, start, configure }) => {
+      const receiver = await startReceiver();
+      try {
+        const secret = `whsec_${Buffer.alloc(32).toString("base64")}`;
+        const env = await configure(
+          `webhooks: [{ name: orders, url: "${receiver.url}", secret: "\${env.HOOK_SECRET}", private_url: true }]\n`,
+          secret,
+        );
+        // The event is there as soon as the job is over; that its receiver is mute keeps it from being delivered before the kill.
+        receiver.answer = () => undefined;
+        tasks.isDone = true;
+        const first = await start(env);
+        const { id } = (await (await draw(first.url, { prefer: "respond-async", "pictor-webhook": "orders" })).json()) as { id: string };
+        await until(() => receiver.received.length > 0);
+        await first.kill();
+        receiver.answer = (response) => void response.writeHead(204).end();
+        const second = await start({ ...env, PICTOR_ADMIN_KEY: "sk-operator" });
+        const headers = { authorization: "Bearer sk-operator" };
+        const [{ id: event } = { id: "" }] = (
+          (await (await fetch(`${second.url}/admin/webhooks/deliveries`, { headers })).json()) as { data: { id: string }[] }
+        ).data;
+        // Otherwise the lease of the attempt that was cut would be waited for.
+        await fetch(`${second.url}/admin/webhooks/deliveries/${event}/redeliver`, { method: "POST", headers });
+        await until(() => receiver.received.length > 1);
+        expect(receiver.received.map(({ headers: one }) => one["webhook-id"])).to.deep.equal([event, event]);
+        expect((JSON.parse(receiver.received[1]?.body ?? "") as { data: object }).data).to.include({ id, status: "completed" });
+      } finally {
+        await receiver.close();
+      }
     })).timeout(60_000);
 
   it("that is told to end while its client waits, which may send it again", () =>

@@ -13,6 +13,18 @@ const example = `keys:
     key: sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s "$KEY" | sha256sum
     expires: 2027-06-30
     may_pin: true
+    may_webhook: [orders]
+  - name: agency
+    key: \${env.AGENCY_KEY}
+    may_webhook: any # also URLs of its own
+    webhook_secret: \${env.AGENCY_WEBHOOK_SECRET}
+
+webhooks: # jobs name them
+  - name: orders
+    url: https://shop.example/hooks/pictures
+    secret: \${env.ORDERS_WEBHOOK_SECRET} # echo "whsec_$(openssl rand -base64 32)"
+    previous_secret: \${env.ORDERS_WEBHOOK_OLD_SECRET} # while the one above takes its place
+    events: [image.job.completed, image.job.failed]
 
 default_model: gpt-image-2.6-flare # for requests that name none
 
@@ -39,6 +51,6 @@ export function gatewayPage(): string {
     "What outgrows environment variables stands in `gateway.yaml` beside the folder of the channels, or in the working directory where `PICTOR_CHANNELS` is not set; `PICTOR_CONFIG` names another. It need not be there. `pictor check` tells every mistake with file, line and column, and a running gateway reads it anew as it does the channels: all of it, or nothing while something is wrong.",
     ["```yaml", example.trimEnd(), "```"].join("\n"),
     reference(rowsOf(gatewayFileSchema.properties)),
-    "A client's key is never kept or logged, only its SHA-256. Keys of `PICTOR_API_KEYS`, and the one that is made where there is none, may use every model without limits and name a channel. A key that has expired gets a 401 that says so, a model that a key may not use a 403, and `/v1/models` lists those it may.",
+    "A client's key is never kept or logged, only its SHA-256. Keys of `PICTOR_API_KEYS`, and the one that is made where there is none, may use every model without limits, and name a channel and every webhook, but no URL. A key that has expired gets a 401 that says so, a model that a key may not use a 403, and `/v1/models` lists those it may.",
   ].join("\n\n");
 }

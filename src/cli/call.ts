@@ -1,0 +1,38 @@
+// Calls a running gateway for the operator's commands.
+import got, { type Response } from "got";
+import { trimmed } from "../channels/settings.ts";
+
+/** The operator's key, as it stands in the environment. */
+export function operatorKey(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return trimmed(env.PICTOR_ADMIN_KEY ?? "") || undefined;
+}
+
+/** The answer to a call; undefined where there is none. */
+export async function call(
+  url: string,
+  path: string,
+  key: string | undefined,
+  method: "GET" | "POST" = "GET",
+): Promise<Response<string> | undefined> {
+  return got(`${url.replace(/\/$/, "")}${path}`, {
+    method,
+    headers: key ? { authorization: `Bearer ${key}` } : {},
+    throwHttpErrors: false,
+    retry: { limit: 0 },
+    followRedirect: false,
+    timeout: { request: 5000 },
+  }).catch(() => undefined);
+}
+
+/** The body of an answer; nothing of one that is no JSON. */
+export function parsed<T>(answer: Response<string> | undefined): Partial<T> {
+  try {
+    return (JSON.parse(answer?.body ?? "") ?? {}) as Partial<T>;
+  } catch {
+    // Something else than a gateway answered, or nothing; the caller says so.
+    return {};
+  }
+}
+
+/** The error where no gateway answers. */
+export const nobody = (url: string) => new Error(`no gateway answers at ${url}; name it with --url`);
