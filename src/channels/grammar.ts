@@ -86,6 +86,9 @@ const ownKeys = closed(
 const modelKeys = closed({
   schema: text("The file of models/, without .json, where it is not the model's id."),
   upstream: text("The provider's name for the model."),
+  base_url: text(
+    "Another address of the provider, for this model alone; the key goes there too. `<CHANNEL>_BASE_URL` replaces it with the channel's.",
+  ),
   ...lifeSchema.properties,
 });
 

@@ -3,11 +3,11 @@
 /** The ports that a URL need not name. */
 const standardPorts: Record<string, number> = { "http:": 80, "https:": 443 };
 
-/** The channel's own origin and what these say: `pictures.lan:9000`, any name below `*.example.com`, every port of `pictures.lan:*`. */
-export function hostsOf(baseUrl: string, hosts: readonly string[]): (url: URL) => boolean {
-  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
+/** The channel's own origins and what these say: `pictures.lan:9000`, any name below `*.example.com`, every port of `pictures.lan:*`. */
+export function hostsOf(addresses: readonly string[], hosts: readonly string[]): (url: URL) => boolean {
+  const origins = originsOf(addresses);
   return (url) =>
-    url.origin === origin ||
+    origins.includes(url.origin) ||
     hosts.some((host) => {
       const [, name = "", port = ""] = /^(.*?)(?::(\d+|\*))?$/.exec(host.toLowerCase()) ?? [];
       const isPort = port === "*" || Number(port || standardPorts[url.protocol]) === Number(url.port || standardPorts[url.protocol]);
@@ -15,8 +15,12 @@ export function hostsOf(baseUrl: string, hosts: readonly string[]): (url: URL) =
     });
 }
 
-/** The key goes in the clear, or to another port, only where the channel's own address does. */
-export function safely(isKnown: (url: URL) => boolean, baseUrl: string): (url: URL) => boolean {
-  const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : undefined;
-  return (url) => isKnown(url) && (url.origin === origin || (url.protocol === "https:" && url.port === ""));
+/** The key goes in the clear, or to another port, only where the channel's own addresses do. */
+export function safely(isKnown: (url: URL) => boolean, addresses: readonly string[]): (url: URL) => boolean {
+  const origins = originsOf(addresses);
+  return (url) => isKnown(url) && (origins.includes(url.origin) || (url.protocol === "https:" && url.port === ""));
+}
+
+function originsOf(addresses: readonly string[]): string[] {
+  return addresses.flatMap((address) => (URL.canParse(address) ? [new URL(address).origin] : []));
 }

@@ -17,6 +17,7 @@ import { readFiles, type ReadFile } from "./files.ts";
 import { channelSchema, type ChannelSettings } from "./grammar.ts";
 import { hostsOf, safely } from "./hosts.ts";
 import { lifeOf } from "./life.ts";
+import { modelAddresses } from "./model-address.ts";
 import { channelLimits, coolDownOf } from "./limits.ts";
 import { createProblems, type Located, type Problems } from "./problems.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
@@ -181,11 +182,15 @@ function loadChannel(
   const { located, whole } = checked(withSteps(written, problems), load.validate, problems);
   if (!located) return undefined;
   const settings = resolveSettings(name, located, load.env, resolve, problems);
+  const addressOf = modelAddresses(located, settings, { resolve, isDiverted: load.divert !== undefined }, problems);
   const models = Object.keys(located.value.models).map((id) => {
     const own = forModel(located, id);
     const life = lifeOf(id, located, { layers, isReplaced: settings.isReplaced }, problems);
-    return { id, located: own, life, ...resolveVariables(own, resolve) };
+    const { wanted, ...address } = addressOf(id);
+    const settled = resolveVariables(own, resolve);
+    return { id, located: own, life, ...address, ...settled, wanted: [...wanted, ...settled.wanted] };
   });
+  const addresses = [settings.baseUrl, ...models.map(({ baseUrl }) => baseUrl)];
   const unset = new Map(models.flatMap(({ id, wanted: [first] }) => (first === undefined ? [] : [[id, `${first} is not set`] as const])));
   const channel: Channel = Object.freeze({
     ...settings,
@@ -193,13 +198,14 @@ function loadChannel(
     name,
     description: located.value.description ?? "",
     models: models.map(({ id }) => id),
+    otherAddresses: models.flatMap(({ written }) => written ?? []),
     modelsOff: unset,
     verify: verifyOf(located, models[0], problems),
     authorize: createAuthorizer(settings.auth, { fetchToken, token: load.token }),
-    mayCarryKey: safely(hostsOf(settings.baseUrl, located.value.key_hosts ?? []), settings.baseUrl),
+    mayCarryKey: safely(hostsOf(addresses, located.value.key_hosts ?? []), addresses),
     coolDown: coolDownOf(located.value.cool_down),
     limits: channelLimits(located.value.limits),
-    trusted: hostsOf(settings.baseUrl, located.value.trusted_hosts ?? []),
+    trusted: hostsOf(addresses, located.value.trusted_hosts ?? []),
   });
   const wait = load.wait ?? realWait;
   const lacking: string[] = [];

@@ -31,6 +31,8 @@ export interface Channel {
   name: string;
   description: string;
   baseUrl: string;
+  /** The addresses that models have in the file in place of that one. */
+  otherAddresses: readonly string[];
   keys: readonly Key[];
   auth: AuthSpec;
   authorize: Authorizer;
@@ -106,6 +108,8 @@ export interface Route {
 export interface RouteParts {
   channel: Channel;
   id: string;
+  /** The address of its calls. */
+  baseUrl: string;
   schema: CompiledModel;
   /** The channel as the model sees it. */
   located: Located<ModelSettings>;
@@ -169,10 +173,10 @@ interface CallParts {
 
 /** A route's calls, by what becomes of them. */
 function callsOf(
-  { channel, id, schema, located, variables, secrets, wait, divert }: RouteParts,
+  { channel, id, baseUrl, schema, located, variables, secrets, wait, divert }: RouteParts,
   { operations, pipelineOf, unsupported }: CallParts,
 ): Pick<Route, "run" | "resume" | "pretend" | "rehearse"> {
-  const { baseUrl, authorize, mayCarryKey, trusted } = channel;
+  const { authorize, mayCarryKey, trusted } = channel;
   const patience = patienceOf(located.value.limits ?? {});
   const contextOf = (ctx: CallContext["ctx"], key: Key | undefined, events?: Events): CallContext => ({
     ctx,

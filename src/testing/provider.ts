@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ChannelTests } from "../channels/load.ts";
 import type { Exchange } from "../channels/test-grammar.ts";
+import { withoutQuery } from "../dialect/address.ts";
 import { methods } from "../dialect/call.ts";
 import { solidPng } from "../picture/png.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -73,7 +74,9 @@ export async function startProvider(
   const written = tests.render({ base_url: url, env: {} }).map(({ test }) => test);
   // A client that hangs up gets no answer, and such a test is none to others.
   known = written
-    .flatMap(({ name, exchange = [], answer }) => (answer ? [{ name, exchanges: exchange.map(withPath), status: answer.status }] : []))
+    .flatMap(({ name, exchange = [], answer }) =>
+      answer ? [{ name, exchanges: exchange.map((one) => withPath(one, tests.channel.otherAddresses)), status: answer.status }] : [],
+    )
     .sort((a, b) => a.status - b.status);
   return {
     url,
@@ -84,9 +87,12 @@ export async function startProvider(
   };
 }
 
-/** An exchange as it is met here: whatever host it is expected at, the call comes to this one. */
-function withPath({ expect, reply }: Exchange): Exchange {
-  const path = (text: string) => text.replace(/^https?:\/\/[^/?#]*/, "");
+/** An exchange as it is met here: whatever host it is expected at, the call comes to this one, and what it is of `addresses` is this one's address. */
+function withPath({ expect, reply }: Exchange, addresses: readonly string[]): Exchange {
+  const path = (text: string) => {
+    const address = addresses.map(withoutQuery).find((candidate) => text.startsWith(`${candidate}/`));
+    return address === undefined ? text.replace(/^https?:\/\/[^/?#]*/, "") : text.slice(address.length);
+  };
   return {
     expect: { ...expect, ...Object.fromEntries(methods.flatMap((name) => (name in expect ? [[name, path(String(expect[name]))]] : []))) },
     reply,

@@ -51,7 +51,12 @@ const ofEdit: Placement = {
 };
 const ofModel = (key: string): Placement => ({
   name: "a model",
-  move: ({ [key]: moved, models, ...channel }) => ({ ...channel, models: laid(models, { m: { [key]: moved } }) }),
+  // A channel cannot be without an address.
+  move: ({ [key]: moved, models, ...channel }) => ({
+    ...(key === "base_url" && { base_url: "URL" }),
+    ...channel,
+    models: laid(models, { m: { [key]: moved } }),
+  }),
 });
 
 /** The places that a key may stand in. */

@@ -55,6 +55,11 @@ describe("mistakes in the operator's settings", () => {
       expected: ["channels/x.yaml:1:11: base_url: not an address; write https://host/path"],
     },
     {
+      name: "a model's base URL without its scheme",
+      change: ["  m:\n", "  m: { base_url: api.example.com }\n"],
+      expected: ["channels/x.yaml:4:18: models.m.base_url: not an address; write https://host/path"],
+    },
+    {
       name: "a base URL without a host",
       change: [url, "https://"],
       expected: ["channels/x.yaml:1:11: base_url: not an address; write https://host/path"],

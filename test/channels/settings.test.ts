@@ -82,6 +82,24 @@ describe("a channel's settings", () => {
     expect(channels[0]).to.deep.include({ name: "x-2.test", baseUrl: "http://127.0.0.1:1/v1", keys: ["k"] });
   });
 
+  it("let the key go to the own addresses of models, unless the environment names one for all", async () => {
+    const text = channel.replace("  m:\n", "  m:\n  z: { schema: m, base_url: 'https://z.example/v2 ' }\n");
+    const here = new URL("https://z.example/pay");
+    const own = await load({ "x.yaml": text }, { X_API_KEY: "k" });
+    expect(own.channels[0]!.mayCarryKey(here)).to.equal(true);
+    expect(own.channels[0]!.trusted(here)).to.equal(true);
+    const { channels } = await load({ "x.yaml": text }, { X_API_KEY: "k", X_BASE_URL: "https://relay.example" });
+    expect(channels[0]!.mayCarryKey(here)).to.equal(false);
+    expect(channels[0]!.mayCarryKey(new URL("https://relay.example/pay"))).to.equal(true);
+  });
+
+  it("switch off a model whose own address is not set", async () => {
+    const text = channel.replace("  m:\n", "  m:\n  z: { schema: m, base_url: '${env.Z_URL}' }\n");
+    expect([...(await settingsOf(text, { X_API_KEY: "k" })).modelsOff]).to.deep.equal([["z", "Z_URL is not set"]]);
+    expect((await settingsOf(text, { X_API_KEY: "k", Z_URL: "https://z.example" })).served).to.deep.equal(["m", "z"]);
+    expect((await settingsOf(text, { X_API_KEY: "k", X_BASE_URL: "https://relay.example" })).served).to.deep.equal(["m", "z"]);
+  });
+
   it("put keys together from parts and from text", async () => {
     const text = channel.replace(key, '[{ id: "${env.A}", secret: "${env.B}" }, "Key ${env.A}", "${int(env.B)}"]');
     expect((await settingsOf(text, { A: "a", B: "12" })).keys).to.deep.equal([{ id: "a", secret: "12" }, "Key a", "12"]);

@@ -60,7 +60,7 @@ tests:
 /** A channel that uploads to another host. */
 const hosts = `base_url: https://hosts.invalid
 variables: { store: https://store.example }
-models: { uploaded: { schema: demo } }
+models: { uploaded: { schema: demo }, elsewhere: { schema: demo, base_url: https://two.example/v2 } }
 generate:
   before: { upload: { put: "\${variables.store}/files?a=b" } }
   request: { post: /draw, json: { text: "\${request.prompt}", file: "\${before.upload.id}" } }
@@ -69,6 +69,10 @@ tests:
   - name: an upload
     request: { model: uploaded, prompt: a cat }
     exchange: [{ expect: { put: "https://store.example/files?a=b" }, reply: { json: { id: 1 } } }]
+    answer: { status: 502 }
+  - name: a call to the model's own address
+    request: { model: elsewhere, prompt: a cat }
+    exchange: [{ expect: { post: https://two.example/v2/draw }, reply: { json: { id: 2 } } }]
     answer: { status: 502 }
 `;
 
@@ -179,6 +183,11 @@ describe("pictor mock", () => {
         { id: 1 },
         'PUT /files?a=b: answered as in the test "an upload": it is the nearest; it names no body',
       ]);
+    }));
+
+  it("stands at the own address of a model too", () =>
+    playing("hosts", async (url) => {
+      expect(await (await fetch(`${url}/draw`, { method: "POST", body: "{}" })).json()).to.deep.equal({ id: 2 });
     }));
 
   it("answers other calls with 404, and says so", () =>
