@@ -10,7 +10,7 @@ import type { Picture } from "../picture/picture.ts";
 import type { Spool, SpoolScope } from "../picture/spool.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Events } from "../plugin/compose.ts";
-import type { Change, Result } from "../plugin/context.ts";
+import type { Change, Result, UnifiedRequest } from "../plugin/context.ts";
 import { withRest } from "../plugin/merge.ts";
 import { endBadly, endWell, isOver, outcomeOf, type Outcome, type Seen } from "./ending.ts";
 import { generate, type Attempt, type GenerateContext } from "./generate.ts";
@@ -39,6 +39,7 @@ export interface Serving extends Asked {
 
 /** A request under way in this process. */
 export interface DurableLive extends Live<Outcome> {
+  request: UnifiedRequest;
   /** Show a stream's client what comes; the function ends that. */
   show: (viewer: Events) => () => void;
   /** True where another process can go on with it. */
@@ -91,7 +92,7 @@ export function createDurable(parts: DurableParts): Durable {
       const isWanted = async () => ((await ledger.find(row.id))?.wantedUntil ?? 0) > Date.now();
       const live = lives.begin(
         row.id,
-        { patience: serving.patience, isWanted, more: { show: viewers.add, isMovable: () => isMovable(row) } },
+        { patience: serving.patience, isWanted, more: { request: serving.request, show: viewers.add, isMovable: () => isMovable(row) } },
         (signal, end) => run({ row, serving, scope, viewers, signal }, end, parts),
       );
       void live.left.then(() => scope.close());

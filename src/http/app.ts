@@ -10,6 +10,7 @@ import { errors } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { judgeHead } from "./head.ts";
+import { streamJob } from "./job-events.ts";
 import { cancelJob, listJobs, showJob } from "./jobs.ts";
 import { listMatrix, listModels, showModel } from "./models.ts";
 import { nothingThere } from "./nothing-there.ts";
@@ -40,7 +41,10 @@ export function createApp(gateway: Gateway): Koa {
     router.post(`/v1/images/${path}/async`, (ctx) => generations(ctx, gateway, path === "edits" ? "edit" : "generate"));
   router.get("/v1/images/jobs", (ctx) => listJobs(ctx, gateway));
   // Relays' clients ask for tasks.
-  for (const path of ["/v1/images/jobs/:id", "/v1/images/tasks/:id", "/v1/tasks/:id"]) router.get(path, (ctx) => showJob(ctx, gateway));
+  for (const path of ["/v1/images/jobs/:id", "/v1/images/tasks/:id", "/v1/tasks/:id"]) {
+    router.get(path, (ctx) => showJob(ctx, gateway));
+    router.get(`${path}/events`, (ctx) => streamJob(ctx, gateway));
+  }
   router.post("/v1/images/jobs/:id/cancel", (ctx) => cancelJob(ctx, gateway));
   router.delete("/v1/images/jobs/:id", (ctx) => cancelJob(ctx, gateway));
   router.get("/v1/requests/:id", (ctx) => showRequest(ctx, gateway));

@@ -18,6 +18,10 @@ export interface EventAnswer {
   finish(made: Made): Promise<number>;
   /** Send the picture that was held back until more could be said with it, where nothing more will be. */
   release(): Promise<void>;
+  /** Send an event of another kind; `id` is what the client says where it connects again. */
+  tell(type: string, fields: object, id?: string): Promise<void>;
+  /** End the answer. */
+  end(): void;
   /** Tell an error once the head is out. */
   fail(error: GatewayError): Promise<void>;
 }
@@ -127,6 +131,9 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
       // A picture that still arrives breaks off with its request.
       if (last && last.picture.data.kind !== "stream") await completed(last);
     },
+    tell: (type, fields, id) =>
+      inTurn([`event: ${type}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify({ type, ...fields })}\n\n`]),
+    end: () => void res.end(),
     fail: async (error) => {
       await inTurn(eventOf("error", error.toJSON()));
       res.end();

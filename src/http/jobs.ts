@@ -146,7 +146,8 @@ export async function cancelJob(ctx: RouterContext, gateway: Gateway): Promise<v
   await show(ctx, gateway, await jobOf(ctx, gateway));
 }
 
-async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
+/** The client's own job that the address names. Throws a 404 where there is none. */
+export async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
   const client = (ctx.state as RequestState).client?.id ?? "";
   const row = await serviceOf(gateway).ledger.find(String(ctx.params.id), client);
   if (!row?.job) throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
@@ -158,7 +159,8 @@ async function show(ctx: RouterContext, gateway: Gateway, row: RequestRow): Prom
   ctx.body = { object: "image.job", ...(await viewOf(ctx, gateway, row)) };
 }
 
-function serviceOf({ durable }: Gateway): DurableService {
+/** The service that keeps jobs. Throws a 404 where there is none. */
+export function serviceOf({ durable }: Gateway): DurableService {
   if (!durable) throw new GatewayError("not_found", "this gateway keeps no jobs");
   return durable;
 }

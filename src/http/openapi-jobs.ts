@@ -156,6 +156,16 @@ export const jobEvents: Json = Object.fromEntries(
   ]),
 );
 
+const jobStream: Json = {
+  "text/event-stream": {
+    schema: {
+      type: "string",
+      description:
+        "`image.job.queued`, `image.job.in_progress`, and one of `image.job.completed`, `image.job.failed`, `image.job.cancelled` and `image.job.expired`, which is the last: their data are the job as it is then, with `type`. Between them the pictures of a job with `stream: true`, as in any stream, where the process that answers serves it. `error` ends a stream that breaks off. Comments keep it alive.",
+    },
+  },
+};
+
 /** Paths of jobs, and of requests whose answer came too late. `request` is the schema of a request for pictures. */
 export function jobPaths(request: Json): Json {
   const show = (operationId: string, summary: string) => ({
@@ -173,6 +183,22 @@ export function jobPaths(request: Json): Json {
     tags: ["jobs"],
     parameters: [id],
     responses: { 200: { description: "The job as it is now.", content: json(ref("Job")) }, ...failures(401, 404, 503) },
+  });
+  const watch = (operationId: string) => ({
+    get: {
+      operationId,
+      summary: "Show a job while it goes on.",
+      tags: ["jobs"],
+      parameters: [
+        id,
+        { name: "Last-Event-ID", in: "header", description: "The id of the last event that was read.", schema: { type: "string" } },
+      ],
+      responses: {
+        200: { description: "Events until the job is over.", content: jobStream },
+        204: { description: "The job is over, and `Last-Event-ID` says that this is known." },
+        ...failures(401, 404, 503),
+      },
+    },
   });
   return {
     "/v1/images/generations/async": begin("createImageJob", "Make pictures as a job.", json(request)),
@@ -196,9 +222,12 @@ export function jobPaths(request: Json): Json {
       },
     },
     "/v1/images/jobs/{id}": { ...show("showJob", "Show a job, with its pictures once they are there."), delete: cancel("deleteJob") },
+    "/v1/images/jobs/{id}/events": watch("watchJob"),
     "/v1/images/jobs/{id}/cancel": { post: cancel("cancelJob") },
     "/v1/images/tasks/{id}": show("showImageTask", "The same as `/v1/images/jobs/{id}`."),
     "/v1/tasks/{id}": show("showTask", "The same as `/v1/images/jobs/{id}`."),
+    "/v1/images/tasks/{id}/events": watch("watchImageTask"),
+    "/v1/tasks/{id}/events": watch("watchTask"),
     "/v1/requests/{id}": {
       get: {
         operationId: "showRequest",

@@ -33,7 +33,11 @@ export async function showRequest(ctx: RouterContext, gateway: Gateway): Promise
 }
 
 /** A request as its client sees it, its pictures as URLs of the store. */
-export async function viewOf(ctx: RouterContext, gateway: Gateway, row: RequestRow): Promise<{ id: string } & Record<string, unknown>> {
+export async function viewOf(
+  ctx: RouterContext,
+  gateway: Gateway,
+  row: RequestRow,
+): Promise<{ id: string; status: string } & Record<string, unknown>> {
   const { id, status, model, createdAt, expiresAt, error, answer, channel, attempts } = row;
   const result = answer === undefined ? undefined : await resultOf(ctx, gateway, answer);
   const isExpired = status === "completed" && !result;

@@ -112,6 +112,8 @@ describe("http: the description of the interface", () => {
     }
     for (const path of ["/v1/images/jobs/{id}", "/v1/images/tasks/{id}", "/v1/tasks/{id}", "/v1/requests/{id}"])
       expect(answersOf(path, "get"), path).to.include.members(["200", "404", "503"]);
+    for (const path of ["/v1/images/jobs/{id}/events", "/v1/images/tasks/{id}/events", "/v1/tasks/{id}/events"])
+      expect(answersOf(path, "get"), path).to.include.members(["200", "204", "404", "503"]);
     expect(answersOf("/v1/images/jobs", "get")).to.include.members(["200", "400"]);
     expect(answersOf("/v1/images/jobs/{id}", "delete")).to.deep.equal(answersOf("/v1/images/jobs/{id}/cancel", "post"));
   });
