@@ -47,7 +47,8 @@ const overridable = closed({
   errors: {
     type: "array",
     items: ruleSchema,
-    description: "What the provider's failures mean; the first match wins, the usual shapes are built in.",
+    description:
+      "What the provider's failures mean; the first match wins, the usual shapes are built in. Where there is no `success`, a rule that matches a 2xx makes a failure of it.",
   },
   enabled: { type: "boolean", description: "false switches it off." },
 });

@@ -1,4 +1,4 @@
-// Judges an answer: the channel's rules come first, then the status, then an error inside a 200.
+// Judges an answer: success as the channel says it, then the channel's rules, the status, and an error inside a 200.
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Answer } from "./answer.ts";
@@ -13,7 +13,7 @@ export interface Judging {
   scope: Variables;
   /** The answer must be JSON or a picture. */
   needsJson?: boolean;
-  /** The channel's own condition of success, which replaces the search for an error inside a 200. */
+  /** The channel's own condition of success. An answer of 2xx is a failure where it does not hold, and good, whatever rules say, where it does. */
   succeeded?: (variables: Variables) => boolean;
 }
 
@@ -26,7 +26,8 @@ export interface Judgement {
 /** Find the failure that an answer reports; undefined for an answer that reports none. */
 export function judge(answer: Answer, { rules, scope, needsJson, succeeded }: Judging): Judgement | undefined {
   const variables = { ...scope, ...answer };
-  const rule = rules.find((candidate) => candidate.matches(variables));
+  const isGood = answer.status >= 200 && answer.status <= 299 && succeeded?.(variables) === true;
+  const rule = isGood ? undefined : rules.find((candidate) => candidate.matches(variables));
   if (rule) return { by: "rule", failure: rule.failure(variables, usualOf(answer)) };
   if (answer.status < 200 || answer.status > 299) return { by: "status", failure: usualFailure(usualOf(answer)) };
   if (needsJson && typeof answer.body === "string") {

@@ -21,7 +21,9 @@ import { masked, maskedResult, withoutPrivate } from "./secrets.ts";
 import { compileStream, streamSchema, usualStream, type ReadStream } from "./stream.ts";
 
 export const submissionSchema = closed({
-  success: text("A condition over a 2xx answer; when it does not hold, the answer is a failure."),
+  success: text(
+    "A condition over a 2xx answer to the submission: where it holds the answer is good, and no rule of `errors` is asked; where it does not, the answer is a failure.",
+  ),
   poll: { ...pollSchema, description: "How to wait where the provider answers with a task." },
   cancel: { ...callSchema, description: "Made when nobody waits for the task any more." },
   result: { ...resultSchema, description: "Where the pictures are in the answer; a list has one form for each kind of answer." },
