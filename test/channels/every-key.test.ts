@@ -1,5 +1,6 @@
 // Every key of the grammar of channels has an effect wherever it is taken, or is refused there.
 import { expect } from "chai";
+import { readFile } from "node:fs/promises";
 import { channelSchema } from "../../src/channels/grammar.ts";
 import { isPlainObject } from "../../src/expression/cel.ts";
 import type { JsonSchema } from "../../src/schema/from-schema.ts";
@@ -86,7 +87,11 @@ describe("every key of a channel file", () => {
   });
 
   for (const [path, effect] of Object.entries(effects)) {
-    if (effect.seenIn !== undefined) continue;
+    if (effect.unseen !== undefined) {
+      const { why, seenIn } = effect.unseen;
+      it(`${path} is shown in ${seenIn}: ${why}`, async () => expect(await readFile(seenIn, "utf8")).to.include(path.split(".").at(-1)));
+      continue;
+    }
     for (const { name, move, request } of placementsOf(path, effect))
       it(`has an effect${name && ` in ${name}`}: ${path}`, async () => {
         const { base = {}, is, not, without = {}, ...scene } = effect;

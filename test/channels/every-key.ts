@@ -17,8 +17,8 @@ export interface Effect extends Partial<Omit<Scene, "channel">> {
   without?: Tree;
   /** The key is refused of a model, since it is about all of the channel. */
   refusedOfModel?: true;
-  /** The test that shows it, where it takes more than a scene. */
-  seenIn?: string;
+  /** Why no scene shows it, and the test that does. */
+  unseen?: { why: string; seenIn: string };
 }
 
 /** A channel that draws, and says no more than it must. */
@@ -128,21 +128,27 @@ export const effects: Record<string, Effect> = {
   key_hosts: { is: ["keys.example"] },
   ...callAt("verify"),
   ...callAt("verify.from", { base: { verify: { get: "/list", models: "${body.names}" } } }),
-  "verify.models": { is: "${body.names}", seenIn: "test/cli/verify.test.ts" },
+  "verify.models": { is: "${body.names}", base: { verify: { get: "/list" } }, replies: { "/list": { json: { names: ["a", "b"] } } } },
   trusted_hosts: { is: ["pictures.lan"] },
   "cool_down.after": { is: 9 },
   "cool_down.first": { is: "9s" },
   "cool_down.max": { is: "9h" },
   "models.*.schema": { is: "open", not: "m", request: { style: "vivid" } },
-  "models.*.$replace": { is: ["generate"], seenIn: "test/channels/layers.test.ts" },
-  ...Object.fromEntries(
-    ["deprecated", "instead", "retired", "retires"].map((name) => [`models.*.${name}`, { is: "", seenIn: "test/channels/life.test.ts" }]),
-  ),
+  "models.*.$replace": {
+    is: true,
+    base: { ...rule, models: { m: { schema: "open", generate: plainChannel.generate } } },
+    replies: failing,
+  },
+  ...Object.fromEntries(["deprecated", "retired", "retires"].map((name) => [`models.*.${name}`, { is: "2099-01-01" }])),
+  "models.*.instead": { is: "m2", base: { models: { m: { retires: "2099-01-01" } } } },
   "models.*.upstream": { is: "theirs", base: { generate: { request: { json: { model: "${model.upstream}" } } } } },
   plugins: { is: [{ "prompt-template": { template: "a photo of {prompt}" } }] },
   unsupported: { is: "reject", request: { style: "vivid" } },
   "limits.timeout": { is: "5s" },
-  "limits.connect": { is: "1ms", seenIn: "test/net/send.test.ts" },
+  "limits.connect": {
+    is: "1ms",
+    unseen: { why: "a connection on loopback is there before any limit of it is over", seenIn: "test/net/send.test.ts" },
+  },
   "limits.first_byte": { is: "20ms", slow: 60 },
   "limits.concurrency": { is: 2 },
   "limits.images_per_minute": { is: 2 },

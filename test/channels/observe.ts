@@ -138,9 +138,9 @@ async function ask({ url, key }: { url: string; key: string }, request: Tree, si
 function settingsOf({ channels: [channel], routes: [route] }: Loaded): unknown {
   if (!channel || !route) return { off: channel?.off };
   const { description, baseUrl, off, coolDown, limits } = channel;
-  const { priority, weight, unsafe, partial, timeout, limits: ofModel } = route;
+  const { priority, weight, unsafe, partial, timeout, limits: ofModel, life } = route;
   const hosts = [channel.mayCarryKey(new URL("https://keys.example/")), channel.trusted(new URL("http://pictures.lan/"))];
-  return { description, baseUrl, off, coolDown, limits, priority, weight, unsafe, partial, timeout, ofModel, hosts };
+  return { description, baseUrl, off, coolDown, limits, priority, weight, unsafe, partial, timeout, ofModel, life, hosts };
 }
 
 function shown({ method, path, headers, body, form }: ReceivedCall): unknown {
