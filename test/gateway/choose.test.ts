@@ -1,18 +1,10 @@
 import { expect } from "chai";
 import type { Route } from "../../src/channels/route.ts";
 import { order } from "../../src/gateway/choose.ts";
+import { seeded } from "../helpers/random.ts";
 
 function route(name: string, { priority = 0, weight = 1, keys = [] as string[] } = {}): Route {
   return { channel: { name, keys, limits: {} }, model: { id: "m", upstream: "m" }, limits: {}, priority, weight } as unknown as Route;
-}
-
-/** Numbers from 0 to below 1 that look like chance and are the same each time. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1664525 + 1013904223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
 }
 
 const choice = { sharing: "weight", random: seeded(7), inFlight: () => 0, turn: () => 0 } as const;

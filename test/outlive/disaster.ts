@@ -1,0 +1,78 @@
+// What befalls a gateway in the middle of its work.
+import { statfs, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { PostgresServer } from "../postgres/server.ts";
+import type { Gateway } from "./gateway.ts";
+
+export interface Disaster {
+  /** Do it, and resolve when all is as it should be again. */
+  run(gateway: Gateway, random: () => number): Promise<void>;
+  /** True where a picture that was ordered and not accepted as a task may be lost by it. */
+  loses: boolean;
+}
+
+const kill: Disaster = {
+  loses: true,
+  run: async (gateway, random) => {
+    const [isOfWorkers, isOfOne, which] = [random() < 0.5, random() < 0.7, random()];
+    const pids = await gateway.workers();
+    if (isOfWorkers && gateway.isSupervised) {
+      // One of those that serve, or all; others take their places.
+      gateway.signal("SIGKILL", isOfOne ? pids.slice(Math.floor(which * pids.length)).slice(0, 1) : pids);
+      return;
+    }
+    await gateway.kill();
+    await delay(random() * 300);
+    await gateway.start();
+  },
+};
+
+/** Told to end, as a deploy does, with a second for what is under way. */
+const term: Disaster = {
+  loses: true,
+  run: async (gateway) => {
+    await gateway.end();
+    await gateway.start();
+  },
+};
+
+/** The disk has no room for a while. */
+const disk: Disaster = {
+  loses: true,
+  run: async ({ data }, random) => {
+    const filler = join(data, "filler");
+    const { bavail, bsize } = await statfs(data);
+    await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined);
+    await delay(200 + random() * 800);
+    await rm(filler);
+  },
+};
+
+/** The clocks of the processes that serve jump an hour ahead, and back. */
+const clock: Disaster = {
+  loses: false,
+  run: async (gateway, random) => {
+    gateway.signal("SIGUSR2", await gateway.workers());
+    await delay(200 + random() * 1500);
+    gateway.signal("SIGUSR2", await gateway.workers());
+  },
+};
+
+const database = (server: PostgresServer): Disaster => ({
+  loses: false,
+  run: async (_gateway, random) => {
+    await server.kill();
+    await delay(random() * 800);
+    await server.start();
+  },
+});
+
+export const disasterNames = ["kill", "term", "disk", "clock", "database"] as const;
+export type DisasterName = (typeof disasterNames)[number];
+
+export function disasterOf(name: DisasterName, server: PostgresServer | undefined): Disaster {
+  if (name !== "database") return { kill, term, disk, clock }[name];
+  if (!server) throw new Error("--disaster database needs --database postgres");
+  return database(server);
+}
