@@ -31,7 +31,8 @@ export async function startProvider(): Promise<Provider> {
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request);
-    const one = known.get(/walrus-\d+-\d+-end/.exec(body + String(request.url))?.[0] ?? "");
+    const [, number] = /(?:walrus|picture)-(\d+-\d+)-end/.exec(body + String(request.url)) ?? [];
+    const one = known.get(`walrus-${number}-end`);
     if (!one) response.writeHead(404).end("{}");
     else if (request.url?.startsWith("/pictures/")) response.writeHead(200, { "content-type": "image/png" }).end(pictureOf(one.wish.id));
     else if (request.method === "GET") poll(one, response);
@@ -49,7 +50,7 @@ export async function startProvider(): Promise<Provider> {
     if (isTask) {
       one.due ??= performance.now() + wish.takes;
       await delay(wish.takes % 7);
-      json(response, { id: wish.id });
+      json(response, { id: wish.id.replace("walrus", "picture") });
       seen("accepted");
       return;
     }
@@ -75,7 +76,7 @@ export async function startProvider(): Promise<Provider> {
     if (performance.now() < due) return json(response, { state: "working" });
     wish.seen.finished = true;
     seen("made");
-    const picture = wish.gets === "url" ? { url: `${url}/pictures/${wish.id}` } : { b64_json: pictureOf(wish.id).toString("base64") };
+    const picture = wish.gets === "url" ? { url: `${url}/pictures/${wish.id.replace("walrus", "picture")}` } : { b64_json: pictureOf(wish.id).toString("base64") };
     json(response, { state: "done", images: [picture] });
   }
 

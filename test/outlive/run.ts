@@ -60,7 +60,7 @@ async function runOnce(seed: number, { gateway, provider, disaster, tally }: Lan
   provider.expect(wishes, (event) => moment.note(event));
   const asked = wishes.map(async (wish): Promise<Ended> => {
     await delay(wish.begins);
-    return { wish, outcome: await ask(wish, { url: () => gateway.url, key: gateway.key, longest: 30_000 }) };
+    return { wish, outcome: await ask(wish, { url: () => gateway.url, key: gateway.key, longest: 60_000 }) };
   });
   const trouble = strike(gateway, { disaster, moment, random });
   const ended = await Promise.all(asked);
@@ -111,6 +111,9 @@ function count(ended: readonly Ended[], tally: Tally): void {
   }
 }
 
+/** Lines of a gateway's log that are shown where a run failed. */
+const lastLines = Number(process.env.OUTLIVE_LOG ?? 0);
+
 interface Lane {
   gateway: Gateway;
   provider: Provider;
@@ -140,8 +143,9 @@ async function main(): Promise<number> {
           const problems = await runOnce(own, { gateway, provider, disaster, tally });
           if (problems.length === 0) continue;
           tally.failed.push(own);
-          console.log(`FAILED    seed ${own}\n          ${problems.join("\n          ")}\n${gateway.logged().slice(-25).join("\n")}`);
+          console.log(`FAILED    seed ${own}\n          ${problems.join("\n          ")}`);
         }
+        if (tally.failed.length > 0) for (const line of gateway.logged().slice(-lastLines)) console.log(line);
         await gateway.database.close();
         await gateway.kill();
       });
@@ -160,3 +164,4 @@ nameless  ${nameless.all} requests without a key or a count, ${nameless.repeated
 }
 
 process.exit(await main());
+
