@@ -92,7 +92,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     webhook,
     input: await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, answers / 1000),
   };
-  if (!name?.isKeyed) {
+  if (!name) {
     await ledger.add(row);
     return row;
   }
@@ -150,7 +150,8 @@ export async function cancelJob(ctx: RouterContext, gateway: Gateway): Promise<v
 export async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
   const client = (ctx.state as RequestState).client?.id ?? "";
   const row = await serviceOf(gateway).ledger.find(String(ctx.params.id), client);
-  if (!row?.job) throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
+  // One that was sent under a key without being a job is shown where the same is sent again as a job.
+  if (!row?.job && row?.fingerprint === undefined) throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
   return row;
 }
 

@@ -91,6 +91,25 @@ describe("http: jobs", () => {
     await get(`/v1/images/jobs/${(await jobOf(waited)).id}`, house.key, "DELETE");
   });
 
+  it("are one for an SDK that sends them again, and two where it does not say so", async () => {
+    const ids: string[] = [];
+    for (const count of ["0", "1", "2", "0"])
+      ids.push((await jobOf(await send({ prefer: "respond-async", "x-stainless-retry-count": count }))).id);
+    expect(ids.map((id) => ids.indexOf(id))).to.deep.equal([0, 0, 0, 3]);
+    for (const id of ids) await becomes(id, "completed");
+    expect(house.orders()).to.equal(2);
+  });
+
+  it("show a request that was sent under the same key before, and was none", async () => {
+    const key = { "idempotency-key": "first a request, then a job" };
+    expect((await send(key)).status).to.equal(200);
+    const again = await send({ ...key, prefer: "respond-async" });
+    const { id, status } = await jobOf(again);
+    expect([again.status, status]).to.deep.equal([200, "completed"]);
+    expect((await get(`/v1/images/jobs/${id}`)).status).to.equal(200);
+    expect(house.orders()).to.equal(1);
+  });
+
   it("tell why they failed", async () => {
     house.handler = (_call, response) => reply(response, { error: { message: "no", code: "content_policy_violation" } }, 400);
     const { id } = await jobOf(await send({ prefer: "respond-async" }));

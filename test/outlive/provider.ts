@@ -76,7 +76,10 @@ export async function startProvider(): Promise<Provider> {
     if (performance.now() < due) return json(response, { state: "working" });
     wish.seen.finished = true;
     seen("made");
-    const picture = wish.gets === "url" ? { url: `${url}/pictures/${wish.id.replace("walrus", "picture")}` } : { b64_json: pictureOf(wish.id).toString("base64") };
+    const picture =
+      wish.gets === "url"
+        ? { url: `${url}/pictures/${wish.id.replace("walrus", "picture")}` }
+        : { b64_json: pictureOf(wish.id).toString("base64") };
     json(response, { state: "done", images: [picture] });
   }
 

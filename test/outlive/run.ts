@@ -164,4 +164,3 @@ nameless  ${nameless.all} requests without a key or a count, ${nameless.repeated
 }
 
 process.exit(await main());
-
