@@ -89,7 +89,13 @@ export function createDurable(parts: DurableParts): Durable {
     serve: (row, serving) => {
       const { scope = parts.spool.scope() } = serving;
       const viewers = createViewers((picture) => held(picture, scope));
-      const isWanted = async () => ((await ledger.find(row.id))?.wantedUntil ?? 0) > Date.now();
+      let { wantedUntil } = row;
+      // Clocks of machines differ, so a note that is new says it, and not its time.
+      const isWanted = async () => {
+        const before = wantedUntil;
+        wantedUntil = (await ledger.find(row.id))?.wantedUntil;
+        return wantedUntil !== before;
+      };
       const live = lives.begin(
         row.id,
         { patience: serving.patience, isWanted, more: { request: serving.request, show: viewers.add, isMovable: () => isMovable(row) } },

@@ -40,7 +40,12 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
       documents.push(await keepDocument(store, task, life));
       row.input ??= await keepInput();
       const handle = { channel: channel.name, model: model.id, key: keyScope(channel, key), documents: [...documents] };
-      await write({ phase: "accepted", task: handle, input: row.input });
+      const patch: RequestPatch = { phase: "accepted", task: handle, input: row.input };
+      await write(patch).catch((error: unknown) => {
+        if (!(error instanceof Unavailable)) throw error;
+        // It is written as soon as the ledger is back: this process may end before the task does.
+        ledger.record(Object.assign(row, patch));
+      });
     };
     return {
       // The calls of a fan-out share one.

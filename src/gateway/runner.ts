@@ -3,8 +3,7 @@ import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
-import type { SeenLease } from "../ledger/statements.ts";
-import { hasEnded } from "./owner.ts";
+import { watchLeases } from "./left-leases.ts";
 
 export interface Runner {
   /** Look for requests that wait, now. */
@@ -49,8 +48,7 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
   const closing = new AbortController();
   let isTaking = true;
   const until = () => Date.now() + lease;
-  // Leases of others, and when each was first seen as it is: clocks are wrong, and only one that is not renewed has been left.
-  const seen = new Map<string, { lease: SeenLease; at: number }>();
+  const left = watchLeases(owner, lease);
   const sleepers = new Map<number, () => void>();
 
   const serveAll = (rows: readonly RequestRow[]) => {
@@ -65,17 +63,8 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
 
   async function takeAbandoned(): Promise<void> {
     if (!isTaking) return;
-    const leases = await ledger.leasesOfOthers(owner);
-    const now = performance.now();
-    const before = new Map(seen);
-    seen.clear();
-    for (const one of leases) {
-      const known = before.get(one.id);
-      const at = known?.lease.until === one.until && known.lease.owner === one.owner ? known.at : now;
-      seen.set(one.id, { lease: one, at });
-      // A number of a process that has ended may be another's by now.
-      const isLeft = hasEnded(one.owner, owner) === true || now - at >= lease;
-      const row = isLeft ? await ledger.takeOver(one, { owner, until: until() }) : undefined;
+    for (const one of left.among(await ledger.leasesOfOthers(owner), performance.now())) {
+      const row = await ledger.takeOver(one, { owner, until: until() });
       if (row) serveAll([row]);
     }
   }
@@ -106,8 +95,13 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
   const loops = Promise.all([
     loop(look, takeWaiting),
     loop(renewal, async () => {
-      await renew();
-      await takeAbandoned();
+      try {
+        await renew();
+        await takeAbandoned();
+      } catch (error) {
+        left.reset();
+        throw error;
+      }
     }),
     loop(pruning, async () => {
       while ((await ledger.prune(mostPruned)) === mostPruned && !closing.signal.aborted);

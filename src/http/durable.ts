@@ -120,9 +120,16 @@ async function claim(
     return await ledger.claim({ row, joins: name.joins, since: row.createdAt - name.life });
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
+    // A connection that broke may have written the row all the same: what is not served under its name must not keep the name.
+    const nameless = { ...row, idempotency: undefined };
     // A promise that the client asked for is kept or not given; a retry that its SDK may make is left to memory.
-    if (name.isKeyed) throw ledgerAway(error);
-    return undefined;
+    if (!name.isKeyed) {
+      ledger.record(nameless);
+      return undefined;
+    }
+    const refused = ledgerAway(error);
+    ledger.record({ ...nameless, status: "failed", endedAt: Date.now(), error: refused.toJSON(), httpStatus: refused.status });
+    throw refused;
   }
 }
 

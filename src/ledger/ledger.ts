@@ -31,7 +31,7 @@ export interface Claim {
   row: RequestRow & { idempotency: string };
   /** True where a request that is there counts; false where this one is new and takes its place for those that repeat it. */
   joins: boolean;
-  /** Epoch milliseconds. A request that was begun before counts no more. */
+  /** Epoch milliseconds. A request that was over before counts no more; one that is under way always does. */
   since: number;
 }
 

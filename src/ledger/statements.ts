@@ -49,10 +49,13 @@ export function upsert(row: RequestRow): Statement {
   };
 }
 
-/** Takes the name for repeats from a request that counts no more: one that was begun before `since`, or whose time is over. */
+/**
+ * Takes the name for repeats from a request that counts no more: one that was over before `since`, or whose time in the ledger is. One that is
+ * under way is as old as `now`.
+ */
 export function forget({ client, idempotency }: RequestRow, since: number, now: number): Statement {
   return {
-    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and (created_at < ?3 or expires_at <= ?4)",
+    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and (coalesce(ended_at, ?4) < ?3 or expires_at <= ?4)",
     parameters: [client, idempotency ?? null, since, now],
   };
 }

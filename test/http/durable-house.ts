@@ -30,8 +30,8 @@ export interface DurableHouse extends House {
   clients: Map<string, Partial<Client>>;
   /** The webhooks that jobs may name. */
   webhooks: Map<string, Webhook>;
-  /** `isAway` makes the ledger's database one that cannot be reached. */
-  outage: { isAway: boolean };
+  /** `isAway` makes the ledger's database one that cannot be reached; with `writes` all is written, and only the answers are lost. */
+  outage: { isAway: boolean; writes?: boolean };
   /** Leave to others what can go on there, as a process does that is told to end. */
   handOver(): void;
   /** How many calls the provider got since the last `reset`. */
@@ -47,8 +47,13 @@ export async function startDurableHouse(): Promise<DurableHouse> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-durable-"));
   const store = await openStore({ folder, life: 3600 });
   const database = await openSqlite(join(folder, "ledger.db"));
-  const outage = { isAway: false };
-  const run: Database["run"] = (statements) => (outage.isAway ? Promise.reject(new Unavailable("unplugged")) : database.run(statements));
+  const outage: DurableHouse["outage"] = { isAway: false };
+  const run: Database["run"] = async (statements) => {
+    const { isAway, writes } = outage;
+    const rows = isAway && !writes ? [] : await database.run(statements);
+    if (isAway) throw new Unavailable("unplugged");
+    return rows;
+  };
   const ledger = createLedger({ database: { ...database, run }, folder });
   const spool = createSpool({ folder: join(folder, "tmp") });
   const [routing, metrics, log] = [createRouting(), createMetrics(), pino({ level: "silent" })];

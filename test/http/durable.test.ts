@@ -125,6 +125,18 @@ describe("http: a request that outlives its connection", () => {
     expect(house.orders()).to.equal(1);
   }).timeout(20_000);
 
+  it("keeps no name where the ledger wrote it and could not say so", async () => {
+    house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
+    Object.assign(house.outage, { isAway: true, writes: true });
+    await errorOf(await send(key("k")), 503, "ledger_unavailable");
+    Object.assign(house.outage, { isAway: false, writes: false });
+    let answer: Response;
+    do answer = await send(key("k"));
+    while (answer.headers.get("x-should-retry") === "true");
+    expect(await picture(answer)).to.equal(base64);
+    expect(house.orders()).to.equal(1);
+  }).timeout(20_000);
+
   it("is two for two clients of an SDK that ask for the same", async () => {
     house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
     for (const count of ["0", "0", "1"]) await send({ "x-stainless-retry-count": count });

@@ -30,7 +30,7 @@ export async function ask(wish: Wish, around: Around): Promise<Outcome> {
   const ended = (more: { picture?: Buffer; told?: string }): Outcome => ({ ...more, began, ended: performance.now(), attempts });
   for (; performance.now() < until; attempts += 1) {
     if (attempts > 0) await delay(30 + Math.random() * 70);
-    const answer = await send(wish, attempts, around).catch((error: unknown) => ({ again: true, told: messageOf(error) }) as Answer);
+    const answer = await send(wish, attempts, around).catch((error: unknown): Answer => ({ again: true, told: messageOf(error) }));
     if (answer.picture) return ended({ picture: answer.picture });
     if (answer.job !== undefined) return ended(await followJob(answer.job, around, until));
     told = answer.told ?? told;

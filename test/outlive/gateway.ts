@@ -98,9 +98,18 @@ export async function startGateway({ folder, startProcess, provider, workers, po
 
 function told(line: string): string[] {
   if (!line.startsWith("{")) return [];
-  const { time, pid, request = "", msg, reason, err } = JSON.parse(line) as Record<string, unknown>;
-  const why = reason ?? (err as Error | undefined)?.message ?? "";
-  return [`${new Date(Number(time)).toISOString().slice(17)} ${String(pid)} ${String(request)} ${String(msg)} ${String(why)}`];
+  const {
+    time,
+    pid,
+    request = "",
+    msg,
+    reason,
+    err,
+  } = JSON.parse(line) as Record<"pid" | "request" | "msg" | "reason", string> & {
+    time: number;
+    err?: Error;
+  };
+  return [`${new Date(time).toISOString().slice(17)} ${pid} ${request} ${msg} ${reason || (err?.message ?? "")}`];
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

@@ -73,7 +73,10 @@ export async function startProvider(): Promise<Provider> {
   function poll({ wish, seen, due = Infinity }: Known, response: ServerResponse): void {
     wish.seen.polls += 1;
     seen("polled");
-    if (performance.now() < due) return json(response, { state: "working" });
+    if (performance.now() < due) {
+      json(response, { state: "working" });
+      return;
+    }
     wish.seen.finished = true;
     seen("made");
     const picture =
