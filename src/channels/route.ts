@@ -59,7 +59,7 @@ export interface Progress {
   accepted: boolean;
   /** A picture of it was shown to a client that wants a stream, and cannot be taken back. */
   shown?: boolean;
-  /** Is told of the attempt's orders, where they have to outlive this process. */
+  /** Is told of the attempt's orders, where they have to outlive this process. Nothing is ordered where it does not take that. */
   orders?: OrderLog;
 }
 
@@ -210,6 +210,7 @@ function callsOf(
       const { request, model, change, spool, early, log } = ctx;
       const context = { ...contextOf({ request, model, change, spool, early, log, signal }, key, events), orders: progress.orders };
       const prepared = await prepare(ctx, context, await operation.begin(context));
+      await progress.orders?.sending();
       progress.submitted = true;
       ctx.result = await operation.run(prepared, context);
       progress.accepted = true;
@@ -230,16 +231,6 @@ function callsOf(
       const { calls, standIns, poll } = await operationFor(ctx).rehearse(context);
       return { requests: [...calls, (await rehearsed(() => prepare(ctx, context, standIns))).request], poll: await poll() };
     },
-  };
-}
-
-/** A core that takes up tasks, one for each call of the pipeline. */
-function resumed(tasks: readonly AcceptedTask[], resume: (task: AcceptedTask, ctx: PluginContext) => Promise<Result>): Core {
-  const left = [...tasks];
-  return async (ctx) => {
-    const task = left.shift();
-    if (!task) throw new ProviderFailure("failed", "this call was not accepted before the gateway was restarted, and is not made again");
-    ctx.result = await resume(task, ctx);
   };
 }
 
@@ -266,5 +257,15 @@ function patienceOf({ connect, first_byte: firstByte }: LimitsSpec): CallContext
   return {
     connect: connect === undefined ? undefined : milliseconds(connect),
     firstByte: firstByte === undefined ? undefined : milliseconds(firstByte),
+  };
+}
+
+/** A core that takes up tasks, one for each call of the pipeline. */
+function resumed(tasks: readonly AcceptedTask[], resume: (task: AcceptedTask, ctx: PluginContext) => Promise<Result>): Core {
+  const left = [...tasks];
+  return async (ctx) => {
+    const task = left.shift();
+    if (!task) throw new ProviderFailure("failed", "this call was not accepted before the gateway was restarted, and is not made again");
+    ctx.result = await resume(task, ctx);
   };
 }

@@ -142,7 +142,6 @@ function masking(result: Promise<Result>, context: CallContext): Promise<Result>
 
 async function read(order: Order, early?: Early): Promise<Result> {
   const { prepared, context } = order;
-  await context.orders?.sending();
   const opened = await open(await call(prepared.request, context, context.events?.accepted), context);
   return opened.isEvents && opened.status < 300 ? readEvents(opened, order) : finish(await readAnswer(opened, context, early), order);
 }

@@ -27,7 +27,7 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
     let sending: Promise<void> | undefined;
 
     const write = async (patch: RequestPatch) => {
-      if (!(await ledger.update(row.id, patch, ["in_progress"]))) throw new GatewayError("not_found", "the request was cancelled");
+      if (!(await ledger.update(row.id, patch, ["in_progress"]))) throw new GatewayError("cancelled", "the request was cancelled");
       Object.assign(row, patch);
     };
     const begin = () =>

@@ -1,9 +1,11 @@
 // Serves requests that wait in the ledger, and takes over those whose process has gone.
 import type { Logger } from "pino";
-import { messageOf } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
+import { isOver } from "./ending.ts";
 import { watchLeases } from "./left-leases.ts";
+import { createRounds } from "./rounds.ts";
+import { watchUnserved } from "./unserved.ts";
 
 export interface Runner {
   /** Look for requests that wait, now. */
@@ -45,15 +47,23 @@ export const mostPruned = 500;
 export const pruning = 60_000;
 
 export function createRunner({ ledger, owner, log, room, serve, underWay, lost }: Parts): Runner {
-  const closing = new AbortController();
   let isTaking = true;
   const until = () => Date.now() + lease;
   const left = watchLeases(owner, lease);
-  const sleepers = new Map<number, () => void>();
+  const unserved = watchUnserved(lease);
+  const taken = new Set<string>();
+  const rounds = createRounds(log);
 
   const serveAll = (rows: readonly RequestRow[]) => {
-    for (const row of rows)
-      void serve(row).catch((error: unknown) => log.error({ err: error, request: row.id }, "a request was not served"));
+    for (const row of rows) {
+      taken.add(row.id);
+      void serve(row)
+        .catch((error: unknown) => {
+          unserved.doubt(row.id);
+          log.error({ err: error, request: row.id }, "a request was not served");
+        })
+        .finally(() => taken.delete(row.id));
+    }
   };
 
   async function takeWaiting(): Promise<void> {
@@ -62,9 +72,10 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
   }
 
   async function takeAbandoned(): Promise<void> {
-    if (!isTaking) return;
     for (const one of left.among(await ledger.leasesOfOthers(owner), performance.now())) {
+      unserved.doubt(one.id);
       const row = await ledger.takeOver(one, { owner, until: until() });
+      unserved.sure(one.id);
       if (row) serveAll([row]);
     }
   }
@@ -73,48 +84,34 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
     const before = underWay();
     const held = await ledger.renew({ owner, until: until() });
     for (const { id } of before) if (!held.has(id) && underWay().some((one) => one.id === id)) lost(id);
+    if (!isTaking) return;
+    const isServed = (id: string) => taken.has(id) || underWay().some((one) => one.id === id);
+    for (const { id, isDoubtful } of unserved.among(held, isServed, performance.now())) {
+      const row = await ledger.find(id);
+      // One without an input has a client that waits for it, and is served elsewhere in this process.
+      if (row?.owner === owner && !isOver(row) && (isDoubtful || row.input !== undefined)) serveAll([row]);
+    }
   }
 
-  const sleep = (pause: number) =>
-    new Promise<void>((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(wake, pause).unref();
-      sleepers.set(pause, wake);
-      if (closing.signal.aborted) wake();
-    });
-  const loop = async (pause: number, work: () => Promise<unknown>): Promise<void> => {
-    while (!closing.signal.aborted) {
-      // Where the ledger is away it is looked for again; it says so itself.
-      await work().catch((error: unknown) => log.debug({ reason: messageOf(error) }, "the ledger was not read"));
-      await sleep(pause);
+  const wake = rounds.begin(look, takeWaiting);
+  rounds.begin(renewal, async () => {
+    try {
+      await renew();
+      if (isTaking) await takeAbandoned();
+    } catch (error) {
+      left.reset();
+      throw error;
     }
-  };
-  const loops = Promise.all([
-    loop(look, takeWaiting),
-    loop(renewal, async () => {
-      try {
-        await renew();
-        await takeAbandoned();
-      } catch (error) {
-        left.reset();
-        throw error;
-      }
-    }),
-    loop(pruning, async () => {
-      while ((await ledger.prune(mostPruned)) === mostPruned && !closing.signal.aborted);
-    }),
-  ]);
+  });
+  rounds.begin(pruning, async () => {
+    while ((await ledger.prune(mostPruned)) === mostPruned && !rounds.isClosing());
+  });
 
   return {
-    wake: () => sleepers.get(look)?.(),
+    wake,
     rest: () => (isTaking = false),
     close: async () => {
-      closing.abort();
-      for (const wake of sleepers.values()) wake();
-      await loops;
+      await rounds.close();
       await ledger.release(owner).catch(() => undefined);
     },
   };

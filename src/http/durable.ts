@@ -1,4 +1,5 @@
 // Answers a request that outlives its connection, to every client that sends it: the first has it served, the others join it or get it again.
+import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
@@ -12,7 +13,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import { operationOf } from "../plugin/context.ts";
 import type { RequestState } from "./gateway.ts";
-import type { RepeatName } from "./idempotency.ts";
+import { retriesWithin, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import { respond } from "./respond.ts";
 
@@ -120,16 +121,40 @@ async function claim(
     return await ledger.claim({ row, joins: name.joins, since: row.createdAt - name.life });
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
-    // A connection that broke may have written the row all the same: what is not served under its name must not keep the name.
-    const nameless = { ...row, idempotency: undefined };
-    // A promise that the client asked for is kept or not given; a retry that its SDK may make is left to memory.
-    if (!name.isKeyed) {
-      ledger.record(nameless);
-      return undefined;
-    }
     const refused = ledgerAway(error);
-    ledger.record({ ...nameless, status: "failed", endedAt: Date.now(), error: refused.toJSON(), httpStatus: refused.status });
+    // A promise that the client asked for is kept or not given, and a retry may be one of an order that is under way. A first request of an SDK
+    // is served as any other; its retries are left to memory.
+    const isRefused = name.isKeyed || name.joins;
+    void disown(row, isRefused ? refused : orderedWithout(), ledger);
+    if (!isRefused) return undefined;
     throw refused;
+  }
+}
+
+function orderedWithout(): GatewayError {
+  return new GatewayError("upstream_timeout", "the picture was ordered while the ledger was away, and may have been made and paid for");
+}
+
+/** Time between two tries to write while the ledger is away, in milliseconds: a client may come again at once. */
+export const tryAgain = 1_000;
+
+/** Tries to write that a request is not served under its name: its name counts no longer than that. */
+export const mostTries = retriesWithin / tryAgain;
+
+/**
+ * End the row of a request that is not served under its name. A connection that broke may have written it all the same, and then a repeat of the
+ * request would wait for it.
+ */
+async function disown({ id }: RequestRow, error: GatewayError, ledger: Ledger): Promise<void> {
+  const end = error.code === "ledger_unavailable" ? { status: "failed" as const, idempotency: undefined } : { status: "unknown" as const };
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const patch = { ...end, endedAt: Date.now(), error: error.toJSON(), httpStatus: error.status };
+    const isDone = await ledger.update(id, patch, ["in_progress"]).then(
+      () => true,
+      () => false,
+    );
+    if (isDone) return;
+    await delay(tryAgain, undefined, { ref: false });
   }
 }
 

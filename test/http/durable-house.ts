@@ -30,8 +30,9 @@ export interface DurableHouse extends House {
   clients: Map<string, Partial<Client>>;
   /** The webhooks that jobs may name. */
   webhooks: Map<string, Webhook>;
-  /** `isAway` makes the ledger's database one that cannot be reached; with `writes` all is written, and only the answers are lost. */
-  outage: { isAway: boolean; writes?: boolean };
+  /** `isAway` makes the ledger's database one that cannot be reached; with `writes` all is written, and only the answers are lost; with `only`
+   * that holds for these statements. */
+  outage: { isAway: boolean; writes?: boolean; only?: RegExp };
   /** Leave to others what can go on there, as a process does that is told to end. */
   handOver(): void;
   /** How many calls the provider got since the last `reset`. */
@@ -49,7 +50,8 @@ export async function startDurableHouse(): Promise<DurableHouse> {
   const database = await openSqlite(join(folder, "ledger.db"));
   const outage: DurableHouse["outage"] = { isAway: false };
   const run: Database["run"] = async (statements) => {
-    const { isAway, writes } = outage;
+    const { writes, only = /^/ } = outage;
+    const isAway = outage.isAway && statements.some(({ sql }) => only.test(sql));
     const rows = isAway && !writes ? [] : await database.run(statements);
     if (isAway) throw new Unavailable("unplugged");
     return rows;
@@ -83,10 +85,10 @@ export async function startDurableHouse(): Promise<DurableHouse> {
     ...house,
     folder,
     handler: () => undefined,
-    outage,
     ledger,
     clients,
     webhooks: new Map(),
+    outage,
     lives: { rows: 3_600_000, answers: 3_600_000 },
     handOver: durable.handOver,
     orders: () => house.provider.calls.length,

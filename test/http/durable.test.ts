@@ -129,13 +129,46 @@ describe("http: a request that outlives its connection", () => {
     house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
     Object.assign(house.outage, { isAway: true, writes: true });
     await errorOf(await send(key("k")), 503, "ledger_unavailable");
-    Object.assign(house.outage, { isAway: false, writes: false });
+    Object.assign(house.outage, { isAway: false, writes: undefined, only: undefined });
     let answer: Response;
     do answer = await send(key("k"));
     while (answer.headers.get("x-should-retry") === "true");
     expect(await picture(answer)).to.equal(base64);
     expect(house.orders()).to.equal(1);
   }).timeout(20_000);
+
+  it("may be sent again where the ledger went away before the order left", async () => {
+    house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
+    Object.assign(house.outage, { isAway: true, only: /phase = / });
+    const refused = await send(key("k"));
+    expect(refused.headers.get("x-should-retry")).to.equal("true");
+    await errorOf(refused, 503, "ledger_unavailable");
+    expect(house.orders()).to.equal(0);
+    Object.assign(house.outage, { isAway: false, writes: undefined, only: undefined });
+    let answer: Response;
+    do answer = await send(key("k"));
+    while (answer.headers.get("x-should-retry") === "true");
+    expect(await picture(answer)).to.equal(base64);
+  }).timeout(20_000);
+
+  it("is not ordered again for the retry of an SDK that comes while the ledger is away", async () => {
+    let answer: (() => void) | undefined;
+    house.handler = (_call, response) => void (answer = () => reply(response, { data: [{ b64_json: base64 }] }));
+    const again = { ...ask, prompt: "the same once more" };
+    const hangUp = new AbortController();
+    const first = send({ "x-stainless-retry-count": "0" }, again, { signal: hangUp.signal }).catch(() => undefined);
+    while (!answer) await delay(5);
+    hangUp.abort();
+    await first;
+    house.outage.isAway = true;
+    const refused = await send({ "x-stainless-retry-count": "1" }, again);
+    expect(refused.headers.get("x-should-retry")).to.equal("true");
+    await errorOf(refused, 503, "ledger_unavailable");
+    house.outage.isAway = false;
+    answer();
+    expect(await picture(await send({ "x-stainless-retry-count": "2" }, again))).to.equal(base64);
+    expect(house.orders()).to.equal(1);
+  });
 
   it("is two for two clients of an SDK that ask for the same", async () => {
     house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });

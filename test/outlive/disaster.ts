@@ -4,16 +4,20 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PostgresServer } from "../postgres/server.ts";
 import type { Gateway } from "./gateway.ts";
+import type { Name } from "./load.ts";
 
 export interface Disaster {
   /** Do it, and resolve when all is as it should be again. */
   run(gateway: Gateway, random: () => number): Promise<void>;
-  /** True where a picture that was ordered and not accepted as a task may be lost by it. */
+  /** True where a picture that was ordered, and is no task that a provider accepted, may be lost by it. */
   loses: boolean;
+  /** True where what makes a request one that is ordered once may be forgotten. */
+  forgets: (name: Name) => boolean;
 }
 
 const kill: Disaster = {
   loses: true,
+  forgets: () => false,
   run: async (gateway, random) => {
     const [isOfWorkers, isOfOne, which] = [random() < 0.5, random() < 0.7, random()];
     const pids = await gateway.workers();
@@ -31,6 +35,7 @@ const kill: Disaster = {
 /** Told to end, as a deploy does, with a second for what is under way. */
 const term: Disaster = {
   loses: true,
+  forgets: () => false,
   run: async (gateway) => {
     await gateway.end();
     await gateway.start();
@@ -40,6 +45,7 @@ const term: Disaster = {
 /** The disk has no room for a while. */
 const disk: Disaster = {
   loses: true,
+  forgets: () => false,
   run: async ({ data }, random) => {
     const filler = join(data, "filler");
     const { bavail, bsize } = await statfs(data);
@@ -52,6 +58,7 @@ const disk: Disaster = {
 /** The clocks of the processes that serve jump an hour ahead, and back. */
 const clock: Disaster = {
   loses: false,
+  forgets: () => false,
   run: async (gateway, random) => {
     gateway.signal("SIGUSR2", await gateway.workers());
     await delay(200 + random() * 1500);
@@ -60,7 +67,9 @@ const clock: Disaster = {
 };
 
 const database = (server: PostgresServer): Disaster => ({
+  // Requests that are known by an SDK's count are served without the ledger meanwhile, and end with their connection.
   loses: false,
+  forgets: (name) => name === "count",
   run: async (_gateway, random) => {
     await server.kill();
     await delay(random() * 800);

@@ -96,20 +96,19 @@ export async function startGateway({ folder, startProcess, provider, workers, po
   };
 }
 
+interface LogLine {
+  time: number;
+  pid: number;
+  request?: string;
+  msg: string;
+  reason?: string;
+  err?: Error;
+}
+
 function told(line: string): string[] {
   if (!line.startsWith("{")) return [];
-  const {
-    time,
-    pid,
-    request = "",
-    msg,
-    reason,
-    err,
-  } = JSON.parse(line) as Record<"pid" | "request" | "msg" | "reason", string> & {
-    time: number;
-    err?: Error;
-  };
-  return [`${new Date(time).toISOString().slice(17)} ${pid} ${request} ${msg} ${reason || (err?.message ?? "")}`];
+  const { time, pid, request = "", msg, reason, err } = JSON.parse(line) as LogLine;
+  return [`${new Date(time).toISOString().slice(17)} ${pid} ${request} ${msg} ${reason ?? err?.message ?? ""}`];
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Row } from "../../src/ledger/database.ts";
 import type { Outcome } from "./client.ts";
+import type { Disaster } from "./disaster.ts";
 import type { Gateway } from "./gateway.ts";
 import { describeWish, pictureOf, pictureText, type Wish } from "./load.ts";
 
@@ -16,21 +17,24 @@ export interface Ended {
 export interface Trouble {
   began: number;
   ended: number;
-  loses: boolean;
+  disaster: Disaster;
 }
 
 /** What is wrong with the answer to one wish; undefined where nothing is. */
 export function problemOf({ wish, outcome }: Ended, trouble: Trouble): string | undefined {
-  const { name, isJob, seen } = wish;
+  const { isJob, seen } = wish;
+  const { loses, forgets } = trouble.disaster;
+  const wasThere = outcome.began <= trouble.ended && trouble.began <= outcome.ended;
+  const isForgotten = wasThere && forgets(wish.name);
+  const name = isForgotten ? "none" : wish.name;
   const { picture, told, attempts, began, ended } = outcome;
   const wrong = (text: string) => `${describeWish(wish)}, sent ${attempts + 1} times in ${Math.round(ended - began)} ms: ${text}`;
   // A request without a name is a new order each time that its client sends it.
   if (seen.orders > 1 && (name !== "none" || attempts === 0)) return wrong(`ordered ${seen.orders} times`);
   if (picture) return picture.equals(pictureOf(wish.id)) ? undefined : wrong(`another picture: ${picture.toString("latin1").slice(0, 60)}`);
-  const wasThere = began <= trouble.ended && trouble.began <= ended;
   // The provider was polled, so its task was in the ledger.
   const isKept = seen.polls > 0 && (name !== "none" || isJob) && !(wish.streams && name !== "key");
-  return trouble.loses && wasThere && !isKept ? undefined : wrong(`no picture, but: ${told}`);
+  return (isForgotten || (loses && wasThere)) && !isKept ? undefined : wrong(`no picture, but: ${told}`);
 }
 
 /** Rows that are not over once every client has its answer; those that nobody waits for have a while. */

@@ -96,7 +96,7 @@ async function strike(
   await moment.come;
   const began = performance.now();
   await disaster.run(gateway, random);
-  return { began, ended: performance.now(), loses: disaster.loses };
+  return { began, ended: performance.now(), disaster };
 }
 
 function count(ended: readonly Ended[], tally: Tally): void {
