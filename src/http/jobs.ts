@@ -151,7 +151,8 @@ export async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<Reque
   const client = (ctx.state as RequestState).client?.id ?? "";
   const row = await serviceOf(gateway).ledger.find(String(ctx.params.id), client);
   // One that was sent under a key without being a job is shown where the same is sent again as a job.
-  if (!row?.job && row?.fingerprint === undefined) throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
+  if (!row?.job && row?.fingerprint === undefined)
+    throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
   return row;
 }
 
