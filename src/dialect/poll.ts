@@ -40,6 +40,9 @@ export const pollSchema = closed({
   done: states("States of a task that is finished."),
   refused: states("States of a task that the moderation refused."),
   failed: states("States of a task that failed."),
+  progress: text(
+    "How much of the task is done, in percent, where the provider says so: `${body.progress}`; `45` and `45%` are understood.",
+  ),
   message: text("What is told of a task that was refused or failed."),
 });
 
@@ -75,6 +78,7 @@ export function compilePoll(
   const read = new Set<string>();
   const state = compileTemplate(spec.state, [...path, "state"], { ...options, uses: read });
   for (const name of read) options.uses.add(name);
+  const progress = spec.progress === undefined ? undefined : compileTemplate(spec.progress, [...path, "progress"], options);
   const message = spec.message === undefined ? undefined : compileTemplate(spec.message, [...path, "message"], options);
   const table = stateTable(spec, path, options.report);
 
@@ -83,6 +87,7 @@ export function compilePoll(
     const { status, headers, body } = submission;
     await context.orders?.accepted({ submission: { status, headers, body }, before: scope.before as Record<string, unknown> });
     const unknown = new Set<string>();
+    const done = doneIn(context);
     let failures = 0;
     for (const pace = waits(spec.every); ;) {
       await context.wait(pace.next().value, context.ctx.signal);
@@ -107,6 +112,7 @@ export function compilePoll(
         const told = saidBy(message, variables);
         throw failureOf(outcome, told ?? usualOf(attempt).message, { status: attempt.status });
       }
+      done(saidBy(progress, variables));
       if (outcome === undefined && !unknown.has(said ?? "")) {
         unknown.add(said ?? "");
         context.ctx.log.warn(
@@ -115,6 +121,20 @@ export function compilePoll(
         );
       }
     }
+  };
+}
+
+/** Reports how much of a task is done, as its provider says it. Anything but a percentage says nothing. */
+function doneIn({ ctx, orders }: CallContext): (said: string | undefined) => void {
+  const report = orders?.follow();
+  let last: number | undefined;
+  return (said) => {
+    const [, number] = /^(\d+(?:\.\d+)?) ?%?$/.exec(said ?? "") ?? [];
+    const percent = Math.min(100, Math.floor(Number(number)));
+    if (number === undefined || percent === last) return;
+    last = percent;
+    ctx.log.debug({ percent }, "the provider says how much of the task is done");
+    report?.(percent);
   };
 }
 

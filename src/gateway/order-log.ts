@@ -47,7 +47,20 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
         ledger.record(Object.assign(row, patch));
       });
     };
+    const done: number[] = [];
+    const follow = () => {
+      const index = done.push(0) - 1;
+      return (percent: number) => {
+        done[index] = percent;
+        const progress = Math.floor(done.reduce((sum, one) => sum + one, 0) / done.length);
+        // The calls of a fan-out begin one after the other, and what is shown must not fall.
+        if (!row.job || progress <= (row.progress ?? 0)) return;
+        row.progress = progress;
+        void ledger.update(row.id, { progress }, ["in_progress"]).catch(() => undefined);
+      };
+    };
     return {
+      follow,
       // The calls of a fan-out share one.
       sending: () => (sending ??= begin()),
       accepted: (task) =>

@@ -66,6 +66,12 @@ const standing = {
   model: { type: "string" },
   created_at: { type: "integer", description: "Unix seconds." },
   expires_at: { type: "integer", description: "Unix seconds from which nothing is known of it." },
+  progress: {
+    type: "integer",
+    minimum: 0,
+    maximum: 100,
+    description: "How much of it is done, in percent, while it is in progress and where its provider says so.",
+  },
   channel: { type: "string", description: "The channel that was asked last." },
   attempts: { type: "string", description: "The channels that were tried, and how each ended." },
   result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },

@@ -38,7 +38,7 @@ export async function viewOf(
   gateway: Gateway,
   row: RequestRow,
 ): Promise<{ id: string; status: string } & Record<string, unknown>> {
-  const { id, status, model, createdAt, expiresAt, error, answer, channel, attempts } = row;
+  const { id, status, model, createdAt, expiresAt, error, answer, channel, attempts, progress, endedAt } = row;
   const result = answer === undefined ? undefined : await resultOf(ctx, gateway, answer);
   const isExpired = status === "completed" && !result;
   return {
@@ -47,6 +47,7 @@ export async function viewOf(
     model,
     created_at: Math.floor(createdAt / 1000),
     expires_at: Math.floor(expiresAt / 1000),
+    ...(progress !== undefined && endedAt === undefined && { progress }),
     ...(channel !== undefined && { channel }),
     ...(attempts !== undefined && { attempts }),
     ...(result && { result }),

@@ -37,6 +37,7 @@ const columnOf: Readonly<Record<Member, string>> = {
   answer: "answer",
   job: "job",
   webhook: "webhook",
+  progress: "progress",
   wantedUntil: "wanted_until",
   owner: "owner",
   leaseUntil: "lease_until",

@@ -65,4 +65,5 @@ export const migrations: readonly (readonly string[])[] = [
     "create index deliveries_by_url on deliveries (url, attempted_at)",
     "create index deliveries_by_age on deliveries (expires_at)",
   ],
+  ["alter table requests add column progress bigint"],
 ];

@@ -68,6 +68,8 @@ export interface RequestRow {
   idempotency?: string;
   fingerprint?: string;
   task?: TaskHandle;
+  /** How much of the provider's task is done, in percent, where it says so. */
+  progress?: number;
   /** The document of what was asked: fields and images. With one, the request is served without its client. */
   input?: string;
   /** The document of what was made. */

@@ -194,6 +194,7 @@ export const effects: Record<string, Effect> = {
   "generate.poll.done": polled(["queued"], { not: ["ok"], base: task({ pending: [] }) }),
   "generate.poll.refused": ends(["nsfw"], "nsfw"),
   "generate.poll.failed": ends(["lost"], "lost"),
+  "generate.poll.progress": polled("45", { replies: { "/draw": queued, "/task": [{ json: { status: "queued" } }, done] } }),
   "generate.poll.message": ends("${body.reason}", "lost", { base: task({ failed: ["lost"] }) }),
   ...callAt("generate.cancel", { base: task(), replies: { "/draw": queued, "/task": queued }, hangUpAt: "/task" }),
   "generate.result.when": { is: "false" },

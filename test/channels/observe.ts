@@ -80,7 +80,7 @@ export async function observe({ channel, request, replies = {}, hangUpAt, slow =
     const loaded = await loadChannels({ folder, plugins, env, wait });
     const table = createTable(loaded);
     const stream = { write: (line: string) => void log.push((JSON.parse(line) as { msg: string }).msg) };
-    const gateway = await startGateway({ table: () => table, log: pino({ level: "warn" }, stream) });
+    const gateway = await startGateway({ table: () => table, log: pino({ level: "debug" }, stream) });
     try {
       const verified = await verify(loaded, wait);
       const answered = await ask(gateway, { model: "m", prompt: "x", response_format: "url", ...request }, client.signal);

@@ -43,8 +43,8 @@ function asSet(client: Client | undefined, rights: Partial<Client> = {}): Client
   return client && { ...client, ...rights };
 }
 
-/** Start one. Its clients' keys are `sk-test` and `sk-other`. */
-export async function startDurableHouse(): Promise<DurableHouse> {
+/** Start one, with these channel files where there are any. Its clients' keys are `sk-test` and `sk-other`. */
+export async function startDurableHouse(files?: Record<string, string>): Promise<DurableHouse> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-durable-"));
   const store = await openStore({ folder, life: 3600 });
   const database = await openSqlite(join(folder, "ledger.db"));
@@ -72,15 +72,19 @@ export async function startDurableHouse(): Promise<DurableHouse> {
     webhooks: () => own.webhooks,
     atOnce: 5,
   });
-  const house = await startHouse((call, response, request) => own.handler(call, response, request), {
-    store,
-    spool,
-    routing,
-    keys,
-    durable,
-    metrics,
-    adminKey: "sk-operator",
-  });
+  const house = await startHouse(
+    (call, response, request) => own.handler(call, response, request),
+    {
+      store,
+      spool,
+      routing,
+      keys,
+      durable,
+      metrics,
+      adminKey: "sk-operator",
+    },
+    files,
+  );
   const own: DurableHouse = {
     ...house,
     folder,

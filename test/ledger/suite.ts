@@ -71,6 +71,7 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
       answer: "document",
       job: true,
       webhook: "orders",
+      progress: 45,
       wantedUntil: now + 4,
       owner: "o",
       leaseUntil: now + 3,
