@@ -31,8 +31,11 @@ export function readSource(file: string, bytes: Buffer, problems: Problems): Loc
   }
   // Behind the first slip in the structure the parser no longer knows where it is.
   const slip = errors.find(({ code }) => !independent.has(code));
+  const bare = slip ? bareExpressions(source.text, slip.pos[0]) : [];
+  for (const { offset, message } of bare) problems.addAt(source, offset, message);
   for (const error of errors)
-    if (error === slip || independent.has(error.code)) problems.addAt(source, error.pos[0], yamlMessage(error, source.text));
+    if ((error === slip && bare.length === 0) || independent.has(error.code))
+      problems.addAt(source, error.pos[0], yamlMessage(error, source.text));
   const merged = mergeKeysOf(document, source.text);
   for (const offset of merged) problems.addAt(source, offset, mergeKey);
   if (errors.length > 0 || merged.length > 0) return undefined;
@@ -91,6 +94,26 @@ function firstNotJson(text: string): number | undefined {
   return undefined;
 }
 
+/**
+ * Finds the expressions without quotes inside `{ }` and `[ ]`, where their brace begins a map to YAML. Where there is one on the line at
+ * which the parser gave up, all from there on are told, for they come in numbers.
+ */
+function bareExpressions(text: string, slip: number): { offset: number; message: string }[] {
+  const found: ReturnType<typeof bareExpressions> = [];
+  let start = text.lastIndexOf("\n", slip - 1) + 1;
+  for (const [number, line] of text.slice(start).split("\n").entries()) {
+    for (const { 0: expression, index } of line.matchAll(/(?<=[[{,:]\s*)\$\{[^}]*\}/g)) {
+      const before = line.slice(0, index).replaceAll(/"[^"]*"|'[^']*'|\$\{[^}]*\}/g, "");
+      const quoted = expression.includes('"') ? `'${expression}'` : `"${expression}"`;
+      if (/^[^#"']*[[{][^#"']*$/.test(before))
+        found.push({ offset: start + index, message: `yaml: inside { } and [ ] an expression stands in quotes: ${quoted}` });
+    }
+    if (number === 0 && found.length === 0) break;
+    start += line.length + 1;
+  }
+  return found;
+}
+
 function yamlMessage({ code, message, pos: [offset] }: YAMLError, text: string): string {
   const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1).split("\n", 1)[0] ?? "";
   if (code === "TAB_AS_INDENT") return "yaml: a tab cannot indent; use spaces";
@@ -98,10 +121,6 @@ function yamlMessage({ code, message, pos: [offset] }: YAMLError, text: string):
   if (code === "TAG_RESOLVE_FAILED")
     return `yaml: ${message.replace("Unresolved tag: ", "unknown tag ")}; put a text that begins with ! in quotes`;
   if (code === "MULTIPLE_DOCS") return "yaml: one file holds one channel; take out the line ---";
-  // Inside { } and [ ] the brace of an expression begins a map.
-  const bare = /(?<!\$)[[{](?:[^"']*?[[{,:])?\s*(\$\{[^}]*\})/.exec(line)?.[1];
-  if (bare !== undefined)
-    return `yaml: inside { } and [ ] an expression stands in quotes: ${bare.includes('"') ? `'${bare}'` : `"${bare}"`}`;
   const plain = `yaml: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
   return line.includes("${") ? `${plain}; a text that begins with [ or {, or has ': ' in it, must be in quotes` : plain;
 }

@@ -17,7 +17,7 @@ const meaningParts = {
   code: text("The code the client is told, where the provider judged the request."),
   param: {
     type: ["string", "object"],
-    description: "The field that was wrong, by our name: `size`, or `{ $map: ${body.field}, to: { canvas: size }, else: ${body.field} }`.",
+    description: 'The field that was wrong, by our name: `size`, or `{ $map: "${body.field}", to: { canvas: size } }`.',
   },
 } as const;
 const ruleParts = { when: text("A condition over `status`, `headers` and `body`: `status == 402`."), ...meaningParts };

@@ -50,7 +50,7 @@ const places = {
     description: "When one element of the list is a failure instead of a picture; the first match wins.",
   },
   metadata: anything("What is handed on in the answer's metadata."),
-  each_metadata: anything("What is handed on beside the picture itself, of each `image`: `{ seed: ${image.?seed} }`."),
+  each_metadata: anything('What is handed on beside the picture itself, of each `image`: `{ seed: "${image.?seed}" }`.'),
   ...each(facts, tellsFact),
 } as const;
 

@@ -25,16 +25,16 @@ export const itemNames = { item: { about: "One element of the list." }, index: {
 
 /** The directives that stand for a whole object: what they do, for the reference. */
 export const directiveHelp: Record<string, string> = {
-  $map: "A table from a value to another: `{ $map: ${request.quality}, to: { hd: high }, else: medium }`.",
+  $map: 'A table from a value to another: `{ $map: "${request.quality}", to: { hd: high }, else: medium }`.',
   $when:
-    "The rest of this object, if the condition holds: `{ $when: has(request.mask), type: mask }`. Or any value, and another where it does not: `{ $when: has(size.width), $value: custom, $else: ${size.ratio} }`.",
-  $merge: "Objects laid over one another, where `$drop` takes a key out: `{ $merge: [${request}, { model: x, images: $drop }] }`.",
+    'The rest of this object, if the condition holds: `{ $when: has(request.mask), type: mask }`. Or any value, and another where it does not: `{ $when: has(size.width), $value: custom, $else: "${size.ratio}" }`.',
+  $merge: 'Objects laid over one another, where `$drop` takes a key out: `{ $merge: ["${request}", { model: x, images: $drop }] }`.',
   $each:
-    "A list from a list, or an object where `$key` names each: `{ $each: ${list}, $value: { url: ${item} } }`; `item` and `index` stand for each.",
-  $json: "A value as JSON text: `{ $json: { seed: ${request.seed} } }`.",
-  $file: "A file of a form from an input image or base64: `{ $file: ${text}, name: image.png, type: image/png }`.",
+    'A list from a list, or an object where `$key` names each: `{ $each: "${list}", $value: { url: "${item}" } }`; `item` and `index` stand for each.',
+  $json: 'A value as JSON text: `{ $json: { seed: "${request.seed}" } }`.',
+  $file: 'A file of a form from an input image or base64: `{ $file: "${text}", name: image.png, type: image/png }`.',
   $document:
-    "A JSON file beside the channel with values put in at paths: `{ $document: workflow.json, $set: { 6.inputs.text: ${request.prompt} } }`.",
+    'A JSON file beside the channel with values put in at paths: `{ $document: workflow.json, $set: { 6.inputs.text: "${request.prompt}" } }`.',
 };
 
 export const directives: Record<string, Directive> = {

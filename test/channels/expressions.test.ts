@@ -87,18 +87,25 @@ describe("mistakes in expressions", () => {
     {
       name: "an expression in flow braces",
       change: ["json:\n      prompt: ${request.prompt}\n      n: ${request.n}", "json: { prompt: ${request.prompt} }"],
-      expected: ['channels/x.yaml:10:22: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"'],
+      expected: ['channels/x.yaml:10:21: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"'],
     },
     inPrompt(
       "an expression in flow brackets",
       "prompt: [${request.prompt}]",
-      '11:17: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"',
+      '11:16: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"',
     ),
-    inPrompt(
-      "an expression with quotes in flow brackets, behind others",
-      "prompt: [a, ${request.n + 'b'}, ${request.prompt}]",
-      "11:20: yaml: inside { } and [ ] an expression stands in quotes: \"${request.n + 'b'}\"",
-    ),
+    {
+      name: "expressions in flow brackets, all of them, but for those in quotes, behind no bracket or in a comment",
+      change: [
+        prompt,
+        "prompt: [a, ${request.n + 'b'}, ${request.prompt}]\n      a: { b: '{ ${request.n}', c: { d: ${\"x\"} } } # { ${no}\n      e: ${request.n}",
+      ],
+      expected: [
+        "channels/x.yaml:11:19: yaml: inside { } and [ ] an expression stands in quotes: \"${request.n + 'b'}\"",
+        'channels/x.yaml:11:39: yaml: inside { } and [ ] an expression stands in quotes: "${request.prompt}"',
+        "channels/x.yaml:12:41: yaml: inside { } and [ ] an expression stands in quotes: '${\"x\"}'",
+      ],
+    },
     inPrompt(
       "an expression behind a list",
       "prompt: [a] ${request.prompt}",
