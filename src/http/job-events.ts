@@ -23,6 +23,11 @@ export async function streamJob(ctx: RouterContext, gateway: Gateway): Promise<v
   const first = await jobOf(ctx, gateway);
   // A client that connects again by itself, though it has heard of the end, is told to stop.
   if (first.endedAt !== undefined && ctx.get("last-event-id") === lastId) return void (ctx.status = 204);
+  if (ctx.method === "HEAD") {
+    ctx.status = 200;
+    ctx.type = "text/event-stream";
+    return;
+  }
   const facts: Pick<UnifiedRequest, "n"> = { n: Infinity };
   const kind = first.operation === "edit" ? "image_edit" : "image_generation";
   const log = gateway.log.child({ request: state.id });

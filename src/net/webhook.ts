@@ -35,9 +35,16 @@ export function webhookHeaders({ id, body, secrets }: Pick<SignedEvent, "id" | "
   return { "webhook-id": id, "webhook-timestamp": String(timestamp), "webhook-signature": signatures.join(" ") };
 }
 
-/** Send an event. Nothing but the head of the answer is read, and no redirect is followed. Rejects only with the signal's reason. */
-export async function sendEvent({ url, guarded, at, ...event }: SignedEvent, signal: AbortSignal): Promise<Receipt> {
-  const late = AbortSignal.timeout(receiptTime);
+/**
+ * Send an event, and wait for so many milliseconds. Nothing but the head of the answer is read, and no redirect is followed. Rejects only with
+ * the signal's reason.
+ */
+export async function sendEvent(
+  { url, guarded, at, ...event }: SignedEvent,
+  signal: AbortSignal,
+  patience = receiptTime,
+): Promise<Receipt> {
+  const late = AbortSignal.timeout(patience);
   try {
     const { status, headers, body } = await send(
       {

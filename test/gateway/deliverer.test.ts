@@ -9,6 +9,7 @@ import { goneFor, longestAsked, pauses, type Webhook } from "../../src/gateway/d
 import { eventTypes, type Delivery } from "../../src/ledger/deliveries.ts";
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
+import { sendEvent } from "../../src/net/webhook.ts";
 import { startReceiver, type Receiver } from "../helpers/receiver.ts";
 import { rowAt } from "../ledger/suite.ts";
 
@@ -156,6 +157,12 @@ describe("deliveries of events", () => {
     await deliverAll();
     expect(await only()).to.include({ status: "waiting", reason: "it could not be reached" });
     receiver = await startReceiver();
+  });
+
+  it("wait for no receiver without end", async () => {
+    receiver.answer = () => undefined;
+    const event = { url: receiver.url, id: "evt_1", body: "{}", secrets: [Buffer.alloc(24)], guarded: false, at: now };
+    expect(await sendEvent(event, new AbortController().signal, 50)).to.deep.equal({ reason: "it did not answer in time" });
   });
 
   it("end with a 410, for a day, for every event to that URL", async () => {

@@ -75,6 +75,8 @@ describe("http: the events of a job", () => {
     for (const path of ["/v1/images/jobs/", "/v1/images/tasks/", "/v1/tasks/"])
       expect(names(read(await (await watch(id, { path })).text()))).to.deep.equal(["image.job.completed"]);
     const [last] = read(await (await watch(id)).text());
+    const headers = { authorization: `Bearer ${house.key}` };
+    expect((await fetch(`${house.url}/v1/images/jobs/${id}/events`, { method: "HEAD", headers })).status).to.equal(200);
     // A client that connects again by itself would do so for ever.
     expect((await watch(id, { more: { "last-event-id": last?.id ?? "" } })).status).to.equal(204);
     expect(names(read(await (await watch(id, { more: { "last-event-id": "other" } })).text()))).to.have.length(1);
