@@ -148,7 +148,8 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
     logJob(row, outcome, parts);
     return outcome;
   } catch (error) {
-    if (isMovable(row) && isShuttingDown(signal)) return await letGo(row, ledger);
+    if (isMovable(row) && (codeOf(signal.reason) === "shutting_down" || codeOf(error) === "ledger_unavailable"))
+      return await letGo(row, ledger);
     const outcome = await endBadly(row, { error, signal, seen, prompt: serving.request.prompt, ledger });
     logJob(row, outcome, parts);
     return outcome;
@@ -170,8 +171,8 @@ function isMovable({ task, job, phase }: RequestRow): boolean {
   return task !== undefined || (job === true && phase === undefined);
 }
 
-function isShuttingDown({ reason }: AbortSignal): boolean {
-  return reason instanceof GatewayError && reason.code === "shutting_down";
+function codeOf(error: unknown): string | undefined {
+  return error instanceof GatewayError ? error.code : undefined;
 }
 
 function movedOn(): GatewayError {
@@ -180,7 +181,10 @@ function movedOn(): GatewayError {
 
 /** Leave a request to whatever process takes it next. */
 async function letGo(row: RequestRow, ledger: Ledger): Promise<Outcome> {
-  await ledger.update(row.id, { owner: undefined, leaseUntil: undefined }, ["queued", "in_progress"]).catch(() => undefined);
+  // Where the ledger is away, this process takes it up again itself.
+  await ledger
+    .update(row.id, { owner: undefined, leaseUntil: undefined, phase: row.phase }, ["queued", "in_progress"])
+    .catch(() => undefined);
   // Its client may well send it again: it is joined then, and not ordered.
   return { error: movedOn(), mayCost: false };
 }

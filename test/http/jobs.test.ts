@@ -200,6 +200,16 @@ describe("http: jobs", () => {
     expect(await standing()).to.deep.equal({ ledger: { available: true }, up: 1, lost: 0 });
   });
 
+  it("wait where the ledger goes away before their order leaves", async () => {
+    Object.assign(house.outage, { isAway: true, only: /phase = \S+ started_at/ });
+    const { id } = await jobOf(await send({ prefer: "respond-async" }));
+    await delay(300);
+    expect(house.orders()).to.equal(0);
+    Object.assign(house.outage, { isAway: false, only: undefined });
+    await becomes(id, "completed");
+    expect(house.orders()).to.equal(1);
+  });
+
   it("are not begun any more by a process that is told to end", async () => {
     const ending = await startDurableHouse();
     try {
