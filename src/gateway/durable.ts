@@ -17,7 +17,7 @@ import { generate, type Attempt, type GenerateContext } from "./generate.ts";
 import { keepAnswer, type Made } from "./kept-answer.ts";
 import { keepRequest, type Asked } from "./kept-request.ts";
 import { createLives, type Live } from "./lives.ts";
-import { orderLogs } from "./order-log.ts";
+import { movedOn, orderLogs } from "./order-log.ts";
 import { resume } from "./resume.ts";
 import type { Routing } from "./routing.ts";
 import type { ModelEntry, Table } from "./table.ts";
@@ -175,15 +175,11 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof GatewayError ? error.code : undefined;
 }
 
-function movedOn(): GatewayError {
-  return new GatewayError("shutting_down", "the gateway is shutting down; another process goes on with the request", { retryAfter: 1 });
-}
-
 /** Leave a request to whatever process takes it next. */
 async function letGo(row: RequestRow, ledger: Ledger): Promise<Outcome> {
   // Where the ledger is away, this process takes it up again itself.
   await ledger
-    .update(row.id, { owner: undefined, leaseUntil: undefined, phase: row.phase }, ["queued", "in_progress"])
+    .update(row.id, { owner: undefined, leaseUntil: undefined, phase: row.phase }, ["queued", "in_progress"], row.owner)
     .catch(() => undefined);
   // Its client may well send it again: it is joined then, and not ordered.
   return { error: movedOn(), mayCost: false };

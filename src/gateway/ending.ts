@@ -52,6 +52,8 @@ export async function endWell(
       changes: made.changes.filter(({ field }) => !field.includes("prompt")),
       httpStatus: 200,
     },
+    // Also where another process took it over, or gave it up: what is there was paid for.
+    (patch) => ledger.update(row.id, patch, ["queued", "in_progress", "unknown"]),
     ledger,
   );
   return { made, mayCost: true, ...told };
@@ -73,6 +75,7 @@ export async function endBadly(
   await settle(
     row,
     { status, endedAt: Date.now(), channel, attempts, error: body, httpStatus: told.status, ...(!mayCost && { idempotency: undefined }) },
+    (patch) => ledger.update(row.id, patch, ["queued", "in_progress"], row.owner),
     ledger,
   );
   return { error: told, mayCost, channel, attempts };
@@ -89,9 +92,14 @@ function hungUp(): GatewayError {
 }
 
 /** Write how a request ended; where the database is away, later. */
-async function settle(row: RequestRow, patch: RequestPatch, ledger: Ledger): Promise<void> {
+async function settle(
+  row: RequestRow,
+  patch: RequestPatch,
+  write: (patch: RequestPatch) => Promise<boolean>,
+  ledger: Ledger,
+): Promise<void> {
   try {
-    await ledger.update(row.id, patch, ["queued", "in_progress"]);
+    await write(patch);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     ledger.record({ ...row, ...patch });

@@ -27,7 +27,9 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
     let sending: Promise<void> | undefined;
 
     const write = async (patch: RequestPatch) => {
-      if (!(await ledger.update(row.id, patch, ["in_progress"]))) throw new GatewayError("cancelled", "the request was cancelled");
+      if (!(await ledger.update(row.id, patch, ["in_progress"], row.owner)))
+        // It was taken over, or cancelled, while this process stood still.
+        throw movedOn();
       Object.assign(row, patch);
     };
     const begin = () =>
@@ -68,6 +70,11 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
       outlives: (reason) => reason instanceof GatewayError && reason.code === "shutting_down" && row.task !== undefined,
     };
   };
+}
+
+/** Ends a request here with which another process goes on. */
+export function movedOn(): GatewayError {
+  return new GatewayError("shutting_down", "the gateway is shutting down; another process goes on with the request", { retryAfter: 1 });
 }
 
 /** The client's error where something has to be durable and cannot be. */

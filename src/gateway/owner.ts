@@ -1,16 +1,39 @@
 // Names the process that serves a request, so that others can tell whether it is still there.
 import { randomBytes } from "node:crypto";
+import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+
+/**
+ * Names the space in which the number of a process is its own: the machine since its start, and on Linux the container too, since containers on
+ * the network of their host have its name.
+ */
+const space = [
+  hostname(),
+  readOr(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
+  readOr(() => readlinkSync("/proc/self/ns/pid")),
+]
+  .join(" ")
+  .replaceAll(/[\s/]+/g, " ")
+  .trim();
+
+/** Nothing where this system has no such file. */
+function readOr(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return "";
+  }
+}
 
 /** A name for this process that no other has, also none that has its number after it. */
 export function ownName(): string {
-  return `${hostname()}/${process.pid}/${randomBytes(6).toString("hex")}`;
+  return `${space}/${process.pid}/${randomBytes(6).toString("hex")}`;
 }
 
-/** True for a process of this machine that has ended; undefined where that cannot be told from here. */
+/** True for a process of this machine, or of this container, that has ended; undefined where that cannot be told from here. */
 export function hasEnded(owner: string, own: string): boolean | undefined {
-  const [host, pid] = owner.split("/");
-  if (host !== hostname()) return undefined;
+  const [where, pid] = owner.split("/");
+  if (where !== space) return undefined;
   if (owner !== own && Number(pid) === process.pid) return true; // The number is ours now.
   try {
     process.kill(Number(pid), 0);

@@ -27,8 +27,8 @@ interface Parts {
   serve: (row: RequestRow) => Promise<void>;
   /** The requests under way in this process. */
   underWay: () => readonly { id: string }[];
-  /** A request under way here is no longer this process's: it was cancelled, or taken over. */
-  lost: (id: string) => void;
+  /** A request under way here is no longer this process's: it was cancelled, or taken over. `row` is how it stands. */
+  lost: (id: string, row: RequestRow | undefined) => void;
 }
 
 /** Time after which a request of a process that is gone is taken over, in milliseconds: one that lives renews its lease three times in it. */
@@ -83,7 +83,7 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
   async function renew(): Promise<void> {
     const before = underWay();
     const held = await ledger.renew({ owner, until: until() });
-    for (const { id } of before) if (!held.has(id) && underWay().some((one) => one.id === id)) lost(id);
+    for (const { id } of before) if (!held.has(id) && underWay().some((one) => one.id === id)) lost(id, await ledger.find(id));
     if (!isTaking) return;
     const isServed = (id: string) => taken.has(id) || underWay().some((one) => one.id === id);
     for (const { id, isDoubtful } of unserved.among(held, isServed, performance.now())) {

@@ -26,7 +26,7 @@ export async function takeUp(row: RequestRow, { durable, ledger, store, log, tab
   const end = async (error: GatewayError, mayCost: boolean) => {
     const status = mayCost ? "unknown" : "failed";
     const patch = { status, endedAt: Date.now(), error: error.toJSON(), httpStatus: error.status } as const;
-    await ledger.update(row.id, { ...patch, ...(!mayCost && { idempotency: undefined }) }, ["queued", "in_progress"]);
+    await ledger.update(row.id, { ...patch, ...(!mayCost && { idempotency: undefined }) }, ["queued", "in_progress"], row.owner);
     log.warn({ request: row.id, model: row.model, channel: row.channel, status, reason: error.message }, "a request was left behind");
   };
   if (row.phase === "sending") return end(interrupted("which may have been made and paid for"), true);
@@ -39,8 +39,8 @@ export async function takeUp(row: RequestRow, { durable, ledger, store, log, tab
   if (!entry) return end(new GatewayError("model_not_found", `no channel serves ${row.model} any more`), mayCost);
   if (!asked) return end(new GatewayError("no_longer_kept", "what was asked for is no longer kept"), mayCost);
   if (row.status === "queued") {
-    // It may have been cancelled meanwhile.
-    if (!(await ledger.update(row.id, { status: "in_progress", startedAt: Date.now() }, ["queued"]))) return;
+    // It may have been cancelled meanwhile, or taken over.
+    if (!(await ledger.update(row.id, { status: "in_progress", startedAt: Date.now() }, ["queued"], row.owner))) return;
     row.status = "in_progress";
   }
   const live = durable.serve(row, { ...asked, entry, table, answerLife, patience: Infinity, client: client(row.client) });

@@ -5,6 +5,7 @@ import { createDeliverer } from "../gateway/deliverer.ts";
 import { isUrl, type Webhook } from "../gateway/delivery.ts";
 import { createDurable, type DurableParts } from "../gateway/durable.ts";
 import { jobEvent } from "../gateway/job-event.ts";
+import { movedOn } from "../gateway/order-log.ts";
 import { ownName } from "../gateway/owner.ts";
 import { createRunner } from "../gateway/runner.ts";
 import { takeUp } from "../gateway/take-up.ts";
@@ -53,7 +54,12 @@ export function createDurableService(parts: Parts): RunningService {
       runner.wake();
     },
     underWay: durable.all,
-    lost: (id) => durable.find(id)?.end(new GatewayError("cancelled", "the request was cancelled")),
+    lost: (id, row) => {
+      // Pictures of an order that was given up elsewhere may still come.
+      if (row?.status === "unknown") return;
+      const isCancelled = row === undefined || row.status === "cancelled";
+      durable.find(id)?.end(isCancelled ? new GatewayError("cancelled", "the request was cancelled") : movedOn());
+    },
   });
   const deliverer = createDeliverer({
     ledger,

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Database, Row, Statement, Value } from "./database.ts";
 import type { RequestPatch, RequestStatus } from "./row.ts";
+import { condition } from "./statements.ts";
 
 /** `waiting` until an attempt succeeds or none is left. */
 export type DeliveryStatus = "waiting" | "delivered" | "failed";
@@ -65,17 +66,20 @@ const typeOf: Partial<Record<RequestStatus, EventType>> = {
   cancelled: "image.job.cancelled",
 };
 
-/** Adds the event of a job that a patch ends, if the job named a webhook and is in one of these states. Nothing where the patch does not end it. */
-export function announce(id: string, { status, endedAt }: RequestPatch, from: readonly RequestStatus[] = []): Statement[] {
+/**
+ * Adds the event of a job that a patch ends, if the job named a webhook and is in one of these states and of this owner, as in `update`. Nothing
+ * where the patch does not end it.
+ */
+export function announce(id: string, { status, endedAt }: RequestPatch, from: readonly RequestStatus[] = [], owner?: string): Statement[] {
   const type = status && typeOf[status];
   if (type === undefined || endedAt === undefined) return [];
-  const states = from.map((_, index) => `?${index + 5}`).join(", ");
+  const { sql, parameters } = condition(from, owner, 5);
   return [
     {
       sql: `insert into deliveries (id, request, client, webhook, type, status, created_at, next_at, attempts, expires_at)
         select cast(?1 as text), id, client, webhook, cast(?3 as text), 'waiting', cast(?4 as bigint), cast(?4 as bigint), 0, expires_at
-        from requests where id = ?2 and webhook is not null${states && ` and status in (${states})`} on conflict do nothing`,
-      parameters: [`evt_${randomBytes(16).toString("hex")}`, id, type, endedAt, ...from],
+        from requests where id = ?2 and webhook is not null${sql} on conflict do nothing`,
+      parameters: [`evt_${randomBytes(16).toString("hex")}`, id, type, endedAt, ...parameters],
     },
   ];
 }

@@ -10,10 +10,14 @@ export async function keepDocument(store: PictureStore, value: unknown, life: nu
   return (await store.save(text(), life)).id;
 }
 
-/** The value that was kept; undefined where it is no longer. */
+/** The value that was kept; undefined where it is no longer, or is broken. */
 export async function readDocument(store: PictureStore, id: string): Promise<unknown> {
   const stored = await store.find(id);
   if (!stored) return undefined;
   const text = await readFile(stored.file, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
 }

@@ -44,8 +44,11 @@ export interface Ledger {
   claim(claim: Claim): Promise<RequestRow>;
   /** Add a row. Durable once it resolves. */
   add(row: RequestRow): Promise<void>;
-  /** Change a row; durable once it resolves. False where there is none, or none that is in one of the states `from`. */
-  update(id: string, patch: RequestPatch, from?: readonly RequestStatus[]): Promise<boolean>;
+  /**
+   * Change a row; durable once it resolves. False where there is none, or none that is in one of the states `from` and still `owner`'s: a process
+   * that stood still for a while may find its request with another.
+   */
+  update(id: string, patch: RequestPatch, from?: readonly RequestStatus[], owner?: string): Promise<boolean>;
   /** Put a row in place of what is there of it, soon, and without making anybody wait. It survives a database that is away for a while. */
   record(row: RequestRow): void;
   /** The request of this id; of this client alone, where one is given. */
@@ -62,7 +65,7 @@ export interface Ledger {
   takeOver(seen: SeenLease, lease: Lease): Promise<RequestRow | undefined>;
   /** Keep what a process serves. Resolves with the ids that it still holds. */
   renew(lease: Lease): Promise<Set<string>>;
-  /** Let others take what a process serves. */
+  /** Let others take what a process serves, as far as it can be gone on with. */
   release(owner: string): Promise<void>;
   /** The events of jobs that named a webhook. One is written in the very transaction in which its job ends, whatever ends it. */
   deliveries: Deliveries;
@@ -112,7 +115,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     add: async (row) => {
       await database.run([insert(row)]);
     },
-    update: async (id, patch, from) => (await ids(...announce(id, patch, from), update(id, patch, from))).length > 0,
+    update: async (id, patch, from, owner) => (await ids(...announce(id, patch, from, owner), update(id, patch, from, owner))).length > 0,
     record: (row) => behind.put(row),
     find: async (id, client) => {
       const row = behind.find(id) ?? (await rows(byId(id)))[0];

@@ -41,10 +41,15 @@ export function insert(row: RequestRow): Statement {
   return { sql: insertText, parameters: valuesOf(row) };
 }
 
-/** Puts a row in place of what is there of it. A row that has ended stays as it is: one that waited in a file may be older. */
+/**
+ * Puts a row in place of what is there of it. A row that has ended stays as it is: one that waited in a file may be older. So does one that another
+ * process serves by now. Pictures that were made count all the same, also where another gave them up for lost.
+ */
 export function upsert(row: RequestRow): Statement {
   return {
-    sql: `${insertText} on conflict (id) do update set ${overwrite.join(", ")} where requests.ended_at is null`,
+    sql: `${insertText} on conflict (id) do update set ${overwrite.join(", ")} where (requests.ended_at is null
+      and (requests.owner is null or excluded.owner is null or requests.owner = excluded.owner or excluded.status = 'completed'))
+      or (requests.status = 'unknown' and excluded.status = 'completed')`,
     parameters: valuesOf(row),
   };
 }
@@ -72,15 +77,22 @@ export function byId(id: string): Statement {
   return { sql: `select ${all} from requests where id = ?1`, parameters: [id] };
 }
 
-/** Changes a row, if it is in one of these states; gives its id. */
-export function update(id: string, patch: RequestPatch, from: readonly RequestStatus[] = []): Statement {
+/** Changes a row, if it is in one of these states and, where an owner is named, this one's; gives its id. */
+export function update(id: string, patch: RequestPatch, from: readonly RequestStatus[] = [], owner?: string): Statement {
   const assignments = assignmentsOf(patch);
   const set = assignments.map(({ column }, index) => `${column} = ?${index + 2}`).join(", ");
-  const states = from.map((_, index) => `?${index + 2 + assignments.length}`).join(", ");
+  const { sql, parameters } = condition(from, owner, 2 + assignments.length);
   return {
-    sql: `update requests set ${set} where id = ?1${states && ` and status in (${states})`} returning id`,
-    parameters: [id, ...assignments.map(({ value }) => value), ...from],
+    sql: `update requests set ${set} where id = ?1${sql} returning id`,
+    parameters: [id, ...assignments.map(({ value }) => value), ...parameters],
   };
+}
+
+/** Holds for rows in one of these states, any where none is named, and of this owner; its parameters are numbered from `first`. */
+export function condition(from: readonly RequestStatus[], owner: string | undefined, first: number): { sql: string; parameters: string[] } {
+  const states = from.map((_, index) => `?${index + first}`).join(", ");
+  const ofOwner = owner === undefined ? "" : ` and owner = ?${first + from.length}`;
+  return { sql: `${states && ` and status in (${states})`}${ofOwner}`, parameters: [...from, ...(owner === undefined ? [] : [owner])] };
 }
 
 /** Newest first. */
@@ -138,9 +150,12 @@ export function renew({ owner, until }: Lease): Statement {
   return { sql: `update requests set lease_until = ?2 where owner = ?1 and ${underWay} returning id`, parameters: [owner, until] };
 }
 
-/** Gives up all leases of an owner. */
+/** Gives up the leases of an owner, but for requests that nobody would take without one: those end as what a process left that has gone. */
 export function release(owner: string): Statement {
-  return { sql: `update requests set owner = null, lease_until = null where owner = ?1 and ${underWay}`, parameters: [owner] };
+  return {
+    sql: `update requests set owner = null, lease_until = null where owner = ?1 and ${underWay} and input is not null`,
+    parameters: [owner],
+  };
 }
 
 /** Deletes rows whose time is over, at most so many; gives their ids. */

@@ -1,18 +1,19 @@
 // Leases that their processes have left, on this machine and on others.
-import { hostname } from "node:os";
 import { expect } from "chai";
 import { watchLeases } from "../../src/gateway/left-leases.ts";
+import { ownName } from "../../src/gateway/owner.ts";
 
-const own = `${hostname()}/${process.pid}/own`;
+const own = ownName();
+const named = (pid: number) => `${own.slice(0, own.indexOf("/"))}/${pid}/x`;
 const lease = (owner: string, until = 1) => ({ id: "r", owner, until });
 
 describe("leases that are left", () => {
   it("are those of processes of this machine that have ended, at once", () => {
     const leases = watchLeases(own, 15_000);
     // No system has so many processes.
-    const gone = lease(`${hostname()}/99999999/x`);
-    const before = lease(`${hostname()}/${process.pid}/before`);
-    const living = lease(`${hostname()}/${process.ppid}/x`);
+    const gone = lease(named(99_999_999));
+    const before = lease(named(process.pid));
+    const living = lease(named(process.ppid));
     expect(leases.among([gone, before, living], 0)).to.deep.equal([gone, before]);
   });
 

@@ -128,6 +128,20 @@ describe("http: jobs", () => {
     expect((await becomes(id, "cancelled")).error?.code).to.equal("cancelled");
   });
 
+  it("are the other process's where it took them over while this one stood still", async () => {
+    let fail: (() => void) | undefined;
+    house.handler = (_call, response) => void (fail = () => reply(response, { error: { message: "no" } }, 400));
+    const { id } = await jobOf(await send({ prefer: "respond-async" }));
+    await until(() => fail !== undefined);
+    const { owner = "", leaseUntil = 0 } = (await house.ledger.find(id)) ?? {};
+    const other = { owner: "another/1/x", until: Date.now() + 60_000 };
+    expect(await house.ledger.takeOver({ id, owner, until: leaseUntil }, other)).to.include({ id });
+    fail?.();
+    await delay(100);
+    expect(await house.ledger.find(id)).to.include({ status: "in_progress", owner: other.owner });
+    await house.ledger.update(id, { status: "cancelled", endedAt: Date.now() });
+  });
+
   it("are one where their key is one", async () => {
     const headers = { prefer: "respond-async", "idempotency-key": "a-job" };
     const [one, two] = [await jobOf(await send(headers)), await jobOf(await send(headers))];

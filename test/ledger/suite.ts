@@ -145,6 +145,33 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     expect(await one.find(row.id)).to.deep.equal({ ...row, status: "completed", endedAt: now, made: 1 });
   });
 
+  it("changes a row for a process only while it serves it, but for pictures that were made", async () => {
+    const one = await ledger();
+    const row = rowAt(now, { owner: "stopped", leaseUntil: now });
+    await one.add(row);
+    await one.takeOver({ id: row.id, owner: "stopped", until: now }, { owner: "next", until: now + minute });
+    expect(await one.update(row.id, { phase: "sending" }, ["in_progress"], "stopped")).to.equal(false);
+    one.record({ ...row, status: "failed", endedAt: now });
+    await one.settled();
+    expect((await one.find(row.id))?.status).to.equal("in_progress");
+    expect(await one.update(row.id, { status: "unknown", endedAt: now }, ["in_progress"], "next")).to.equal(true);
+    one.record({ ...row, status: "completed", endedAt: now });
+    await one.settled();
+    expect((await one.find(row.id))?.status).to.equal("completed");
+  });
+
+  it("leaves a request that nobody could take without its lease with the process that it had", async () => {
+    const one = await ledger();
+    const [order, job] = [
+      rowAt(now, { owner: "o", leaseUntil: now, phase: "sending" }),
+      rowAt(now, { owner: "o", leaseUntil: now, input: "x" }),
+    ];
+    for (const row of [order, job]) await one.add(row);
+    await one.release("o");
+    expect((await one.take({ owner: "next", until: now, limit: 9 })).map(({ id }) => id)).to.deep.equal([job.id]);
+    expect((await one.leasesOfOthers("next")).map(({ id }) => id)).to.deep.equal([order.id]);
+  });
+
   it("lists the newest first, in pages, and by what is asked for", async () => {
     const one = await ledger();
     const rows = [0, 1, 1, 2, 3].map((age, index) =>
