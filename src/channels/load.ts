@@ -181,7 +181,7 @@ function loadChannel(
   judgeKeys(written, problems);
   const { located, whole } = checked(withSteps(written, problems), load.validate, problems);
   if (!located) return undefined;
-  const settings = resolveSettings(name, located, load.env, resolve, problems);
+  const settings = resolveSettings(name, located, load, problems);
   const addressOf = modelAddresses(located, settings, { resolve, isDiverted: load.divert !== undefined }, problems);
   const models = Object.keys(located.value.models).map((id) => {
     const own = forModel(located, id);

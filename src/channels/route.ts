@@ -173,7 +173,7 @@ interface CallParts {
 
 /** A route's calls, by what becomes of them. */
 function callsOf(
-  { channel, id, baseUrl, schema, located, variables, secrets, wait, divert }: RouteParts,
+  { channel, id, baseUrl, located, variables, secrets, wait, divert }: RouteParts,
   { operations, pipelineOf, unsupported }: CallParts,
 ): Pick<Route, "run" | "resume" | "pretend" | "rehearse"> {
   const { authorize, mayCarryKey, trusted } = channel;
@@ -200,7 +200,7 @@ function callsOf(
   const prepare = async (ctx: PluginContext, context: CallContext, before: Record<string, unknown>): Promise<Prepared> => {
     const prepared = await operationFor(ctx).render(context, before);
     const used = prepared.fields && new Set([...prepared.fields, ...pipelineOf(ctx.operation).handled]);
-    if (used) judgeUnused(ctx.request, used, unsupported, (field, change) => ctx.change(field, change), schema.schema.properties);
+    if (used) judgeUnused(ctx, used, unsupported);
     return prepared;
   };
   const core =

@@ -146,8 +146,7 @@ export function judgePrefixes(channels: readonly ReadFile[]): ReadonlyMap<string
 export function resolveSettings(
   name: string,
   located: Located<ChannelSettings>,
-  env: Environment,
-  resolve: Resolver,
+  { env, resolve }: { env: Environment; resolve: Resolver },
   problems: Problems,
 ): Settings {
   const prefix = prefixOf(name);

@@ -89,7 +89,7 @@ async function readContent(opened: Opened, context: CallContext, early?: (conten
   const cut: Cut = {};
   const beginning =
     rest && opened.beginning.length < sniffBytes ? await readHead(untilCut(joined(opened.beginning, rest), cut)) : opened.beginning;
-  if (rest && beginning.length >= sniffBytes) return receive(beginning, rest, type, context, status, early);
+  if (rest && beginning.length >= sniffBytes) return receive({ beginning, rest, type, status }, context, early);
   const content = await parse(beginning, type, context);
   if (cut.by && !isWhole(content)) throw cut.by;
   return content;
@@ -205,11 +205,8 @@ function parseText(bytes: Buffer, { ctx }: CallContext): unknown {
 
 /** The same for an answer that is not small, so that no picture of it need be in memory. */
 async function receive(
-  beginning: Buffer,
-  rest: AsyncGenerator<Buffer>,
-  type: string,
+  { beginning, rest, type, status }: { beginning: Buffer; rest: AsyncGenerator<Buffer>; type: string; status: number },
   context: CallContext,
-  status: number,
   early?: (content: Content) => boolean,
 ): Promise<Content> {
   const { spool, signal } = context.ctx;

@@ -1,18 +1,16 @@
 // Reports or refuses the fields that no template of a channel uses.
 import { isDeepStrictEqual } from "node:util";
 import { GatewayError } from "../errors.ts";
-import type { PluginContext, UnifiedRequest } from "../plugin/context.ts";
+import type { PluginContext } from "../plugin/context.ts";
 
 /**
  * A field that no template of the channel sends: dropped and told, or refused. What the picture is made of is never dropped.
  * A value that the schema fills in by itself (`fields` are its properties) is nobody's wish, and is left out without a word.
  */
 export function judgeUnused(
-  request: UnifiedRequest,
+  { request, change, model: { fields } }: Pick<PluginContext, "request" | "change" | "model">,
   used: ReadonlySet<string>,
   policy: "drop" | "reject",
-  change: PluginContext["change"],
-  fields: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
 ): void {
   for (const [field, value] of Object.entries(request)) {
     if (used.has(field) || field === "model" || value === undefined) continue;

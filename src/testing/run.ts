@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
 import type { WrittenTest } from "../channels/test-grammar.ts";
 import { createRouting } from "../gateway/routing.ts";
@@ -59,11 +60,17 @@ export async function openTestBench(
   limit = 10_000,
 ): Promise<{ tests: ReadyTest[]; close(): Promise<void> }> {
   const mock = await startMock();
+  const logged: string[] = [];
+  const log = pino(
+    { level: "error", serializers: { err: (error: Error) => error.stack } },
+    { write: (line: string) => void logged.push(line) },
+  );
   let table: Table = { channels: [], models: new Map() };
   const divert = (url: URL) => divertedTo(mock.url, url);
   const fetchPicture = createPictureFetcher({ retryDelayMs: 1, isWeb: ({ origin }) => origin === mock.url });
   const gateway = await startGateway({
     table: () => table,
+    log,
     publicUrl: "https://pictor.test",
     fetchPicture: (url, options) => fetchPicture((URL.canParse(url) && divert(new URL(url))) || url, options),
   });
@@ -82,11 +89,13 @@ export async function openTestBench(
         file,
         line,
         name: test.name,
-        run: () => {
+        run: async () => {
+          logged.length = 0;
           table = channel;
           // Each test starts without the health learnt by the one before.
           gateway.gateway.routing = createRouting();
-          return runTest(test, mock, gateway, limit);
+          const failures = await runTest(test, mock, gateway, limit);
+          return failures.length === 0 ? [] : [...failures, ...logged.flatMap(crashIn)];
         },
       }));
     });
@@ -95,6 +104,14 @@ export async function openTestBench(
     await close();
     throw error;
   }
+}
+
+/** A mistake in the gateway or in a plugin, with its place, of a line of the log. A client is told no more than that there was one. */
+function crashIn(line: string): string[] {
+  const { err } = JSON.parse(line) as { err?: string };
+  const [message, place = ""] = (err ?? "").split("\n");
+  // A provider's failure is no mistake of ours.
+  return message && !/^(?:Gateway|Provider)\w+:/.test(message) ? [`the gateway logged ${message} ${place.trim()}`] : [];
 }
 
 /** Polls do not wait in tests, but an aborted request ends all the same. */

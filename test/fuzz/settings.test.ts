@@ -38,7 +38,7 @@ describe("any key and address of the environment", () => {
           places,
         };
         const problems = createProblems();
-        const settings = resolveSettings("x", located, env, createResolver({ env }, problems), problems);
+        const settings = resolveSettings("x", located, { env, resolve: createResolver({ env }, problems) }, problems);
         const told = problems.list();
         for (const { message, line, column } of told) {
           expect([line, column]).to.deep.equal([1, 1]);

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { definePlugin } from "../../src/plugin/define.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
 import { channelFolder, plugins } from "../helpers/channels.ts";
 
@@ -112,6 +113,24 @@ ${answer}
 const cancel = "  cancel: { delete: /x/1 }";
 
 describe("the runner of the channels' tests", () => {
+  it("shows where a plugin broke", async () => {
+    const broken = definePlugin({
+      name: "broken",
+      summary: "Breaks.",
+      schema: { type: "object" },
+      examples: [],
+      create: () => () => Promise.reject(new TypeError("it broke")),
+    });
+    const text = `extends: openai-images\nbase_url: https://x.invalid\nmodels: { demo: {} }\nplugins: [broken]\ntests:\n  - { name: t, request: { model: demo, prompt: a }, answer: { status: 200 } }\n`;
+    const { folder, remove } = await channelFolder({ "shop.yaml": text });
+    try {
+      const [outcome] = await runChannelTests(folder, new Map([...plugins, ["broken", broken]]), ["shop"]);
+      expect(outcome!.failures[1]).to.match(/^the gateway logged TypeError: it broke at .*run\.test/);
+    } finally {
+      await remove();
+    }
+  });
+
   it("hangs up, and waits for the call that cancels", async () => {
     expect(await failuresOf("", { text: task(cancel, "{ hang_up: true }") })).to.deep.equal([]);
   });
