@@ -59,6 +59,7 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   const { durable } = service;
   const { name, fingerprint, serving, left, log } = wanted;
   const row = rowOf(state, service, wanted);
+  judgePresence(state, name);
   const claimed = await claim(row, service, name);
   if (!claimed) return false;
   const isOwn = claimed.id === row.id;
@@ -90,6 +91,11 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
     hide?.();
     leave?.();
   }
+}
+
+/** Throws where the client of a first request has gone: its retry may be here already, and must not lose its name to it. */
+export function judgePresence({ signal }: RequestState, { joins }: RepeatName): void {
+  if (!joins) signal.throwIfAborted();
 }
 
 /** Throws where a key names another request. */

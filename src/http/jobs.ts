@@ -8,7 +8,7 @@ import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import { operationOf } from "../plugin/context.ts";
-import { judgeKey, type DurableService } from "./durable.ts";
+import { judgeKey, judgePresence, type DurableService } from "./durable.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
@@ -97,6 +97,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     return row;
   }
   const fingerprint = await asking.fingerprint();
+  judgePresence(ctx.state, name);
   const claimed = await ledger.claim({
     row: { ...row, fingerprint, idempotency: name.of(fingerprint) },
     joins: name.joins,

@@ -9,19 +9,23 @@ import type { Name } from "./load.ts";
 export interface Disaster {
   /** Do it, and resolve when all is as it should be again. */
   run(gateway: Gateway, random: () => number): Promise<void>;
-  /** True where a picture that was ordered, and is no task that a provider accepted, may be lost by it. */
-  loses: boolean;
+  /** What may be lost by it: `orders` that are no task that a provider accepted, or all pictures, since there is no room for them. */
+  loses: "nothing" | "orders" | "pictures";
   /** True where what makes a request one that is ordered once may be forgotten. */
   forgets: (name: Name) => boolean;
 }
 
+/** Gateways of which workers were killed: the first process waits ever longer before it starts others. */
+const hurt = new WeakSet<Gateway>();
+
 const kill: Disaster = {
-  loses: true,
+  loses: "orders",
   forgets: () => false,
   run: async (gateway, random) => {
     const [isOfWorkers, isOfOne, which] = [random() < 0.5, random() < 0.7, random()];
     const pids = await gateway.workers();
-    if (isOfWorkers && gateway.isSupervised) {
+    if (isOfWorkers && gateway.isSupervised && !hurt.delete(gateway)) {
+      hurt.add(gateway);
       // One of those that serve, or all; others take their places.
       gateway.signal("SIGKILL", isOfOne ? pids.slice(Math.floor(which * pids.length)).slice(0, 1) : pids);
       return;
@@ -34,7 +38,7 @@ const kill: Disaster = {
 
 /** Told to end, as a deploy does, with a second for what is under way. */
 const term: Disaster = {
-  loses: true,
+  loses: "orders",
   forgets: () => false,
   run: async (gateway) => {
     await gateway.end();
@@ -44,8 +48,8 @@ const term: Disaster = {
 
 /** The disk has no room for a while. */
 const disk: Disaster = {
-  loses: true,
-  forgets: () => false,
+  loses: "pictures",
+  forgets: (name) => name === "count",
   run: async ({ data }, random) => {
     const filler = join(data, "filler");
     const { bavail, bsize } = await statfs(data);
@@ -57,8 +61,9 @@ const disk: Disaster = {
 
 /** The clocks of the processes that serve jump an hour ahead, and back. */
 const clock: Disaster = {
-  loses: false,
-  forgets: () => false,
+  loses: "nothing",
+  // Ten minutes after its end a retry is no retry any more.
+  forgets: (name) => name === "count",
   run: async (gateway, random) => {
     gateway.signal("SIGUSR2", await gateway.workers());
     await delay(200 + random() * 1500);
@@ -68,7 +73,7 @@ const clock: Disaster = {
 
 const database = (server: PostgresServer): Disaster => ({
   // Requests that are known by an SDK's count are served without the ledger meanwhile, and end with their connection.
-  loses: false,
+  loses: "nothing",
   forgets: (name) => name === "count",
   run: async (_gateway, random) => {
     await server.kill();

@@ -14,8 +14,8 @@ export interface Gateway {
   key: string;
   /** The folder of its ledger and pictures. */
   data: string;
-  /** Its ledger, as seen from outside. */
-  database: Database;
+  /** Open its ledger from outside. Not kept open: to read a file of SQLite takes the locks from what has it open in the same process. */
+  openDatabase: () => Promise<Database>;
   start(): Promise<void>;
   /** End all its processes at once. */
   kill(): Promise<void>;
@@ -74,7 +74,7 @@ export async function startGateway({ folder, startProcess, provider, workers, po
     url: `http://127.0.0.1:${port}`,
     key,
     data,
-    database: await (postgres === undefined ? openSqlite(join(data, "ledger.db")) : openPostgres(postgres)),
+    openDatabase: () => (postgres === undefined ? openSqlite(join(data, "ledger.db")) : openPostgres(postgres)),
     start,
     kill: async () => {
       const pids = await workersNow();

@@ -33,26 +33,32 @@ export function problemOf({ wish, outcome }: Ended, trouble: Trouble): string | 
   if (seen.orders > 1 && (name !== "none" || attempts === 0)) return wrong(`ordered ${seen.orders} times`);
   if (picture) return picture.equals(pictureOf(wish.id)) ? undefined : wrong(`another picture: ${picture.toString("latin1").slice(0, 60)}`);
   // The provider was polled, so its task was in the ledger.
-  const isKept = seen.polls > 0 && (name !== "none" || isJob) && !(wish.streams && name !== "key");
-  return (isForgotten || (loses && wasThere)) && !isKept ? undefined : wrong(`no picture, but: ${told}`);
+  const isKept = loses !== "pictures" && seen.polls > 0 && (name !== "none" || isJob) && !(wish.streams && name !== "key");
+  return (isForgotten || (loses !== "nothing" && wasThere)) && !isKept ? undefined : wrong(`no picture, but: ${told}`);
 }
 
 /** Rows that are not over once every client has its answer; those that nobody waits for have a while. */
-export async function unfinished({ database }: Gateway, patience = 20_000): Promise<Row[]> {
+export async function unfinished({ openDatabase }: Gateway, patience = 20_000): Promise<Row[]> {
+  const database = await openDatabase();
   const sql = "select id, status, phase, owner, job, input, created_at, ended_at from requests where status in ('queued', 'in_progress')";
   for (const until = performance.now() + patience; ;) {
     const rows = await database.run([{ sql }]);
-    if (rows.length === 0 || performance.now() > until) return rows;
+    if (rows.length === 0 || performance.now() > until) {
+      await database.close();
+      return rows;
+    }
     await delay(100);
   }
 }
 
 /** Files of the ledger, or rows of it, in which a prompt or a picture stands. */
-export async function leaks({ data, database }: Gateway): Promise<string[]> {
+export async function leaks({ data, openDatabase }: Gateway): Promise<string[]> {
   const texts = new Map<string, string>();
   for (const name of (await readdir(data)).filter((file) => file.startsWith("ledger")))
     texts.set(name, await readFile(join(data, name), "latin1").catch(() => ""));
-  if (database.kind === "postgres") texts.set("requests", JSON.stringify(await database.run([{ sql: "select * from requests" }])));
+  const database = await openDatabase();
+  texts.set("requests", JSON.stringify(await database.run([{ sql: "select * from requests" }])));
+  await database.close();
   return [...texts].flatMap(([name, text]) => {
     const at = Math.max(text.indexOf("walrus"), text.indexOf(pictureText));
     return at < 0 ? [] : [`${name} has a prompt or a picture in it: ${JSON.stringify(text.slice(Math.max(0, at - 300), at + 100))}`];

@@ -146,7 +146,6 @@ async function main(): Promise<number> {
           console.log(`FAILED    seed ${own}\n          ${problems.join("\n          ")}`);
         }
         if (tally.failed.length > 0) for (const line of gateway.logged().slice(-lastLines)) console.log(line);
-        await gateway.database.close();
         await gateway.kill();
       });
     await Promise.all(Array.from({ length: lanes }, lane));

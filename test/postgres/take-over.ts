@@ -59,7 +59,6 @@ describe("two gateways on one postgresql", () => {
         expect(wishes.map(({ seen }) => seen.orders)).to.deep.equal(wishes.map(() => 1));
         expect(await unfinished(gateway)).to.deep.equal([]);
         expect(polled).to.be.greaterThan(tasks);
-        for (const { database } of [first, gateway]) await database.close();
       }),
     )).timeout(180_000);
 });
