@@ -8,6 +8,7 @@ const floors = [
   "picture",
   "ledger",
   "expression",
+  "money",
   "plugin",
   "net",
   "dialect",

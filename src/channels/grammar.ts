@@ -1,6 +1,7 @@
 // Puts the keys of a channel file together as JSON Schema, from the parts that are declared beside their readers.
 import { ruleSchema } from "../dialect/failure.ts";
 import { operationSchema } from "../dialect/operation.ts";
+import { priceSchema } from "../money/lines.ts";
 import { authSchema, type AuthSpec } from "../net/auth/spec.ts";
 import { stepOptions, type Plugin } from "../plugin/define.ts";
 import type { Deletable, FromSchema, JsonSchema } from "../schema/from-schema.ts";
@@ -49,6 +50,11 @@ const overridable = closed({
     items: ruleSchema,
     description:
       "What the provider's failures mean; the first match wins, the usual shapes are built in. Where there is no `success`, a rule that matches a 2xx makes a failure of it.",
+  },
+  price: priceSchema,
+  charges_refusals: {
+    type: "boolean",
+    description: "true where the provider takes its price also for a request that its moderation refused; false when omitted.",
   },
   enabled: { type: "boolean", description: "false switches it off." },
 });

@@ -25,7 +25,7 @@ interface Parts {
 /** Compile what the channel offers of the model's operations. Mistakes go to `report`; there is nothing where none is complete. */
 export function compileOperations({ id, channel, schema, report, handledIn, readDocument, whole }: Parts): Map<OperationName, Operation> {
   const declared = Object.keys(channel.variables ?? {});
-  const fields = schema.open ? undefined : schema.properties.filter((name) => name !== "image");
+  const fields = fieldsOf(schema);
   const operations = new Map<OperationName, Operation>();
   const missing = whole ? report : () => undefined;
   for (const name of schema.operations) {
@@ -60,6 +60,11 @@ export function compileOperations({ id, channel, schema, report, handledIn, read
       });
   }
   return operations;
+}
+
+/** The fields that the requests of a model may have, as templates name them; undefined where there may be any. */
+export function fieldsOf({ open, properties }: CompiledModel): string[] | undefined {
+  return open ? undefined : properties.filter((name) => name !== "image");
 }
 
 /** True for a model whose requests all have a prompt. Those that only enlarge or cut out have none. */

@@ -21,6 +21,7 @@ import type { ModelSettings } from "./grammar.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
 import { asWritten } from "./edit.ts";
 import { compileOperations } from "./operations.ts";
+import { compilePricing, type Pricing } from "./pricing.ts";
 import { compilePipelines, type PipelineOf } from "./pipelines.ts";
 import type { Life } from "./life.ts";
 import type { Verify } from "./verify.ts";
@@ -76,6 +77,8 @@ export interface Route {
   unsafe: boolean;
   /** Milliseconds of the whole attempt, at most. */
   timeout: number;
+  /** The prices of it. */
+  pricing: Pricing;
   /** Limits of this model on the channel, beside the channel's own. */
   limits: Limits;
   /** Texts beside the key that nobody should be shown. */
@@ -144,6 +147,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     report,
     handledIn: (operation) => pipelineOf(operation).handled,
   });
+  const pricing = compilePricing(located.value, { id, upstream, schema, report });
   if (operations.size === 0) return undefined;
   return Object.freeze({
     channel,
@@ -158,6 +162,7 @@ export function compileRoute(parts: RouteParts, problems: Problems): Route | und
     partial,
     unsafe: retry.unsafe ?? false,
     timeout: milliseconds(limits.timeout ?? "10m"),
+    pricing,
     limits: limitsOf(parts.ownLimits),
     secrets,
     ...callsOf(parts, { operations, pipelineOf, unsupported }),

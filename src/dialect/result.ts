@@ -4,6 +4,7 @@ import { isPlainObject, missing, MissingValue, type Variables } from "../express
 import type { Names, Place } from "../expression/names.ts";
 import type { Path, Report, Template, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate, compileUrl } from "../expression/template.ts";
+import { nanosOf } from "../money/cost.ts";
 import { readBase64 } from "../picture/base64.ts";
 import { headOf, type LocalData } from "../picture/convert.ts";
 import { CutPicture, isCut } from "../picture/cut.ts";
@@ -51,6 +52,7 @@ const places = {
   },
   metadata: anything("What is handed on in the answer's metadata."),
   each_metadata: anything('What is handed on beside the picture itself, of each `image`: `{ seed: "${image.?seed}" }`.'),
+  cost: text('What the provider says that the call cost, in USD: `"${body.usage.cost_in_cents / 100}"`. It goes before every price line.'),
   ...each(facts, tellsFact),
 } as const;
 
@@ -126,6 +128,7 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   );
   const missing = spec.missing && compileRule(spec.missing, [...path, "missing"], { names: names.answer, report, uses });
   const shared = ([...facts, "metadata"] as const).map((name) => [name, whole(name)] as const);
+  const cost = whole("cost");
 
   const one = (variables: Variables, answer: Answer): Picture => {
     const absent = missing?.failure(variables, { status: answer.status });
@@ -161,7 +164,8 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
       else if (value !== undefined) result.facts[name] = value;
     }
     result.pictures = result.pictures.map((picture) => sized(picture, result.facts.size));
-    return result;
+    const nanos = nanosOf(readBill(cost, variables));
+    return nanos === undefined ? result : { ...result, cost: nanos };
   };
   return { applies, extract };
 }
@@ -225,6 +229,15 @@ function read(template: Template | undefined, variables: Variables): unknown {
   } catch (error) {
     const what = error instanceof MissingValue ? `no ${error.text}` : "another shape than expected";
     throw new ProviderFailure("bad_response", `the provider's answer has ${what}`, { cause: error });
+  }
+}
+
+/** A bill that cannot be read is none: the pictures are there all the same. */
+function readBill(template: Template | undefined, variables: Variables): unknown {
+  try {
+    return read(template, variables);
+  } catch {
+    return undefined;
   }
 }
 

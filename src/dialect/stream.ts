@@ -106,9 +106,10 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
       } else if (form) {
         await unlessFailed(
           async () => {
-            const { pictures, errors, facts, metadata } = form.extract(variables, answer);
+            const { pictures, errors, facts, metadata, cost } = form.extract(variables, answer);
             result.errors.push(...errors);
             Object.assign(result.facts, facts);
+            result.cost = cost ?? result.cost;
             if (metadata) result.metadata = { ...result.metadata, ...metadata };
             for (const picture of pictures) {
               if (shown === most) throw new ProviderFailure("bad_response", `the provider's stream has more than ${most} pictures`);

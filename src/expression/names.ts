@@ -43,7 +43,7 @@ export const settingNames: Names = {
 };
 
 /** The places of templates in a channel file. */
-export type Place = "request" | "answer" | "image" | "errors";
+export type Place = "request" | "answer" | "image" | "errors" | "price";
 
 /** The names of a channel's templates. `fields` are those that `model` takes (undefined where its schema is open), `variables` those that the channel declares, `before` its calls before the submission. */
 export function channelNames(
@@ -76,6 +76,20 @@ export function channelNames(
       variables: { ...answer, image: { about: "One element of `result.images`." }, index: { about: "Its place in the list, from 0." } },
     },
     errors: { place: "errors", variables: { ...response, model: ofModel } },
+    price: {
+      place: "price",
+      variables: {
+        request: { about: "The unified request, as the plugins left it.", fields, model },
+        size,
+        quality: { about: "The quality that the provider reports, else the one that is asked for, else `auto`." },
+        picture: {
+          about:
+            "The picture that is billed, as it was measured: `width`, `height` and `pixels`, their product. Where its bytes were not seen, the requested size stands for it.",
+          fields: ["width", "height", "pixels"],
+        },
+        model: ofModel,
+      },
+    },
   };
 }
 

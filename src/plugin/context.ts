@@ -57,6 +57,8 @@ export interface Result {
   facts: Record<string, unknown>;
   /** The provider's own `metadata`. */
   metadata?: Record<string, unknown>;
+  /** The cost of this call as the provider says it, in nano-dollars. */
+  cost?: number;
   /**
    * Set where the only picture is still arriving: the result that the provider's whole answer gives, once the picture has been read.
    * Rejects when that answer turns out not to be good after all.

@@ -120,6 +120,8 @@ const ofElements = (path: string, { base, ...scene }: Omit<Effect, "is">): Recor
   };
 };
 
+const ofPricing = { why: "a price changes no call", seenIn: "test/channels/pricing.test.ts" };
+
 /** Every key of a channel but `auth` and the plugins' options, by its path. A key of \`generate\` is one of \`edit\` and of a model too. */
 export const effects: Record<string, Effect> = {
   description: { is: "Draws." },
@@ -162,6 +164,13 @@ export const effects: Record<string, Effect> = {
   partial: { is: "fail", request: { n: 2 }, replies: { "/draw": two }, base: lost },
   variables: { is: { v: "one" }, not: { v: "two" }, base: { generate: { request: { json: { v: "${variables.v}" } } } } },
   enabled: { is: false },
+  ...Object.fromEntries(
+    ["bill", "usd", "usd_per_million", "when", "first", "then", "round", "megapixel", "times", "most"].map((name) => [
+      `price[].${name}`,
+      { is: "", unseen: { why: "a price changes no call", seenIn: "test/money/costs.yaml" } },
+    ]),
+  ),
+  charges_refusals: { is: true, unseen: ofPricing },
   "errors[].when": ofRule("status == 418", { not: "status == 419", base: { errors: [{ class: "failed" }] } }),
   "errors[].on": ofRule("${body.problem}", { not: "${body.of}", base: { errors: [{ to: { tea: "refused" } }] } }),
   "errors[].to": ofRule({ tea: "refused" }, { not: { milk: "refused" }, base: { errors: [{ on: "${body.problem}" }] } }),
@@ -211,6 +220,8 @@ export const effects: Record<string, Effect> = {
   "generate.result.missing.message": { is: "${body.why}", replies: none, base: missing },
   "generate.result.missing.code": { is: "${body.why}", replies: none, base: missing },
   "generate.result.missing.param": { is: "${body.why}", replies: none, base: missing },
+  "generate.result.cost": { is: "0.04", unseen: ofPricing },
+  "generate.stream.result.cost": { is: "0.04", unseen: ofPricing },
   "generate.result.metadata": drawn({ seen: "yes" }),
   "generate.result.each_metadata": drawn({ seen: "yes" }),
   ...factsAt("generate.result", drawn),

@@ -16,6 +16,8 @@ export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/picture/pieces.ts": ["large"],
   "src/picture/png-lies.ts": ["samples", "batch"],
   "src/picture/sniff.ts": ["sniffBytes"],
+  "src/money/lines.ts": ["million"],
+  "src/money/units.ts": ["million", "free", "unbounded"],
   "src/net/body.ts": ["small"],
   "src/ledger/postgres.ts": ["migrationLock"],
   "src/net/sse.ts": ["lineFeed", "carriageReturn"],

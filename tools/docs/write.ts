@@ -145,8 +145,8 @@ function typeOf({ enum: values, type, items, additionalProperties }: JsonSchema)
 }
 
 function expressionsPage(fields: readonly string[]): string {
-  const { request, answer, image, errors } = channelNames(fields, []);
-  const places = [settingNames, request, answer, image, errors, testNames];
+  const { request, answer, image, errors, price } = channelNames(fields, []);
+  const places = [settingNames, request, answer, image, errors, price, testNames];
   const functions = places.flatMap(({ place, functions: own = {} }) => Object.keys(own).map((signature) => [signature, place] as const));
   for (const [signature] of functions)
     if (!(signature in ownFunctions)) throw new Error(`tools/docs/expressions.ts does not say what ${signature} does`);
