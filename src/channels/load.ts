@@ -151,15 +151,16 @@ function isBelow(file: string, meant: readonly ReadFile[], { schemaOf, folder }:
   );
 }
 
-const grammars = new WeakMap<ReadonlyMap<string, Plugin>, ValidateFunction<ChannelSettings>>();
+/** The latest grammar. Loading the plugins anew gives the same ones in another map. */
+let latest: { plugins: readonly Plugin[]; validate: ValidateFunction<ChannelSettings> } | undefined;
 
 /** The validator of channels, compiled once for the plugins there are. */
 function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction<ChannelSettings> {
-  const known = grammars.get(plugins);
-  if (known) return known;
-  const compiled = createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(channelSchema(plugins));
-  grammars.set(plugins, compiled);
-  return compiled;
+  const own = [...plugins.values()];
+  const isSame = latest?.plugins.length === own.length && latest.plugins.every((plugin, index) => plugin === own[index]);
+  if (!latest || !isSame)
+    latest = { plugins: own, validate: createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(channelSchema(plugins)) };
+  return latest.validate;
 }
 
 interface ChannelLoad extends Load {
