@@ -1,7 +1,8 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { loadChannels, type Loaded } from "../../src/channels/load.ts";
+import { textsOf } from "../../src/channels/texts.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
@@ -20,14 +21,25 @@ export async function channelFolder(files: Record<string, string>): Promise<{ fo
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Load channel files as `channelFolder` lays them out. Throws `ConfigError` as a start would. */
-export async function loadFiles(files: Record<string, string>, env: Record<string, string> = {}): Promise<Loaded> {
-  const made = await channelFolder(files);
-  try {
-    return await loadChannels({ folder: made.folder, plugins, env });
-  } finally {
-    await made.remove();
-  }
+/** The shipped models and presets, by name. */
+const shipped = new Map<string, Buffer>();
+for (const folder of ["models", "presets"])
+  for (const name of await readdir(join("channels", folder)))
+    shipped.set(`${folder}/${name}`, await readFile(join("channels", folder, name)));
+
+/** The shipped presets that a text extends, and those that they extend. Parsing all of them takes longer than most tests. */
+function presetsBelow(text: string): string[] {
+  const name = `presets/${/^extends: *(\S+)/m.exec(text)?.[1]}.yaml`;
+  const preset = shipped.get(name);
+  return preset ? [name, ...presetsBelow(preset.toString())] : [];
+}
+
+/** Load channel files as if they lay in a folder of `channelFolder`. Throws `ConfigError` as a start would. */
+export function loadFiles(files: Record<string, string>, env: Record<string, string> = {}): Promise<Loaded> {
+  const needed = new Set(Object.values(files).flatMap(presetsBelow));
+  const shared = [...shipped].filter(([name]) => name.startsWith("models/") || needed.has(name));
+  const own = Object.entries(files).map(([name, text]) => [name, Buffer.from(text)] as const);
+  return loadChannels({ folder: "channels", texts: textsOf(new Map([...shared, ...own])), plugins, env });
 }
 
 /** A gateway that serves these channel files; `parts` replaces what it is made of. */
