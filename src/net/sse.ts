@@ -14,6 +14,7 @@ export interface ServerEvent {
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
+const colon = 0x3a;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** A line without its end. `rest` yields what is behind the beginning of one that is long, and must be read through. */
@@ -91,9 +92,9 @@ function fieldOf(line: Buffer): string {
 }
 
 function valueOf(line: Buffer): Buffer {
-  const colon = line.indexOf(":");
-  if (colon === -1) return Buffer.alloc(0);
-  return line.subarray(line[colon + 1] === 0x20 ? colon + 2 : colon + 1);
+  const end = line.indexOf(colon);
+  if (end === -1) return Buffer.alloc(0);
+  return line.subarray(line[end + 1] === 0x20 ? end + 2 : end + 1);
 }
 
 function nameOf(line: Buffer): string {
@@ -169,6 +170,8 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, und
       count += 1;
       if (count > mostLines) throw new TooManyLines();
       if (count % linesATurn === 0) await setImmediate();
+      // A comment, which senders use to keep a connection open.
+      if (ended && head[0] === colon) continue;
       // A short line is complete, with the body at the latest.
       if (ended || length < longLine) yield { head };
       else {
