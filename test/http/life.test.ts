@@ -105,7 +105,7 @@ describe("http: the life of a model", () => {
     expect(components.schemas).not.to.have.property("model-old");
 
     const lines: string[] = [];
-    const inForce = { table, file: { off: [] }, problems: [], broken: [] } as unknown as Parameters<typeof greet>[2];
+    const inForce = { table, file: { off: [], webhooksOff: [] }, problems: [], broken: [] } as unknown as Parameters<typeof greet>[2];
     greet((line) => void lines.push(line), gateway.url, inForce, { now });
     expect(lines[0]).to.equal("channel acme is on: new, kept");
     expect(lines.at(-1)).to.include('"model":"new"');
