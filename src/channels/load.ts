@@ -10,6 +10,7 @@ import type { Path } from "../expression/rendering.ts";
 import { createAuthorizer } from "../net/auth/authorizer.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { createAjv } from "../schema/ajv.ts";
+import { once } from "../schema/once.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { documentsOf } from "./documents.ts";
@@ -159,7 +160,10 @@ function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction<Chann
   const own = [...plugins.values()];
   const isSame = latest?.plugins.length === own.length && latest.plugins.every((plugin, index) => plugin === own[index]);
   if (!latest || !isSame)
-    latest = { plugins: own, validate: createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(channelSchema(plugins)) };
+    latest = {
+      plugins: own,
+      validate: createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(once(channelSchema(plugins))),
+    };
   return latest.validate;
 }
 

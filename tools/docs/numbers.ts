@@ -7,6 +7,7 @@ import { sourceFiles } from "./tree.ts";
 /** Constants that decide nothing that anybody notices, by file: signs of formats, pieces that bytes are moved in, limits of the language. */
 export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/errors.ts": ["errorStatus"],
+  "src/schema/once.ts": ["short"],
   "src/picture/backlog.ts": ["batch", "slice"],
   "src/picture/base64.ts": ["slice"],
   "src/picture/convert.ts": ["slice"],
@@ -20,7 +21,7 @@ export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/money/units.ts": ["million", "free", "unbounded"],
   "src/net/body.ts": ["small"],
   "src/ledger/postgres.ts": ["migrationLock"],
-  "src/net/sse.ts": ["lineFeed", "carriageReturn"],
+  "src/net/sse.ts": ["lineFeed", "carriageReturn", "colon"],
   "src/dialect/usual.ts": ["units"],
   "src/channels/problems.ts": ["frameWidth"],
   "src/gateway/deadline.ts": ["longestTimer"],
