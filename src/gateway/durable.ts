@@ -5,13 +5,10 @@ import { GatewayError } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
-import { chunksOf } from "../picture/convert.ts";
-import type { Picture } from "../picture/picture.ts";
 import type { Spool, SpoolScope } from "../picture/spool.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { Change, Result, UnifiedRequest } from "../plugin/context.ts";
-import { withRest } from "../plugin/merge.ts";
 import { endBadly, endWell, isOver, outcomeOf, type Outcome, type Seen } from "./ending.ts";
 import { generate, type Attempt, type GenerateContext } from "./generate.ts";
 import { keepAnswer, type Made } from "./kept-answer.ts";
@@ -22,6 +19,7 @@ import { resume } from "./resume.ts";
 import type { Routing } from "./routing.ts";
 import type { ModelEntry, Table } from "./table.ts";
 import { createViewers, type Viewers } from "./viewers.ts";
+import { held, whole } from "./whole.ts";
 
 /** A request, with everything that serving it needs beside its row. */
 export interface Serving extends Asked {
@@ -219,23 +217,6 @@ function note(attempt: Attempt, seen: Seen, parts: DurableParts): void {
   seen.attempts.push(`${seen.channel} ${attempt.outcome}`);
   seen.mayCost ||= attempt.mayCost;
   parts.attempted(attempt);
-}
-
-/** A result whose pictures are all here. */
-async function whole(result: Result, scope: SpoolScope): Promise<Result> {
-  const { rest } = result;
-  const pictures: Picture[] = [];
-  for (const picture of result.pictures) pictures.push(await held(picture, scope));
-  const here = { ...result, pictures, rest: undefined };
-  const all = rest ? withRest(here, await rest) : here;
-  // An answer that is given again is as old as it is.
-  return { ...all, facts: { ...all.facts, created: all.facts.created ?? Math.floor(Date.now() / 1000) } };
-}
-
-/** A picture that can be read more than once. */
-async function held(picture: Picture, scope: SpoolScope): Promise<Picture> {
-  const { data } = picture;
-  return data.kind === "stream" ? { ...picture, data: await scope.take(chunksOf(data), Infinity) } : picture;
 }
 
 /** A result with the pictures that a stream has shown already. */

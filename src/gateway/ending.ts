@@ -4,6 +4,7 @@ import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PictureReference, RequestPatch, RequestRow } from "../ledger/row.ts";
 import type { PictureStore } from "../picture/store.ts";
+import type { Change } from "../plugin/context.ts";
 import { readKeptAnswer, type Made } from "./kept-answer.ts";
 
 /** How a request ended. */
@@ -25,6 +26,13 @@ export interface Seen {
   mayCost: boolean;
 }
 
+/** Facts of pictures that were made. */
+export interface MadeFacts {
+  pictures: PictureReference[];
+  usage?: unknown;
+  changes: readonly Change[];
+}
+
 const final = new Set<RequestRow["status"]>(["completed", "failed", "cancelled", "unknown"]);
 
 export function isOver({ status }: RequestRow): boolean {
@@ -38,25 +46,39 @@ export async function endWell(
   { document, references, seen, ledger }: { document?: string; references: PictureReference[]; seen: Seen; ledger: Ledger },
 ): Promise<Outcome> {
   const told = { channel: seen.channel ?? row.channel, attempts: seen.attempts.join(", ") || row.attempts };
-  await settle(
-    row,
-    {
-      ...told,
-      status: "completed",
-      endedAt: Date.now(),
-      answer: document,
-      pictures: references,
-      made: references.length,
-      usage: made.result.facts.usage,
-      // A change of the prompt would show it.
-      changes: made.changes.filter(({ field }) => !field.includes("prompt")),
-      httpStatus: 200,
-    },
-    // Also where another process took it over, or gave it up: what is there was paid for.
-    (patch) => ledger.update(row.id, patch, ["queued", "in_progress", "unknown"]),
-    ledger,
-  );
+  const { usage } = made.result.facts;
+  const patch = { ...told, ...madePatch({ pictures: references, usage, changes: made.changes }), answer: document };
+  // Also where another process took it over, or gave it up: what is there was paid for.
+  await settle(row, patch, (patch) => ledger.update(row.id, patch, ["queued", "in_progress", "unknown"]), ledger);
   return { made, mayCost: true, ...told };
+}
+
+/** The end of a request whose pictures were made, for its row. */
+export function madePatch({ pictures, usage, changes }: MadeFacts): RequestPatch {
+  return {
+    status: "completed",
+    endedAt: Date.now(),
+    pictures,
+    made: pictures.length,
+    usage,
+    // A change of the prompt would show it.
+    changes: changes.filter(({ field }) => !field.includes("prompt")),
+    httpStatus: 200,
+  };
+}
+
+/** The end of a request that failed, for its row: the prompt, if there is one, is taken out of the error's words. */
+export function failedPatch(told: GatewayError, { mayCost, isHungUp, prompt }: Failed): RequestPatch {
+  const error = told.toJSON();
+  if (prompt !== "") error.error.message = error.error.message.replaceAll(prompt, "[prompt]");
+  return { status: mayCost ? "unknown" : isHungUp ? "cancelled" : "failed", endedAt: Date.now(), error, httpStatus: told.status };
+}
+
+interface Failed {
+  mayCost: boolean;
+  /** True where nothing went wrong but that the client has gone. */
+  isHungUp: boolean;
+  prompt: string;
 }
 
 /** Write that nothing was made, or that nobody knows. What is proven to have cost nothing may be ordered again under the same name. */
@@ -67,17 +89,10 @@ export async function endBadly(
   const isHungUp = signal.aborted && !(signal.reason instanceof GatewayError);
   const told = isHungUp ? hungUp() : toldOf(signal.aborted ? signal.reason : error);
   const { mayCost } = seen;
-  const status = mayCost ? "unknown" : isHungUp ? "cancelled" : "failed";
   const channel = seen.channel ?? row.channel;
   const attempts = seen.attempts.join(", ") || row.attempts;
-  const body = told.toJSON();
-  if (prompt !== "") body.error.message = body.error.message.replaceAll(prompt, "[prompt]");
-  await settle(
-    row,
-    { status, endedAt: Date.now(), channel, attempts, error: body, httpStatus: told.status, ...(!mayCost && { idempotency: undefined }) },
-    (patch) => ledger.update(row.id, patch, ["queued", "in_progress"], row.owner),
-    ledger,
-  );
+  const patch = { ...failedPatch(told, { mayCost, isHungUp, prompt }), channel, attempts, ...(!mayCost && { idempotency: undefined }) };
+  await settle(row, patch, (patch) => ledger.update(row.id, patch, ["queued", "in_progress"], row.owner), ledger);
   return { error: told, mayCost, channel, attempts };
 }
 
@@ -87,7 +102,8 @@ export function toldOf(error: unknown): GatewayError {
   return error instanceof ProviderFailure ? clientError(error) : new GatewayError("internal_error", "internal error", { cause: error });
 }
 
-function hungUp(): GatewayError {
+/** The client's error where there is no client any more. */
+export function hungUp(): GatewayError {
   return new GatewayError("upstream_error", "the client's connection was closed before the answer came");
 }
 

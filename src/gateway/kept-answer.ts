@@ -7,6 +7,7 @@ import type { Picture, PictureData } from "../picture/picture.ts";
 import { sniffBytes } from "../picture/sniff.ts";
 import { NotStored, type PictureStore } from "../picture/store.ts";
 import type { Change, Result } from "../plugin/context.ts";
+import { referenceOf } from "./references.ts";
 
 /** The pictures and facts of an answer, with the changes that are reported with them. */
 export interface Made {
@@ -37,22 +38,15 @@ export async function keepAnswer(
   try {
     for (const picture of result.pictures) {
       const { data, ...rest } = picture;
-      const { mediaType, width, height } = picture;
       if (data.kind === "url") {
         pictures.push({ ...rest, data: { kind: "url", url: data.url, ...(data.own && { own: true }) } });
-        references.push({ url: data.url, mediaType, width, height });
+        references.push(referenceOf(picture));
         continue;
       }
       const stored = await store.save(chunksOf(data), life);
       pictures.push({ ...rest, data: { kind: "stored", id: stored.id } });
-      references.push({
-        stored: stored.id,
-        mediaType: stored.mediaType,
-        width,
-        height,
-        bytes: stored.bytes,
-        sha256: stored.etag.slice(1, -1),
-      });
+      const { id, mediaType, bytes, etag } = stored;
+      references.push({ ...referenceOf(picture), stored: id, mediaType, bytes, sha256: etag.slice(1, -1) });
     }
     return { document: await keepDocument(store, { pictures, errors, facts, metadata, changes } satisfies KeptAnswer, life), references };
   } catch (error) {

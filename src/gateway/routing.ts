@@ -1,7 +1,6 @@
 // Holds the state that requests share for routing: health, limits, and outcomes to remember.
 import { createHealth, type Health } from "./health.ts";
 import { createLimits, type Limits } from "./limits.ts";
-import { createLateAnswers, type LateAnswers } from "./late.ts";
 import { createMemoryState, type SharedState } from "./shared-state.ts";
 import { createUncertainOutcomes, type UncertainOutcomes } from "./uncertain.ts";
 
@@ -13,8 +12,6 @@ export interface Routing {
   state: SharedState;
   /** Outcomes that may have been paid for. */
   uncertain: UncertainOutcomes;
-  /** Results that came after their requests had been answered. */
-  late: LateAnswers;
   /** From 0 to below 1. */
   random: () => number;
   /** The number of the key of a channel that comes first this time; they take turns. */
@@ -54,7 +51,6 @@ export function createRouting({
     limits: createLimits(state),
     state,
     uncertain: createUncertainOutcomes(state),
-    late: createLateAnswers(state),
     random,
     now,
     date,

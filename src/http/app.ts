@@ -18,7 +18,7 @@ import { observe } from "./observe.ts";
 import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
-import { showRequest } from "./requests.ts";
+import { listRequests, showRequest } from "./requests.ts";
 import { measureChannels, measureLedger, measureStore, measureWebhooks, metricsPage, ready } from "./status.ts";
 
 /** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
@@ -47,6 +47,7 @@ export function createApp(gateway: Gateway): Koa {
   }
   router.post("/v1/images/jobs/:id/cancel", (ctx) => cancelJob(ctx, gateway));
   router.delete("/v1/images/jobs/:id", (ctx) => cancelJob(ctx, gateway));
+  router.get("/v1/requests", (ctx) => listRequests(ctx, gateway));
   router.get("/v1/requests/:id", (ctx) => showRequest(ctx, gateway));
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
   router.get("/livez", (ctx) => void (ctx.body = { status: "ok" }));

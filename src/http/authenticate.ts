@@ -3,10 +3,13 @@ import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
 import { keyIn } from "./client-keys.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
-import { requireOperator } from "./operator.ts";
+import { isOperator, requireOperator } from "./operator.ts";
 
 // Routes take paths in either case.
 const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$/i;
+
+/** True for what clients may read of their own, and the operator of all. */
+const isOperators = ({ method, path }: Context) => method === "GET" && /^\/v1\/requests(\/[^/]*)?$/i.test(path);
 
 /** Finds the client by its key. Throws a 401 where there is none. */
 export function authenticate(gateway: Gateway) {
@@ -16,6 +19,11 @@ export function authenticate(gateway: Gateway) {
     else if (ctx.method === "POST" || !open.test(ctx.path)) {
       const key = keyIn(ctx.req.headers);
       const client = key === undefined ? undefined : gateway.keys.find(key);
+      if (client === undefined && isOperators(ctx) && isOperator(ctx, gateway)) {
+        (ctx.state as RequestState).isOperator = true;
+        await next();
+        return;
+      }
       if (client === undefined) {
         throw new GatewayError(
           "invalid_api_key",

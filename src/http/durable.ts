@@ -7,14 +7,13 @@ import type { Durable, Serving } from "../gateway/durable.ts";
 import type { Webhook } from "../gateway/delivery.ts";
 import type { Outcome } from "../gateway/ending.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
-import { lease } from "../gateway/runner.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
-import { operationOf } from "../plugin/context.ts";
 import type { RequestState } from "./gateway.ts";
 import { retriesWithin, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
+import { beginningOf, heldBy } from "./record.ts";
 import { respond } from "./respond.ts";
 
 /** The parts of the process that serve requests that outlive their connections. */
@@ -68,7 +67,10 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
     state.repeats = claimed.id;
     ctx.set("idempotent-replayed", "true");
   }
-  if (isOwn) wanted.begun();
+  if (isOwn) {
+    state.hasRow = true;
+    wanted.begun();
+  }
   const live = isOwn ? durable.serve(row, serving) : durable.find(claimed.id);
   const leave = live?.join();
   const enough = new AbortController();
@@ -164,26 +166,8 @@ async function disown({ id }: RequestRow, error: GatewayError, ledger: Ledger): 
   }
 }
 
-function rowOf(
-  state: RequestState,
-  { owner, lives }: DurableService,
-  { name, fingerprint, serving }: Wanted,
-): RequestRow & { idempotency: string } {
-  const now = Date.now();
-  return {
-    id: state.id,
-    client: state.client?.id ?? "",
-    model: serving.entry.id,
-    operation: operationOf(serving.request),
-    status: "in_progress",
-    createdAt: now,
-    expiresAt: now + lives().rows,
-    n: serving.request.n,
-    idempotency: name.of(fingerprint),
-    fingerprint,
-    owner,
-    leaseUntil: now + lease,
-  };
+function rowOf(state: RequestState, service: DurableService, { name, fingerprint }: Wanted): RequestRow & { idempotency: string } {
+  return { ...beginningOf(state, service), ...heldBy(service), idempotency: name.of(fingerprint), fingerprint };
 }
 
 /** The answer of an outcome, after setting the headers that describe it. Throws the client's error where there is none. */

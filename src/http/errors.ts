@@ -19,6 +19,7 @@ export function errors(gateway: Gateway) {
       if ((signal.aborted && !cut) || destroyed || (headersSent && !events)) return void ctx.res.destroy();
       const thrown = cut ?? toldOf(error);
       const known = thrown.code === "shutting_down" ? shuttingDown(state) : thrown;
+      state.error = known;
       // The work of one that is answered early goes on, and is told of at its end.
       const isEarly = state.late && known.code === "upstream_timeout";
       if (known.status >= 500 && !expected.has(known.code) && !isEarly) gateway.log.error({ request: id, err: error }, "request failed");

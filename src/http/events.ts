@@ -3,6 +3,8 @@ import type { Context } from "koa";
 import type { Logger } from "pino";
 import type { GatewayError } from "../errors.ts";
 import type { Made } from "../gateway/kept-answer.ts";
+import { referenceOf } from "../gateway/references.ts";
+import type { PictureReference } from "../ledger/row.ts";
 import { formatName } from "../picture/sniff.ts";
 import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
@@ -14,8 +16,10 @@ import { putInto } from "./write.ts";
 export interface EventAnswer {
   /** Events of the request while it runs. */
   events: Events;
-  /** Send what was not shown yet, and with the last picture what is said of the whole. Resolves with how many pictures there were. */
-  finish(made: Made): Promise<number>;
+  /** The finished pictures that were shown so far. */
+  shown: readonly PictureReference[];
+  /** Send what was not shown yet, and with the last picture what is said of the whole. */
+  finish(made: Made): Promise<void>;
   /** Send the picture that was held back until more could be said with it, where nothing more will be. */
   release(): Promise<void>;
   /** Send an event of another kind; `id` is what the client says where it connects again. */
@@ -43,7 +47,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
   let timer: NodeJS.Timeout | undefined;
   let last: Promise<void> = Promise.resolve();
   let waiting = 0;
-  let made = 0;
+  const finished: PictureReference[] = [];
   let held: Shown | undefined;
   // Not the request's signal: what was made is written also where the request is cut.
   const gone = new AbortController();
@@ -91,8 +95,8 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
     const { partial: partial_image_index } = shown;
     if (partial_image_index !== undefined)
       return inTurn(eventOf(`${kind}.partial_image`, { ...factsOf(shown, request), partial_image_index }, shown));
-    made += 1;
-    if (made < request.n) return completed(shown);
+    finished.push(referenceOf(shown.picture));
+    if (finished.length < request.n) return completed(shown);
     // Facts of the whole answer go with the last picture, so the picture that may be the last waits for them.
     const before = held;
     held = shown;
@@ -109,6 +113,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
       },
       show,
     },
+    shown: finished,
     finish: async (generated) => {
       const { pictures, facts } = generated.result;
       const rest = [...(held ? [held] : []), ...pictures.map((picture): Shown => ({ picture, facts, changes: generated.changes }))];
@@ -123,7 +128,6 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
       };
       await (final ? completed(final, tail) : inTurn(eventOf(`${kind}.failed`, tail)));
       res.end();
-      return made + pictures.length;
     },
     release: async () => {
       const last = held;

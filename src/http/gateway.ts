@@ -1,12 +1,15 @@
 // Names what the HTTP floor is given to serve with.
 import type { Logger } from "pino";
+import type { GatewayError } from "../errors.ts";
 import type { Client } from "../gateway/client.ts";
+import type { MadeFacts } from "../gateway/ending.ts";
 import type { Reload } from "../gateway/reload.ts";
 import type { Routing } from "../gateway/routing.ts";
 import type { Table } from "../gateway/table.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
+import type { OperationName } from "../schema/models.ts";
 import type { DurableService } from "./durable.ts";
 import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
@@ -61,8 +64,20 @@ export interface RequestState {
   id: string;
   /** Aborts when the client hangs up before it has its answer, or, with a `GatewayError`, when the process ends. */
   signal: AbortSignal;
+  /** Epoch milliseconds at which it came. */
+  createdAt: number;
   client?: Client;
+  /** True for a request of the operator, who may see what all clients may. */
+  isOperator?: boolean;
   model?: string;
+  /** The request itself, once the model is known; the prompt only to take it out of what is written of an error. */
+  asked?: { operation: OperationName; n: number; prompt: string; startedAt?: number };
+  /** The pictures that were made for it. */
+  made?: MadeFacts;
+  /** The error that it ended with. */
+  error?: GatewayError;
+  /** Set where the ledger has its row already. */
+  hasRow?: boolean;
   channel?: string;
   attempts?: string;
   /** Set where the client wants a stream. */

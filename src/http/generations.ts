@@ -15,7 +15,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { repeatName } from "./idempotency.ts";
 import { beginJob, jobIn } from "./jobs.ts";
-import { finishLate, inTime } from "./late.ts";
+import { goOnLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
 import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
@@ -43,13 +43,16 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       find: (model) => {
         const entry = modelFor(ctx, table, model, gateway.routing.date());
         state.model = model;
+        state.asked = { operation, n: 1, prompt: "" };
         return entry;
       },
       limits: gateway.inputLimits ?? usualLimits,
       spool: spool.inputs,
       signal: state.signal,
     });
-    await judgeRoom(gateway, read.request.n);
+    const { n, prompt } = read.request;
+    state.asked = { operation: operationOf(read.request), n, prompt };
+    await judgeRoom(gateway, n);
     const webhook = webhookIn(ctx, read);
     const asked = { operation, stream: read.streams, channel: ctx.get("x-pictor-channel").trim(), webhook };
     const fingerprint = () => fingerprintOf(read.request, asked);
@@ -67,7 +70,8 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
     if (!name?.isKeyed) await repeats.refuse();
     try {
-      const patience = patienceOf(ctx.req.headers, table.answerWithin);
+      // Nobody could fetch what came later where nothing is kept.
+      const patience = durable && patienceOf(ctx.req.headers, table.answerWithin);
       // The client's time began before its body was here.
       const left = patience && Math.max(0, patience - (performance.now() - began));
       if (read.streams) state.events = eventsOf(ctx, gateway, read, { spool, log });
@@ -78,13 +82,13 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
         const begun = () => (close = () => Promise.resolve());
         if (await answerDurably(ctx, durable, { name, fingerprint: await fingerprint(), serving, left, log, begun })) return;
       }
-      const { work, save } = order(ctx, gateway, read, { table, spool, log });
+      state.asked.startedAt = Date.now();
+      const work = order(ctx, gateway, read, { table, spool, log });
       const generated = state.events ? await work : await inTime(work, left);
       if (generated) count({ pictures: await respond(ctx, generated, log, spool), changes: generated.changes }, read.entry, state, gateway);
-      else {
-        state.late = true;
+      else if (durable) {
         const made = ({ result, changes }: Generated) => count({ pictures: result.pictures.length, changes }, read.entry, state, gateway);
-        late = finishLate(ctx, gateway, { work, save, made, spool, log });
+        late = (await goOnLate(state, gateway, durable, { work, made, spool, log })).ended;
         throw notReady(state.id);
       }
     } catch (error) {
@@ -144,7 +148,7 @@ function order(
   gateway: Gateway,
   read: ReadRequest,
   { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
-): { work: Promise<Generated>; save: AttemptContext["save"] } {
+): Promise<Generated> {
   const state = ctx.state as RequestState;
   const { entry, request, ...serving } = servingOf(ctx, gateway, read, table);
   const { origin } = serving;
@@ -155,7 +159,7 @@ function order(
     });
     return { url: `${origin}/images/${id}`, mediaType, bytes };
   };
-  const work = generate(entry, request, {
+  return generate(entry, request, {
     fetchPicture: gateway.fetchPicture,
     save,
     reachable: gateway.publicUrl !== undefined,
@@ -172,7 +176,6 @@ function order(
     attempted: (attempt) => note(ctx, attempt, gateway),
     events: state.events?.events,
   });
-  return { work, save };
 }
 
 /** The channel that the client chose. Throws where the key does not allow that, or the channel cannot do this with the model. */

@@ -7,23 +7,18 @@ import { keepRequest } from "../gateway/kept-request.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { RequestRow } from "../ledger/row.ts";
-import { operationOf } from "../plugin/context.ts";
 import { judgeKey, judgePresence, type DurableService } from "./durable.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
+import { pageIn } from "./paging.ts";
+import { beginningOf } from "./record.ts";
 import type { ReadRequest } from "./request.ts";
 import { lookAgain, viewOf } from "./requests.ts";
 import { judgeWebhook } from "./webhook.ts";
 
 /** Jobs of one client that may wait or be under way: more would keep its own later ones waiting for hours. */
 export const mostJobs = 1000;
-
-/** Jobs on a page of the list where the client names no number: as many as OpenAI's lists have. */
-export const usualPage = 20;
-
-/** Jobs on a page of the list, at most: as many as OpenAI's lists have. */
-export const largestPage = 100;
 
 /** A client's wish for a job; `wait` is how many milliseconds it waits for the answer all the same. */
 export interface JobWish {
@@ -69,31 +64,20 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
 
 /** The job's row, new or the one that its key names. */
 async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking): Promise<RequestRow> {
-  const { request, changes, origin, pinned, streams, entry, name, webhook } = asking;
-  const { id, client } = ctx.state as RequestState;
+  const { request, changes, origin, pinned, streams, name, webhook } = asking;
+  const state = ctx.state as RequestState;
+  const { id, client } = state;
   if (webhook !== undefined) judgeWebhook(webhook, client, service.webhooks());
   const { ledger, lives } = service;
   if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs)
     throw new GatewayError("rate_limit_exceeded", `${mostJobs} jobs of this client are under way; wait for some of them`, {
       retryAfter: lookAgain,
     });
-  const { rows, answers } = lives();
-  const now = Date.now();
-  const row: RequestRow = {
-    id,
-    client: client?.id ?? "",
-    model: entry.id,
-    operation: operationOf(request),
-    status: "queued",
-    createdAt: now,
-    expiresAt: now + rows,
-    n: request.n,
-    job: true,
-    webhook,
-    input: await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, answers / 1000),
-  };
+  const input = await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, lives().answers / 1000);
+  const row: RequestRow = { ...beginningOf(state, service), status: "queued", job: true, webhook, input };
   if (!name) {
     await ledger.add(row);
+    state.hasRow = true;
     return row;
   }
   const fingerprint = await asking.fingerprint();
@@ -101,10 +85,14 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   const claimed = await ledger.claim({
     row: { ...row, fingerprint, idempotency: name.of(fingerprint) },
     joins: name.joins,
-    since: now - name.life,
+    since: row.createdAt - name.life,
   });
   judgeKey(claimed, fingerprint);
-  if (claimed.id !== id) ctx.set("idempotent-replayed", "true");
+  if (claimed.id === id) state.hasRow = true;
+  else {
+    state.repeats = claimed.id;
+    ctx.set("idempotent-replayed", "true");
+  }
   return claimed;
 }
 
@@ -117,15 +105,10 @@ export async function showJob(ctx: RouterContext, gateway: Gateway): Promise<voi
 /** GET /v1/images/jobs: the client's own, newest first; `limit` and `after`, the id of the last one seen. */
 export async function listJobs(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const client = (ctx.state as RequestState).client?.id ?? "";
-  const given = Number(ctx.query.limit ?? usualPage);
-  if (!Number.isInteger(given) || given < 1 || given > largestPage)
-    throw new GatewayError("invalid_value", `limit must be a whole number from 1 to ${largestPage}`, { param: "limit" });
   const { ledger } = serviceOf(gateway);
-  const after = typeof ctx.query.after === "string" ? await ledger.find(ctx.query.after, client) : undefined;
-  if (ctx.query.after !== undefined && !after)
-    throw new GatewayError("invalid_value", "after must be the id of a job of this client", { param: "after" });
-  const rows = await ledger.list({ client, jobs: true, after, limit: given + 1 });
-  const page = rows.slice(0, given).map(({ id, status, model, createdAt }) => ({
+  const { limit, after } = await pageIn(ctx, ledger, client);
+  const rows = await ledger.list({ client, jobs: true, after, limit: limit + 1 });
+  const page = rows.slice(0, limit).map(({ id, status, model, createdAt }) => ({
     id,
     object: "image.job",
     status: status === "unknown" ? "failed" : status,
@@ -133,7 +116,7 @@ export async function listJobs(ctx: RouterContext, gateway: Gateway): Promise<vo
     created_at: Math.floor(createdAt / 1000),
   }));
   ctx.set("cache-control", "no-store");
-  ctx.body = { object: "list", data: page, has_more: rows.length > given, last_id: page.at(-1)?.id ?? null };
+  ctx.body = { object: "list", data: page, has_more: rows.length > limit, last_id: page.at(-1)?.id ?? null };
 }
 
 /** POST /v1/images/jobs/{id}/cancel, and DELETE: ends a job that is not over, also at the provider where that can be. */

@@ -4,6 +4,7 @@ import type { Context, Next } from "koa";
 import type { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { lastWords } from "./life.ts";
+import { record } from "./record.ts";
 
 // Made once: an error's stack is expensive, and every request's signal ends with this.
 const hungUp = new Error("the client hung up");
@@ -15,12 +16,17 @@ export function observe(gateway: Gateway) {
     const { socket } = ctx.req;
     const sentBefore = socket.bytesWritten;
     const hangUp = new AbortController();
-    const state: RequestState = { id: `req_${randomUUID().replaceAll("-", "")}`, signal: hangUp.signal };
+    const state: RequestState = { id: newId(), signal: hangUp.signal, createdAt: Date.now() };
     ctx.state = state;
     ctx.set("x-request-id", state.id);
     gateway.metrics.inFlight.inc();
     state.leave = gateway.life?.enter(hangUp);
     const path = shownPath(ctx.req.url ?? "");
+    let status: number | undefined;
+    let isServed = false;
+    const recordOnce = () => {
+      if (status !== undefined && isServed) record(gateway, state, status);
+    };
     ctx.res.once("close", () => {
       // A request that goes on behind its answer is ended by the process alone.
       if (!state.late) {
@@ -28,8 +34,10 @@ export function observe(gateway: Gateway) {
         if (!ctx.res.writableFinished) hangUp.abort(hungUp);
       }
       gateway.metrics.inFlight.dec();
+      status = state.failed ?? (ctx.res.writableFinished ? ctx.res.statusCode : 499);
       try {
-        tell(gateway, ctx, { path, seconds: (performance.now() - began) / 1000, bytes: socket.bytesWritten - sentBefore });
+        tell(gateway, ctx, { path, status, seconds: (performance.now() - began) / 1000, bytes: socket.bytesWritten - sentBefore });
+        recordOnce();
       } catch (error) {
         // Nothing catches what a listener throws, and it would end every other request with the process.
         gateway.log.error({ request: state.id, err: error }, "the request could not be told of");
@@ -40,21 +48,33 @@ export function observe(gateway: Gateway) {
       hangUp.abort(error);
       setTimeout(() => ctx.res.destroy(), lastWords).unref();
     };
-    await (gateway.life ? gateway.life.run({ id: state.id, end }, next) : next());
+    try {
+      await (gateway.life ? gateway.life.run({ id: state.id, end }, next) : next());
+    } finally {
+      // Where the client has gone before, the outcome of its attempts is only known now.
+      isServed = true;
+      recordOnce();
+    }
   };
+}
+
+/** An id that nobody can guess. It begins with the time, so that the ledger writes rows of one time beside each other. */
+function newId(): string {
+  return `req_${Date.now().toString(16).padStart(12, "0")}${randomUUID().replaceAll("-", "").slice(12)}`;
 }
 
 /** Facts known only at the request's end. */
 interface Ended {
   path: string;
+  /** The status that tells how it ended; 499 where the client had gone. */
+  status: number;
   seconds: number;
   bytes: number;
 }
 
-function tell({ metrics, log }: Gateway, ctx: Context, { path, seconds, bytes }: Ended): void {
+function tell({ metrics, log }: Gateway, ctx: Context, { path, status, seconds, bytes }: Ended): void {
   const state = ctx.state as RequestState;
   const { id, client, channel, attempts, repeats } = state;
-  const status = state.failed ?? (ctx.res.writableFinished ? ctx.res.statusCode : 499);
   const route = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
   const model = state.model ?? "";
   metrics.requests.inc({ path: route, model, status: String(status) });

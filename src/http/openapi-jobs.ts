@@ -1,8 +1,8 @@
 // Describes what outlives a connection: jobs, keys of requests, and what came of a request.
-import { largestPage, usualPage } from "./jobs.ts";
 import { eventTypes } from "../ledger/deliveries.ts";
 import { longestKey } from "./idempotency.ts";
 import { failures, id, json } from "./openapi-parts.ts";
+import { listOf, page, standing } from "./openapi-requests.ts";
 import { answerHeaders, editForm, events, ref, type Json } from "./openapi-shapes.ts";
 
 /** Headers of a request for pictures. */
@@ -57,27 +57,6 @@ export const madeOrKept: Json = {
   ...refused,
 };
 
-/** Members that a request and a job share. */
-const standing = {
-  status: {
-    enum: ["queued", "in_progress", "completed", "failed", "cancelled", "expired"],
-    description: "`expired`: it was completed, and its pictures are no longer kept.",
-  },
-  model: { type: "string" },
-  created_at: { type: "integer", description: "Unix seconds." },
-  expires_at: { type: "integer", description: "Unix seconds from which nothing is known of it." },
-  progress: {
-    type: "integer",
-    minimum: 0,
-    maximum: 100,
-    description: "How much of it is done, in percent, while it is in progress and where its provider says so.",
-  },
-  channel: { type: "string", description: "The channel that was asked last." },
-  attempts: { type: "string", description: "The channels that were tried, and how each ended." },
-  result: { ...ref("Images"), description: "The answer that it would have had, with each picture as a URL." },
-  error: { type: "object", description: "What it failed with, as in any error." },
-};
-
 const job: Json = {
   type: "object",
   required: ["id", "object", "status"],
@@ -86,10 +65,6 @@ const job: Json = {
 
 /** The schemas of these answers. */
 export const jobSchemas: Json = {
-  Request: {
-    type: "object",
-    properties: { id: { type: "string", description: "The `x-request-id` of its answer." }, object: { const: "request" }, ...standing },
-  },
   Job: job,
   JobEvent: {
     type: "object",
@@ -127,15 +102,7 @@ export const jobSchemas: Json = {
       },
     },
   },
-  JobList: {
-    type: "object",
-    properties: {
-      object: { const: "list" },
-      data: { type: "array", items: ref("Job") },
-      has_more: { type: "boolean" },
-      last_id: { type: ["string", "null"], description: "What `after` takes for the next page." },
-    },
-  },
+  JobList: listOf("Job"),
 };
 
 /** The events that a job's webhook is told of, as OpenAPI's webhooks. */
@@ -217,10 +184,7 @@ export function jobPaths(request: Json): Json {
         operationId: "listJobs",
         summary: "List the client's own jobs, the newest first.",
         tags: ["jobs"],
-        parameters: [
-          { name: "limit", in: "query", schema: { type: "integer", minimum: 1, maximum: largestPage, default: usualPage } },
-          { name: "after", in: "query", description: "The id of the last job of the page before.", schema: { type: "string" } },
-        ],
+        parameters: page,
         responses: {
           200: { description: "Jobs without their results.", content: json(ref("JobList")) },
           ...failures(400, 401, 404, 503),
@@ -234,15 +198,6 @@ export function jobPaths(request: Json): Json {
     "/v1/tasks/{id}": show("showTask", "The same as `/v1/images/jobs/{id}`."),
     "/v1/images/tasks/{id}/events": watch("watchImageTask"),
     "/v1/tasks/{id}/events": watch("watchTask"),
-    "/v1/requests/{id}": {
-      get: {
-        operationId: "showRequest",
-        summary: "Show what came of a request: of a job, of one with a key, of one that an SDK may repeat, or of one that got a 504.",
-        tags: ["jobs"],
-        parameters: [id],
-        responses: { 200: { description: "The request.", content: json(ref("Request")) }, ...failures(401, 404, 503) },
-      },
-    },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
 import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
 import { failures, id, json } from "./openapi-parts.ts";
+import { requestPaths, requestSchemas } from "./openapi-requests.ts";
 import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
 
@@ -51,6 +52,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
         Model: model,
         MatrixRow: matrixRow,
         ...jobSchemas,
+        ...requestSchemas,
       },
     },
   };
@@ -135,6 +137,7 @@ function paths(request: Json): Json {
       },
     },
     ...jobPaths(request),
+    ...requestPaths,
     "/images/{id}": {
       get: {
         operationId: "getPicture",

@@ -2,8 +2,10 @@
 import { finished } from "node:stream/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
+import type { MadeFacts } from "../gateway/ending.ts";
 import type { Attempt } from "../gateway/generate.ts";
 import type { Made } from "../gateway/kept-answer.ts";
+import { referenceOf } from "../gateway/references.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { Change } from "../plugin/context.ts";
 import { answerBody, type Ahead } from "./answer.ts";
@@ -16,9 +18,14 @@ export async function respond(ctx: Context, made: Made, log: Logger, spool?: Ahe
   const state = ctx.state as RequestState;
   const changes = changesHeader(made.changes);
   if (changes) ctx.set("x-pictor-changes", changes);
-  if (state.events) return state.events.finish(made);
-  await send(ctx, made, log, spool);
-  return made.result.pictures.length;
+  const { result } = made;
+  const pictures = [...(state.events?.shown ?? []), ...result.pictures.map(referenceOf)];
+  const facts: MadeFacts = (state.made = { pictures, usage: result.facts.usage, changes: made.changes });
+  if (state.events) await state.events.finish(made);
+  else await send(ctx, made, log, spool);
+  // It is there: the answer ends with it.
+  if (result.rest) facts.usage ??= (await result.rest).facts.usage;
+  return pictures.length;
 }
 
 /** Count an attempt for the metrics. */

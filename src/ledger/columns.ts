@@ -33,6 +33,7 @@ const columnOf: Readonly<Record<Member, string>> = {
   idempotency: "idempotency",
   fingerprint: "fingerprint",
   task: "task",
+  repeats: "repeats",
   input: "input",
   answer: "answer",
   job: "job",

@@ -98,7 +98,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
   const database = watched(opened, note);
   const behind = createWriteBehind({
     write: async (rows) => {
-      await database.run(rows.flatMap((row) => [upsert(row), ...announce(row.id, row)]));
+      await database.run(rows.flatMap((row) => [upsert(row), ...(row.job ? announce(row.id, row) : [])]));
     },
     file: createWaitingFile(folder),
   });

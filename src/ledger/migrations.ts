@@ -66,4 +66,5 @@ export const migrations: readonly (readonly string[])[] = [
     "create index deliveries_by_age on deliveries (expires_at)",
   ],
   ["alter table requests add column progress bigint"],
+  ["alter table requests add column repeats text", "create index requests_by_time on requests (created_at, id)"],
 ];

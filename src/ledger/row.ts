@@ -70,6 +70,8 @@ export interface RequestRow {
   task?: TaskHandle;
   /** How much of the provider's task is done, in percent, where it says so. */
   progress?: number;
+  /** The request whose outcome this one was given. */
+  repeats?: string;
   /** The document of what was asked: fields and images. With one, the request is served without its client. */
   input?: string;
   /** The document of what was made. */

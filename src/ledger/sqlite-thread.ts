@@ -2,13 +2,20 @@
 import { createRequire } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
 import type * as Sqlite from "@photostructure/sqlite";
-import type { Row, Statement } from "./database.ts";
+import type { Row, Value } from "./database.ts";
 import { migrations } from "./migrations.ts";
 
-/** One transaction to run. */
+/** One transaction to run: each statement is the number of its text, and its parameters. */
 export interface Job {
   id: number;
-  statements: readonly Statement[];
+  statements: readonly [text: number, parameters: readonly Value[]][];
+}
+
+/** Transactions that came together. Each text is sent once: it would be most of what is copied. */
+export interface Batch {
+  jobs: readonly Job[];
+  /** Texts that are new, which get the next numbers. */
+  texts: readonly string[];
 }
 
 /** How it ended. `unavailable` where the database is to blame and not the statement. */
@@ -42,18 +49,12 @@ function migrate(database: Sqlite.DatabaseSyncInstance): void {
   }
 }
 
-/** Statements are prepared once; the ledger has a few dozen. */
-function createRunner(database: Sqlite.DatabaseSyncInstance) {
-  const prepared = new Map<string, Sqlite.StatementSyncInstance>();
-  return ({ sql, parameters = [] }: Statement): Row[] => {
-    let statement = prepared.get(sql);
-    if (!statement) prepared.set(sql, (statement = database.prepare(sql)));
-    return statement.all(...parameters) as Row[];
-  };
-}
-
 /** Run jobs that came together in one transaction, each within a savepoint, so that one commit serves all and a failure spoils only its own. */
-function runAll(database: Sqlite.DatabaseSyncInstance, run: (statement: Statement) => Row[], jobs: readonly Job[]): Ended[] {
+function runAll(
+  database: Sqlite.DatabaseSyncInstance,
+  prepare: (text: number) => Sqlite.StatementSyncInstance,
+  jobs: readonly Job[],
+): Ended[] {
   const ended: Ended[] = [];
   try {
     database.exec("begin immediate");
@@ -61,7 +62,7 @@ function runAll(database: Sqlite.DatabaseSyncInstance, run: (statement: Statemen
       database.exec("savepoint job");
       try {
         let rows: Row[] = [];
-        for (const statement of job.statements) rows = run(statement);
+        for (const [text, parameters] of job.statements) rows = prepare(text).all(...parameters) as Row[];
         ended.push({ id: job.id, rows });
       } catch (error) {
         if (isUnavailable(error)) throw error;
@@ -98,13 +99,19 @@ function messageOf(error: unknown): string {
 
 function listen(port: NonNullable<typeof parentPort>, file: string): void {
   const database = openDatabase(file);
-  const run = createRunner(database);
+  // Statements are prepared once; the ledger has a few dozen.
+  const texts: string[] = [];
+  const prepared: Sqlite.StatementSyncInstance[] = [];
+  const prepare = (text: number) => (prepared[text] ??= database.prepare(texts[text] ?? ""));
   port.postMessage("open");
-  port.on("message", (message: Job[] | "close") => {
+  port.on("message", (message: Batch | "close") => {
     if (message === "close") {
       database.close();
       process.exit();
-    } else port.postMessage(runAll(database, run, message));
+      return;
+    }
+    texts.push(...message.texts);
+    port.postMessage(runAll(database, prepare, message.jobs));
   });
 }
 

@@ -1,7 +1,7 @@
 // The embedded database: SQLite in a file, driven in a worker thread.
 import { Worker } from "node:worker_threads";
 import { Unavailable, type Database, type Row, type Statement } from "./database.ts";
-import type { Ended, Job } from "./sqlite-thread.ts";
+import type { Batch, Ended, Job } from "./sqlite-thread.ts";
 
 interface Waiting {
   resolve: (rows: Row[]) => void;
@@ -21,6 +21,8 @@ export async function openSqlite(file: string): Promise<Database> {
   thread.unref();
   const waiting = new Map<number, Waiting>();
   let next: Job[] = [];
+  const numbers = new Map<string, number>();
+  let texts: string[] = [];
   let count = 0;
   let isBusy = false;
   let lost: Unavailable | undefined;
@@ -50,8 +52,17 @@ export async function openSqlite(file: string): Promise<Database> {
   function send(): void {
     if (isBusy || next.length === 0) return;
     isBusy = true;
-    thread.postMessage(next);
+    thread.postMessage({ jobs: next, texts } satisfies Batch);
     next = [];
+    texts = [];
+  }
+
+  function numberOf(sql: string): number {
+    const known = numbers.get(sql);
+    if (known !== undefined) return known;
+    numbers.set(sql, numbers.size);
+    texts.push(sql);
+    return numbers.size - 1;
   }
 
   return {
@@ -65,7 +76,7 @@ export async function openSqlite(file: string): Promise<Database> {
         count += 1;
         waiting.set(count, { resolve, reject });
         if (waiting.size === 1) thread.ref();
-        next.push({ id: count, statements });
+        next.push({ id: count, statements: statements.map(({ sql, parameters = [] }) => [numberOf(sql), parameters]) });
         // Everything that is asked for in this turn of the loop shares a transaction.
         if (next.length === 1) setImmediate(send);
       }),

@@ -75,7 +75,9 @@ export function createWriteBehind({ write, file, pause = 200, pauseAway = 2_000 
 
   async function work(): Promise<void> {
     while (waiting.size > 0 || !isFileEmpty) {
-      await delay(isAway ? pauseAway : pause, undefined, { signal: closing.signal }).catch(() => undefined);
+      // Rows that come faster than one write a pause can take are written without one.
+      if (isAway || waiting.size < mostTogether)
+        await delay(isAway ? pauseAway : pause, undefined, { signal: closing.signal }).catch(() => undefined);
       try {
         await writeAll();
         isAway = false;

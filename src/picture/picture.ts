@@ -21,8 +21,8 @@ export interface Picture {
 }
 
 export type PictureData =
-  /** `own` is a URL of our own store, which is never fetched; one that is `secret` shows the channel's key, and no client gets it. */
-  | { kind: "url"; url: string; own?: true; secret?: true }
+  /** `own` is a URL of our own store, which is never fetched; one that is `secret` shows the channel's key, and no client gets it. `bytes` where it was stored. */
+  | { kind: "url"; url: string; own?: true; secret?: true; bytes?: number }
   | { kind: "base64"; ascii: Buffer }
   | { kind: "bytes"; bytes: Buffer }
   /** Raw image bytes on disk, `size` of them; the file goes away with its request. `head` holds the first of them. */

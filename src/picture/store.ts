@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
-import { chunksOf, type LocalData } from "./convert.ts";
+import { chunksOf, headOf, type LocalData } from "./convert.ts";
 import { createWriter, watchDisk, type DiskState } from "./disk.ts";
 import { untilRoom } from "./keep.ts";
 import type { Picture } from "./picture.ts";
@@ -52,11 +52,11 @@ export class NotStored extends GatewayError {
 export async function storePicture(
   picture: Picture,
   data: LocalData,
-  save: (chunks: AsyncIterable<Buffer>) => Promise<{ url: string; mediaType: string }>,
+  save: (chunks: AsyncIterable<Buffer>) => Promise<{ url: string; mediaType: string; bytes?: number }>,
 ): Promise<Picture> {
   try {
-    const { url, mediaType } = await save(chunksOf(data));
-    return { ...picture, mediaType, data: { kind: "url", url, own: true } };
+    const { url, mediaType, bytes } = await save(chunksOf(data));
+    return { ...picture, ...sniff(headOf(data)), mediaType, data: { kind: "url", url, own: true, bytes } };
   } finally {
     // It is unread where storing could not even begin.
     if (data.kind === "stream") data.stream.destroy();

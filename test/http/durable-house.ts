@@ -9,6 +9,7 @@ import { createRouting } from "../../src/gateway/routing.ts";
 import { createClientKeys, type ClientKeys } from "../../src/http/client-keys.ts";
 import type { LedgerLives } from "../../src/http/durable.ts";
 import { createDurableService } from "../../src/http/durable-service.ts";
+import type { Gateway } from "../../src/http/gateway.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { Unavailable, type Database } from "../../src/ledger/database.ts";
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
@@ -43,8 +44,8 @@ function asSet(client: Client | undefined, rights: Partial<Client> = {}): Client
   return client && { ...client, ...rights };
 }
 
-/** Start one, with these channel files where there are any. Its clients' keys are `sk-test` and `sk-other`. */
-export async function startDurableHouse(files?: Record<string, string>): Promise<DurableHouse> {
+/** Start one. Its clients' keys are `sk-test` and `sk-other`; `files` and `parts` are as `startHouse` takes them. */
+export async function startDurableHouse(files?: Record<string, string>, parts: Partial<Gateway> = {}): Promise<DurableHouse> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-durable-"));
   const store = await openStore({ folder, life: 3600 });
   const database = await openSqlite(join(folder, "ledger.db"));
@@ -74,15 +75,7 @@ export async function startDurableHouse(files?: Record<string, string>): Promise
   });
   const house = await startHouse(
     (call, response, request) => own.handler(call, response, request),
-    {
-      store,
-      spool,
-      routing,
-      keys,
-      durable,
-      metrics,
-      adminKey: "sk-operator",
-    },
+    { store, spool, routing, keys, durable, metrics, adminKey: "sk-operator", ...parts },
     files,
   );
   const own: DurableHouse = {

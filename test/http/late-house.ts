@@ -2,9 +2,9 @@
 import type { ServerResponse } from "node:http";
 import { expect } from "chai";
 import type { Table } from "../../src/gateway/table.ts";
-import { createClientKeys } from "../../src/http/client-keys.ts";
 import type { Gateway } from "../../src/http/gateway.ts";
-import { errorOf, startHouse, until, type House } from "./setup.ts";
+import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
+import { errorOf, until } from "./setup.ts";
 
 /** A request as `GET /v1/requests/{id}` shows it. */
 export interface Shown {
@@ -17,7 +17,7 @@ export interface Shown {
   error?: { code: string };
 }
 
-export interface LateHouse extends House {
+export interface LateHouse extends DurableHouse {
   /** The provider's answers that are not there yet. Each test begins with `reset`. */
   waiting: ServerResponse[];
   show(id: string | null, key?: string): Promise<Response>;
@@ -30,10 +30,10 @@ export interface LateHouse extends House {
 
 export async function startLateHouse(parts: Partial<Gateway> = {}): Promise<LateHouse> {
   const waiting: ServerResponse[] = [];
-  const house = await startHouse((_call, response) => void waiting.push(response), parts);
+  const house = await startDurableHouse(undefined, parts);
+  house.handler = (_call, response) => void waiting.push(response);
   const table = house.gateway.table();
   house.gateway.table = (): Table => ({ ...table, answerWithin: 50, repeatWithin: 60_000 });
-  house.gateway.keys = createClientKeys([house.key, "sk-other"]);
   const show = (id: string | null, key = house.key) =>
     fetch(`${house.url}/v1/requests/${id}`, { headers: { authorization: `Bearer ${key}` } });
   const shown = async (id: string | null) => (await (await show(id)).json()) as Shown;

@@ -1,0 +1,48 @@
+// Writes into the ledger what became of a request that is served as any other: behind its answer, and nobody waits for it.
+import { GatewayError } from "../errors.ts";
+import { failedPatch, hungUp, madePatch } from "../gateway/ending.ts";
+import { lease } from "../gateway/runner.ts";
+import type { RequestRow } from "../ledger/row.ts";
+import type { DurableService } from "./durable.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+
+/** The part of a request's row that is known from the beginning. */
+export function beginningOf(state: RequestState, { lives }: Pick<DurableService, "lives">): Omit<RequestRow, "status"> {
+  const { id, client, model = "", createdAt, asked } = state;
+  const { operation = "generate", n = 1, startedAt } = asked ?? {};
+  return { id, client: client?.id ?? "", model, operation, createdAt, startedAt, expiresAt: createdAt + lives().rows, n };
+}
+
+/** The part of a row that says that a request is served from now on. */
+export function heldBy({ owner }: Pick<DurableService, "owner">): Pick<RequestRow, "status" | "owner" | "leaseUntil"> {
+  return { status: "in_progress", owner, leaseUntil: Date.now() + lease };
+}
+
+/**
+ * Write the row of a request that is over, unless it has one. Nothing is written of a request that named no model. `httpStatus` is the one that
+ * the client got, or 499 where it had gone.
+ */
+export function record({ durable }: Pick<Gateway, "durable">, state: RequestState, httpStatus: number): void {
+  if (!durable || !state.asked || state.hasRow) return;
+  const { channel, attempts, repeats } = state;
+  durable.ledger.record({
+    ...beginningOf(state, durable),
+    channel,
+    attempts,
+    repeats,
+    ...endOf(state, httpStatus),
+    httpStatus,
+  } as RequestRow);
+}
+
+function endOf({ made, events, error, asked, failed, mayCost = false, repeats }: RequestState, httpStatus: number) {
+  const isHungUp = httpStatus === 499;
+  // Pictures of a request that this one repeats stand in that one's row.
+  if (made && failed === undefined) return madePatch(repeats === undefined ? made : { pictures: [], changes: [] });
+  const told = error ?? (isHungUp ? hungUp() : new GatewayError("upstream_error", "the answer broke off"));
+  const pictures = made?.pictures ?? events?.shown ?? [];
+  return {
+    ...failedPatch(told, { mayCost, isHungUp, prompt: asked?.prompt ?? "" }),
+    ...(repeats === undefined && pictures.length > 0 && { pictures, made: pictures.length }),
+  };
+}
