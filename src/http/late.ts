@@ -58,8 +58,12 @@ async function finish(
   const { signal } = state;
   const { ledger, lives, work, made, spool, log } = late;
   const ended = () => ({ model: row.model, channel: state.channel, attempts: state.attempts });
-  const write = (patch: RequestPatch) =>
-    ledger.record({ ...row, ...ended(), phase: undefined, owner: undefined, leaseUntil: undefined, ...patch });
+  const write = async (end: RequestPatch) => {
+    const patch = { ...ended(), phase: undefined, owner: undefined, leaseUntil: undefined, ...end };
+    // At once, so that every process shows the same of it from now on; a moment later where the ledger is away.
+    const isWritten = await ledger.update(row.id, patch, ["in_progress", "unknown"]).catch(() => false);
+    if (!isWritten) ledger.record({ ...row, ...patch });
+  };
   try {
     const generated = await work;
     made(generated);
@@ -69,12 +73,12 @@ async function finish(
     for (const picture of result.pictures) pictures.push(await fetched(picture, generated, { gateway, spool, signal }));
     const { document, references } = await keepAnswer(gateway.store, { result: { ...result, pictures }, changes }, lives().answers / 1000);
     if (document === undefined) throw new NotStored("the answer could not be kept");
-    write({ ...madePatch({ pictures: references, usage: result.facts.usage, changes }), answer: document });
+    await write({ ...madePatch({ pictures: references, usage: result.facts.usage, changes }), answer: document });
     log.info(ended(), "the answer came after its request had been answered with a 504; it is kept");
   } catch (error) {
     const { mayCost = false, asked } = state;
     const told = toldOf(signal.reason instanceof GatewayError ? signal.reason : error);
-    write(failedPatch(told, { mayCost, isHungUp: false, prompt: asked?.prompt ?? "" }));
+    await write(failedPatch(told, { mayCost, isHungUp: false, prompt: asked?.prompt ?? "" }));
     log.error({ ...ended(), err: error }, "a request failed after it had been answered with a 504");
   }
 }
