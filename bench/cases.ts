@@ -204,4 +204,17 @@ export const cases: readonly Case[] = [
     shows: ["rate", "cpu", "p50", "p99"],
     goals: [],
   },
+  {
+    name: "keyed",
+    title: "Small answers with a URL, 64 clients: plain, as OpenAI's SDKs ask, and with an Idempotency-Key each",
+    model: "small",
+    format: "url",
+    connections: 64,
+    peers: ["pictor", "pictor-sdk", "pictor-keyed"],
+    shows: ["rate", "cpu", "p50", "p99"],
+    goals: [
+      { of: ["pictor-sdk", "cpu"], over: ["pictor", "cpu"], atMost: 1.15 },
+      { of: ["pictor-keyed", "rate"], atLeast: 500 },
+    ],
+  },
 ];

@@ -1,5 +1,6 @@
 // Measures one slice of a case.
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -58,7 +59,8 @@ export function contentOf(
 function requestOf({ port, headers }: Peer, traffic: Traffic, upload?: Buffer): Buffer {
   const { path, type, body } = contentOf(traffic, upload);
   const all = { host: `127.0.0.1:${port}`, "content-type": type, "content-length": body.length, ...headers };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  // The load numbers its requests; those of an earlier slice must not be taken for the same.
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${String(value).replace("#", `${randomUUID()}#`)}\r\n`);
   return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join("")}\r\n`), body]);
 }
 

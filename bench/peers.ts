@@ -7,7 +7,7 @@ import { listening, pinned, run, type Running } from "./processes.ts";
 import { profiling } from "./profile.ts";
 import { channels, put, scratch, type Tools } from "./tools.ts";
 
-export const peerNames = ["direct", "nginx", "portkey", "naive", "pictor", "pictor-2-workers"] as const;
+export const peerNames = ["direct", "nginx", "portkey", "naive", "pictor", "pictor-2-workers", "pictor-sdk", "pictor-keyed"] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** What is measured: a way to the provider. */
@@ -37,6 +37,12 @@ const flags = startCommand().filter((word) => word.startsWith("--"));
 /** Every Node process can be asked for the stalls of its event loop. */
 const node = [process.execPath, "--import", join(here, "probe.js")];
 const authorization = { authorization: "Bearer sk-bench" };
+
+/** Headers with which Pictor is asked to order a request once: as OpenAI's SDKs send them, and with a key of its own for each request. */
+const askedWith: Partial<Record<PeerName, Record<string, string>>> = {
+  "pictor-sdk": { "x-stainless-retry-count": "0" },
+  "pictor-keyed": { "idempotency-key": "#0000000000" },
+};
 
 function startCommand(): string[] {
   const { scripts } = JSON.parse(readFileSync(join(here, "../../package.json"), "utf8")) as { scripts: { start: string } };
@@ -75,16 +81,29 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
     case "naive":
       return begun(start([...node, join(here, "naive.js")], { PORT: String(port), PROVIDER: `http://127.0.0.1:${provider}` }));
     case "pictor":
+    case "pictor-sdk":
+    case "pictor-keyed":
     case "pictor-2-workers":
       return begun(
-        start([...node, ...flags, ...(profile ? profiling(folder) : []), main, "serve", ...(name === "pictor" ? [] : ["--workers", "2"])], {
-          PORT: String(port),
-          PICTOR_API_KEYS: "sk-bench",
-          PICTOR_CHANNELS: channels,
-          PICTOR_DATA: join(folder, "data"),
-          BENCH_API_KEY: "sk-provider",
-          BENCH_BASE_URL: `http://127.0.0.1:${provider}/v1`,
-        }),
+        start(
+          [
+            ...node,
+            ...flags,
+            ...(profile ? profiling(folder) : []),
+            main,
+            "serve",
+            ...(name === "pictor-2-workers" ? ["--workers", "2"] : []),
+          ],
+          {
+            PORT: String(port),
+            PICTOR_API_KEYS: "sk-bench",
+            PICTOR_CHANNELS: channels,
+            PICTOR_DATA: join(folder, "data"),
+            BENCH_API_KEY: "sk-provider",
+            BENCH_BASE_URL: `http://127.0.0.1:${provider}/v1`,
+          },
+        ),
+        askedWith[name],
       );
   }
 }

@@ -20,14 +20,21 @@ const lengths: number[] = [];
 let failed = 0;
 let started = 0;
 
+/** The headers with the number of the request in place of ten zeros, so that no two are the same. */
+function numbered(number: number): Record<string, string> {
+  const digits = String(number).padStart(10, "0");
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.replace("#0000000000", `#${digits}`)]));
+}
+
 function ask(due: number): Promise<void> {
   started += 1;
+  const own = numbered(started);
   return new Promise((resolve) => {
     const failure = () => {
       failed += 1;
       resolve();
     };
-    const outgoing = request({ host: "127.0.0.1", port, method, path, headers, agent }, (response) => {
+    const outgoing = request({ host: "127.0.0.1", port, method, path, headers: own, agent }, (response) => {
       const first = performance.now() - due;
       let length = 0;
       response.on("data", (chunk: Buffer) => (length += chunk.length));

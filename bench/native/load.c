@@ -5,7 +5,8 @@
  *
  * RATE 0: each connection asks again as soon as it has its answer. Otherwise so many requests a second are due, and a request's time
  * counts from when it was due, so that a slow server is not spared the requests it kept waiting. MOST: requests in all, 0 for no limit.
- * After SECONDS nothing new is begun, and what is under way is waited for. Prints one line of JSON, times in milliseconds.
+ * After SECONDS nothing new is begun, and what is under way is waited for. Ten zeros after a # in the request are replaced by the number
+ * of each request, so that no two are the same. Prints one line of JSON, times in milliseconds.
  */
 #define _GNU_SOURCE
 #include "http.h"
@@ -19,6 +20,7 @@ struct connection {
   int fd; /* -1: not connected */
   char head[HEAD_MAX + 1];
   size_t have, head_size, sent;
+  uint64_t number;
   struct body body;
   int busy, status;
   double due, first;
@@ -26,7 +28,7 @@ struct connection {
 };
 
 static char buffer[READ_MAX];
-static char *request;
+static char *request, *numbered; /* numbered: where each request's number goes; NULL for none */
 static size_t request_size;
 static int events, port, busy;
 static double rate, begun, until;
@@ -60,7 +62,7 @@ static void begin(struct connection *c, double due) {
   c->status = 0;
   c->due = due;
   busy += 1;
-  started += 1;
+  c->number = started++;
   send_more(c);
 }
 
@@ -105,6 +107,11 @@ static void finish(struct connection *c, int keep) {
 }
 
 static void send_more(struct connection *c) {
+  if (numbered) {
+    char digits[11];
+    snprintf(digits, sizeof digits, "%010llu", (unsigned long long)c->number % 10000000000ULL);
+    memcpy(numbered, digits, 10);
+  }
   while (c->sent < request_size) {
     ssize_t wrote = send(c->fd, request + c->sent, request_size - c->sent, MSG_NOSIGNAL);
     if (wrote < 0) {
@@ -173,6 +180,8 @@ int main(int argc, char **argv) {
   rewind(file);
   request = malloc(request_size);
   if (fread(request, 1, request_size, file) != request_size) die(argv[2]);
+  char *mark = memmem(request, request_size, "#0000000000", 11);
+  if (mark) numbered = mark + 1;
   int count = atoi(argv[3]);
   rate = atof(argv[5]);
   most = strtoull(argv[6], NULL, 10);
