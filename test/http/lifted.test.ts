@@ -86,7 +86,11 @@ describe("http: a body with pictures in it", () => {
     ["too large", JSON.stringify({ image: "A".repeat(limits.body) }), "request_too_large"],
     ["with a text that no field has", JSON.stringify({ prompt: "é".repeat(600_000) }), "request_too_large"],
     ["with many texts that are too long together", JSON.stringify({ a: ["x".repeat(600_000), "y".repeat(600_000)] }), "request_too_large"],
-    ["with a picture where none belongs", JSON.stringify({ prompt: [base64] }), "request_too_large"],
+    [
+      "with more pictures than there is room for where none belong",
+      JSON.stringify({ prompt: [base64, base64, base64] }),
+      "request_too_large",
+    ],
     [
       "too long beside its pictures",
       JSON.stringify({ a: Array<string>(5000).fill("short, and often so ".repeat(20)) }),
