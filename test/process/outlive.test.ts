@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
+import { serve } from "../../src/process/serve.ts";
 import { startReceiver } from "../helpers/receiver.ts";
 import { until } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
@@ -48,6 +49,8 @@ describe("a request outlives its process", () => {
       /** Write `gateway.yaml`; gives the environment that it reads. */
       configure: (text: string, secret: string) => Promise<Record<string, string>>;
       start: (env?: Record<string, string>) => Promise<{ url: string; kill: (signal?: NodeJS.Signals) => Promise<void> }>;
+      /** Serve what a process left behind, in this one: a start takes a second, and this one is not killed. */
+      takeUp: (env?: Record<string, string>) => Promise<{ url: string }>;
     }) => Promise<void>,
   ) =>
     inFolder(async (startProcess, folder) => {
@@ -57,8 +60,10 @@ describe("a request outlives its process", () => {
       const { port } = tasks.server.address() as AddressInfo;
       const env = {
         ...(await channelsWith(folder, { "tasks.yaml": channel })),
-        ...{ TASKS_URL: `http://127.0.0.1:${port}`, PICTOR_API_KEYS: "sk-outlive", PICTOR_WORKERS: "0", LOG_LEVEL: "warn" },
+        ...{ TASKS_URL: `http://127.0.0.1:${port}`, PICTOR_API_KEYS: "sk-outlive", PICTOR_WORKERS: "0", LOG_LEVEL: "warn", PORT: "0" },
+        PICTOR_DATA: join(folder, "data"),
       };
+      let close = () => Promise.resolve();
       try {
         await run({
           tasks,
@@ -77,8 +82,14 @@ describe("a request outlives its process", () => {
               },
             };
           },
+          takeUp: async (more) => {
+            const serving = await serve({ ...env, ...more, LOG_LEVEL: "silent" }, () => undefined);
+            close = () => serving.close();
+            return serving;
+          },
         });
       } finally {
+        await close();
         tasks.server.closeAllConnections();
         tasks.server.close();
       }
@@ -96,13 +107,13 @@ describe("a request outlives its process", () => {
     ["of an SDK that retries", { "x-stainless-retry-count": "0" }],
   ] as const)
     it(`${what}, whose task was accepted`, () =>
-      scene(async ({ tasks, start }) => {
+      scene(async ({ tasks, start, takeUp }) => {
         const first = await start();
         const answer = draw(first.url, headers).catch(() => undefined);
         await until(() => tasks.polls > 1);
         await first.kill();
         await answer;
-        const second = await start();
+        const second = await takeUp();
         const again = draw(second.url, "idempotency-key" in headers ? headers : { "x-stainless-retry-count": "1" });
         const before = tasks.polls;
         await until(() => tasks.polls > before);
@@ -112,13 +123,13 @@ describe("a request outlives its process", () => {
       })).timeout(60_000);
 
   it("as a job, whose task was accepted", () =>
-    scene(async ({ tasks, start }) => {
+    scene(async ({ tasks, start, takeUp }) => {
       const first = await start();
       const { id } = (await (await draw(first.url, { prefer: "respond-async" })).json()) as { id: string };
       await until(() => tasks.polls > 1);
       await first.kill();
       tasks.isDone = true;
-      const second = await start();
+      const second = await takeUp();
       const job = async () =>
         (await (await fetch(`${second.url}/v1/images/jobs/${id}`, { headers: { authorization: "Bearer sk-outlive" } })).json()) as {
           status: string;
@@ -130,7 +141,7 @@ describe("a request outlives its process", () => {
     })).timeout(60_000);
 
   it("as a job, whose webhook is told though its process was killed before", () =>
-    scene(async ({ tasks, start, configure }) => {
+    scene(async ({ tasks, start, takeUp, configure }) => {
       const receiver = await startReceiver();
       try {
         const secret = `whsec_${Buffer.alloc(32).toString("base64")}`;
@@ -146,7 +157,7 @@ describe("a request outlives its process", () => {
         await until(() => receiver.received.length > 0);
         await first.kill();
         receiver.answer = (response) => void response.writeHead(204).end();
-        const second = await start({ ...env, PICTOR_ADMIN_KEY: "sk-operator" });
+        const second = await takeUp({ ...env, PICTOR_ADMIN_KEY: "sk-operator" });
         const headers = { authorization: "Bearer sk-operator" };
         const [{ id: event } = { id: "" }] = (
           (await (await fetch(`${second.url}/admin/webhooks/deliveries`, { headers })).json()) as { data: { id: string }[] }
@@ -162,7 +173,7 @@ describe("a request outlives its process", () => {
     })).timeout(60_000);
 
   it("that is told to end while its client waits, which may send it again", () =>
-    scene(async ({ tasks, start }) => {
+    scene(async ({ tasks, start, takeUp }) => {
       const first = await start({ PICTOR_SHUTDOWN_SECONDS: "1" });
       const answer = draw(first.url, { "idempotency-key": "k" });
       await until(() => tasks.polls > 1);
@@ -172,7 +183,7 @@ describe("a request outlives its process", () => {
       expect(told.headers.get("x-should-retry")).to.equal("true");
       await ended;
       tasks.isDone = true;
-      const second = await start();
+      const second = await takeUp();
       expect((await draw(second.url, { "idempotency-key": "k" })).status).to.equal(200);
       expect(tasks.orders).to.equal(1);
     })).timeout(60_000);
@@ -188,7 +199,7 @@ describe("a request outlives its process", () => {
     })).timeout(60_000);
 
   it("and is told that it may have been paid for, where nobody knows, and not ordered again", () =>
-    scene(async ({ tasks, start }) => {
+    scene(async ({ tasks, start, takeUp }) => {
       tasks.isMute = true;
       const first = await start();
       const answer = draw(first.url, { "idempotency-key": "k" }).catch(() => undefined);
@@ -197,7 +208,7 @@ describe("a request outlives its process", () => {
       await answer;
       tasks.isMute = false;
       tasks.isDone = true;
-      const second = await start();
+      const second = await takeUp();
       const again = await draw(second.url, { "idempotency-key": "k" });
       expect(again.status).to.equal(504);
       expect(again.headers.get("x-should-retry")).to.equal("false");
