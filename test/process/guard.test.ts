@@ -122,6 +122,7 @@ describe("an error that nothing catches", function () {
         expect([line.request, line.err.message]).to.deep.equal([answer.headers.get("x-request-id"), "thrown on purpose"]);
         // Somebody serves all the time, and in the end it is another process, while the 49 still wait.
         await until(async () => {
+          await delay(25);
           expect((await fetch(`${url}/livez`, { headers: { connection: "close" } })).status).to.equal(200);
           return pidsIn(gateway.logged()).size === 2;
         });
