@@ -1,10 +1,11 @@
 // What explain shows of the calls around a submission, whose answers nobody gives.
 import { expect } from "chai";
-import { rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { explain } from "../../src/cli/explain.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { makeFolder } from "../channels/mistakes.ts";
+import { channelFolder } from "../helpers/channels.ts";
 import { inProcess } from "./commands.ts";
 
 interface Call {
@@ -104,10 +105,12 @@ describe("pictor explain, of calls that wait for answers", () => {
 
   it("lets names stand for the answers to earlier calls, one for each image of a list", async () => {
     const image = join(folder, "cat.png");
+    const shipped = await channelFolder({ "leonardo.yaml": await readFile("channels/leonardo.yaml", "utf8") });
+    const env = { PICTOR_CHANNELS: shipped.folder, LEONARDO_API_KEY: "k" };
     const [phoenix, banana] = await Promise.all([
-      tell("leonardo-phoenix", { LEONARDO_API_KEY: "k" }, [image]),
-      tell("leonardo-nano-banana-2", { LEONARDO_API_KEY: "k" }, [image, image]),
-    ]);
+      tell("leonardo-phoenix", env, [image]),
+      tell("leonardo-nano-banana-2", env, [image, image]),
+    ]).finally(shipped.remove);
     expect(phoenix.channels[0]).not.to.have.property("refused");
     const [slot, upload, submission] = phoenix.channels[0]!.requests;
     expect(slot).to.deep.include({ method: "POST", body: { extension: "png" } });

@@ -1,7 +1,10 @@
 import { expect } from "chai";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { definePlugin } from "../../src/plugin/define.ts";
 import { runChannelTests } from "../../src/testing/run.ts";
-import { channelFolder, plugins } from "../helpers/channels.ts";
+import { makeFolder } from "../channels/mistakes.ts";
+import { plugins } from "../helpers/channels.ts";
 
 const channel = (test: string) => `base_url: https://x.invalid
 keys: ["\${env.SHOP_KEY}"]
@@ -17,14 +20,19 @@ ${test.replaceAll(/^/gm, "    ")}
 const call = "expect: { post: /x, json: { prompt: a, width: 1024 } }";
 const reply = 'reply: { json: { data: [{ url: "https://a.example/1" }] } }';
 
+const shipped = ["models/common.json", "models/demo.json", "presets/openai-images.yaml"];
+const demo = Object.fromEntries(
+  await Promise.all(shipped.map(async (name) => [name, await readFile(join("channels", name), "utf8")] as const)),
+);
+
 /** What the runner says of one test. */
 async function failuresOf(test: string, { text = channel(test), limit }: { text?: string; limit?: number } = {}): Promise<string[]> {
-  const { folder, remove } = await channelFolder({ "shop.yaml": text });
+  const folder = await makeFolder({ "shop.yaml": text, ...demo });
   try {
     const outcomes = await runChannelTests(folder, plugins, ["shop"], limit);
     return outcomes.flatMap(({ failures }) => failures);
   } finally {
-    await remove();
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -122,12 +130,12 @@ describe("the runner of the channels' tests", () => {
       create: () => () => Promise.reject(new TypeError("it broke")),
     });
     const text = `extends: openai-images\nbase_url: https://x.invalid\nmodels: { demo: {} }\nplugins: [broken]\ntests:\n  - { name: t, request: { model: demo, prompt: a }, answer: { status: 200 } }\n`;
-    const { folder, remove } = await channelFolder({ "shop.yaml": text });
+    const folder = await makeFolder({ "shop.yaml": text, ...demo });
     try {
       const [outcome] = await runChannelTests(folder, new Map([...plugins, ["broken", broken]]), ["shop"]);
       expect(outcome!.failures[1]).to.match(/^the gateway logged TypeError: it broke at .*run\.test/);
     } finally {
-      await remove();
+      await rm(folder, { recursive: true });
     }
   });
 
