@@ -142,6 +142,12 @@ export class ProviderFailure extends Error {
   }
 }
 
+/** True where an order that failed may have made a picture, which may have to be paid for. */
+export function mayBeMade(error: unknown): boolean {
+  if (!(error instanceof ProviderFailure)) return true;
+  return !error.details.notAccepted && error.kind !== "invalid_request" && error.kind !== "refused";
+}
+
 /** The same failure where something was made, or may have been: no other attempt may follow. */
 export function withoutProof(failure: ProviderFailure): ProviderFailure {
   return new ProviderFailure(failure.kind, failure.message, { ...failure.details, notAccepted: false, then: undefined });

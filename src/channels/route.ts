@@ -21,6 +21,7 @@ import type { ModelSettings } from "./grammar.ts";
 import { limitsOf, type ChannelLimits, type CoolDown, type Limits, type LimitsSpec } from "./limits.ts";
 import { asWritten } from "./edit.ts";
 import { compileOperations } from "./operations.ts";
+import type { Bill } from "./bill.ts";
 import { compilePricing, type Pricing } from "./pricing.ts";
 import { compilePipelines, type PipelineOf } from "./pipelines.ts";
 import type { Life } from "./life.ts";
@@ -60,6 +61,8 @@ export interface Progress {
   accepted: boolean;
   /** A picture of it was shown to a client that wants a stream, and cannot be taken back. */
   shown?: boolean;
+  /** The bill of the attempt. */
+  bill: Bill;
   /** Is told of the attempt's orders, where they have to outlive this process. Nothing is ordered where it does not take that. */
   orders?: OrderLog;
 }
@@ -97,7 +100,12 @@ export interface Route {
    */
   run(ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events): Promise<void>;
   /** The same pipeline around tasks that were accepted before, in the order of the calls; nothing is ordered. */
-  resume(ctx: PluginContext, key: Key | undefined, tasks: readonly AcceptedTask[], inTime: AbortSignal): Promise<void>;
+  resume(
+    ctx: PluginContext,
+    key: Key | undefined,
+    taken: { tasks: readonly AcceptedTask[]; bill: Bill },
+    inTime: AbortSignal,
+  ): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
   pretend(ctx: PluginContext, core: Core, events?: Events): Promise<void>;
   /**
@@ -217,18 +225,25 @@ function callsOf(
       const prepared = await prepare(ctx, context, await operation.begin(context));
       await progress.orders?.sending();
       progress.submitted = true;
-      ctx.result = await operation.run(prepared, context);
+      const run = (heard: Events | undefined) => operation.run(prepared, { ...context, events: heard });
+      ctx.result = await progress.bill.order(request, events, run);
       progress.accepted = true;
     };
   return {
     run: (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events) =>
       compose(pipelineOf(ctx.operation).steps, core(key, progress, inTime))(ctx, events),
-    resume: (ctx: PluginContext, key: Key | undefined, tasks: readonly AcceptedTask[], inTime: AbortSignal) =>
+    resume: (
+      ctx: PluginContext,
+      key: Key | undefined,
+      { tasks, bill }: { tasks: readonly AcceptedTask[]; bill: Bill },
+      inTime: AbortSignal,
+    ) =>
       compose(
         pipelineOf(ctx.operation).steps,
-        resumed(tasks, (task, { request, model, change, spool, log }) =>
-          operationFor(ctx).resume(task, contextOf({ request, model, change, spool, log, signal: inTime }, key)),
-        ),
+        resumed(tasks, (task, { request, model, change, spool, log }) => {
+          const context = contextOf({ request, model, change, spool, log, signal: inTime }, key);
+          return bill.order(request, undefined, () => operationFor(ctx).resume(task, context));
+        }),
       )(ctx),
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipelineOf(ctx.operation).steps, instead)(ctx, events),
     rehearse: async (ctx: PluginContext, key: Key | undefined, events?: Events) => {

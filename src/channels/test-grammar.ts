@@ -1,5 +1,6 @@
 // The grammar of the tests of a channel.
 import { methods } from "../dialect/call.ts";
+import { costSources } from "../money/cost.ts";
 import type { FromSchema } from "../schema/from-schema.ts";
 import { closed, each, text } from "../schema/parts.ts";
 
@@ -56,6 +57,8 @@ const test = closed(
       {
         status: { type: "integer" },
         headers: { type: "object" },
+        cost: { type: "number", description: "What the request cost, in USD." },
+        cost_from: { enum: costSources, description: "How that was found; `unpriced` where nobody knows it." },
         json: { description: "At least this; `*` as in `expect`." },
         events: {
           type: "array",

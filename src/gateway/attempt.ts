@@ -1,5 +1,6 @@
 // Tries a request once, on one route with one key.
 import type { Logger } from "pino";
+import type { Bill } from "../channels/bill.ts";
 import type { Progress, Route } from "../channels/route.ts";
 import type { AcceptedTask } from "../dialect/orders.ts";
 import { ProviderFailure } from "../errors.ts";
@@ -57,10 +58,15 @@ export async function attempt(
   // Made when it is asked for: most attempts have nothing to end but the calls, and a signal is expensive.
   let all: Deadline | undefined;
   const changes: Change[] = [];
-  const ctx = pluginContext(route, input, context, { changes, key, signal: () => (all ??= deadline(context.signal)).signal });
+  const ctx = pluginContext(route, input, context, {
+    changes,
+    key,
+    bill: progress.bill,
+    signal: () => (all ??= deadline(context.signal)).signal,
+  });
   const events = context.events?.show && counted(context.events, progress, changes);
   try {
-    if (tasks) await route.resume(ctx, key, tasks, calls.signal);
+    if (tasks) await route.resume(ctx, key, { tasks, bill: progress.bill }, calls.signal);
     else await route.run(ctx, key, progress, calls.signal, events);
     judgeCount(ctx, ctx.result.pictures.length + (events?.shown() ?? 0), route.partial);
     await settleRest(ctx);
@@ -81,7 +87,7 @@ function pluginContext(
   route: Route,
   input: UnifiedRequest,
   context: AttemptContext,
-  { changes, key, signal }: { changes: Change[]; key: Key | undefined; signal: () => AbortSignal },
+  { changes, key, bill, signal }: { changes: Change[]; key: Key | undefined; bill: Bill; signal: () => AbortSignal },
 ): PluginContext {
   return {
     input,
@@ -107,18 +113,17 @@ function pluginContext(
       await context.spool.room(passingRoom, signal());
       const trusted = from === "provider" ? (target: URL) => route.channel.trusted(target) : undefined;
       const arriving = context.fetchPicture(url, { signal: signal(), trusted, fresh: from === "provider", input: from === "client" });
-      return {
-        kind: "stream",
-        ...(await arriving.catch((error: unknown) => {
-          // It may have been paid for, and somebody who has its URL can still get it.
-          if (from === "provider" && !signal().aborted)
-            context.log.error(
-              { err: error, channel: route.channel.name, url: withoutSecrets(url, key, route.secrets) },
-              "a provider's picture could not be fetched",
-            );
-          throw error;
-        })),
-      };
+      const arrived = await arriving.catch((error: unknown) => {
+        // It may have been paid for, and somebody who has its URL can still get it.
+        if (from === "provider" && !signal().aborted)
+          context.log.error(
+            { err: error, channel: route.channel.name, url: withoutSecrets(url, key, route.secrets) },
+            "a provider's picture could not be fetched",
+          );
+        throw error;
+      });
+      if (from === "provider") bill.fetched(url, arrived.head);
+      return { kind: "stream", ...arrived };
     },
     store: { save: (chunks, life) => context.save(chunks, life), reachable: context.reachable },
     spool: context.spool,

@@ -68,6 +68,8 @@ export interface DurableParts {
   reachable: boolean;
   /** Called for every attempt as it ends. */
   attempted: (attempt: Attempt) => void;
+  /** Called for every attempt once its cost is known. */
+  billed?: (attempt: Attempt) => void;
   /** Called for every answer, with the number of its pictures. */
   completed: (answer: { entry: ModelEntry; channel?: string; pictures: number; changes: readonly Change[] }) => void;
   /** Count a request in; what it gives counts it out. `abort` ends it with the process. */
@@ -136,7 +138,7 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
   const { row, serving, signal } = one;
   const { ledger, store } = parts;
   const leave = parts.enter({ abort: end });
-  const seen: Seen = { attempts: [], mayCost: row.phase !== undefined };
+  const seen: Seen = { attempts: [], tried: [], mayCost: row.phase !== undefined };
   try {
     const made = await make(one, seen, parts);
     const kept = await keepAnswer(store, { ...made, result: withShown(made.result, one.viewers) }, one.serving.answerLife / 1000);
@@ -206,15 +208,17 @@ async function make({ row, serving, scope, viewers, signal }: Run, seen: Seen, p
     changes,
     events: streams ? viewers.events : undefined,
     attempted: (attempt) => note(attempt, seen, parts),
+    billed: parts.billed,
     orders: orderLogs(row, { ledger, store, log, life, keepInput: () => keepRequest(store, { request, changes, origin, pinned }, life) }),
   };
   const generated = row.task ? await resume(row, serving, context, store) : await generate(entry, request, context);
-  return { result: await whole(generated.result, scope), changes: generated.changes };
+  return { ...generated, result: await whole(generated.result, scope) };
 }
 
 function note(attempt: Attempt, seen: Seen, parts: DurableParts): void {
   seen.channel = attempt.route.channel.name;
   seen.attempts.push(`${seen.channel} ${attempt.outcome}`);
+  seen.tried.push(attempt);
   seen.mayCost ||= attempt.mayCost;
   parts.attempted(attempt);
 }

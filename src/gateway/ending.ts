@@ -3,8 +3,10 @@ import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PictureReference, RequestPatch, RequestRow } from "../ledger/row.ts";
+import { unpriced, type Cost } from "../money/cost.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Change } from "../plugin/context.ts";
+import { costOf, type Attempt } from "./generate.ts";
 import { readKeptAnswer, type Made } from "./kept-answer.ts";
 
 /** How a request ended. */
@@ -17,12 +19,15 @@ export interface Outcome {
   mayCost: boolean;
   channel?: string;
   attempts?: string;
+  cost?: Cost;
 }
 
 /** The state of a request after its attempts so far. */
 export interface Seen {
   channel?: string;
   attempts: string[];
+  /** Those of them that were made here. */
+  tried: Pick<Attempt, "cost">[];
   mayCost: boolean;
 }
 
@@ -47,10 +52,16 @@ export async function endWell(
 ): Promise<Outcome> {
   const told = { channel: seen.channel ?? row.channel, attempts: seen.attempts.join(", ") || row.attempts };
   const { usage } = made.result.facts;
-  const patch = { ...told, ...madePatch({ pictures: references, usage, changes: made.changes }), answer: document };
+  const cost = made.cost?.();
+  const patch = { ...told, ...madePatch({ pictures: references, usage, changes: made.changes }), ...billOf(cost), answer: document };
   // Also where another process took it over, or gave it up: what is there was paid for.
   await settle(row, patch, (patch) => ledger.update(row.id, patch, ["queued", "in_progress", "unknown"]), ledger);
-  return { made, mayCost: true, ...told };
+  return { made, mayCost: true, ...told, cost };
+}
+
+/** The members of a row that say what its request cost. */
+export function billOf(cost: Cost | undefined): Pick<RequestPatch, "costNanos" | "costFrom"> {
+  return { costNanos: cost?.nanos, costFrom: cost?.from };
 }
 
 /** The end of a request whose pictures were made, for its row. */
@@ -91,9 +102,12 @@ export async function endBadly(
   const { mayCost } = seen;
   const channel = seen.channel ?? row.channel;
   const attempts = seen.attempts.join(", ") || row.attempts;
-  const patch = { ...failedPatch(told, { mayCost, isHungUp, prompt }), channel, attempts, ...(!mayCost && { idempotency: undefined }) };
+  // Nobody here knows the orders of a process that has gone.
+  const cost = mayCost && seen.tried.length === 0 ? unpriced : costOf(seen.tried);
+  const failed = { ...failedPatch(told, { mayCost, isHungUp, prompt }), ...billOf(cost) };
+  const patch = { ...failed, channel, attempts, ...(!mayCost && { idempotency: undefined }) };
   await settle(row, patch, (patch) => ledger.update(row.id, patch, ["queued", "in_progress"], row.owner), ledger);
-  return { error: told, mayCost, channel, attempts };
+  return { error: told, mayCost, channel, attempts, cost };
 }
 
 /** The client's error for whatever was thrown. */

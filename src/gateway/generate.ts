@@ -1,8 +1,10 @@
 // Serves a request: tries the ways to serve its model, one after the other, until one answers.
 import { setTimeout } from "node:timers/promises";
+import { createBill } from "../channels/bill.ts";
 import type { Progress, Route } from "../channels/route.ts";
 import type { OrderLog } from "../dialect/orders.ts";
 import { GatewayError, ProviderFailure } from "../errors.ts";
+import { sumOf, type Cost } from "../money/cost.ts";
 import { freeze } from "../plugin/clone.ts";
 import { operationOf, type Change, type Result, type UnifiedRequest } from "../plugin/context.ts";
 import { afterFailure, mayCost, type Next } from "./after-failure.ts";
@@ -22,6 +24,8 @@ export interface GenerateContext extends AttemptContext {
   routing: Routing;
   /** Called for every attempt as it ends. */
   attempted(attempt: Attempt): void;
+  /** Called for every attempt once its cost is known. */
+  billed?(attempt: Attempt): void;
   /** Milliseconds of the whole request, over all attempts and waits; without bound when omitted. */
   timeout?: number;
   /** The client's own limits. */
@@ -50,12 +54,21 @@ export interface Attempt {
   seconds: number;
   /** True where a picture was made, or may have been: repeating the request could be paid for twice. */
   mayCost: boolean;
+  /** Gives what it cost, as far as is known: all of it once the provider's whole answer is here. */
+  cost: () => Cost;
 }
 
 export interface Generated {
   result: Result;
   changes: Change[];
   attempts: readonly Attempt[];
+  /** Gives what all attempts cost, once the provider's whole answer is here. */
+  cost: () => Cost;
+}
+
+/** The cost of several attempts. */
+export function costOf(attempts: readonly Pick<Attempt, "cost">[]): Cost {
+  return sumOf(attempts.map(({ cost }) => cost()));
 }
 
 /**
@@ -81,7 +94,7 @@ export async function generate(entry: ModelEntry, input: UnifiedRequest, context
 }
 
 /** A request lasts until the provider's whole answer is there, also where ours has begun. */
-function whenWhole({ rest }: Result, over: () => void): void {
+function whenWhole({ rest }: Pick<Result, "rest">, over: () => void): void {
   if (rest) rest.then(over, over);
   else over();
 }
@@ -149,7 +162,7 @@ async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generate
     });
     if ("generated" in outcome) {
       whenWhole(outcome.generated.result, lease.release);
-      return { ...outcome.generated, attempts };
+      return { ...outcome.generated, attempts, cost: () => costOf(attempts) };
     }
     lease.release();
     if (outcome.next === "stop") throw verdict.of(outcome.error);
@@ -159,23 +172,26 @@ async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generate
 }
 
 /** `retryAfter` in seconds, where the provider named them. */
-type Outcome = { generated: Omit<Generated, "attempts"> } | { error: unknown; next: Next; retryAfter?: number };
+type Outcome = { generated: Omit<Generated, "attempts" | "cost"> } | { error: unknown; next: Next; retryAfter?: number };
 
 /** Makes an attempt, counts and logs it, and learns from it. */
 async function attemptOnce(candidate: Candidate, { input, context, attempts }: Serving): Promise<Outcome> {
   const { route, key } = candidate;
   const { health, now } = context.routing;
   const began = health.began(candidate);
-  const progress: Progress = { submitted: false, accepted: false, orders: context.orders?.(candidate) };
-  const ended = (outcome: string, error?: unknown) => {
-    const tried = { route, outcome, seconds: (now() - began) / 1000, mayCost: error === undefined || mayCost(error, progress) };
+  const bill = createBill(route.pricing);
+  const progress: Progress = { submitted: false, accepted: false, bill, orders: context.orders?.(candidate) };
+  const ended = (outcome: string, error?: unknown, result: Pick<Result, "rest"> = {}) => {
+    const may = error === undefined || mayCost(error, progress);
+    const tried: Attempt = { route, outcome, seconds: (now() - began) / 1000, mayCost: may, cost: bill.cost };
     attempts.push(tried);
     context.attempted(tried);
+    whenWhole(result, () => context.billed?.(tried));
     return health.ended(candidate, began, error);
   };
   try {
     const generated = await attempt(route, { key, input, progress }, context);
-    ended("ok");
+    ended("ok", undefined, generated.result);
     return { generated };
   } catch (error) {
     const next = afterFailure(error, progress, route.unsafe);

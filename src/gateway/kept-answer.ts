@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { keepDocument, readDocument } from "../ledger/documents.ts";
 import type { PictureReference } from "../ledger/row.ts";
+import type { Cost } from "../money/cost.ts";
 import { chunksOf } from "../picture/convert.ts";
 import type { Picture, PictureData } from "../picture/picture.ts";
 import { sniffBytes } from "../picture/sniff.ts";
@@ -13,6 +14,8 @@ import { referenceOf } from "./references.ts";
 export interface Made {
   result: Result;
   changes: Change[];
+  /** Gives what the request cost, once the provider's whole answer is here. */
+  cost?: () => Cost;
 }
 
 interface KeptAnswer {
@@ -21,6 +24,7 @@ interface KeptAnswer {
   facts: Result["facts"];
   metadata?: Result["metadata"];
   changes: Change[];
+  cost?: Cost;
 }
 
 /**
@@ -29,7 +33,7 @@ interface KeptAnswer {
  */
 export async function keepAnswer(
   store: PictureStore,
-  { result, changes }: Made,
+  { result, changes, cost }: Made,
   life: number,
 ): Promise<{ document?: string; references: PictureReference[] }> {
   const { errors, facts, metadata } = result;
@@ -48,7 +52,10 @@ export async function keepAnswer(
       const { id, mediaType, bytes, etag } = stored;
       references.push({ ...referenceOf(picture), stored: id, mediaType, bytes, sha256: etag.slice(1, -1) });
     }
-    return { document: await keepDocument(store, { pictures, errors, facts, metadata, changes } satisfies KeptAnswer, life), references };
+    return {
+      document: await keepDocument(store, { pictures, errors, facts, metadata, changes, cost: cost?.() } satisfies KeptAnswer, life),
+      references,
+    };
   } catch (error) {
     if (error instanceof NotStored) return { references };
     throw error;
@@ -62,14 +69,14 @@ export async function keepAnswer(
 export async function readKeptAnswer(store: PictureStore, document: string, urlOf?: (id: string) => string): Promise<Made | undefined> {
   const kept = (await readDocument(store, document)) as KeptAnswer | undefined;
   if (!kept) return undefined;
-  const { changes, pictures: keptPictures, ...result } = kept;
+  const { changes, cost, pictures: keptPictures, ...result } = kept;
   const pictures: Picture[] = [];
   for (const { data, ...rest } of keptPictures) {
     const found = data.kind === "url" ? data : urlOf ? await storedUrl(store, data.id, urlOf) : await storedData(store, data.id);
     if (!found) return undefined;
     pictures.push({ ...rest, data: found });
   }
-  return { result: { ...result, pictures }, changes };
+  return { result: { ...result, pictures }, changes, ...(cost && { cost: () => cost }) };
 }
 
 async function storedUrl(store: PictureStore, id: string, urlOf: (id: string) => string): Promise<PictureData | undefined> {

@@ -1,4 +1,5 @@
 // Goes on with a task that a provider accepted before, for a process that has gone.
+import { createBill } from "../channels/bill.ts";
 import type { AcceptedTask } from "../dialect/orders.ts";
 import { GatewayError } from "../errors.ts";
 import { readDocument } from "../ledger/documents.ts";
@@ -34,5 +35,7 @@ export async function resume(
   const { keys } = route.channel;
   // A key may have been replaced meanwhile; the account is most likely the same.
   const key = keys.find((one) => keyScope(route.channel, one) === task.key) ?? keys[0];
-  return attempt(route, { key, input: request, tasks, progress: { submitted: true, accepted: false } }, context);
+  const bill = createBill(route.pricing);
+  const made = await attempt(route, { key, input: request, tasks, progress: { submitted: true, accepted: false, bill } }, context);
+  return { ...made, cost: bill.cost };
 }

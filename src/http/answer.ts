@@ -1,5 +1,7 @@
 // Writes the body of an answer, with pictures spliced into its JSON.
 import type { Made } from "../gateway/kept-answer.ts";
+import { isPlainObject } from "../expression/cel.ts";
+import type { Cost } from "../money/cost.ts";
 import { readAhead } from "../picture/ahead.ts";
 import { base64Length, base64Of, type LocalData } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
@@ -21,13 +23,15 @@ export interface AnswerBody {
 export type Ahead = Pick<SpoolScope, "backlog" | "free">;
 
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */
-export function answerBody({ result, changes }: Made, spool?: Ahead): AnswerBody {
-  const pieces = result.rest ? arriving(result, result.rest, changes) : complete(result, changes);
+export function answerBody(made: Made, spool?: Ahead): AnswerBody {
+  const { rest } = made.result;
+  const pieces = rest ? arriving(made, rest) : complete(made);
   return { length: lengthOf(pieces), writeTo: (put) => write(pieces, put, spool) };
 }
 
-function complete(result: Result, changes: Change[]): Piece[] {
-  const { created, ...facts } = factsOf(result, changes);
+function complete(made: Made): Piece[] {
+  const { result } = made;
+  const { created, ...facts } = factsOf(made);
   const pieces: Piece[] = [`{"created":${JSON.stringify(created)},"data":[`];
   for (const [index, picture] of result.pictures.entries()) pieces.push(index > 0 ? ",{" : "{", ...members(picture), own(picture), "}");
   const rest = JSON.stringify(facts);
@@ -35,18 +39,25 @@ function complete(result: Result, changes: Change[]): Piece[] {
 }
 
 /** A picture that is still arriving: facts that the provider sends after it follow it. */
-function arriving(result: Result, rest: Promise<Result>, changes: Change[]): Piece[] {
+function arriving({ result, ...made }: Made, rest: Promise<Result>): Piece[] {
   const pictures = result.pictures.flatMap(({ data }) => (data.kind === "url" ? [] : [data]));
   const tail = async () => {
     const all = withRest(result, await rest);
-    return `"${revised(all.pictures[0])}${own(all.pictures[0])}}],${JSON.stringify(factsOf(all, changes)).slice(1)}`;
+    return `"${revised(all.pictures[0])}${own(all.pictures[0])}}],${JSON.stringify(factsOf({ ...made, result: all })).slice(1)}`;
   };
   return [`{"data":[{"b64_json":"`, ...pictures, tail];
 }
 
-function factsOf(result: Result, changes: readonly Change[]): { created: number } & Record<string, unknown> {
+function factsOf({ result, changes, cost }: Made): { created: number } & Record<string, unknown> {
   const metadata = metadataOf(result, changes);
-  return { ...result.facts, created: seconds(result.facts.created), ...(metadata && { metadata }) };
+  const usage = usageOf(result.facts.usage, cost?.());
+  return { ...result.facts, ...(usage !== undefined && { usage }), created: seconds(result.facts.created), ...(metadata && { metadata }) };
+}
+
+/** The provider's usage with what the request cost in USD, where that is known. */
+export function usageOf(usage: unknown, { nanos }: Partial<Cost> = {}): unknown {
+  if (nanos === undefined || (usage !== undefined && !isPlainObject(usage))) return usage;
+  return { ...usage, cost: nanos / 1e9 };
 }
 
 /** The provider's metadata, what failed, and what the gateway has to say, `more` included; undefined where that is nothing. */

@@ -80,6 +80,7 @@ function allowOrigins(origins: readonly string[]): Koa.Middleware {
     "x-pictor-channel",
     "x-pictor-attempts",
     "x-pictor-changes",
+    "x-pictor-cost",
     "idempotent-replayed",
     "location",
     "preference-applied",

@@ -13,7 +13,7 @@ import { GatewayError } from "../errors.ts";
 import { eventTypes } from "../ledger/deliveries.ts";
 import type { Gateway } from "./gateway.ts";
 import type { DurableService, LedgerLives } from "./durable.ts";
-import { count, countAttempt } from "./respond.ts";
+import { count, countAttempt, countCost } from "./respond.ts";
 
 type Parts = Pick<DurableParts, "ledger" | "enter"> &
   Pick<Gateway, "store" | "spool" | "routing" | "fetchPicture" | "metrics" | "table" | "keys" | "publicUrl"> & {
@@ -38,6 +38,7 @@ export function createDurableService(parts: Parts): RunningService {
     ...parts,
     reachable: parts.publicUrl !== undefined,
     attempted: (attempt) => countAttempt(attempt, metrics),
+    billed: (attempt) => countCost(attempt, metrics),
     completed: ({ entry, channel, ...made }) => count(made, entry, { channel }, { metrics }),
   });
   let served = 0;

@@ -14,7 +14,7 @@ import type { RequestState } from "./gateway.ts";
 import { retriesWithin, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import { beginningOf, heldBy } from "./record.ts";
-import { respond } from "./respond.ts";
+import { respond, setCost } from "./respond.ts";
 
 /** The parts of the process that serve requests that outlive their connections. */
 export interface DurableService {
@@ -171,15 +171,16 @@ function rowOf(state: RequestState, service: DurableService, { name, fingerprint
 }
 
 /** The answer of an outcome, after setting the headers that describe it. Throws the client's error where there is none. */
-function told(ctx: Context, { made, error, mayCost, channel, attempts }: Outcome) {
+function told(ctx: Context, { made, error, mayCost, channel, attempts, cost }: Outcome) {
   const state = ctx.state as RequestState;
   state.mayCost ||= mayCost;
-  Object.assign(state, { channel, attempts });
+  Object.assign(state, { channel, attempts, ...(cost && state.repeats === undefined && { cost: () => cost }) });
   if (!ctx.res.headersSent) {
     if (channel !== undefined) ctx.set("x-pictor-channel", channel);
     if (attempts !== undefined) ctx.set("x-pictor-attempts", attempts);
   }
   if (made) return made;
+  if (!ctx.res.headersSent) setCost(ctx, cost);
   throw error ?? new GatewayError("internal_error", "internal error");
 }
 

@@ -8,7 +8,7 @@ import type { PictureReference } from "../ledger/row.ts";
 import { formatName } from "../picture/sniff.ts";
 import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
-import { members, metadataOf, seconds, write, type Ahead, type Piece } from "./answer.ts";
+import { members, metadataOf, seconds, usageOf, write, type Ahead, type Piece } from "./answer.ts";
 import type { RequestState } from "./gateway.ts";
 import { putInto } from "./write.ts";
 
@@ -123,7 +123,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
       // Facts known before the head went out stand in the headers.
       const { channel, attempts } = state;
       const tail = {
-        usage: facts.usage,
+        usage: usageOf(facts.usage, generated.cost?.()),
         metadata: metadataOf(generated.result, generated.changes, res.headersSent ? { channel, attempts } : {}),
       };
       await (final ? completed(final, tail) : inTurn(eventOf(`${kind}.failed`, tail)));

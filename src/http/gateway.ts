@@ -6,6 +6,7 @@ import type { MadeFacts } from "../gateway/ending.ts";
 import type { Reload } from "../gateway/reload.ts";
 import type { Routing } from "../gateway/routing.ts";
 import type { Table } from "../gateway/table.ts";
+import type { Cost } from "../money/cost.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
@@ -80,6 +81,8 @@ export interface RequestState {
   hasRow?: boolean;
   channel?: string;
   attempts?: string;
+  /** Gives what it cost so far. */
+  cost?: () => Cost;
   /** Set where the client wants a stream. */
   events?: EventAnswer;
   /** Set by an attempt with which a picture was ordered, or may have been: the same request once more could be paid for twice. */

@@ -5,6 +5,7 @@ import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
 import type { AttemptContext } from "../gateway/attempt.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
+import { sumOf } from "../money/cost.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { NotStored } from "../picture/store.ts";
 import { operationOf } from "../plugin/context.ts";
@@ -19,7 +20,7 @@ import { goOnLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
 import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
-import { count, countAttempt, respond } from "./respond.ts";
+import { count, countAttempt, countCost, respond, setCost } from "./respond.ts";
 import { repeatsOf, type Repeats } from "./repeats.ts";
 import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
@@ -174,6 +175,7 @@ function order(
     standIns: serving.standIns,
     changes: serving.changes,
     attempted: (attempt) => note(ctx, attempt, gateway),
+    billed: (attempt) => countCost(attempt, gateway.metrics),
     events: state.events?.events,
   });
 }
@@ -214,6 +216,9 @@ function note(ctx: Context, attempt: Attempt, { metrics }: Gateway): void {
   const channel = route.channel.name;
   state.channel = channel;
   state.mayCost ||= attempt.mayCost;
+  const before = state.cost;
+  state.cost = () => sumOf([...(before ? [before()] : []), attempt.cost()]);
+  if (outcome !== "ok") setCost(ctx, state.cost());
   state.attempts = [state.attempts, `${channel} ${outcome}`].filter(Boolean).join(", ");
   ctx.set({ "x-pictor-channel": channel, "x-pictor-attempts": state.attempts });
   countAttempt(attempt, metrics);

@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { longestTimer } from "../gateway/deadline.ts";
-import { failedPatch, madePatch, toldOf } from "../gateway/ending.ts";
+import { billOf, failedPatch, madePatch, toldOf } from "../gateway/ending.ts";
 import type { Generated } from "../gateway/generate.ts";
 import { keepAnswer } from "../gateway/kept-answer.ts";
 import { whole } from "../gateway/whole.ts";
@@ -59,7 +59,7 @@ async function finish(
   const { ledger, lives, work, made, spool, log } = late;
   const ended = () => ({ model: row.model, channel: state.channel, attempts: state.attempts });
   const write = async (end: RequestPatch) => {
-    const patch = { ...ended(), phase: undefined, owner: undefined, leaseUntil: undefined, ...end };
+    const patch = { ...ended(), phase: undefined, owner: undefined, leaseUntil: undefined, ...billOf(state.cost?.()), ...end };
     // At once, so that every process shows the same of it from now on; a moment later where the ledger is away.
     const isWritten = await ledger.update(row.id, patch, ["in_progress", "unknown"]).catch(() => false);
     if (!isWritten) ledger.record({ ...row, ...patch });
@@ -67,11 +67,15 @@ async function finish(
   try {
     const generated = await work;
     made(generated);
-    const { changes } = generated;
+    const { changes, cost } = generated;
     const result = await whole(generated.result, spool);
     const pictures: Picture[] = [];
     for (const picture of result.pictures) pictures.push(await fetched(picture, generated, { gateway, spool, signal }));
-    const { document, references } = await keepAnswer(gateway.store, { result: { ...result, pictures }, changes }, lives().answers / 1000);
+    const { document, references } = await keepAnswer(
+      gateway.store,
+      { result: { ...result, pictures }, changes, cost },
+      lives().answers / 1000,
+    );
     if (document === undefined) throw new NotStored("the answer could not be kept");
     await write({ ...madePatch({ pictures: references, usage: result.facts.usage, changes }), answer: document });
     log.info(ended(), "the answer came after its request had been answered with a 504; it is kept");

@@ -27,6 +27,8 @@ export interface Metrics {
   storeWritable: Gauge;
   storeFreeBytes: Gauge;
   pictures: Counter<"channel" | "model">;
+  costUsd: Counter<"channel" | "model">;
+  unpriced: Counter<"channel" | "model">;
   changes: Counter<"channel" | "model" | "field">;
   sentBytes: Counter<"path">;
   reloads: Counter<"outcome">;
@@ -118,6 +120,18 @@ function metricsOfChannels(registers: Registry[], measure: () => void) {
       name: "pictor_model_retires_timestamp_seconds",
       help: "When the provider shuts down a model that is on, in Unix seconds.",
       aggregator: "max",
+      labelNames: ["channel", "model"],
+      registers,
+    }),
+    costUsd: new Counter({
+      name: "pictor_cost_usd_total",
+      help: "USD that attempts cost, with the most that those can have cost of which nobody knows.",
+      labelNames: ["channel", "model"],
+      registers,
+    }),
+    unpriced: new Counter({
+      name: "pictor_unpriced_total",
+      help: "Attempts that made a picture, or may have, of which nobody knows what it costs.",
       labelNames: ["channel", "model"],
       registers,
     }),

@@ -75,6 +75,7 @@ interface Ended {
 function tell({ metrics, log }: Gateway, ctx: Context, { path, status, seconds, bytes }: Ended): void {
   const state = ctx.state as RequestState;
   const { id, client, channel, attempts, repeats } = state;
+  const cost = state.cost?.();
   const route = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
   const model = state.model ?? "";
   metrics.requests.inc({ path: route, model, status: String(status) });
@@ -82,7 +83,21 @@ function tell({ metrics, log }: Gateway, ctx: Context, { path, status, seconds, 
   metrics.sentBytes.inc({ path: route }, bytes);
   const ms = Math.round(seconds * 1000);
   log.info(
-    { request: id, method: ctx.req.method, path, status, ms, bytes, client: client?.name, model: state.model, channel, attempts, repeats },
+    {
+      request: id,
+      method: ctx.req.method,
+      path,
+      status,
+      ms,
+      bytes,
+      client: client?.name,
+      model: state.model,
+      channel,
+      attempts,
+      repeats,
+      cost_usd: cost?.nanos && cost.nanos / 1e9,
+      cost_from: cost?.from,
+    },
     "request",
   );
 }

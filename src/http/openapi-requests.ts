@@ -1,4 +1,5 @@
 // Describes the rows of requests, and what lists have in common.
+import { costSources } from "../money/cost.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { ref, type Json } from "./openapi-shapes.ts";
 import { largestPage, usualPage } from "./paging.ts";
@@ -89,6 +90,8 @@ export const requestSchemas: Json = {
         },
       },
       usage: { type: "object" },
+      cost: { type: "number", description: "What the request cost, in USD; absent where nobody knows." },
+      cost_from: { enum: costSources, description: "How the cost was found." },
       changes: { type: "array", description: "What the gateway had to change." },
     },
   },

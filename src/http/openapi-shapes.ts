@@ -10,6 +10,8 @@ export const answerHeaders: Json = Object.fromEntries(
     "x-pictor-attempts": "The channels that were tried, and how each ended.",
     "idempotent-replayed": "`true` where the request was sent before and its own answer is given again.",
     "x-pictor-changes": "What the gateway did to the request, where it did anything.",
+    "x-pictor-cost":
+      "What the request cost, in USD, with the most that it can have cost where nobody knows; absent where the price is not known, or the answer began before it was.",
     deprecation: "Of a model that its provider advises against: `@` and the Unix seconds from which it does (RFC 9745).",
     sunset: "Of a model that its provider shuts down: when (RFC 8594).",
     "x-should-retry": "Of an error: whether the same request may be sent again at once. OpenAI's SDKs obey it.",
@@ -60,7 +62,11 @@ export const images: Json = {
         },
       },
     },
-    usage: { type: "object", description: "As the provider counts." },
+    usage: {
+      type: "object",
+      description: "As the provider counts. `cost` is what the request cost, in USD; absent where nobody knows it.",
+      properties: { cost: { type: "number", minimum: 0 } },
+    },
     size: { type: "string" },
     quality: { type: "string" },
     output_format: { type: "string" },

@@ -1,6 +1,6 @@
 // Writes into the ledger what became of a request that is served as any other: behind its answer, and nobody waits for it.
 import { GatewayError } from "../errors.ts";
-import { failedPatch, hungUp, madePatch } from "../gateway/ending.ts";
+import { billOf, failedPatch, hungUp, madePatch } from "../gateway/ending.ts";
 import { lease } from "../gateway/runner.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import type { DurableService } from "./durable.ts";
@@ -30,6 +30,7 @@ export function record({ durable }: Pick<Gateway, "durable">, state: RequestStat
     channel,
     attempts,
     repeats,
+    ...billOf(state.cost?.()),
     ...endOf(state, httpStatus),
     httpStatus,
   } as RequestRow);

@@ -94,7 +94,24 @@ const seconds = (time: number) => Math.floor(time / 1000);
 
 /** The row of a request, as its client and the operator see it, without what it failed with. */
 function describe(ctx: RouterContext, gateway: Gateway, row: RequestRow) {
-  const { id, model, status, operation, createdAt, startedAt, endedAt, expiresAt, channel, attempts, n, made, pictures, usage } = row;
+  const {
+    id,
+    model,
+    status,
+    operation,
+    createdAt,
+    startedAt,
+    endedAt,
+    expiresAt,
+    channel,
+    attempts,
+    n,
+    made,
+    pictures,
+    usage,
+    costNanos,
+    costFrom,
+  } = row;
   const origin = originOf(ctx, gateway);
   const { isOperator } = ctx.state as RequestState;
   return {
@@ -123,6 +140,8 @@ function describe(ctx: RouterContext, gateway: Gateway, row: RequestRow) {
       bytes,
     })),
     usage,
+    ...(costNanos !== undefined && { cost: costNanos / 1e9 }),
+    cost_from: costFrom,
     ...(row.changes && row.changes.length > 0 && { changes: row.changes }),
   };
 }

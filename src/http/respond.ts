@@ -7,6 +7,7 @@ import type { Attempt } from "../gateway/generate.ts";
 import type { Made } from "../gateway/kept-answer.ts";
 import { referenceOf } from "../gateway/references.ts";
 import type { ModelEntry } from "../gateway/table.ts";
+import { usdText, type Cost } from "../money/cost.ts";
 import type { Change } from "../plugin/context.ts";
 import { answerBody, type Ahead } from "./answer.ts";
 import { changesHeader } from "./changes.ts";
@@ -21,11 +22,25 @@ export async function respond(ctx: Context, made: Made, log: Logger, spool?: Ahe
   const { result } = made;
   const pictures = [...(state.events?.shown ?? []), ...result.pictures.map(referenceOf)];
   const facts: MadeFacts = (state.made = { pictures, usage: result.facts.usage, changes: made.changes });
+  if (!result.rest && !state.events) setCost(ctx, made.cost?.());
   if (state.events) await state.events.finish(made);
   else await send(ctx, made, log, spool);
   // It is there: the answer ends with it.
   if (result.rest) facts.usage ??= (await result.rest).facts.usage;
   return pictures.length;
+}
+
+/** Say what the request cost, where that is known and something was made, or may have been. */
+export function setCost(ctx: Context, cost: Cost | undefined): void {
+  if (cost?.nanos !== undefined && cost.from !== "nothing") ctx.set("x-pictor-cost", usdText(cost.nanos));
+}
+
+/** Count what an attempt cost for the metrics. One after which nothing was made is not counted. */
+export function countCost({ route, cost }: Attempt, { costUsd, unpriced }: Gateway["metrics"]): void {
+  const labels = { channel: route.channel.name, model: route.model.id };
+  const { nanos = 0, from } = cost();
+  if (from === "unpriced") unpriced.inc(labels);
+  else if (from !== "nothing") costUsd.inc(labels, nanos / 1e9);
 }
 
 /** Count an attempt for the metrics. */

@@ -57,7 +57,7 @@ export interface RequestRow {
   pictures?: PictureReference[];
   usage?: unknown;
   costNanos?: number;
-  /** How the cost was found: `provider`, `usage`, `pictures`, `unpriced` or `uncertain`. */
+  /** How the cost was found, as `src/money/cost.ts` names it; `unpriced` where nobody knows it, and then there is none. */
   costFrom?: string;
   changes?: unknown[];
   /** The body of the client's error. */

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
 import type { WrittenTest } from "../channels/test-grammar.ts";
 import { createRouting } from "../gateway/routing.ts";
@@ -12,6 +11,7 @@ import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { readBody, send, type IncomingAnswer } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
+import { crashIn, watchLog, type RequestLine } from "./log.ts";
 import { lacking } from "./match.ts";
 import { divertedTo, startMock, type Mock } from "./mock.ts";
 
@@ -60,17 +60,13 @@ export async function openTestBench(
   limit = 10_000,
 ): Promise<{ tests: ReadyTest[]; close(): Promise<void> }> {
   const mock = await startMock();
-  const logged: string[] = [];
-  const log = pino(
-    { level: "error", serializers: { err: (error: Error) => error.stack } },
-    { write: (line: string) => void logged.push(line) },
-  );
+  const log = watchLog();
   let table: Table = { channels: [], models: new Map() };
   const divert = (url: URL) => divertedTo(mock.url, url);
   const fetchPicture = createPictureFetcher({ retryDelayMs: 1, isWeb: ({ origin }) => origin === mock.url });
   const gateway = await startGateway({
     table: () => table,
-    log,
+    log: log.logger,
     publicUrl: "https://pictor.test",
     fetchPicture: (url, options) => fetchPicture((URL.canParse(url) && divert(new URL(url))) || url, options),
   });
@@ -90,12 +86,12 @@ export async function openTestBench(
         line,
         name: test.name,
         run: async () => {
-          logged.length = 0;
+          log.lines.length = 0;
           table = channel;
           // Each test starts without the health learnt by the one before.
           gateway.gateway.routing = createRouting();
-          const failures = await runTest(test, mock, gateway, limit);
-          return failures.length === 0 ? [] : [...failures, ...logged.flatMap(crashIn)];
+          const failures = await runTest(test, mock, { ...gateway, ended: log.ended }, limit);
+          return failures.length === 0 ? [] : [...failures, ...log.lines.flatMap(crashIn)];
         },
       }));
     });
@@ -104,14 +100,6 @@ export async function openTestBench(
     await close();
     throw error;
   }
-}
-
-/** A mistake in the gateway or in a plugin, with its place, of a line of the log. A client is told no more than that there was one. */
-function crashIn(line: string): string[] {
-  const { err } = JSON.parse(line) as { err?: string };
-  const [message, place = ""] = (err ?? "").split("\n");
-  // A provider's failure is no mistake of ours.
-  return message && !/^(?:Gateway|Provider)\w+:/.test(message) ? [`the gateway logged ${message} ${place.trim()}`] : [];
 }
 
 /** Polls do not wait in tests, but an aborted request ends all the same. */
@@ -139,13 +127,14 @@ export async function testEnvironment(folder: string, url: string): Promise<Reco
 async function runTest(
   { request, edit, exchange = [], answer }: WrittenTest,
   mock: Mock,
-  { url, key }: TestGateway,
+  { url, key, ended }: TestGateway & { ended: () => Promise<RequestLine> },
   limit: number,
 ): Promise<string[]> {
   const hangUp = new AbortController();
   const late = AbortSignal.timeout(limit);
   const signal = AbortSignal.any([hangUp.signal, late]);
   mock.play(exchange, () => hangUp.abort());
+  const bill = ended();
   try {
     // Node's own fetch remembers every port that it ever spoke to, and each reload has a new one.
     const response = await send(
@@ -160,7 +149,9 @@ async function runTest(
     const text = (await readBody(response, Infinity, signal)).toString("utf8");
     return [
       ...mock.complaints(),
-      ...(answer ? judged(response, text, answer) : ["there is an answer, and the client was to hang up before it"]),
+      ...(answer
+        ? [...judged(response, text, answer), ...(await costJudged(bill, answer))]
+        : ["there is an answer, and the client was to hang up before it"]),
     ];
   } catch (error) {
     // The call that cancels leaves after the client has gone.
@@ -182,6 +173,16 @@ function judged({ status, headers }: IncomingAnswer, text: string, answer: NonNu
     ),
     ...("json" in answer ? lacking(body, answer.json, "answer") : []),
     ...(answer.events ? lacking(events, answer.events, "events") : []),
+  ];
+}
+
+/** The cost stands in the log for every kind of answer. */
+async function costJudged(bill: Promise<RequestLine>, { cost, cost_from: from }: NonNullable<WrittenTest["answer"]>): Promise<string[]> {
+  if (cost === undefined && from === undefined) return [];
+  const line = await bill;
+  return [
+    ...(cost === undefined ? [] : lacking(line.cost_usd, cost, "cost")),
+    ...(from === undefined ? [] : lacking(line.cost_from, from, "cost_from")),
   ];
 }
 

@@ -46,6 +46,9 @@ generate: { result: { each_metadata: { own: "\${body.?metadata.?own}" } } }
 
 const open = `{ "$id": "open.json", "type": "object", "properties": { "model": { "type": "string" }, "prompt": { "type": "string" } } }`;
 
+/** The usual files, with more in the file of `acme`. */
+export const withMore = (more: string): Record<string, string> => ({ ...usual, "acme.yaml": acme + more });
+
 const usual: Record<string, string> = { "acme.yaml": acme, "models/open.json": open };
 
 /** A gateway before one provider that answers as `handler` does; without one, every call gives a URL of its own picture. */
