@@ -49,7 +49,8 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
   });
   guard(serving, async () => {
     send({ pictor: "failing" });
-    await Promise.race([replaced.promise, delay(longestChange)]);
+    // The rest of this time must not keep the process from its end.
+    await Promise.race([replaced.promise, delay(longestChange, undefined, { ref: false })]);
     await end(serving, false);
   });
   // A terminal's interrupt, and its end, go to all processes at once, and the first one tells the others.

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
+import { lastCalls } from "../../src/process/messages.ts";
 import { until } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf, type Process } from "./serve-process.ts";
 
@@ -128,7 +129,10 @@ describe("an error that nothing catches", function () {
         });
         for (const answerOne of asked) answerOne();
         for (const other of others) expect((await other).status).to.equal(200);
+        const answered = performance.now();
         await until(() => gateway.said().includes(`worker ${line.pid} ended (1); another one takes its place`));
+        // Nothing is left that it could wait for.
+        expect(performance.now() - answered).to.be.below(lastCalls);
         const before = asked.length;
         const again = draw("a cat");
         await until(() => asked.length > before);
