@@ -32,6 +32,10 @@ export async function takeUp(row: RequestRow, { durable, ledger, store, log, tab
   if (row.phase === "sending") return end(interrupted("which may have been made and paid for"), true);
   if (row.phase === undefined && !row.job) return end(interrupted("and nothing was ordered; send the request again"), false);
 
+  const known = client(row.client);
+  // A task that a provider has accepted is followed all the same: it may have been paid for.
+  if (row.phase === undefined && (!known || (known.expires ?? Infinity) <= Date.now()))
+    return end(new GatewayError("invalid_api_key", "the client's key was removed or has expired, and nothing was ordered"), false);
   const table = tableNow();
   const entry = table.models.get(row.model);
   const asked = row.input === undefined ? undefined : await readKeptRequest(store, row.input);
@@ -43,7 +47,7 @@ export async function takeUp(row: RequestRow, { durable, ledger, store, log, tab
     if (!(await ledger.update(row.id, { status: "in_progress", startedAt: Date.now() }, ["queued"], row.owner))) return;
     row.status = "in_progress";
   }
-  const live = durable.serve(row, { ...asked, entry, table, answerLife, patience: Infinity, client: client(row.client) });
+  const live = durable.serve(row, { ...asked, entry, table, answerLife, patience: Infinity, client: known });
   await live.outcome;
 }
 
