@@ -119,7 +119,9 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     record: (row) => behind.put(row),
     find: async (id, client) => {
       const row = behind.find(id) ?? (await rows(byId(id)))[0];
-      return row && (client === undefined || row.client === client) && row.expiresAt > now() ? row : undefined;
+      return row && (client === undefined || row.client === client) && (row.endedAt === undefined || row.expiresAt > now())
+        ? row
+        : undefined;
     },
     list: (filter) => rows(list(filter, now())),
     jobsOf: async (client) => Number((await database.run([countJobs(client)]))[0]?.jobs ?? 0),

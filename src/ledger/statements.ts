@@ -54,13 +54,13 @@ export function upsert(row: RequestRow): Statement {
   };
 }
 
-/**
- * Takes the name for repeats from a request that counts no more: one that was over before `since`, or whose time in the ledger is. One that is
- * under way is as old as `now`.
- */
+/** Time for which a row that nobody ended is kept beyond its own, in milliseconds: its request may still be under way. */
+export const longestWay = 86_400_000;
+
+/** Takes the name for repeats from a request that counts no more: one that was over before `since`, or whose time is. One under way is as old as `now`. */
 export function forget({ client, idempotency }: RequestRow, since: number, now: number): Statement {
   return {
-    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and (coalesce(ended_at, ?4) < ?3 or expires_at <= ?4)",
+    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and (coalesce(ended_at, ?4) < ?3 or (ended_at is not null and expires_at <= ?4))",
     parameters: [client, idempotency ?? null, since, now],
   };
 }
@@ -158,10 +158,11 @@ export function release(owner: string): Statement {
   };
 }
 
-/** Deletes rows whose time is over, at most so many; gives their ids. */
+/** Deletes rows of requests that have ended and whose time is over, at most so many; gives their ids. */
 export function prune(now: number, limit: number): Statement {
+  const over = "expires_at <= ?1 and (ended_at is not null or expires_at <= ?3)";
   return {
-    sql: "delete from requests where id in (select id from requests where expires_at <= ?1 limit ?2) returning id",
-    parameters: [now, limit],
+    sql: `delete from requests where id in (select id from requests where ${over} limit ?2) returning id`,
+    parameters: [now, limit, now - longestWay],
   };
 }

@@ -7,6 +7,7 @@ import { expect } from "chai";
 import type { Database } from "../../src/ledger/database.ts";
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
+import { longestWay } from "../../src/ledger/statements.ts";
 
 const minute = 60_000;
 
@@ -121,6 +122,7 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     await one.update(second.id, { idempotency: undefined });
     const third = keyed("key");
     expect(await claim(third)).to.equal(third.id);
+    await one.update(third.id, { status: "unknown", endedAt: now });
     now += 61 * minute;
     const fourth = keyed("key");
     expect(await claim(fourth)).to.equal(fourth.id);
@@ -237,13 +239,25 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
 
   it("deletes rows whose time is over, in small steps, and shows none of them", async () => {
     const one = await ledger();
-    const rows = Array.from({ length: 5 }, (_, index) => rowAt(now, { expiresAt: now + index * minute }));
+    const rows = Array.from({ length: 5 }, (_, index) => rowAt(now, { expiresAt: now + index * minute, endedAt: now }));
     for (const row of rows) await one.add(row);
     now += 2 * minute;
     expect(await one.find(rows[0]!.id)).to.equal(undefined);
     expect((await one.list({ limit: 9 })).length).to.equal(2);
     expect([await one.prune(2), await one.prune(2), await one.prune(2)]).to.deep.equal([2, 1, 0]);
     expect(await one.find(rows[4]!.id)).to.deep.equal(rows[4]);
+  });
+
+  it("keeps the row and the name of a request that is under way, until nobody can be at it any more", async () => {
+    const one = await ledger();
+    const row = keyed("long", { expiresAt: now + minute });
+    await one.claim({ row, joins: true, since: 0 });
+    now += 2 * minute;
+    expect((await one.claim({ row: keyed("long"), joins: true, since: now })).id).to.equal(row.id);
+    expect(await one.prune(9)).to.equal(0);
+    expect(await one.find(row.id)).to.deep.equal(row);
+    now += longestWay;
+    expect(await one.prune(9)).to.equal(1);
   });
 
   it("writes what nobody waits for, the last state of each row", async () => {
