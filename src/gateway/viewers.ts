@@ -11,33 +11,49 @@ export interface Viewers {
   add: (viewer: Events) => () => void;
 }
 
+/** Pictures that a client of a stream may have left untaken and still be shown an unfinished one: it would be out of date. */
+export const mostBehind = 8;
+
 /** `hold` makes a picture one that can be read more than once. */
 export function createViewers(hold: (picture: Picture) => Promise<Picture>): Viewers {
-  const viewers = new Set<Events>();
+  const viewers = new Set<Viewer>();
   const finished: Shown[] = [];
   let isAccepted = false;
-  // A client that has gone takes no picture from the others, and nothing from what is being made.
-  const showTo = async (viewer: Events, shown: Shown) => {
-    await viewer.show?.(shown).catch(() => viewers.delete(viewer));
+  /** Nobody waits for a client: a slow one would hold up the provider and the others. */
+  const showTo = (viewer: Viewer, shown: Shown) => {
+    if (shown.partial !== undefined && viewer.behind >= mostBehind) return;
+    viewer.behind += 1;
+    // A client that has gone takes no picture from the others, and nothing from what is being made.
+    void viewer.events.show?.(shown).then(
+      () => (viewer.behind -= 1),
+      () => viewers.delete(viewer),
+    );
   };
   return {
     finished,
     events: {
       accepted: () => {
         isAccepted = true;
-        for (const viewer of viewers) viewer.accepted();
+        for (const { events } of viewers) events.accepted();
       },
       show: async (shown) => {
         const held = { ...shown, picture: await hold(shown.picture) };
         if (held.partial === undefined) finished.push(held);
-        await Promise.all([...viewers].map((viewer) => showTo(viewer, held)));
+        for (const viewer of viewers) showTo(viewer, held);
       },
     },
-    add: (viewer) => {
-      if (isAccepted) viewer.accepted();
-      for (const shown of finished) void showTo(viewer, shown);
+    add: (events) => {
+      const viewer = { events, behind: 0 };
+      if (isAccepted) events.accepted();
       viewers.add(viewer);
+      for (const shown of finished) showTo(viewer, shown);
       return () => void viewers.delete(viewer);
     },
   };
+}
+
+interface Viewer {
+  events: Events;
+  /** Pictures that it has not taken yet. */
+  behind: number;
 }
