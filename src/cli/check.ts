@@ -41,10 +41,12 @@ export async function check(
   const below = new Set(channels.length === 0 ? [] : (await problemsOf(() => load(channels))).map(({ file }) => file));
   const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)) || below.has(file));
   const warnings = endings(right, channels, now);
-  if (json) say(JSON.stringify({ problems, warnings }, null, 2));
+  const unpriced = unpricedOf(right, channels);
+  if (json) say(JSON.stringify({ problems, warnings, unpriced }, null, 2));
   else {
     for (const problem of problems) say(describe(problem));
     for (const { file, line, column, message } of warnings) say(`${file}:${line}:${column}: warning: ${message}`);
+    if (unpriced.length > 0) say(unpricedText(unpriced));
     const elsewhere = all.length - problems.length;
     const count = problems.length === 0 ? colours.green("no problems") : colours.red(counted(problems.length));
     say(elsewhere === 0 ? count : `${count}; ${counted(elsewhere)} in other files`);
@@ -52,17 +54,37 @@ export async function check(
   return problems.length === 0 ? 0 : 1;
 }
 
-/** The models that end soon, of the channels that are on, or of those that are named: a channel that nobody uses is nobody's worry. */
+/** The channels that are named, or else those that are on: a channel that nobody uses is nobody's worry. */
+function meant(loaded: readonly ChannelTests[], named: readonly string[]): readonly ChannelTests[] {
+  return loaded.filter(({ channel }) => (named.length > 0 ? named.includes(channel.name) : channel.off === undefined));
+}
+
+/** The models without a price, by their channels. */
+function unpricedOf(loaded: readonly ChannelTests[], named: readonly string[]): { channel: string; models: string[] }[] {
+  return meant(loaded, named).flatMap(({ channel, routes }) => {
+    const models = routes.filter(({ pricing }) => !pricing.isPriced).map(({ model }) => model.id);
+    return models.length === 0 ? [] : [{ channel: channel.name, models }];
+  });
+}
+
+/** A line about the models without a price: of each channel the first ones. */
+function unpricedText(unpriced: readonly { channel: string; models: readonly string[] }[]): string {
+  const shown = unpriced.map(({ channel, models }) => {
+    const more = models.length > 3 ? ` and ${models.length - 3} more` : "";
+    return `${channel} (${models.slice(0, 3).join(", ")}${more})`;
+  });
+  return `without a price: ${shown.join(", ")}`;
+}
+
+/** The models that end soon. */
 function endings(loaded: readonly ChannelTests[], named: readonly string[], now: number): Omit<Problem, "frame">[] {
-  return loaded
-    .filter(({ channel }) => (named.length > 0 ? named.includes(channel.name) : channel.off === undefined))
-    .flatMap(({ routes, problemAt }) =>
-      routes.flatMap(({ model, life }) => {
-        if (!isEnding(life, now)) return [];
-        const { file, line, column, message } = problemAt(["models", model.id], `${model.id} ${endInWords(life, now)}`);
-        return [{ file, line, column, message }];
-      }),
-    );
+  return meant(loaded, named).flatMap(({ routes, problemAt }) =>
+    routes.flatMap(({ model, life }) => {
+      if (!isEnding(life, now)) return [];
+      const { file, line, column, message } = problemAt(["models", model.id], `${model.id} ${endInWords(life, now)}`);
+      return [{ file, line, column, message }];
+    }),
+  );
 }
 
 function counted(count: number): string {

@@ -2,12 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { buffer } from "node:stream/consumers";
-import pino from "pino";
 import { endInWords, isOver } from "../channels/life.ts";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
+import { pretendContext } from "../gateway/pretend.ts";
 import { changesHeader } from "../http/changes.ts";
 import { FormFile } from "../http/form.ts";
 import { readFields, usualLimits } from "../http/request.ts";
@@ -15,11 +15,12 @@ import type { Key } from "../net/auth/key.ts";
 import type { StreamBody } from "../net/body.ts";
 import { partsOf } from "../net/parts.ts";
 import type { OutgoingRequest } from "../net/send.ts";
+import { estimateOf, estimateText, type Estimate } from "../money/estimate.ts";
+import type { Range } from "../money/units.ts";
 import { noSpool } from "../picture/spool.ts";
-import { clone } from "../plugin/clone.ts";
-import { emptyResult, type Core, type Events } from "../plugin/compose.ts";
+import type { Core, Events } from "../plugin/compose.ts";
 import { loadPlugins } from "../plugin/load.ts";
-import { operationOf, type Change, type PluginContext, type UnifiedRequest } from "../plugin/context.ts";
+import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
 import { readSettings, type ProcessSettings } from "../process/environment.ts";
@@ -39,6 +40,8 @@ interface Step {
   requests: Shown[];
   /** How the provider would be asked for what it makes, and milliseconds before each of the first times. */
   polls: (Shown & { after: number[] })[];
+  /** The cost before the order; null where nobody knows. */
+  cost: Estimate | null;
   refused?: Refusal;
 }
 
@@ -129,33 +132,21 @@ function whyOff({ channel, model, life }: Route, now: number): string | undefine
 
 async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean, off: string | undefined): Promise<Step> {
   const { channel } = route;
-  const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [], polls: [] };
-  const ctx: PluginContext = {
-    input,
-    operation: operationOf(input),
-    request: clone(input),
-    result: emptyResult(),
-    model: route.model,
-    channel: { name: channel.name },
-    change: (field, change) => void step.changes.push({ field, ...change }),
-    fetchPicture: () => Promise.reject(new Error("nothing is fetched here")),
-    // A provider that wants URLs is lent the client's images.
-    store: { save: () => Promise.resolve({ url: "(a URL of this gateway)", mediaType: "", bytes: 0 }), reachable: true },
-    // Images are files that were read already.
-    spool: noSpool,
-    signal: new AbortController().signal,
-    log: pino({ level: "silent" }),
-  };
+  const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [], polls: [], cost: null };
+  const ranges: (Range | undefined)[] = [];
+  const ctx = pretendContext(route, input, (field, change) => void step.changes.push({ field, ...change }));
   // A channel that is off for want of a key would show one; one that is not needs none.
   const key = masked(channel.keys[0] ?? (channel.off === undefined ? undefined : "key"));
   try {
     const rehearsed: Core = async (inner, events) => {
       const { requests, poll } = await route.rehearse(inner, key, events);
+      ranges.push(route.pricing.lines?.beforehand(inner.request));
       const asSent = async (request: OutgoingRequest) => readable(await authorized(request, route, key));
       for (const request of requests) step.requests.push(await asSent(request));
       if (poll) step.polls.push({ ...(await asSent(poll.request)), after: poll.after });
     };
     await route.pretend(ctx, rehearsed, stream ? listening : undefined);
+    step.cost = estimateOf(ranges);
   } catch (error) {
     const told = error instanceof ProviderFailure ? clientError(error) : error;
     if (!(told instanceof GatewayError)) throw error;
@@ -207,9 +198,10 @@ function shown(input: UnifiedRequest, steps: readonly Step[], isOpen: boolean): 
   const lines = [colours.bold("the request, as the schema has it:"), indent(input)];
   if (isOpen)
     lines.push("nobody described this model: its limits are unknown, and fields that are not common to all models were not judged");
-  for (const { channel, off, changes, requests, polls, refused } of steps) {
+  for (const { channel, off, changes, requests, polls, cost, refused } of steps) {
     lines.push("", colours.bold(`channel ${channel}${off === undefined ? "" : ` (off: ${off})`}`));
     if (changes.length > 0) lines.push(`  changes: ${changesHeader(changes) ?? ""}`);
+    if (!refused) lines.push(`  cost: ${estimateText(cost)}`);
     if (refused) lines.push(colours.red(`  ${refused.code}: ${refused.message}`));
     for (const request of requests) lines.push(...asLines(request));
     for (const { after, ...poll } of polls)

@@ -24,6 +24,8 @@ export interface Table {
   answerWithin?: number;
   /** Milliseconds for which an outcome that may have been paid for is given again instead of a new order; 0 when absent. */
   repeatWithin?: number;
+  /** A header that has the cost too, and for which answers wait. */
+  costHeader?: string;
   /** The model of requests that name none; they are refused when absent. */
   defaultModel?: string;
 }
@@ -34,6 +36,7 @@ export interface TableOptions {
   timeout?: number;
   answerWithin?: number;
   repeatWithin?: number;
+  costHeader?: string;
   defaultModel?: string;
   /** The models that may stand in for a model. */
   fallback?: Readonly<Record<string, readonly string[]>>;

@@ -7,6 +7,7 @@ import { authenticate } from "./authenticate.ts";
 import { listDeliveries, redeliver } from "./deliveries.ts";
 import { docs, docsAsset } from "./docs.ts";
 import { errors } from "./errors.ts";
+import { estimateRequest } from "./estimate.ts";
 import type { Gateway } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { judgeHead } from "./head.ts";
@@ -31,6 +32,7 @@ export function createApp(gateway: Gateway): Koa {
     router.post(`${base}/images/generations`, (ctx) => generations(ctx, gateway, "generate"));
     for (const path of ["/images/edits", "/edits"]) router.post(base + path, (ctx) => generations(ctx, gateway, "edit"));
     router.post(`${base}/images/variations`, variations);
+    router.post(`${base}/images/estimate`, (ctx) => estimateRequest(ctx, gateway));
     router.get(`${base}/models`, (ctx) => listModels(ctx, gateway));
     router.get(`${base}/models/matrix`, (ctx) => listMatrix(ctx, gateway));
     router.get(`${base}/models/*id`, (ctx) => showModel(ctx, gateway));

@@ -81,6 +81,8 @@ export interface RequestState {
   hasRow?: boolean;
   channel?: string;
   attempts?: string;
+  /** A header of the operator's that has the cost too. */
+  costHeader?: string;
   /** Gives what it cost so far. */
   cost?: () => Cost;
   /** Set where the client wants a stream. */

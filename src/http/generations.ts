@@ -31,6 +31,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   const state = ctx.state as RequestState;
   const began = performance.now();
   const table = gateway.table();
+  state.costHeader = table.costHeader;
   const log = gateway.log.child({ request: state.id });
   const spool = gateway.spool.scope();
   let close = () => spool.close();
@@ -165,7 +166,8 @@ function order(
     save,
     reachable: gateway.publicUrl !== undefined,
     spool,
-    early: !state.events,
+    // The head waits for the bill where it has to say it.
+    early: !state.events && state.costHeader === undefined,
     log,
     signal: state.signal,
     routing: gateway.routing,

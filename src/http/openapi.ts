@@ -5,6 +5,7 @@ import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
 import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
+import { estimatePath } from "./openapi-estimate.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { requestPaths, requestSchemas } from "./openapi-requests.ts";
 import { originOf } from "./pictures.ts";
@@ -136,6 +137,7 @@ function paths(request: Json): Json {
         },
       },
     },
+    "/v1/images/estimate": estimatePath(request),
     ...jobPaths(request),
     ...requestPaths,
     "/images/{id}": {

@@ -32,7 +32,9 @@ export async function respond(ctx: Context, made: Made, log: Logger, spool?: Ahe
 
 /** Say what the request cost, where that is known and something was made, or may have been. */
 export function setCost(ctx: Context, cost: Cost | undefined): void {
-  if (cost?.nanos !== undefined && cost.from !== "nothing") ctx.set("x-pictor-cost", usdText(cost.nanos));
+  if (cost?.nanos === undefined || cost.from === "nothing") return;
+  const { costHeader } = ctx.state as RequestState;
+  for (const name of ["x-pictor-cost", ...(costHeader === undefined ? [] : [costHeader])]) ctx.set(name, usdText(cost.nanos));
 }
 
 /** Count what an attempt cost for the metrics. One after which nothing was made is not counted. */

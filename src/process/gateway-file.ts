@@ -39,6 +39,7 @@ interface Written {
   keys?: WrittenKey[];
   webhooks?: WrittenWebhook[];
   default_model?: string;
+  cost_header?: string;
   fallback?: Record<string, string[]>;
   ledger?: { keep?: string; keep_answers?: string };
   routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string };
@@ -116,14 +117,14 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const { keys = [], webhooks = [], default_model, fallback = {}, routing = {}, server, ledger } = located.value as Written;
+  const { keys = [], webhooks = [], default_model, cost_header, fallback = {}, routing = {}, server, ledger } = located.value as Written;
   judgeModels(located, { default_model, fallback }, models, problems);
   const resolve = createResolver({ env }, problems);
   return {
     ...clientsOf(keys, located, { resolve, problems, webhooks: webhooks.map(({ name }) => name) }),
     ...webhooksOf(webhooks, located, resolve, problems),
     fallback,
-    routing: routingOf(routing, default_model),
+    routing: { ...routingOf(routing, default_model), ...(cost_header !== undefined && { costHeader: cost_header.toLowerCase() }) },
     server: limitsOf(server),
     lives: livesOf(ledger),
   };

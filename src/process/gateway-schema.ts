@@ -96,6 +96,13 @@ export const gatewayFileSchema = closed({
     additionalProperties: names("The models that may stand in for this one."),
     description: "For a model, those that may stand in for it, in this order, where none of its channels can serve a request.",
   },
+  cost_header: {
+    type: "string",
+    title: "the name of a header, such as x-cost",
+    pattern: "^[A-Za-z0-9][A-Za-z0-9-]*$",
+    description:
+      "A header that has the cost of a request in USD too, for the gateway in front that reads it, such as `x-response-cost`. Answers that are no streams wait for the bill then, and begin once the picture is here whole.",
+  },
   routing: closed(
     {
       sharing: {

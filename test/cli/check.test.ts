@@ -68,15 +68,25 @@ describe("pictor check", function () {
     expect(problems).to.have.length(1);
     expect(problems[0]).to.have.all.keys("file", "line", "column", "message", "frame");
     expect(problems[0]).to.include({ line: 4, column: 18 });
-    expect(JSON.parse((await run(["check", "--json"], { PICTOR_CHANNELS: right })).out)).to.deep.equal({ problems: [], warnings: [] });
+    expect(JSON.parse((await run(["check", "--json"], { PICTOR_CHANNELS: right })).out)).to.deep.equal({
+      problems: [],
+      warnings: [],
+      unpriced: [],
+    });
   });
 
   it("takes files, and channels by name, and says what is wrong elsewhere", async () => {
     for (const name of [file("x.yaml"), join(folder, "x.yaml"), "x"])
-      expect(await run(["check", name], env())).to.deep.equal({ code: 0, out: "no problems; 1 problem in other files\n", err: "" });
+      expect(await run(["check", name], env())).to.deep.equal({
+        code: 0,
+        out: "without a price: x (m)\nno problems; 1 problem in other files\n",
+        err: "",
+      });
     expect((await run(["check", "y"], env())).out).to.match(/y\.yaml:4:18: .*\n1 problem\n$/s);
     expect((await run(["check", file("models/m.json")], env())).code).to.equal(0);
-    expect((await run(["check", "x", "--json"], env())).out).to.equal('{\n  "problems": [],\n  "warnings": []\n}\n');
+    expect((await run(["check", "x", "--json"], env())).out).to.equal(
+      '{\n  "problems": [],\n  "warnings": [],\n  "unpriced": [\n    {\n      "channel": "x",\n      "models": [\n        "m"\n      ]\n    }\n  ]\n}\n',
+    );
   });
 
   it("tells with a channel what its preset and its models' schemas have wrong", async () => {
@@ -92,7 +102,7 @@ describe("pictor check", function () {
     try {
       const x = await told("x");
       expect([x[0]!.slice(0, 31), x.at(-2)]).to.deep.equal(["/presets/one.yaml:1:10: partial", "1 problem; 2 problems in other files"]);
-      expect((await told("y"))[0]).to.equal("no problems; 3 problems in other files");
+      expect((await told("y")).at(-2)).to.equal("no problems; 3 problems in other files");
       expect((await told("z"))[0]).to.match(/^\/models\/n\.json:1:2: not JSON/);
       expect((await told("two")).at(-2)).to.match(/^1 problem;/);
       expect((await run(["test", "y"], { PICTOR_CHANNELS: other })).out).to.equal("0 passed, 0 failed\n");

@@ -39,7 +39,7 @@ const key = "a-secret-of-ours";
 describe("pictor explain", () => {
   const keyless = channel("none").replace(/keys:.*\n/, "");
   const files = {
-    "bearer.yaml": channel("bearer", "priority: 1"),
+    "bearer.yaml": channel("bearer", "priority: 1\nprice: [{ bill: output_megapixel, usd: 0.01 }]"),
     "query.yaml": channel("{ query: api_key }", "priority: 2"),
     "signed.yaml": channel("{ jwt: { algorithm: HS256, claims: { iss: '${key.id}' } } }", "priority: 3").replace(
       /keys:.*/,
@@ -76,6 +76,9 @@ describe("pictor explain", () => {
       .and.to.include('"size": "16:9(4K)"');
     const [, bearer = ""] = out.split("\n\n");
     expect(bearer).to.match(/^channel bearer\n {2}changes: .*size=16:9\(4K\)>3840x2160.*style dropped/);
+    // Two calls of 3840 x 2160 = 8.2944 megapixels.
+    expect(bearer).to.include("\n  cost: 0.165888 USD\n");
+    expect(out).to.include("\n  cost: unpriced\n");
     expect(bearer.match(/^ {2}POST http:\/\/127\.0\.0\.1:1\/v1\/draw\/acme\/1$/gm)).to.have.length(2);
     expect(bearer).to.include("  authorization: Bearer ***\n");
     expect(bearer)

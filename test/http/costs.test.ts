@@ -1,11 +1,14 @@
 // What requests cost, in rows, metrics and answers that are given again.
 import { expect } from "chai";
+import { solidPng } from "../../src/picture/png.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
 import { dial, png, reply, until, wire, withMore } from "./setup.ts";
 
 const ask = { model: "demo", prompt: "a cat" };
 const b64 = png.toString("base64");
+
+const usageOf = async (response: Response) => ((await response.json()) as { usage: object }).usage;
 
 describe("http: what a request costs", () => {
   let house: DurableHouse;
@@ -19,7 +22,6 @@ describe("http: what a request costs", () => {
   });
 
   const idOf = (response: Response) => String(response.headers.get("x-request-id"));
-  const usageOf = async (response: Response) => ((await response.json()) as { usage: object }).usage;
 
   async function rowOf(id: string): Promise<RequestRow> {
     await until(async () => (await house.ledger.find(id))?.endedAt !== undefined);
@@ -75,6 +77,46 @@ describe("http: what a request costs", () => {
     house.handler = (_call, response) => reply(response, { error: { message: "slow down" } }, 429);
     await (await house.generate(ask)).text();
     expect(await sum()).to.be.closeTo(before + 0.04, 1e-9);
+  });
+});
+
+describe("http: what a request would cost", () => {
+  let house: DurableHouse;
+  const lines = "price: [{ bill: output_image, usd: 0.04, when: picture.pixels > 500000 }, { bill: output_image, usd: 0.02 }]";
+  before(async () => {
+    house = await startDurableHouse({ ...withMore(lines), "other.yaml": withMore("plugins: [fan-out: { max: 1 }]")["acme.yaml"]! });
+    const table = house.gateway.table();
+    house.gateway.table = () => ({ ...table, costHeader: "x-cost" });
+  });
+  after(() => house.close());
+
+  const ofAcme = (channels: { channel: string }[]) => channels.find(({ channel }) => channel === "acme");
+  const estimate = async (body: object) => {
+    const init = { method: "POST", headers: { authorization: `Bearer ${house.key}`, "content-type": "application/json" } };
+    const response = await fetch(`${house.url}/v1/images/estimate`, { ...init, body: JSON.stringify(body) });
+    return { status: response.status, body: (await response.json()) as { cost: unknown; channels: { channel: string }[] } };
+  };
+
+  it("is said for each channel, and nothing is ordered", async () => {
+    const { body } = await estimate({ ...ask, n: 2, size: "1024x1024" });
+    expect(body).to.include({ object: "image.estimate", model: "demo", operation: "generate", n: 2, cost: null });
+    expect(ofAcme(body.channels)).to.deep.equal({ channel: "acme", cost: { lowest: 0.08, highest: 0.08 } });
+    expect(house.provider.calls).to.deep.equal([]);
+  });
+
+  it("is a range where it depends", async () => {
+    expect(ofAcme((await estimate({ ...ask, size: "auto" })).body.channels)).to.deep.include({ cost: { lowest: 0.02, highest: 0.04 } });
+  });
+
+  it("is judged as a request is", async () => {
+    expect((await estimate({ model: "demo" })).status).to.equal(400);
+  });
+
+  it("stands in the header that the operator names, for which the head waits", async () => {
+    house.handler = (_call, response) => reply(response, { created: 7, data: [{ b64_json: solidPng(900, 900).toString("base64") }] });
+    const response = await house.generate(ask, { headers: { "x-pictor-channel": "acme" } });
+    expect(await usageOf(response)).to.deep.equal({ cost: 0.04 });
+    expect([response.headers.get("x-cost"), response.headers.get("x-pictor-cost")]).to.deep.equal(["0.04", "0.04"]);
   });
 });
 

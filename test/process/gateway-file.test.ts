@@ -70,6 +70,10 @@ describe("gateway.yaml", () => {
     });
   });
 
+  it("names a header that has the cost", async () => {
+    expect((await read("cost_header: X-Cost\n")).routing.costHeader).to.equal("x-cost");
+  });
+
   it("knows its clients by the hashes of their keys, wherever these are", async () => {
     await writeFile(join(folder, "secret"), "sk-in-a-file\n");
     const { clients, off } = await read(
