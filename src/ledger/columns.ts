@@ -46,12 +46,19 @@ const columnOf: Readonly<Record<Member, string>> = {
 
 const members = Object.entries(columnOf) as [Member, string][];
 
-/** The columns of a whole row, in the order of `valuesOf`. */
+/** The columns of a whole row. */
 export const columns: readonly string[] = members.map(([, column]) => column);
 
-/** All columns of a row; an absent member is null. */
-export function valuesOf(row: RequestRow): Value[] {
-  return members.map(([member]) => valueOf(member, row[member]));
+/** The columns that a row fills, with their values: most rows fill half of them, and each that is bound costs. */
+export function filledBy(row: RequestRow): { columns: string[]; values: Value[] } {
+  const filled: { columns: string[]; values: Value[] } = { columns: [], values: [] };
+  for (const [member, column] of members) {
+    const value = valueOf(member, row[member]);
+    if (value === null) continue;
+    filled.columns.push(column);
+    filled.values.push(value);
+  }
+  return filled;
 }
 
 /** The columns that a patch sets, with their values. A member that is `undefined` is set to null. */

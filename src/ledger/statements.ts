@@ -1,5 +1,5 @@
 // The ledger's statements, in the SQL that both databases know.
-import { assignmentsOf, columns, valuesOf } from "./columns.ts";
+import { assignmentsOf, columns, filledBy } from "./columns.ts";
 import type { Statement, Value } from "./database.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
 
@@ -34,25 +34,35 @@ export interface SeenLease extends Lease {
 const all = columns.join(", ");
 const underWay = "status in ('queued', 'in_progress')";
 
-const insertText = `insert into requests (${all}) values (${columns.map((_, index) => `?${index + 1}`).join(", ")})`;
-const overwrite = columns.filter((column) => column !== "id").map((column) => `${column} = excluded.${column}`);
+const overwrite = columns
+  .filter((column) => column !== "id")
+  .map((column) => `${column} = excluded.${column}`)
+  .join(", ");
 
-export function insert(row: RequestRow): Statement {
-  return { sql: insertText, parameters: valuesOf(row) };
+/** Makes statements that insert a row. Each text is made once: it is long, and rows fill a few dozen sets of columns. */
+function inserting(onConflict = ""): (row: RequestRow) => Statement {
+  const texts = new Map<string, string>();
+  return (row) => {
+    const { columns: filled, values } = filledBy(row);
+    const names = filled.join(", ");
+    let sql = texts.get(names);
+    if (sql === undefined) {
+      sql = `insert into requests (${names}) values (${filled.map((_, index) => `?${index + 1}`).join(", ")})${onConflict}`;
+      texts.set(names, sql);
+    }
+    return { sql, parameters: values };
+  };
 }
+
+export const insert = inserting();
 
 /**
  * Puts a row in place of what is there of it. A row that has ended stays as it is: one that waited in a file may be older. So does one that another
  * process serves by now. Pictures that were made count all the same, also where another gave them up for lost.
  */
-export function upsert(row: RequestRow): Statement {
-  return {
-    sql: `${insertText} on conflict (id) do update set ${overwrite.join(", ")} where (requests.ended_at is null
-      and (requests.owner is null or excluded.owner is null or requests.owner = excluded.owner or excluded.status = 'completed'))
-      or (requests.status = 'unknown' and excluded.status = 'completed')`,
-    parameters: valuesOf(row),
-  };
-}
+export const upsert = inserting(` on conflict (id) do update set ${overwrite} where (requests.ended_at is null
+  and (requests.owner is null or excluded.owner is null or requests.owner = excluded.owner or excluded.status = 'completed'))
+  or (requests.status = 'unknown' and excluded.status = 'completed')`);
 
 /** Time for which a row that nobody ended is kept beyond its own, in milliseconds: its request may still be under way. */
 export const longestWay = 86_400_000;
@@ -65,9 +75,7 @@ export function forget({ client, idempotency }: RequestRow, since: number, now: 
   };
 }
 
-export function insertUnlessThere(row: RequestRow): Statement {
-  return { sql: `${insertText} on conflict do nothing`, parameters: valuesOf(row) };
-}
+export const insertUnlessThere = inserting(" on conflict do nothing");
 
 export function byName({ client, idempotency }: RequestRow): Statement {
   return { sql: `select ${all} from requests where client = ?1 and idempotency = ?2`, parameters: [client, idempotency ?? null] };
