@@ -87,12 +87,19 @@ function refused({ code, part }: About, message: string, cause?: unknown): Gatew
   return new GatewayError(code, `the form ${message}`, { param: part, cause });
 }
 
+/** Fields that are words with every model: the base64 of a picture there would be drawn. */
+const words = new Set(["model", "prompt", "negative_prompt", "user"]);
+
 /** The text of a part, with the bytes that it took. A picture in another field than those of images is its base64, as it is in JSON. */
 async function readText(part: Part, left: number, limit: number): Promise<{ text: string; length: number }> {
   const name = shortName(part.name);
   const beginning = isFile(part) ? await readHead(part.content, enough) : undefined;
-  if (beginning && !sniffInput(beginning))
-    throw new GatewayError("invalid_type", `${name} is a file and no picture; send a text`, { param: name });
+  if (beginning && (words.has(name) || !sniffInput(beginning)))
+    throw new GatewayError(
+      "invalid_type",
+      words.has(name) ? `${name} is a file; send a text` : `${name} is a file and no picture; send a text`,
+      { param: name },
+    );
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of beginning ? joined(beginning, part.content) : part.content) {

@@ -6,7 +6,7 @@ import { solidPng } from "../../src/picture/png.ts";
 import { bytes, failureOf, run, url } from "./run.ts";
 
 const png = solidPng(8, 8);
-const own = (number: number) => ({ kind: "url", url: `https://own.example/${number}`, own: true });
+const own = (number: number) => ({ kind: "url", url: `https://own.example/${number}`, own: true, bytes: png.length });
 
 describe("rehost", () => {
   it("keeps what came as a URL, for as long as it is told to", async () => {
