@@ -29,7 +29,7 @@ interface KeptAnswer {
 
 /**
  * Keep what was made for so many seconds. Its pictures must be here, or URLs; those are kept as they are. A picture that cannot be stored is
- * left out, since it can still be given once: `document` is absent then.
+ * left out, since it can still be given once: `document` is absent then. It is the document's id, or a short answer itself.
  */
 export async function keepAnswer(
   store: PictureStore,
@@ -52,14 +52,34 @@ export async function keepAnswer(
       const { id, mediaType, bytes, etag } = stored;
       references.push({ ...referenceOf(picture), stored: id, mediaType, bytes, sha256: etag.slice(1, -1) });
     }
-    return {
-      document: await keepDocument(store, { pictures, errors, facts, metadata, changes, cost: cost?.() } satisfies KeptAnswer, life),
-      references,
-    };
+    const kept: KeptAnswer = { pictures, errors, facts, metadata, changes, cost: cost?.() };
+    return { document: shortAnswer(kept) ?? (await keepDocument(store, kept, life)), references };
   } catch (error) {
     if (error instanceof NotStored) return { references };
     throw error;
   }
+}
+
+/** Characters of an answer that stands in its row: pages of the database stay small. */
+export const longestInRow = 2048;
+
+/**
+ * An answer that is short and holds no words of anybody, such as a URL alone, as JSON for the row itself: writing a file costs more than all the
+ * rest of keeping it. Undefined for any other.
+ */
+function shortAnswer(kept: KeptAnswer): string | undefined {
+  const { pictures, errors, metadata, changes } = kept;
+  const hasWords =
+    errors.length > 0 ||
+    metadata !== undefined ||
+    changes.some(({ field }) => field.includes("prompt")) ||
+    pictures.some(({ revisedPrompt, metadata: own, data }) => revisedPrompt !== undefined || own !== undefined || isInline(data));
+  const text = hasWords ? "" : JSON.stringify(kept);
+  return text !== "" && text.length <= longestInRow ? text : undefined;
+}
+
+function isInline(data: KeptAnswer["pictures"][number]["data"]): boolean {
+  return data.kind === "url" && !/^https?:/i.test(data.url);
 }
 
 /**
@@ -67,7 +87,7 @@ export async function keepAnswer(
  * longer kept.
  */
 export async function readKeptAnswer(store: PictureStore, document: string, urlOf?: (id: string) => string): Promise<Made | undefined> {
-  const kept = (await readDocument(store, document)) as KeptAnswer | undefined;
+  const kept = (document.startsWith("{") ? JSON.parse(document) : await readDocument(store, document)) as KeptAnswer | undefined;
   if (!kept) return undefined;
   const { changes, cost, pictures: keptPictures, ...result } = kept;
   const pictures: Picture[] = [];

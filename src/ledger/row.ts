@@ -74,7 +74,7 @@ export interface RequestRow {
   repeats?: string;
   /** The document of what was asked: fields and images. With one, the request is served without its client. */
   input?: string;
-  /** The document of what was made. */
+  /** The document of what was made, or a short answer itself, as JSON. */
   answer?: string;
   /** True for a request that was sent as a job. */
   job?: boolean;
