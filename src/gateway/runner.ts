@@ -29,6 +29,8 @@ interface Parts {
   underWay: () => readonly { id: string }[];
   /** A request under way here is no longer this process's: it was cancelled, or taken over. `row` is how it stands. */
   lost: (id: string, row: RequestRow | undefined) => void;
+  /** Milliseconds between two renewals. */
+  every?: number;
 }
 
 /** Time after which a request of a process that is gone is taken over, in milliseconds: one that lives renews its lease three times in it. */
@@ -46,7 +48,7 @@ export const mostPruned = 500;
 /** Time between two deletions of rows whose time is over, in milliseconds: nobody is shown them in between. */
 export const pruning = 60_000;
 
-export function createRunner({ ledger, owner, log, room, serve, underWay, lost }: Parts): Runner {
+export function createRunner({ ledger, owner, log, room, serve, underWay, lost, every = renewal }: Parts): Runner {
   let isTaking = true;
   const until = () => Date.now() + lease;
   const left = watchLeases(owner, lease);
@@ -74,7 +76,13 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
   async function takeAbandoned(): Promise<void> {
     for (const one of left.among(await ledger.leasesOfOthers(owner), performance.now())) {
       unserved.doubt(one.id);
-      const row = await ledger.takeOver(one, { owner, until: until() });
+      // A renewal that comes meanwhile may find it held already, and must not serve it as well.
+      taken.add(one.id);
+      const row = await ledger.takeOver(one, { owner, until: until() }).catch((error: unknown) => {
+        taken.delete(one.id);
+        throw error;
+      });
+      taken.delete(one.id);
       unserved.sure(one.id);
       if (row) serveAll([row]);
     }
@@ -89,19 +97,20 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost }
     for (const { id, isDoubtful } of unserved.among(held, isServed, performance.now())) {
       const row = await ledger.find(id);
       // One without an input has a client that waits for it, and is served elsewhere in this process.
-      if (row?.owner === owner && !isOver(row) && (isDoubtful || row.input !== undefined)) serveAll([row]);
+      if (row?.owner === owner && !isOver(row) && !isServed(id) && (isDoubtful || row.input !== undefined)) serveAll([row]);
     }
   }
 
+  const waitAnew = (error: unknown) => {
+    left.reset();
+    throw error;
+  };
+
   const wake = rounds.begin(look, takeWaiting);
-  rounds.begin(renewal, async () => {
-    try {
-      await renew();
-      if (isTaking) await takeAbandoned();
-    } catch (error) {
-      left.reset();
-      throw error;
-    }
+  // Apart from each other: to take over what a large process left takes longer than a lease.
+  rounds.begin(every, () => renew().catch(waitAnew));
+  rounds.begin(every, async () => {
+    if (isTaking) await takeAbandoned().catch(waitAnew);
   });
   rounds.begin(pruning, async () => {
     while ((await ledger.prune(mostPruned)) === mostPruned && !rounds.isClosing());

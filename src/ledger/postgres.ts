@@ -9,6 +9,12 @@ export const longestConnect = 5_000;
 /** Time that a statement of the ledger may take, in milliseconds: each touches a few rows, and a slower one means a database that hangs. */
 export const longestStatement = 10_000;
 
+/**
+ * Time that a transaction of the ledger may stand idle, in milliseconds: a process that stands still within one holds rows that others wait for, no
+ * longer than a statement of theirs may take.
+ */
+export const longestIdle = 5_000;
+
 /** Connections of one process to the ledger's database: a request holds one for a statement or two. */
 export const mostConnections = 10;
 
@@ -25,6 +31,7 @@ export async function openPostgres(url: string): Promise<Database> {
     max: mostConnections,
     connectionTimeoutMillis: longestConnect,
     statement_timeout: longestStatement,
+    idle_in_transaction_session_timeout: longestIdle,
     query_timeout: longestStatement + 1000,
     keepAlive: true,
     application_name: "pictor",

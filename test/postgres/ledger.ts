@@ -42,6 +42,15 @@ describe("a ledger on postgresql", () => {
     await database.close();
   });
 
+  it("takes its locks from a process that stands still in the middle of a transaction", async () => {
+    const database = await openPostgres(await server.database());
+    const limits = await Promise.all(
+      ["idle_in_transaction_session_timeout", "statement_timeout"].map((name) => database.run([{ sql: `show ${name}` }])),
+    );
+    expect(limits.flat()).to.deep.equal([{ idle_in_transaction_session_timeout: "5s" }, { statement_timeout: "10s" }]);
+    await database.close();
+  });
+
   it("is unavailable while the server is down, keeps what is recorded meanwhile, and comes back by itself", async () => {
     const folder = await mkdtemp(join(tmpdir(), "pictor-ledger-"));
     const told: boolean[] = [];
