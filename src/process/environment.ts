@@ -112,8 +112,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const redis = given("REDIS_URL");
   if (redis && !/^rediss?:\/\/\S/.test(redis)) throw new Error("REDIS_URL must be an address such as redis://127.0.0.1:6379");
   const database = given("DATABASE_URL");
-  if (database && !/^postgres(ql)?:\/\/\S/.test(database))
-    throw new Error("DATABASE_URL must be an address such as postgres://user:password@127.0.0.1:5432/pictor");
+  // One without a host names a socket. It may hold a password, which is not shown.
+  if (database && !(/^postgres(ql)?:\/\/\S/.test(database) && URL.canParse(database.replace("@/", "@localhost/"))))
+    throw new Error(
+      "DATABASE_URL must be an address such as postgres://user:password@127.0.0.1:5432/pictor; a password's / is written %2F, its # %23 and its ? %3F",
+    );
   const config = given("PICTOR_CONFIG");
   const dataMax = given("PICTOR_DATA_MAX");
   const origins = list("PICTOR_CORS_ORIGINS");

@@ -118,6 +118,16 @@ describe("pictor serve: the environment", () => {
         .that.does.not.include(PICTOR_ADMIN_KEY);
   });
 
+  it("refuses a DATABASE_URL that is no address, without its password", () => {
+    for (const DATABASE_URL of ["postgres://pictor:se/cret@db/pictor", "postgres://pictor:se#cret@db/pictor", "mysql://pictor:se-cret@db"])
+      expect(() => readSettings({ DATABASE_URL }))
+        .to.throw("DATABASE_URL must be an address such as postgres://user:password@127.0.0.1:5432/pictor; a password's / is written %2F")
+        .with.property("message")
+        .that.does.not.include("cret");
+    for (const DATABASE_URL of ["postgres:///pictor?host=/run/postgresql", "postgres://pictor:secret@/pictor", "postgresql://db:5432/p"])
+      expect(readSettings({ DATABASE_URL }).database).to.equal(DATABASE_URL);
+  });
+
   it("asks whether another was meant where a variable is nobody's, and leaves those of channels and Kubernetes alone", () => {
     const env = {
       PICTOR_WORKER: "2",
