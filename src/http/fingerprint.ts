@@ -12,7 +12,8 @@ import type { UnifiedRequest } from "../plugin/context.ts";
 export async function fingerprintOf({ images = [], mask, ...fields }: UnifiedRequest, more: object): Promise<string> {
   const digests: string[] = [];
   for (const image of images) digests.push(await digestOf(image));
-  const whole = { ...fields, ...more, images: digests, mask: mask && (await digestOf(mask)) };
+  // Apart from each other: a model may have a field with the name of one of ours.
+  const whole = { fields, more, images: digests, mask: mask && (await digestOf(mask)) };
   return createHash("sha256").update(JSON.stringify(whole, sorted)).digest("hex");
 }
 
