@@ -13,6 +13,7 @@ import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import { pageIn } from "./paging.ts";
 import { beginningOf } from "./record.ts";
+import { preferencesIn } from "./prefer.ts";
 import type { ReadRequest } from "./request.ts";
 import { lookAgain, viewOf } from "./requests.ts";
 import { judgeWebhook } from "./webhook.ts";
@@ -27,9 +28,7 @@ export interface JobWish {
 
 /** The wish for a job, by `Prefer: respond-async` (RFC 7240), by `async` in the body, or by the path; undefined where there is none. */
 export function jobIn({ req, path }: Context, { isAsync }: Pick<ReadRequest, "isAsync">): JobWish | undefined {
-  const wishes = String(req.headers.prefer ?? "")
-    .split(",")
-    .map((wish) => wish.trim().toLowerCase());
+  const wishes = preferencesIn(req.headers.prefer);
   if (!isAsync && !wishes.includes("respond-async") && !path.endsWith("/async")) return undefined;
   const seconds = Number(wishes.find((wish) => /^wait=\d+$/.test(wish))?.slice("wait=".length) ?? 0);
   return { wait: seconds * 1000 };
