@@ -142,7 +142,7 @@ function isMissing(lines: readonly Line[], { of, tokens }: Thing, { call, isCoun
   const isBilled = tokens.some(([bill]) => has(lines, bill));
   if (of === "inputs" && call.inputs.length === 0) return false;
   if (isCounted) return isBilled || tokens.some(([bill]) => (call.tokens[bill] ?? 0) > 0);
-  // Where usage says nothing, the price of the pictures is for the text too.
+  // Usage may say nothing: the price of the pictures is for the text too.
   return isBilled && !(of === "text" && (has(lines, "output_image") || has(lines, "output_megapixel")));
 }
 

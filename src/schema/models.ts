@@ -133,7 +133,7 @@ function ownFirst(schema: ModelSchema, common: ModelSchema): AnySchemaObject {
   return { ...plain, properties, $id: undefined, allOf: [{ properties }, ...layers, ...last] };
 }
 
-/** Where a model says a wider limit than the common one, such as 20 pictures, its own holds. Only then is the common schema compiled anew. */
+/** A wider limit of a model than the common one, such as 20 pictures, holds. Only then is the common schema compiled anew. */
 function withoutNarrower(common: ModelSchema, own: Record<string, ModelSchema>, reference: ModelSchema): ModelSchema {
   const isNarrower = (name: string, [keyword, limit]: [string, unknown]) =>
     ["maximum", "maxItems"].includes(keyword) && Number(own[name]?.[keyword]) > Number(limit);
