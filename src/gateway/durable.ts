@@ -142,6 +142,9 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
   try {
     const made = await make(one, seen, parts);
     const kept = await keepAnswer(store, { ...made, result: withShown(made.result, one.viewers) }, one.serving.answerLife / 1000);
+    // Nobody waits for a job with its pictures in memory.
+    if (row.job && kept.document === undefined)
+      throw new GatewayError("insufficient_storage", "the picture was made, and could not be stored");
     const outcome = await endWell(row, made, { ...kept, seen, ledger });
     const { entry } = serving;
     parts.completed({ entry, channel: outcome.channel, pictures: kept.references.length, changes: made.changes });

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import sharp from "sharp";
-import { rowAt } from "../ledger/suite.ts";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
 import { errorOf, metric, png, reply, until } from "./setup.ts";
 
@@ -116,34 +115,6 @@ describe("http: jobs", () => {
     const { id } = await jobOf(await send({ prefer: "respond-async" }));
     expect((await becomes(id, "failed")).error?.code).to.equal("content_policy_violation");
     await errorOf(await send({ prefer: "respond-async" }, { ...ask, n: 99 }), 400, "integer_above_max_value", "n");
-  });
-
-  it("are not ordered for a client whose key was removed or has expired, and followed where a provider has accepted them", async () => {
-    const { id } = await jobOf(await send({ prefer: "respond-async" }));
-    await becomes(id, "completed");
-    const { client = "", input } = (await house.ledger.find(id)) ?? {};
-    house.clients.set(house.key, { expires: Date.now() - 1 });
-    const task = { channel: "acme", model: "demo", key: "", documents: [] };
-    const kept = { model: "demo", status: "queued", job: true, input } as const;
-    const rows = [
-      rowAt(Date.now(), { ...kept, client }),
-      rowAt(Date.now(), { ...kept, client: "removed" }),
-      rowAt(Date.now(), { ...kept, client: "removed", phase: "accepted", task }),
-    ];
-    for (const row of rows) await house.ledger.add(row);
-    const ends: unknown[] = [];
-    for (const row of rows) {
-      const end = () => house.ledger.find(row.id);
-      while ((await end())?.endedAt === undefined) await delay(20);
-      ends.push([(await end())?.status, (await end())?.error?.error.code]);
-    }
-    house.clients.clear();
-    expect(ends).to.deep.equal([
-      ["failed", "invalid_api_key"],
-      ["failed", "invalid_api_key"],
-      ["unknown", "upstream_timeout"],
-    ]);
-    expect(house.orders()).to.equal(1);
   });
 
   it("are cancelled, and their provider's answer is no longer waited for", async () => {
