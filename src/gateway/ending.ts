@@ -8,6 +8,7 @@ import type { PictureStore } from "../picture/store.ts";
 import type { Change } from "../plugin/context.ts";
 import { costOf, type Attempt } from "./generate.ts";
 import { readKeptAnswer, type Made } from "./kept-answer.ts";
+import { withoutPrompt } from "./without-prompt.ts";
 
 /** How a request ended. */
 export interface Outcome {
@@ -81,7 +82,7 @@ export function madePatch({ pictures, usage, changes }: MadeFacts): RequestPatch
 /** The end of a request that failed, for its row: the prompt, if there is one, is taken out of the error's words. */
 export function failedPatch(told: GatewayError, { mayCost, isHungUp, prompt }: Failed): RequestPatch {
   const error = told.toJSON();
-  if (prompt !== "") error.error.message = error.error.message.replaceAll(prompt, "[prompt]");
+  error.error.message = withoutPrompt(error.error.message, prompt);
   return { status: mayCost ? "unknown" : isHungUp ? "cancelled" : "failed", endedAt: Date.now(), error, httpStatus: told.status };
 }
 
