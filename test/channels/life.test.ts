@@ -104,10 +104,10 @@ describe("pictor check, of models that end", () => {
     const { code, out } = await run("2026-11-01", { env: { X_API_KEY: "k" } });
     expect([code, out.replace(/^.*\//, "")]).to.deep.equal([
       0,
-      "x.yaml:4:6: warning: m is shut down by its provider on 2026-12-01; use n\nno problems\n",
+      "x.yaml:4:6: warning: m is shut down by its provider on 2026-12-01; use n\nwithout a price: x (m)\nno problems\n",
     ]);
-    expect((await run("2026-09-01", { env: { X_API_KEY: "k" } })).out).to.equal("no problems\n");
-    expect((await run("2026-12-01", { env: { X_API_KEY: "k" } })).out).to.equal("no problems\n");
+    expect((await run("2026-09-01", { env: { X_API_KEY: "k" } })).out).to.equal("without a price: x (m)\nno problems\n");
+    expect((await run("2026-12-01", { env: { X_API_KEY: "k" } })).out).to.equal("without a price: x (m)\nno problems\n");
   });
 
   it("warns of a channel that is off where it is named", async () => {
