@@ -108,9 +108,12 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
   return {
     claim: async ({ row, joins, since }) => {
       const outdated = forget(row, joins ? since : Number.MAX_SAFE_INTEGER, now());
-      const [serving] = await rows(outdated, insertUnlessThere(row), byName(row));
-      if (!serving) throw new Error(`the request ${row.id} was not written`);
-      return serving;
+      for (;;) {
+        const [serving] = await rows(outdated, insertUnlessThere(row), byName(row));
+        if (!serving) throw new Error(`the request ${row.id} was not written`);
+        // Of two new ones at the same moment, PostgreSQL shows the second the first: that loses its name to it, as any other would.
+        if (joins || serving.id === row.id) return serving;
+      }
     },
     add: async (row) => {
       await database.run([insert(row)]);

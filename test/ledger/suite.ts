@@ -137,6 +137,15 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     expect((await one.find(first.id))?.idempotency).to.equal(undefined);
   });
 
+  it("serves each of many new requests of one name that come at the same moment", async () => {
+    const both = [await ledger(), await ledger()];
+    const rows = Array.from({ length: 20 }, () => keyed("retries"));
+    const serving = await Promise.all(rows.map((row, index) => both[index % 2]!.claim({ row, joins: false, since: 0 })));
+    expect(serving.map(({ id }) => id)).to.deep.equal(rows.map(({ id }) => id));
+    const retry = await both[0]!.claim({ row: keyed("retries"), joins: true, since: 0 });
+    expect(rows.map(({ id }) => id)).to.include(retry.id);
+  });
+
   it("changes a row only from the states it should be in", async () => {
     const one = await ledger();
     const row = rowAt(now);
