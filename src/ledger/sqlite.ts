@@ -13,6 +13,27 @@ interface Waiting {
  * written are written together. Rejects where the file cannot be opened, or is a newer version's.
  */
 export async function openSqlite(file: string): Promise<Database> {
+  let thread = await openThread(file);
+  let isClosed = false;
+  let opening: Promise<void> | undefined;
+  const openAnew = () =>
+    (opening ??= openThread(file)
+      .then((next) => void (thread = next))
+      .finally(() => (opening = undefined)));
+  return {
+    kind: "sqlite",
+    // A thread that broke down is replaced by the next that needs it.
+    run: (statements) => (thread.isLost() && !isClosed ? openAnew().then(() => thread.run(statements)) : thread.run(statements)),
+    close: async () => {
+      isClosed = true;
+      await opening?.catch(() => undefined);
+      await thread.close();
+    },
+  };
+}
+
+/** The database as one thread has it; `isLost` once that has ended. */
+async function openThread(file: string): Promise<Omit<Database, "kind"> & { isLost: () => boolean }> {
   // Node 22 calls its own module an experiment with each start.
   const thread = new Worker(new URL("sqlite-thread.js", import.meta.url), {
     workerData: { file },
@@ -66,7 +87,7 @@ export async function openSqlite(file: string): Promise<Database> {
   }
 
   return {
-    kind: "sqlite",
+    isLost: () => lost !== undefined,
     run: (statements: readonly Statement[]) =>
       new Promise((resolve, reject) => {
         if (lost) {

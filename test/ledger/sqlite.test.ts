@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import { Unavailable } from "../../src/ledger/database.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
@@ -53,6 +54,20 @@ describe("a ledger on sqlite", () => {
       await writeFile(join(folder, "other.db"), "no database at all, but long enough to be taken for one".repeat(40));
       expect(await reasonOf(join(folder, "other.db"))).to.match(/not a database/);
       expect(await reasonOf(join(folder, "none", "x.db"))).to.match(/unable to open/);
+    });
+
+    it("comes back where its thread broke down, and not once it is closed", async () => {
+      let thread: Worker | undefined;
+      process.once("worker", (worker) => (thread = worker));
+      const database = await openSqlite(join(folder, "ledger.db"));
+      const version = () => database.run([{ sql: "pragma user_version" }]);
+      const before = await version();
+      const broken = version().catch((reason: unknown) => reason);
+      await thread?.terminate();
+      expect(await broken).to.be.instanceOf(Unavailable);
+      expect(await Promise.all([version(), version()])).to.deep.equal([before, before]);
+      await database.close();
+      expect(await version().catch((reason: unknown) => reason)).to.be.instanceOf(Unavailable);
     });
 
     it("is unavailable, and nothing else, while its file cannot be written, and comes back", async () => {
