@@ -43,8 +43,8 @@ interface Crew {
  * is told once. Resolves when it serves, or with its exit code where it cannot.
  */
 export async function startWorkers(count: number, say: (line: string) => void): Promise<Workers | number> {
-  // A single worker accepts connections itself: one that this process hands on just as the worker stops accepting would hang.
-  if (count === 1) cluster.schedulingPolicy = cluster.SCHED_NONE;
+  // Workers accept connections themselves: one that this process hands to a worker that stops, or is killed, would stay open without an answer.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   const crew: Crew = { say, closing: new AbortController(), metrics: new AggregatorRegistry(), serving: new Set(), quickEnds: 0 };
   // The end of this process would be that of all that serve, with what is paid for; and an error can leave little half done here.
   process.on("uncaughtException", (error) => say(`an error in the first process, which goes on: ${messageOf(error)}`));

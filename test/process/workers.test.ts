@@ -41,7 +41,10 @@ describe("pictor serve --workers", function () {
       expect(counted).to.be.at.least(2);
       expect(await metric(url, "pictor_config_ok")).to.equal(1);
 
+      // No connection is handed to one that does not accept it: it would be lost with that one.
       const [victim] = pids();
+      process.kill(victim!, "SIGSTOP");
+      expect(await Promise.all([ask(), ask(), ask(), ask()])).to.deep.equal([true, true, true, true]);
       process.kill(victim!, "SIGKILL");
       await until(() => gateway.said().includes(`worker ${victim} ended (SIGKILL); another one takes its place`));
       await until(async () => (await ask()) && pids().size === 3);
