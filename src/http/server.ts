@@ -55,6 +55,7 @@ export async function startServer(
   const server = createServer({ connectionsCheckingInterval: checkEvery, requireHostHeader: false }, handle);
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   server.keepAliveTimeout = keptOpen;
+  endQueued(server);
   answerMalformed(server);
   const bodies = watchBodies(server, checkEvery);
   const answers = watchAnswers(server, checkEvery);
@@ -81,6 +82,22 @@ export async function startServer(
     server.listen({ port, host, backlog }, resolve);
   });
   return { port: (server.address() as AddressInfo).port, limit, close };
+}
+
+/**
+ * Close the answers of pipelined requests with their connection. One that waits for its turn has no socket yet, and Node never closes it: its
+ * request would go on without its client, and the end of the process would wait for it.
+ */
+function endQueued(server: Server): void {
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    if (response.socket) return;
+    const end = () => {
+      response.destroy();
+      response.emit("close");
+    };
+    socket.once("close", end);
+    response.once("close", () => socket.off("close", end));
+  });
 }
 
 /** End requests whose bodies stand still. A body that comes slowly is only ended when its whole time is over. */
