@@ -6,6 +6,7 @@ import { fieldsOf } from "./cli/fields.ts";
 import { lastCalls } from "./process/messages.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
 import type { StatusOptions } from "./cli/status.ts";
+import type { RequestsOptions } from "./cli/requests.ts";
 import type { ListOptions } from "./cli/webhooks.ts";
 import { describe } from "./process/describe.ts";
 import { workerCount } from "./process/worker-count.ts";
@@ -127,6 +128,25 @@ program
   .action(async (options: StatusOptions & { url: string }) => {
     const { status } = await import("./cli/status.ts");
     process.exitCode = await status(options.url, options, process.env, print);
+  });
+
+program
+  .command("requests [id]")
+  .description("show the newest requests of all clients, or one; needs PICTOR_ADMIN_KEY")
+  .option("--failed", "only those that failed")
+  .option("--status <status>", "only these: queued, in_progress, completed, failed, cancelled, uncertain")
+  .option("--client <name>", "only this client's")
+  .option("--model <id>", "only this model's")
+  .option("--channel <name>", "only those that this channel answered")
+  .option("--since <time>", "Unix seconds, or a date such as 2026-11-28T12:00:00Z")
+  .option("--until <time>", "the same")
+  .option("--limit <number>", "how many, at most", "50")
+  .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+  .option("--json", "for machines: a line each")
+  .action(async (id: string | undefined, options: RequestsOptions & { url: string }) => {
+    const { listRequests, showRequest } = await import("./cli/requests.ts");
+    if (id === undefined) await listRequests(options.url, options, process.env, print);
+    else await showRequest(options.url, id, process.env, print);
   });
 
 const webhooks = program.command("webhooks").description("the events that tell webhooks of the end of jobs; needs PICTOR_ADMIN_KEY");

@@ -36,3 +36,24 @@ export function parsed<T>(answer: Response<string> | undefined): Partial<T> {
 
 /** The error where no gateway answers. */
 export const nobody = (url: string) => new Error(`no gateway answers at ${url}; name it with --url`);
+
+/** Calls a gateway with the operator's key; resolves with the answer's body. Throws an Error where there is no key, where no gateway answers, or where it refuses. */
+export async function asOperator<T>(
+  url: string,
+  path: string,
+  method: "GET" | "POST",
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<T> {
+  const key = operatorKey(env);
+  if (!key) throw new Error("this needs the operator's key; set PICTOR_ADMIN_KEY to what the gateway has");
+  const answer = await call(url, path, key, method);
+  const body = parsed<T & { error: { message: string } }>(answer);
+  // A request that failed has an error of its own.
+  if (answer?.statusCode === 200) return body as T;
+  throw body.error ? new Error(body.error.message) : nobody(url);
+}
+
+/** A time of the gateway's answers, which are in Unix seconds. */
+export function dateOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000", "");
+}

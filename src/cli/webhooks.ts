@@ -1,6 +1,6 @@
 // `pictor webhooks`: the events of jobs, and what has become of them.
 import { colours } from "../process/colours.ts";
-import { call, nobody, operatorKey, parsed } from "./call.ts";
+import { asOperator, dateOf } from "./call.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 type Say = (line: string) => void;
@@ -26,7 +26,7 @@ interface Shown {
 /** `pictor webhooks list`: the newest events. Throws an Error where no gateway answers, or where it refuses. */
 export async function listDeliveries(url: string, { json, status, limit = "50" }: ListOptions, env: Env, say: Say): Promise<void> {
   const query = new URLSearchParams({ limit, ...(status !== undefined && { status }) });
-  const { data } = await asked<{ data: Shown[] }>(url, `/admin/webhooks/deliveries?${query.toString()}`, "GET", env);
+  const { data } = await asOperator<{ data: Shown[] }>(url, `/admin/webhooks/deliveries?${query.toString()}`, "GET", env);
   if (json) say(JSON.stringify(data, null, 2));
   else if (data.length === 0) say("no events");
   else for (const one of data) say(lineOf(one));
@@ -34,7 +34,7 @@ export async function listDeliveries(url: string, { json, status, limit = "50" }
 
 /** `pictor webhooks redeliver`: send an event once more. Throws as `listDeliveries` does. */
 export async function redeliver(url: string, { id, json }: { id: string; json?: boolean }, env: Env, say: Say): Promise<void> {
-  const answer = await asked<object>(url, `/admin/webhooks/deliveries/${encodeURIComponent(id)}/redeliver`, "POST", env);
+  const answer = await asOperator<object>(url, `/admin/webhooks/deliveries/${encodeURIComponent(id)}/redeliver`, "POST", env);
   say(json ? JSON.stringify(answer) : `${id} is sent once more`);
 }
 
@@ -47,18 +47,4 @@ function lineOf({ id, job, webhook, type, status, attempts, created_at, next_at,
     ...(next_at === undefined ? [] : [`next ${dateOf(next_at)}`]),
   ];
   return `${dateOf(created_at)} ${colour[status](status)} ${id} ${type} ${job} to ${webhook}: ${told.join(", ")}`;
-}
-
-function dateOf(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace(".000", "");
-}
-
-async function asked<T>(url: string, path: string, method: "GET" | "POST", env: Env): Promise<T> {
-  const key = operatorKey(env);
-  if (!key) throw new Error("this needs the operator's key; set PICTOR_ADMIN_KEY to what the gateway has");
-  const answer = await call(url, path, key, method);
-  const body = parsed<T & { error: { message: string } }>(answer);
-  if (body.error) throw new Error(body.error.message);
-  if (answer?.statusCode !== 200) throw nobody(url);
-  return body as T;
 }
