@@ -41,8 +41,8 @@ export function createBill(pricing: Pricing): Bill {
       try {
         const result = await run(watched(events, order));
         order.pictures = result.pictures.map(billed);
-        if (result.rest) void result.rest.then((whole) => (order.told = whole)).catch(() => undefined);
-        else order.told = result;
+        if (result.rest) void result.rest.then((whole) => (order.told = said(whole))).catch(() => undefined);
+        else order.told = said(result);
         return result;
       } catch (error) {
         order.error = error;
@@ -54,6 +54,11 @@ export function createBill(pricing: Pricing): Bill {
     },
     cost: () => (orders.length === 0 ? nothing : sumOf(orders.map((order) => costOf(order, pricing, sizes)))),
   };
+}
+
+/** The words of a result: with its pictures the bill would hold their bytes until the client has read them. */
+function said({ facts, cost, errors }: Result): Order["told"] {
+  return { facts, cost, errors };
 }
 
 /** The same events, of which the finished pictures are noted. */
