@@ -38,6 +38,8 @@ export async function openPostgres(url: string): Promise<Database> {
   });
   // A connection that breaks while nobody uses it is dropped by the pool; without a listener it would end the process.
   pool.on("error", () => undefined);
+  // So would one that breaks between the pool's hands and ours; the statement on it fails by itself.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   try {
     await inTransaction(pool, migrate);
   } catch (error) {

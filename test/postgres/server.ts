@@ -52,12 +52,13 @@ export async function startPostgres(): Promise<PostgresServer> {
   await start();
   return {
     database: async () => {
-      count += 1;
+      const name = `test${(count += 1)}`;
       const client = new pg.Client({ connectionString: url("postgres") });
+      client.on("error", () => undefined);
       await client.connect();
-      await client.query(`create database test${count}`);
+      await client.query(`create database ${name}`);
       await client.end();
-      return url(`test${count}`);
+      return url(name);
     },
     kill,
     start,
