@@ -2,6 +2,7 @@
 import { messageOf } from "../errors.ts";
 import type { Delivery } from "../ledger/deliveries.ts";
 import { deliver, type DeliveryParts } from "./delivery.ts";
+import { createRounds } from "./rounds.ts";
 
 export interface Deliverer {
   /** Look for events that are due, from now on. */
@@ -32,9 +33,9 @@ export function createDeliverer(parts: DeliveryParts): Deliverer {
   const { ledger, log, now = Date.now } = parts;
   const closing = new AbortController();
   const underWay = new Map<Delivery, Promise<void>>();
+  const rounds = createRounds(log);
   let isTaking = true;
   let wake = () => {};
-  let looking: Promise<void> | undefined;
 
   async function deliverDue(): Promise<number> {
     const limit = isTaking ? Math.min(mostTogether, mostAtOnce - underWay.size) : 0;
@@ -58,39 +59,21 @@ export function createDeliverer(parts: DeliveryParts): Deliverer {
     }
   }
 
-  const isClosed = () => closing.signal.aborted;
-  const sleep = () =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, look).unref();
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-
-  async function lookAgainAndAgain(): Promise<void> {
-    while (!isClosed()) {
-      const begun = await deliverDue().catch((error: unknown) => {
-        log.debug({ reason: messageOf(error) }, "the ledger was not read");
-        return 0;
-      });
-      if (begun === 0 && !isClosed()) await sleep();
-    }
-  }
-
+  const deliverAllDue = async () => {
+    while ((await deliverDue()) > 0);
+  };
   const idle = async () => {
     while (underWay.size > 0) await Promise.all(underWay.values());
   };
   return {
-    start: () => void (looking ??= lookAgainAndAgain()),
+    start: () => (wake = rounds.begin(look, deliverAllDue)),
     deliverDue,
     idle,
     rest: () => (isTaking = false),
     close: async () => {
       isTaking = false;
       closing.abort();
-      wake();
-      await looking;
+      await rounds.close();
       await idle();
     },
   };

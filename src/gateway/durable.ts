@@ -180,7 +180,7 @@ function codeOf(error: unknown): string | undefined {
 
 /** Leave a request to whatever process takes it next. */
 async function letGo(row: RequestRow, ledger: Ledger): Promise<Outcome> {
-  // Where the ledger is away, this process takes it up again itself.
+  // This process takes the request up again itself where the ledger is away.
   await ledger
     .update(row.id, { owner: undefined, leaseUntil: undefined, phase: row.phase }, ["queued", "in_progress"], row.owner)
     .catch(() => undefined);

@@ -96,7 +96,7 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost, 
     const isServed = (id: string) => taken.has(id) || underWay().some((one) => one.id === id);
     for (const { id, isDoubtful } of unserved.among(held, isServed, performance.now())) {
       const row = await ledger.find(id);
-      // One without an input has a client that waits for it, and is served elsewhere in this process.
+      // A request without an input has a client that waits for it, and is served elsewhere in this process.
       if (row?.owner === owner && !isOver(row) && !isServed(id) && (isDoubtful || row.input !== undefined)) serveAll([row]);
     }
   }

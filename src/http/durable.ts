@@ -50,8 +50,8 @@ interface Wanted {
 }
 
 /**
- * Answer a request whose repeats are known by a name. Resolves with false where nothing durable can be had and the client did not ask for it:
- * then it is served as any other.
+ * Answer a request whose repeats are known by a name. Resolves with false where the ledger is away and the client asked for no
+ * promise: then the request is served like a plain one.
  */
 export async function answerDurably(ctx: Context, service: DurableService, wanted: Wanted): Promise<boolean> {
   const state = ctx.state as RequestState;
@@ -131,7 +131,7 @@ async function claim(
     if (!(error instanceof Unavailable)) throw error;
     const refused = ledgerAway(error);
     // A promise that the client asked for is kept or not given, and a retry may be one of an order that is under way. A first request of an SDK
-    // is served as any other; its retries are left to memory.
+    // is served like a plain one; its retries are left to memory.
     const isRefused = name.isKeyed || name.joins;
     void disown(row, isRefused ? refused : orderedWithout(), ledger);
     if (!isRefused) return undefined;

@@ -133,7 +133,7 @@ export async function cancelJob(ctx: RouterContext, gateway: Gateway): Promise<v
 export async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
   const client = (ctx.state as RequestState).client?.id ?? "";
   const row = await serviceOf(gateway).ledger.find(String(ctx.params.id), client);
-  // One that was sent under a key without being a job is shown where the same is sent again as a job.
+  // A keyed request that was no job is shown too: sent again as a job it is answered with that request.
   if (!row?.job && row?.fingerprint === undefined)
     throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
   return row;

@@ -51,7 +51,7 @@ export function observe(gateway: Gateway) {
     try {
       await (gateway.life ? gateway.life.run({ id: state.id, end }, next) : next());
     } finally {
-      // Where the client has gone before, the outcome of its attempts is only known now.
+      // The attempts of a client that has gone end only now.
       isServed = true;
       recordOnce();
     }

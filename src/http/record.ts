@@ -1,4 +1,4 @@
-// Writes into the ledger what became of a request that is served as any other: behind its answer, and nobody waits for it.
+// Writes the row of a plain request into the ledger, behind its answer.
 import { GatewayError } from "../errors.ts";
 import { billOf, failedPatch, hungUp, madePatch } from "../gateway/ending.ts";
 import { lease } from "../gateway/runner.ts";

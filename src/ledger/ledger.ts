@@ -111,7 +111,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
       for (;;) {
         const [serving] = await rows(outdated, insertUnlessThere(row), byName(row));
         if (!serving) throw new Error(`the request ${row.id} was not written`);
-        // Of two new ones at the same moment, PostgreSQL shows the second the first: that loses its name to it, as any other would.
+        // PostgreSQL shows the second of two new requests at the same moment the first one, which then loses its name to the second.
         if (joins || serving.id === row.id) return serving;
       }
     },

@@ -5,7 +5,7 @@ import type * as Sqlite from "@photostructure/sqlite";
 import type { Row, Value } from "./database.ts";
 import { migrations } from "./migrations.ts";
 
-/** One transaction to run: each statement is the number of its text, and its parameters. */
+/** A transaction: each statement is the number of its text, and its parameters. */
 export interface Job {
   id: number;
   statements: readonly [text: number, parameters: readonly Value[]][];

@@ -28,7 +28,7 @@ export function tokensOf(usage: unknown, { images }: { images: boolean }): Token
   };
 }
 
-/** One side of a usage. What is cached is a part of the total; undivided it counts as text first, for which it saves less. */
+/** The tokens of an input or of an output. Cached ones are a part of the total; undivided they count as text first, for which they save less. */
 interface Side {
   total: number;
   /** Text of the total, where it is divided. */

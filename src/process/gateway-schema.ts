@@ -51,7 +51,7 @@ export const gatewayFileSchema = closed({
           description:
             "The webhooks that its jobs may name: a list of their names, or `any` for all, and for URLs of its own. None when omitted.",
         },
-        webhook_secret: { ...secret, description: "Signs events to URLs of its own; `may_webhook: any` needs it." },
+        webhook_secret: { ...secret, description: "Signs events to URLs of its own, for which `may_webhook` must be `any`." },
         previous_webhook_secret: { ...secret, description: "Signs them too, while it is replaced." },
       },
       { required: ["name", "key"] },

@@ -81,11 +81,7 @@ export function ownWebhooksOf(
   const { keys } = keysOf([secret, previous], ["webhook_secret", "previous_webhook_secret"], path, { located, resolve, problems });
   if (may === "any") {
     if (secret === undefined)
-      problems.add(
-        located,
-        [...path, "may_webhook"],
-        "keys.may_webhook: any needs webhook_secret, which signs events to URLs of the client's own",
-      );
+      problems.add(located, [...path, "may_webhook"], 'keys.may_webhook "any" needs webhook_secret, which signs events to URLs of its own');
     return { mayName: () => true, ...(keys.length > 0 && { webhookSecrets: keys }) };
   }
   for (const [index, name] of may.entries())

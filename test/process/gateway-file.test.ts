@@ -226,7 +226,7 @@ keys:
   - { name: a, key: "sha256:${hash}", may_webhook: [orders] }
   - { name: b, key: "\${env.NEW}", may_webhook: any }
 `,
-      [/:2:\d+: keys\.may_webhook: there is no webhook orders/, /:3:\d+: keys\.may_webhook: any needs webhook_secret/],
+      [/:2:\d+: keys\.may_webhook: there is no webhook orders/, /:3:\d+: keys\.may_webhook "any" needs webhook_secret/],
     ],
     ["no models", `keys: [{ name: a, key: "sha256:${hash}", models: [] }]\n`, [/keys\.models: must not be empty/]],
     ["a limit of nothing", `keys: [{ name: a, key: "sha256:${hash}", concurrency: 0 }]\n`, [/keys\.concurrency: must be >= 1/]],
