@@ -2,7 +2,6 @@
 import { finished } from "node:stream/promises";
 import { createInflate } from "node:zlib";
 
-// Finds out whether a PNG is what its header says, at a cost that is bounded by the header.
 /** Samples of one pixel by colour type. */
 const samples: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
@@ -89,7 +88,10 @@ function drained(unpack: ReturnType<typeof createInflate>): Promise<void> {
   });
 }
 
-/** The chunks of a PNG; the large ones piece by piece. What is not made of chunks ends early. */
+/**
+ * The chunks of a PNG that say something of its pixels, the large ones piece by piece, and the first one beyond `mostParts`: each that is yielded
+ * costs a journey through the queue of promises. What is not made of chunks ends early.
+ */
 async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: string; data: Buffer; count: number }> {
   let count = 0;
   let rest: Buffer = Buffer.alloc(0);
@@ -106,7 +108,7 @@ async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: s
       if (left > 0) {
         if (rest.length === 0 || (type === "IHDR" && rest.length < left)) break;
         const data = rest.subarray(0, left);
-        yield { type, data, count };
+        if (type === "IDAT" || type === "IHDR") yield { type, data, count };
         rest = rest.subarray(data.length);
         left -= data.length;
         if (left === 0) skip = 4; // the checksum
@@ -115,11 +117,15 @@ async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: s
         left = rest.readUInt32BE(0);
         count += 1;
         type = rest.toString("latin1", 4, 8);
+        if (count > mostParts) {
+          yield { type, data: rest.subarray(0, 0), count };
+          return;
+        }
         // A header of another length is none, and would be waited for in memory.
         if (type === "IHDR" && left !== 13) return;
         rest = rest.subarray(8);
         if (left === 0) {
-          yield { type, data: rest.subarray(0, 0), count };
+          if (type === "IEND") yield { type, data: rest.subarray(0, 0), count };
           skip = 4;
         }
       }

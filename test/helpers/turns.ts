@@ -7,7 +7,7 @@ const counting = process.env.NODE_V8_COVERAGE === undefined ? 1 : 2.5;
  * Milliseconds of this process's own work after which others have their turn, whatever comes: `/livez` is to be answered within 100. The same
  * work takes half as long again where the machine's other processes share its caches.
  */
-export const longestTurn = 300 * counting;
+export const longestTurn = 200 * counting;
 
 /** Milliseconds of this process's own work that an answer or an image may take in all, however hostile. */
 export const longestWork = 5000 * counting;
