@@ -15,7 +15,7 @@ import { pageIn } from "./paging.ts";
 import { beginningOf } from "./record.ts";
 import { preferencesIn } from "./prefer.ts";
 import type { ReadRequest } from "./request.ts";
-import { lookAgain, viewOf } from "./requests.ts";
+import { lookAgain, shownStatus, viewOf } from "./requests.ts";
 import { judgeWebhook } from "./webhook.ts";
 
 /** Jobs of one client that may wait or be under way: more would keep its own later ones waiting for hours. */
@@ -68,7 +68,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   const { id, client } = state;
   if (webhook !== undefined) judgeWebhook(webhook, client, service.webhooks());
   const { ledger, lives } = service;
-  if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs)
+  if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs && !(await isThere(state, ledger, asking)))
     throw new GatewayError("rate_limit_exceeded", `${mostJobs} jobs of this client are under way; wait for some of them`, {
       retryAfter: lookAgain,
     });
@@ -95,6 +95,16 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   return claimed;
 }
 
+/** True where a job repeats one that is kept already: it adds none. */
+async function isThere(
+  { client, createdAt }: RequestState,
+  ledger: DurableService["ledger"],
+  { name, fingerprint }: Asking,
+): Promise<boolean> {
+  if (!name?.joins) return false;
+  return (await ledger.named(client?.id ?? "", name.of(await fingerprint()), createdAt - name.life)) !== undefined;
+}
+
 /** GET /v1/images/jobs/{id}. Throws a 404 for another client's. */
 export async function showJob(ctx: RouterContext, gateway: Gateway): Promise<void> {
   ctx.set("cache-control", "no-store");
@@ -110,7 +120,7 @@ export async function listJobs(ctx: RouterContext, gateway: Gateway): Promise<vo
   const page = rows.slice(0, limit).map(({ id, status, model, createdAt }) => ({
     id,
     object: "image.job",
-    status: status === "unknown" ? "failed" : status,
+    status: shownStatus(status),
     model,
     created_at: Math.floor(createdAt / 1000),
   }));

@@ -147,7 +147,7 @@ function describe(ctx: RouterContext, gateway: Gateway, row: RequestRow) {
 }
 
 /** An outcome that nobody will know is a failure to the client. */
-const shownStatus = (status: RequestStatus) => (status === "unknown" ? "failed" : status);
+export const shownStatus = (status: RequestStatus) => (status === "unknown" ? "failed" : status);
 
 /** A request as its client sees it, its pictures as URLs of the store. */
 export async function viewOf(

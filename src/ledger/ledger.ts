@@ -42,6 +42,8 @@ export interface Ledger {
    * is there already.
    */
   claim(claim: Claim): Promise<RequestRow>;
+  /** The request that a claim under this name would join; undefined where it would begin a new one. */
+  named(client: string, name: string, since: number): Promise<RequestRow | undefined>;
   /** Add a row. Durable once it resolves. */
   add(row: RequestRow): Promise<void>;
   /**
@@ -114,6 +116,10 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
         // PostgreSQL shows the second of two new requests at the same moment the first one, which then loses its name to the second.
         if (joins || serving.id === row.id) return serving;
       }
+    },
+    named: async (client, idempotency, since) => {
+      const [row] = await rows(byName({ client, idempotency }));
+      return row && (row.endedAt ?? now()) >= since && row.expiresAt > now() ? row : undefined;
     },
     add: async (row) => {
       await database.run([insert(row)]);

@@ -77,7 +77,7 @@ export function forget({ client, idempotency }: RequestRow, since: number, now: 
 
 export const insertUnlessThere = inserting(" on conflict do nothing");
 
-export function byName({ client, idempotency }: RequestRow): Statement {
+export function byName({ client, idempotency }: Pick<RequestRow, "client" | "idempotency">): Statement {
   return { sql: `select ${all} from requests where client = ?1 and idempotency = ?2`, parameters: [client, idempotency ?? null] };
 }
 

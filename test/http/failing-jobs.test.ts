@@ -3,10 +3,11 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import { mostJobs } from "../../src/http/jobs.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
 import { rowAt } from "../ledger/suite.ts";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
-import { png, reply } from "./setup.ts";
+import { errorOf, png, reply } from "./setup.ts";
 
 const base64 = png.toString("base64");
 
@@ -55,6 +56,23 @@ describe("http: jobs that fail", () => {
       ["failed", "invalid_api_key"],
       ["unknown", "upstream_timeout"],
     ]);
+    expect(house.orders()).to.equal(1);
+  });
+
+  it("are refused where their client has too many, but for one that repeats another", async () => {
+    const headers = { prefer: "respond-async", "idempotency-key": "mine" };
+    const send = (more: object = {}) => house.generate({ model: "demo", prompt: "a cat" }, { headers: { ...headers, ...more } });
+    const first = (await (await send()).json()) as { id: string };
+    const { client } = await ended(first.id);
+    const others = Array.from({ length: mostJobs }, () =>
+      rowAt(Date.now(), { client, job: true, owner: "elsewhere", leaseUntil: Date.now() }),
+    );
+    await Promise.all(others.map((row) => house.ledger.add(row)));
+    const again = await send();
+    const another = await send({ "idempotency-key": "another" });
+    for (const { id } of others) await house.ledger.update(id, { status: "cancelled", endedAt: Date.now() });
+    expect([again.status, ((await again.json()) as { id: string }).id]).to.deep.equal([200, first.id]);
+    await errorOf(another, 429, "rate_limit_exceeded");
     expect(house.orders()).to.equal(1);
   });
 

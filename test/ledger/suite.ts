@@ -105,8 +105,12 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     expect(await claim(third)).to.equal(third.id);
     await one.update(third.id, { status: "unknown", endedAt: house.now });
     house.now += 61 * minute;
+    expect([await one.named("ann", "key", 0), await one.named("bob", "key", 0)]).to.deep.equal([undefined, undefined]);
     const fourth = keyed("key");
     expect(await claim(fourth)).to.equal(fourth.id);
+    expect((await one.named("ann", "key", house.now))?.id).to.equal(fourth.id);
+    await one.update(fourth.id, { status: "completed", endedAt: house.now });
+    expect(await one.named("ann", "key", house.now + 1)).to.equal(undefined);
   });
 
   it("gives a name to a new request that takes the place of the one before", async () => {
