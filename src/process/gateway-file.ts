@@ -13,6 +13,7 @@ import type { Webhook } from "../gateway/delivery.ts";
 import type { TableOptions } from "../gateway/table.ts";
 import { hashOf, type KeyedClient } from "../http/client-keys.ts";
 import type { LedgerLives } from "../http/durable.ts";
+import type { KeyOptions } from "../http/key-options.ts";
 import type { ServerLimits } from "../http/server.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { didYouMean } from "../schema/suggest.ts";
@@ -46,17 +47,9 @@ interface Written {
   server?: Record<"headers_timeout" | "body_timeout" | "body_idle" | "answer_idle", string | undefined> & { connections?: number };
 }
 
-interface WrittenKey {
+interface WrittenKey extends KeyOptions {
   name: string;
   key: string;
-  models?: string[];
-  images_per_minute?: number;
-  concurrency?: number;
-  expires?: string;
-  may_pin?: boolean;
-  may_webhook?: string[] | "any";
-  webhook_secret?: string;
-  previous_webhook_secret?: string;
 }
 
 const secrets = ["key", "secret", "previous_secret", "webhook_secret", "previous_webhook_secret"];

@@ -1,0 +1,51 @@
+// Declares what a client's key may be given.
+
+export const positive = { type: "integer", minimum: 1 };
+export const names = (description: string) => ({ type: "array", minItems: 1, items: { type: "string", minLength: 1 }, description });
+export const secret = { type: "string", minLength: 1 };
+
+/** JSON Schema of a key's name. */
+export const keyName = {
+  type: "string",
+  title: "a name of letters, digits, dots, dashes and underscores, such as mobile-app",
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+  maxLength: 64,
+  description: "Whose key it is; the log names it.",
+};
+
+/** JSON Schemas of what a key may be given. */
+export const keyOptions = {
+  models: names("The models it may use, `*` for any part of a name; all when omitted."),
+  images_per_minute: { ...positive, description: "Pictures that may be begun in a minute." },
+  concurrency: { ...positive, description: "Requests at once." },
+  expires: {
+    type: "string",
+    title: "a date such as 2027-01-31, the last day, or a moment such as 2027-01-31T12:00:00Z",
+    pattern: "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(Z|[+-][0-9]{2}:[0-9]{2}))?$",
+    description: "The last day on which it is good, in UTC, or the moment it ends.",
+  },
+  may_pin: { type: "boolean", description: "Whether it may name the channel that a request goes to." },
+  may_webhook: {
+    type: ["array", "string"],
+    title: "a list of names of webhooks, or any",
+    if: { type: "string" },
+    then: { enum: ["any"] },
+    else: names(""),
+    description:
+      "The webhooks that its jobs may name: a list of their names, or `any` for all, and for URLs of its own. None when omitted.",
+  },
+  webhook_secret: { ...secret, description: "Signs events to URLs of its own, for which `may_webhook` must be `any`." },
+  previous_webhook_secret: { ...secret, description: "Signs them too, while it is replaced." },
+};
+
+/** The options of a key, as they are written. */
+export interface KeyOptions {
+  models?: string[];
+  images_per_minute?: number;
+  concurrency?: number;
+  expires?: string;
+  may_pin?: boolean;
+  may_webhook?: string[] | "any";
+  webhook_secret?: string;
+  previous_webhook_secret?: string;
+}
