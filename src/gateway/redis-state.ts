@@ -59,9 +59,10 @@ export function createRedisState(
     claim: reports.claim,
     report: reports.report,
     onReport: reports.onReport,
-    share: (topic, note) => {
-      own.share(topic, note);
-      void ask(() => client.publish(noteTopic, JSON.stringify({ instance, topic, note })));
+    share: async (topic, note) => {
+      const told = own.share(topic, note);
+      await ask(() => client.publish(noteTopic, JSON.stringify({ instance, topic, note })));
+      await told;
     },
     onShared: (topic, receive) => {
       own.onShared(topic, receive);

@@ -16,8 +16,11 @@ export interface SharedState {
   report(scope: string, report: Report): void;
   /** Receive the reports of the other instances. */
   onReport(receive: (scope: string, report: Report) => void): void;
-  /** Give a note on some topic to the other processes and instances, as far as they can be reached; some may receive it twice. It must survive JSON. */
-  share(topic: string, note: unknown): void;
+  /**
+   * Give a note on some topic to the other processes and instances, as far as they can be reached; some may receive it twice. It must survive
+   * JSON. Resolves once it is with them, as far as that can be known soon.
+   */
+  share(topic: string, note: unknown): Promise<void>;
   /** Receive the notes that others share on a topic. */
   onShared(topic: string, receive: (note: unknown) => void): void;
   /** `own` is one process's state; `shared` is several instances'; `alone` is one that should be shared and cannot be for now. */
@@ -76,7 +79,8 @@ export function createLimiters<T>(make: (perMinute: number) => T): (perMinute: n
 
 /** A way to the other processes of this machine; each receives the messages of the others. */
 export interface Siblings {
-  send(message: { topic: string; note: unknown }): void;
+  /** Resolves once the others have it, or cannot be waited for any longer. */
+  send(message: { topic: string; note: unknown }): Promise<void>;
   listen(receive: (message: { topic: string; note: unknown }) => void): void;
 }
 
@@ -95,7 +99,7 @@ export function createMemoryState({ minute = 60, siblings }: { minute?: number; 
     claim: () => Promise.resolve(true),
     report: () => undefined,
     onReport: () => undefined,
-    share: (topic, note) => siblings?.send({ topic, note }),
+    share: async (topic, note) => siblings?.send({ topic, note }),
     onShared: receivers.add,
     standing: () => "own",
     close: () => Promise.resolve(),

@@ -30,8 +30,8 @@ export interface UncertainOutcomes {
     wanted: { client: string; idempotencyKey?: string; within: number; retry?: boolean },
     fingerprint: () => Promise<string>,
   ): Promise<Remembered | undefined>;
-  /** Remember one, here and in the other processes and instances. */
-  add(outcome: UncertainOutcome): void;
+  /** Remember one, here and in the other processes and instances. Resolves once they have it: the client's next request may go to any of them. */
+  add(outcome: UncertainOutcome): Promise<void>;
   /** Forget the outcome of a request by its id, here and there, where nothing was made after all. */
   forget(request: string): void;
 }
@@ -75,11 +75,11 @@ export function createUncertainOutcomes(
     },
     add: (outcome) => {
       keep(outcome);
-      state.share("uncertain", outcome);
+      return state.share("uncertain", outcome);
     },
     forget: (request) => {
       drop(request);
-      state.share("forgotten", request);
+      void state.share("forgotten", request);
     },
   };
 }

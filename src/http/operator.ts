@@ -24,14 +24,14 @@ export function requireOperator(ctx: Context, gateway: Gateway): void {
 }
 
 /** POST /admin/channels/{name}/clear: lift the cool-downs of a channel, its models and its keys, in every process. */
-export function clearChannel(ctx: Context, gateway: Gateway): void {
+export async function clearChannel(ctx: Context, gateway: Gateway): Promise<void> {
   const { name = "" } = ctx.params as { name?: string };
   const names = gateway.table().channels.map((channel) => channel.name);
   if (!names.includes(name))
     throw new GatewayError("not_found", `there is no channel ${name.slice(0, 200)} (${didYouMean(name.slice(0, 200), names)})`);
   const { health, state } = gateway.routing;
   health.clear(name);
-  state.share("clear", name);
+  await state.share("clear", name);
   gateway.log.info({ channel: name }, "cool-downs lifted by the operator");
   ctx.body = { channel: name, cleared: true };
 }

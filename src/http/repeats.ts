@@ -41,7 +41,7 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
           ? error
           : new GatewayError("internal_error", "internal error");
       const outcome = { client, idempotencyKey, request: state.id, untold, error: { code, status, message, param } };
-      uncertain.add({ ...outcome, fingerprint: await fingerprint() });
+      await uncertain.add({ ...outcome, fingerprint: await fingerprint() });
     },
     forget: () => uncertain.forget(state.id),
   };

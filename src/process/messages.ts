@@ -1,11 +1,18 @@
 // Messages between the first process and those that serve.
 import type { Handover } from "./handover.ts";
 
-/** A note on some topic that those that serve share, such as an outcome that may have been paid for. */
+/** A note on some topic that those that serve share, such as an outcome that may have been paid for; `id` names it between two processes. */
 export interface Note {
   pictor: "note";
+  id: number;
   topic: string;
   note: unknown;
+}
+
+/** The answer to a note: whoever sent this has it; from the first process, all that serve have it. */
+export interface Noted {
+  pictor: "noted";
+  id: number;
 }
 
 /** From a process that serves to the first one. */
@@ -19,6 +26,7 @@ export type FromWorker =
   | { pictor: "failing" }
   /** For all others that serve. */
   | Note
+  | Noted
   | { pictor: "metrics"; id: number };
 
 /** The parts of each message to the first process beside its kind, with their types. */
@@ -29,7 +37,8 @@ const partsFromWorker: {
   ready: { port: "number" },
   keep: { handover: "object" },
   failing: {},
-  note: { topic: "string" },
+  note: { id: "number", topic: "string" },
+  noted: { id: "number" },
   metrics: { id: "number" },
 };
 
@@ -52,6 +61,7 @@ export type ToWorker =
   /** Another has taken its place. */
   | { pictor: "replaced" }
   | Note
+  | Noted
   | { pictor: "metrics are"; id: number; text: string };
 
 /** A handler for each kind of message. Others pass here too, such as those of the metrics. */

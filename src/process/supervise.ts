@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AggregatorRegistry } from "prom-client";
 import { messageOf } from "../errors.ts";
 import type { Handover } from "./handover.ts";
+import { createRelay } from "./notes.ts";
 import { isFromWorker, type FromWorker, type Heard, type ToWorker } from "./messages.ts";
 
 /** The processes that serve on one port. */
@@ -31,6 +32,7 @@ interface Crew {
   closing: AbortController;
   metrics: { clusterMetrics: () => Promise<string> };
   serving: Set<Worker>;
+  notes: ReturnType<typeof createRelay<Worker>>;
   kept?: Handover;
   /** The port of those that serve. With PORT=0 they share one by asking for any; once none is left, the next must ask for that very one. */
   port?: number;
@@ -45,7 +47,10 @@ interface Crew {
 export async function startWorkers(count: number, say: (line: string) => void): Promise<Workers | number> {
   // Workers accept connections themselves: one that this process hands to a worker that stops, or is killed, would stay open without an answer.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  const crew: Crew = { say, closing: new AbortController(), metrics: new AggregatorRegistry(), serving: new Set(), quickEnds: 0 };
+  const crew: Crew = {
+    ...{ say, closing: new AbortController(), metrics: new AggregatorRegistry(), serving: new Set(), quickEnds: 0 },
+    notes: createRelay(send),
+  };
   // The end of this process would be that of all that serve, with what is paid for; and an error can leave little half done here.
   process.on("uncaughtException", (error) => say(`an error in the first process, which goes on: ${messageOf(error)}`));
   let served: () => void = () => undefined;
@@ -74,7 +79,6 @@ function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFi
     crew.quickEnds = performance.now() - began < soon ? crew.quickEnds + 1 : 0;
     startAnother(crew, hasServed, then);
   };
-  const toOthers = (message: ToWorker) => all().forEach((other) => other !== worker && send(other, message));
   const heard: Heard<FromWorker> = {
     begin: () => {
       // It was not listening yet when the others were told.
@@ -93,7 +97,8 @@ function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFi
       isReplaced = true;
       another(true, () => send(worker, { pictor: "replaced" }));
     },
-    note: toOthers,
+    note: (note) => crew.notes.note(worker, note, { others: all().filter((other) => other !== worker), serve: crew.serving }),
+    noted: (answer) => crew.notes.noted(worker, answer),
     metrics: ({ id }) =>
       void crew.metrics.clusterMetrics().then(
         (text) => send(worker, { pictor: "metrics are", id, text }),
@@ -110,6 +115,7 @@ function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFi
   });
   worker.once("exit", (code, signal) => {
     const hasServed = crew.serving.delete(worker);
+    crew.notes.gone(worker);
     if (crew.closing.signal.aborted || (isFirst && !hasServed)) return;
     crew.say(`worker ${worker.process.pid} ended (${signal || code}); another one takes its place`);
     if (!isReplaced) another(hasServed, hasServed ? undefined : served);

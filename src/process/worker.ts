@@ -5,6 +5,7 @@ import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Environment } from "../channels/settings.ts";
 import { guard } from "./guard.ts";
 import { lastCalls, type FromWorker, type Heard, type ToWorker } from "./messages.ts";
+import { createNotes } from "./notes.ts";
 import { serve, type Peers, type Serving } from "./serve.ts";
 
 type Start = Extract<ToWorker, { pictor: "start" }>;
@@ -26,7 +27,8 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
   const replaced = later<ToWorker>();
   const start = later<Start>();
   // Others send notes from the first moment on; they are received once there is something to keep them in.
-  const notes = later<Receive>();
+  const receiver = later<Receive>();
+  const notes = createNotes(send);
   const metrics = metricsFrom(send);
   let ending: Promise<void> | undefined;
   const end = (serving: Serving, patient: boolean) => (ending ??= leave(serving, patient));
@@ -35,7 +37,11 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
     reload: () => started.promise.then(({ reload }) => reload()),
     close: ({ patient }) => started.promise.then((serving) => end(serving, patient)),
     replaced: replaced.resolve,
-    note: (message) => notes.promise.then((receive) => receive(message)),
+    note: async (message) => {
+      (await receiver.promise)(message);
+      send({ pictor: "noted", id: message.id });
+    },
+    noted: notes.noted,
     "metrics are": metrics.heard,
   };
   process.on("message", (message: ToWorker) => void heard[message.pictor]?.(message as never));
@@ -45,7 +51,7 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
     metricsOfAll: metrics.ofAll,
     handover,
     keep: (kept) => send({ pictor: "keep", handover: kept }),
-    siblings: { send: ({ topic, note }) => send({ pictor: "note", topic, note }), listen: notes.resolve },
+    siblings: { send: notes.send, listen: receiver.resolve },
   });
   guard(serving, async () => {
     send({ pictor: "failing" });

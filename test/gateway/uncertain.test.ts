@@ -11,7 +11,7 @@ const fingerprint = () => Promise.resolve("f");
 describe("what processes remember together", () => {
   it("is an outcome that may have been paid for", async () => {
     const [one, other] = processes(2).map((state) => createUncertainOutcomes(state));
-    one?.add(outcome);
+    await one?.add(outcome);
     const wanted = { client: "a", within: 60_000 };
     expect(await other?.find(wanted, fingerprint)).to.deep.include(outcome);
     expect(await other?.find({ ...wanted, client: "b" }, fingerprint)).to.equal(undefined);
@@ -23,7 +23,7 @@ describe("what processes remember together", () => {
 describe("what one process remembers", () => {
   it("is bounded in number, and the oldest goes first", async () => {
     const outcomes = createUncertainOutcomes(createMemoryState());
-    for (let index = 0; index <= 10_000; index += 1) outcomes.add({ ...outcome, fingerprint: String(index) });
+    for (let index = 0; index <= 10_000; index += 1) await outcomes.add({ ...outcome, fingerprint: String(index) });
     const find = (name: string) => outcomes.find({ client: "a", within: 60_000 }, () => Promise.resolve(name));
     expect(await find("0")).to.equal(undefined);
     expect(await find("1")).not.to.equal(undefined);
@@ -31,7 +31,7 @@ describe("what one process remembers", () => {
 
   it("works no fingerprint out for a client that has had no such outcome", async () => {
     const outcomes = createUncertainOutcomes(createMemoryState());
-    outcomes.add(outcome);
+    await outcomes.add(outcome);
     const never = () => Promise.reject(new Error("it was asked for"));
     expect(await outcomes.find({ client: "b", within: 60_000 }, never)).to.equal(undefined);
     expect(await outcomes.find({ client: "a", within: 0 }, never)).to.equal(undefined);
@@ -40,7 +40,7 @@ describe("what one process remembers", () => {
   it("ends with its time, whatever the clock of the machine says", async () => {
     let now = 0;
     const outcomes = createUncertainOutcomes(createMemoryState(), () => now);
-    outcomes.add(outcome);
+    await outcomes.add(outcome);
     now = 999;
     expect((await outcomes.find({ client: "a", within: 1000 }, fingerprint))?.age).to.equal(999);
     now = 1000;

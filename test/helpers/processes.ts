@@ -5,7 +5,10 @@ export function processes(count: number) {
   const receivers: ((message: { topic: string; note: unknown }) => void)[] = [];
   return Array.from({ length: count }, (_, index) => {
     const siblings: Siblings = {
-      send: (message) => receivers.forEach((receive, at) => at !== index && receive(JSON.parse(JSON.stringify(message)) as typeof message)),
+      send: (message) => {
+        receivers.forEach((receive, at) => at !== index && receive(JSON.parse(JSON.stringify(message)) as typeof message));
+        return Promise.resolve();
+      },
       listen: (receive) => (receivers[index] = receive),
     };
     return createMemoryState({ siblings });
