@@ -11,6 +11,8 @@ export interface Client {
   imagesPerMinute?: number;
   /** Requests at once; no limit when absent. */
   concurrency?: number;
+  /** Jobs that may wait or be under way; the usual number when absent. */
+  jobs?: number;
   /** Lets it name the channel. */
   mayPin: boolean;
   /** True for the names of the webhooks that its jobs may name; none when absent. */

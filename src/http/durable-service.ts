@@ -22,7 +22,7 @@ type Parts = Pick<DurableParts, "ledger" | "enter"> &
     /** The webhooks of the operator's files, by name. */
     webhooks: () => ReadonlyMap<string, Webhook>;
     /** Requests without a client that are served at once. */
-    atOnce: number;
+    atOnce: () => number;
   };
 
 /** The service; `handOver` leaves to others what can go on there, and `close` takes nothing more and leaves the rest. */
@@ -46,7 +46,7 @@ export function createDurableService(parts: Parts): RunningService {
     ledger,
     owner,
     log,
-    room: () => atOnce - served,
+    room: () => atOnce() - served,
     serve: async (row) => {
       served += 1;
       await takeUp(row, { durable, ledger, store, log, table, client: (id) => keys.byId(id), answerLife: lives().answers }).finally(

@@ -6,6 +6,7 @@ import type { Serving } from "../gateway/durable.ts";
 import { keepRequest } from "../gateway/kept-request.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
+import { TooManyJobs } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import { judgeKey, judgePresence, type DurableService } from "./durable.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
@@ -18,8 +19,8 @@ import type { ReadRequest } from "./request.ts";
 import { lookAgain, shownStatus, viewOf } from "./requests.ts";
 import { judgeWebhook } from "./webhook.ts";
 
-/** Jobs of one client that may wait or be under way: more would keep its own later ones waiting for hours. */
-export const mostJobs = 1000;
+/** Jobs of one client that may wait or be under way where its key names no number: more would keep its own later ones waiting for hours. */
+export const usualMostJobs = 1000;
 
 /** A client's wish for a job; `wait` is how many milliseconds it waits for the answer all the same. */
 export interface JobWish {
@@ -45,7 +46,9 @@ interface Asking extends Omit<Serving, "patience" | "answerLife"> {
 export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): Promise<void> {
   const { durable: service } = gateway;
   if (!service) throw new GatewayError("api_not_implemented", "this gateway keeps no jobs; send the request without async");
-  const row = await kept(ctx, gateway, service, asking).catch((error: unknown) => {
+  const mostJobs = (ctx.state as RequestState).client?.jobs ?? usualMostJobs;
+  const row = await kept(ctx, gateway, service, { ...asking, mostJobs }).catch((error: unknown) => {
+    if (error instanceof TooManyJobs) throw tooManyJobs(mostJobs);
     throw error instanceof Unavailable ? ledgerAway(error) : error;
   });
   service.wake();
@@ -62,20 +65,18 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
 }
 
 /** The job's row, new or the one that its key names. */
-async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking): Promise<RequestRow> {
-  const { request, changes, origin, pinned, streams, name, webhook } = asking;
+async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking & { mostJobs: number }): Promise<RequestRow> {
+  const { request, changes, origin, pinned, streams, name, webhook, mostJobs } = asking;
   const state = ctx.state as RequestState;
   const { id, client } = state;
   if (webhook !== undefined) judgeWebhook(webhook, client, service.webhooks());
   const { ledger, lives } = service;
-  if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs && !(await isThere(state, ledger, asking)))
-    throw new GatewayError("rate_limit_exceeded", `${mostJobs} jobs of this client are under way; wait for some of them`, {
-      retryAfter: lookAgain,
-    });
+  // Before anything is kept of one that is refused.
+  if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs && !(await isThere(state, ledger, asking))) throw new TooManyJobs();
   const input = await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, lives().answers / 1000);
   const row: RequestRow = { ...beginningOf(state, service), status: "queued", job: true, webhook, input };
   if (!name) {
-    await ledger.add(row);
+    await ledger.add(row, mostJobs);
     state.hasRow = true;
     return row;
   }
@@ -85,6 +86,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     row: { ...row, fingerprint, idempotency: name.of(fingerprint) },
     joins: name.joins,
     since: row.createdAt - name.life,
+    mostJobs,
   });
   judgeKey(claimed, fingerprint);
   if (claimed.id === id) state.hasRow = true;
@@ -93,6 +95,14 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     ctx.set("idempotent-replayed", "true");
   }
   return claimed;
+}
+
+function tooManyJobs(most: number): GatewayError {
+  return new GatewayError(
+    "rate_limit_exceeded",
+    `this key may have ${most} jobs that wait or are under way, and has them; wait for one of them to end, or cancel one`,
+    { retryAfter: lookAgain },
+  );
 }
 
 /** True where a job repeats one that is kept already: it adds none. */

@@ -18,6 +18,10 @@ export const keyOptions = {
   models: names("The models it may use, `*` for any part of a name; all when omitted."),
   images_per_minute: { ...positive, description: "Pictures that may be begun in a minute." },
   concurrency: { ...positive, description: "Requests at once." },
+  jobs: {
+    ...positive,
+    description: "Jobs that may wait or be under way; 1000 when omitted. The next is refused with a 429 until one of them is over.",
+  },
   expires: {
     type: "string",
     title: "a date such as 2027-01-31, the last day, or a moment such as 2027-01-31T12:00:00Z",
@@ -43,6 +47,7 @@ export interface KeyOptions {
   models?: string[];
   images_per_minute?: number;
   concurrency?: number;
+  jobs?: number;
   expires?: string;
   may_pin?: boolean;
   may_webhook?: string[] | "any";

@@ -33,19 +33,24 @@ export interface Claim {
   joins: boolean;
   /** Epoch milliseconds. A request that was over before counts no more; one that is under way always does. */
   since: number;
+  /** For a job: how many its client may have that are not over. Instances that share PostgreSQL may let one more pass each at the same moment. */
+  mostJobs?: number;
 }
+
+/** A client has as many jobs that are not over as it may. */
+export class TooManyJobs extends Error {}
 
 /** Everything here but `record` rejects with `Unavailable` while the database cannot be reached. */
 export interface Ledger {
   /**
    * Begin a request that must not be served twice. Resolves with the row that serves it, once that is durable: the one given, or the one that
-   * is there already.
+   * is there already. Rejects with `TooManyJobs` where there is none, and no room for one more.
    */
   claim(claim: Claim): Promise<RequestRow>;
   /** The request that a claim under this name would join; undefined where it would begin a new one. */
   named(client: string, name: string, since: number): Promise<RequestRow | undefined>;
-  /** Add a row. Durable once it resolves. */
-  add(row: RequestRow): Promise<void>;
+  /** Add a row. Durable once it resolves. Rejects with `TooManyJobs` where its client has `mostJobs` that are not over. */
+  add(row: RequestRow, mostJobs?: number): Promise<void>;
   /**
    * Change a row; durable once it resolves. False where there is none, or none that is in one of the states `from` and still `owner`'s: a process
    * that stood still for a while may find its request with another.
@@ -108,10 +113,11 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
   const ids = async (...statements: Statement[]) => (await database.run(statements)).map(({ id }) => String(id));
 
   return {
-    claim: async ({ row, joins, since }) => {
+    claim: async ({ row, joins, since, mostJobs }) => {
       const outdated = forget(row, joins ? since : Number.MAX_SAFE_INTEGER, now());
       for (;;) {
-        const [serving] = await rows(outdated, insertUnlessThere(row), byName(row));
+        const [serving] = await rows(outdated, insertUnlessThere(row, mostJobs), byName(row));
+        if (!serving && mostJobs !== undefined) throw new TooManyJobs();
         if (!serving) throw new Error(`the request ${row.id} was not written`);
         // PostgreSQL shows the second of two new requests at the same moment the first one, which then loses its name to the second.
         if (joins || serving.id === row.id) return serving;
@@ -121,8 +127,8 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
       const [row] = await rows(byName({ client, idempotency }));
       return row && (row.endedAt ?? now()) >= since && row.expiresAt > now() ? row : undefined;
     },
-    add: async (row) => {
-      await database.run([insert(row)]);
+    add: async (row, mostJobs) => {
+      if ((await database.run([insert(row, mostJobs)])).length === 0) throw new TooManyJobs();
     },
     update: async (id, patch, from, owner) => (await ids(...announce(id, patch, from, owner), update(id, patch, from, owner))).length > 0,
     record: (row) => behind.put(row),

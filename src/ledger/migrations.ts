@@ -67,4 +67,5 @@ export const migrations: readonly (readonly string[])[] = [
   ],
   ["alter table requests add column progress bigint"],
   ["alter table requests add column repeats text", "create index requests_by_time on requests (created_at, id)"],
+  ["create index requests_jobs on requests (client) where job is not null and status in ('queued', 'in_progress')"],
 ];

@@ -39,22 +39,31 @@ const overwrite = columns
   .map((column) => `${column} = excluded.${column}`)
   .join(", ");
 
-/** Makes statements that insert a row. Each text is made once: it is long, and rows fill a few dozen sets of columns. */
-function inserting(onConflict = ""): (row: RequestRow) => Statement {
+const jobsOf = (client: string) => `(select count(*) from requests where client = ${client} and job is not null and ${underWay})`;
+
+/**
+ * Makes statements that insert a row; where `mostJobs` is given, only while its client has fewer jobs. Each text is made once: it is long, and rows
+ * fill a few dozen sets of columns.
+ */
+function inserting(onConflict = ""): (row: RequestRow, mostJobs?: number) => Statement {
   const texts = new Map<string, string>();
-  return (row) => {
+  return (row, mostJobs) => {
     const { columns: filled, values } = filledBy(row);
     const names = filled.join(", ");
-    let sql = texts.get(names);
+    const isLimited = mostJobs !== undefined;
+    const key = `${names} ${isLimited}`;
+    let sql = texts.get(key);
     if (sql === undefined) {
-      sql = `insert into requests (${names}) values (${filled.map((_, index) => `?${index + 1}`).join(", ")})${onConflict}`;
-      texts.set(names, sql);
+      const places = filled.map((_, index) => `?${index + 1}`).join(", ");
+      const most = `${jobsOf(`?${filled.length + 1}`)} < ?${filled.length + 2}`;
+      sql = `insert into requests (${names}) ${isLimited ? `select ${places} where ${most}` : `values (${places})`}${onConflict}`;
+      texts.set(key, sql);
     }
-    return { sql, parameters: values };
+    return { sql, parameters: isLimited ? [...values, row.client, mostJobs] : values };
   };
 }
 
-export const insert = inserting();
+export const insert = inserting(" returning id");
 
 /**
  * Puts a row in place of what is there of it. A row that has ended stays as it is: one that waited in a file may be older. So does one that another
@@ -124,7 +133,7 @@ export function list(filter: RowFilter, now: number): Statement {
 }
 
 export function countJobs(client: string): Statement {
-  return { sql: `select count(*) as jobs from requests where client = ?1 and job is not null and ${underWay}`, parameters: [client] };
+  return { sql: `select ${jobsOf("?1")} as jobs`, parameters: [client] };
 }
 
 /** Gives requests that nobody serves to `owner`, the oldest first. Where several take at once, `skipLocked` keeps them from each other's rows. */

@@ -29,6 +29,8 @@ export interface GatewayFile {
   fallback: Readonly<Record<string, readonly string[]>>;
   routing: Omit<TableOptions, "fallback">;
   server: ServerLimits;
+  /** Jobs that one process serves at once. */
+  jobsAtOnce: number;
   lives: LedgerLives;
   /** The receivers of events, by name. */
   webhooks: ReadonlyMap<string, Webhook>;
@@ -43,6 +45,7 @@ interface Written {
   cost_header?: string;
   fallback?: Record<string, string[]>;
   ledger?: { keep?: string; keep_answers?: string };
+  jobs?: { at_once?: number };
   routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string };
   server?: Record<"headers_timeout" | "body_timeout" | "body_idle" | "answer_idle", string | undefined> & { connections?: number };
 }
@@ -51,6 +54,9 @@ interface WrittenKey extends KeyOptions {
   name: string;
   key: string;
 }
+
+/** Jobs that one process serves at once where the operator names no number: the others wait as rows, and requests with a client find room. */
+export const usualJobsAtOnce = 200;
 
 const secrets = ["key", "secret", "previous_secret", "webhook_secret", "previous_webhook_secret"];
 
@@ -92,7 +98,16 @@ export function parseGatewayFile(
   env: Environment,
   models: readonly string[] | undefined,
 ): GatewayFile {
-  const nothing: GatewayFile = { clients: [], off: [], fallback: {}, routing: routingOf({}), server: {}, lives: livesOf(), ...noWebhooks };
+  const nothing: GatewayFile = {
+    clients: [],
+    off: [],
+    fallback: {},
+    routing: routingOf({}),
+    server: {},
+    jobsAtOnce: usualJobsAtOnce,
+    lives: livesOf(),
+    ...noWebhooks,
+  };
   if (text === undefined) return nothing;
   const problems = createProblems();
   // A file in which everything is a comment says nothing, and that is no mistake.
@@ -110,7 +125,17 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const { keys = [], webhooks = [], default_model, cost_header, fallback = {}, routing = {}, server, ledger } = located.value as Written;
+  const {
+    keys = [],
+    webhooks = [],
+    default_model,
+    cost_header,
+    fallback = {},
+    routing = {},
+    server,
+    ledger,
+    jobs,
+  } = located.value as Written;
   judgeModels(located, { default_model, fallback }, models, problems);
   const resolve = createResolver({ env }, problems);
   return {
@@ -119,6 +144,7 @@ function compile(located: Located, env: Environment, models: readonly string[] |
     fallback,
     routing: { ...routingOf(routing, default_model), ...(cost_header !== undefined && { costHeader: cost_header.toLowerCase() }) },
     server: limitsOf(server),
+    jobsAtOnce: jobs?.at_once ?? usualJobsAtOnce,
     lives: livesOf(ledger),
   };
 }
@@ -185,6 +211,7 @@ function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey
     allows: allowsOnly(models ?? ["*"]),
     imagesPerMinute: written.images_per_minute,
     concurrency: written.concurrency,
+    jobs: written.jobs,
     mayPin: written.may_pin ?? false,
     // A day without a time ends with it.
     expires: expires === undefined ? undefined : Date.parse(expires) + (expires.includes("T") ? 0 : 86_400_000),

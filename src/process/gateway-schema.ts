@@ -109,6 +109,15 @@ export const gatewayFileSchema = closed({
     },
     { description: "How long is remembered what was asked and made." },
   ),
+  jobs: closed(
+    {
+      at_once: {
+        ...positive,
+        description: "Jobs under way at once, for each process; `200` when omitted. The others wait as rows of the ledger.",
+      },
+    },
+    { description: "How many jobs are served." },
+  ),
   server: closed(
     {
       headers_timeout: {

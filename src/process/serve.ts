@@ -53,9 +53,6 @@ export interface Peers {
   siblings?: Siblings;
 }
 
-/** Jobs that one process serves at once: the others wait as rows, and requests with a client find room. */
-export const jobsAtOnce = 200;
-
 /** Start the gateway. `say` gets what a person should read at the start. Throws `ConfigError` for files that are too wrong to start with. */
 export async function serve(env: Environment, say: (line: string) => void, peers: Peers = {}): Promise<Serving> {
   collectSeldom();
@@ -87,7 +84,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
         enter: life.enter,
         lives: () => inForce.current().file.lives,
         webhooks: () => inForce.current().file.webhooks,
-        atOnce: jobsAtOnce,
+        atOnce: () => inForce.current().file.jobsAtOnce,
       }),
     );
     const app = createApp({

@@ -29,6 +29,8 @@ export interface DurableHouse extends House {
   lives: LedgerLives;
   /** Rights of clients, by their keys, that differ from those of a key that stands alone. */
   clients: Map<string, Partial<Client>>;
+  /** Jobs that are served at once. */
+  atOnce: number;
   /** The webhooks that jobs may name. */
   webhooks: Map<string, Webhook>;
   /** `isAway` makes the ledger's database one that cannot be reached; with `writes` all is written, and only the answers are lost; with `only`
@@ -71,7 +73,7 @@ export async function startDurableHouse(files?: Record<string, string>, parts: P
     enter: () => () => undefined,
     lives: () => own.lives,
     webhooks: () => own.webhooks,
-    atOnce: 5,
+    atOnce: () => own.atOnce,
   });
   const house = await startHouse(
     (call, response, request) => own.handler(call, response, request),
@@ -84,6 +86,7 @@ export async function startDurableHouse(files?: Record<string, string>, parts: P
     handler: () => undefined,
     ledger,
     clients,
+    atOnce: 5,
     webhooks: new Map(),
     outage,
     lives: { rows: 3_600_000, answers: 3_600_000 },

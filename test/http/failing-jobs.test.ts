@@ -3,11 +3,10 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
-import { mostJobs } from "../../src/http/jobs.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
 import { rowAt } from "../ledger/suite.ts";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
-import { errorOf, png, reply } from "./setup.ts";
+import { errorOf, png, reply, until } from "./setup.ts";
 
 const base64 = png.toString("base64");
 
@@ -64,16 +63,59 @@ describe("http: jobs that fail", () => {
     const send = (more: object = {}) => house.generate({ model: "demo", prompt: "a cat" }, { headers: { ...headers, ...more } });
     const first = (await (await send()).json()) as { id: string };
     const { client } = await ended(first.id);
-    const others = Array.from({ length: mostJobs }, () =>
-      rowAt(Date.now(), { client, job: true, owner: "elsewhere", leaseUntil: Date.now() }),
+    house.clients.set(house.key, { jobs: 3 });
+    const others = Array.from({ length: 3 }, () =>
+      rowAt(Date.now(), { client, job: true, owner: "elsewhere", leaseUntil: Date.now() + 60_000 }),
     );
     await Promise.all(others.map((row) => house.ledger.add(row)));
     const again = await send();
     const another = await send({ "idempotency-key": "another" });
     for (const { id } of others) await house.ledger.update(id, { status: "cancelled", endedAt: Date.now() });
     expect([again.status, ((await again.json()) as { id: string }).id]).to.deep.equal([200, first.id]);
-    await errorOf(another, 429, "rate_limit_exceeded");
+    expect([another.headers.get("x-should-retry"), another.headers.get("retry-after")]).to.deep.equal(["true", "5"]);
+    const { message } = await errorOf(another, 429, "rate_limit_exceeded");
+    expect(message).to.include("may have 3 jobs that wait or are under way");
     expect(house.orders()).to.equal(1);
+    const once = (await (await send({ "idempotency-key": "another" })).json()) as { id: string };
+    expect((await ended(once.id)).status).to.equal("completed");
+    house.clients.clear();
+  });
+
+  it("are never more than their client may have, however many come at once", async () => {
+    house.clients.set(house.key, { jobs: 3 });
+    house.handler = () => undefined;
+    const ask = { model: "demo", prompt: "a cat" };
+    const named = (index: number): Record<string, string> => (index % 2 ? { "idempotency-key": `of a crowd, ${index}` } : {});
+    const crowd = Array.from({ length: 20 }, (_, index) => house.generate(ask, { headers: { prefer: "respond-async", ...named(index) } }));
+    const answers = await Promise.all(crowd);
+    house.clients.clear();
+    expect(answers.map(({ status }) => status).sort()).to.deep.equal([...Array<number>(3).fill(202), ...Array<number>(17).fill(429)]);
+    for (const answer of answers) {
+      const { id } = (await answer.json()) as { id?: string };
+      if (id !== undefined)
+        await fetch(`${house.url}/v1/images/jobs/${id}`, { method: "DELETE", headers: { authorization: `Bearer ${house.key}` } });
+    }
+  });
+
+  it("wait while as many are served as may be", async () => {
+    house.atOnce = 2;
+    const replies: (() => void)[] = [];
+    house.handler = (_call, response) => void replies.push(() => reply(response, { created: 7, data: [{ b64_json: base64 }] }));
+    const ids: string[] = [];
+    for (let count = 0; count < 4; count += 1) ids.push(await order());
+    await until(() => replies.length === 2);
+    const states = async () => {
+      const rows = await Promise.all(ids.map((id) => house.ledger.find(id)));
+      return rows.map((row) => row?.status);
+    };
+    expect(await states()).to.deep.equal(["in_progress", "in_progress", "queued", "queued"]);
+    expect(replies.length).to.equal(2);
+    replies.shift()?.();
+    await until(() => replies.length === 2);
+    house.atOnce = 5;
+    await until(() => replies.length === 3);
+    for (const answer of replies) answer();
+    for (const id of ids) expect((await ended(id)).status).to.equal("completed");
   });
 
   it("say that their picture could not be stored", async () => {

@@ -7,11 +7,13 @@ import { expect } from "chai";
 import { Unavailable } from "../../src/ledger/database.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { deliveriesSuite } from "./deliveries-suite.ts";
+import { jobsSuite } from "./jobs-suite.ts";
 import { ledgerSuite } from "./suite.ts";
 
 describe("a ledger on sqlite", () => {
   ledgerSuite((folder) => openSqlite(join(folder, "ledger.db")));
   deliveriesSuite((folder) => openSqlite(join(folder, "ledger.db")));
+  jobsSuite((folder) => openSqlite(join(folder, "ledger.db")));
 
   describe("its database", () => {
     let folder: string;

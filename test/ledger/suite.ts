@@ -215,22 +215,6 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     expect((await both[1]!.renew({ owner: "nobody", until: house.now + minute })).size).to.equal(0);
   });
 
-  it("counts a client's jobs that are not over", async () => {
-    const one = await house.ledger();
-    const [first] = await Promise.all(
-      ["queued", "in_progress", "completed"].map(async (status) => {
-        const row = rowAt(house.now, { status: status as RequestRow["status"], job: true });
-        await one.add(row);
-        return row;
-      }),
-    );
-    await one.add(rowAt(house.now));
-    await one.add(rowAt(house.now, { job: true, client: "bob" }));
-    expect(await one.jobsOf("ann")).to.equal(2);
-    await one.update(first!.id, { status: "cancelled" });
-    expect(await one.jobsOf("ann")).to.equal(1);
-  });
-
   it("deletes rows whose time is over, in small steps, and shows none of them", async () => {
     const one = await house.ledger();
     const rows = Array.from({ length: 5 }, (_, index) => rowAt(house.now, { expiresAt: house.now + index * minute, endedAt: house.now }));

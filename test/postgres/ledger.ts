@@ -7,6 +7,7 @@ import { Unavailable } from "../../src/ledger/database.ts";
 import { createLedger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres.ts";
 import { deliveriesSuite } from "../ledger/deliveries-suite.ts";
+import { jobsSuite } from "../ledger/jobs-suite.ts";
 import { ledgerSuite, rowAt } from "../ledger/suite.ts";
 import { startPostgres, type PostgresServer } from "./server.ts";
 
@@ -23,6 +24,7 @@ describe("a ledger on postgresql", () => {
     };
     ledgerSuite(open);
     deliveriesSuite(open);
+    jobsSuite(open);
   });
 
   it("is migrated once by instances that start at the same time", async () => {

@@ -34,6 +34,7 @@ describe("gateway.yaml", () => {
       fallback: {},
       routing,
       server: {},
+      jobsAtOnce: 200,
       lives: { rows: 720 * 3_600_000, answers: 24 * 3_600_000 },
       ...none,
     };
@@ -120,6 +121,13 @@ describe("gateway.yaml", () => {
       "server: { headers_timeout: 5s, body_timeout: 1m, body_idle: 500ms, answer_idle: 20s, connections: 7 }\n",
     );
     expect(server).to.deep.equal({ headersTimeout: 5000, bodyTimeout: 60_000, bodyIdle: 500, answerIdle: 20_000, connections: 7 });
+  });
+
+  it("bounds the jobs of a process, and those of a key", async () => {
+    const { jobsAtOnce, clients } = await read(`jobs: { at_once: 50 }\nkeys: [{ name: a, key: "sha256:${hash}", jobs: 20 }]\n`);
+    expect([jobsAtOnce, clients[0]?.client.jobs]).to.deep.equal([50, 20]);
+    const told = await read("jobs: { at_once: 0 }\n").catch((error: unknown) => (error as ConfigError).message);
+    expect(told).to.include("jobs.at_once");
   });
 
   it("names webhooks, and which of them a key may name", async () => {

@@ -9,6 +9,7 @@ const example = `keys:
     models: [gpt-image-*, flux-3-image]
     images_per_minute: 60
     concurrency: 8
+    jobs: 5000 # that wait or are under way
   - name: studio
     key: sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s "$KEY" | sha256sum
     expires: 2027-06-30
@@ -38,6 +39,9 @@ routing:
 ledger:
   keep: 2160h # the rows of requests, 90 days
   keep_answers: 48h # for how long a request that is sent again under its key is answered
+
+jobs:
+  at_once: 100 # in each process; the others wait
 
 server:
   headers_timeout: 10s
