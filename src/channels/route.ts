@@ -103,7 +103,7 @@ export interface Route {
   resume(
     ctx: PluginContext,
     key: Key | undefined,
-    taken: { tasks: readonly AcceptedTask[]; bill: Bill },
+    taken: { tasks: readonly AcceptedTask[] } & Pick<Progress, "bill" | "orders">,
     inTime: AbortSignal,
   ): Promise<void>;
   /** The same pipeline, with something else where the provider would be asked. */
@@ -235,14 +235,14 @@ function callsOf(
     resume: (
       ctx: PluginContext,
       key: Key | undefined,
-      { tasks, bill }: { tasks: readonly AcceptedTask[]; bill: Bill },
+      { tasks, bill, orders }: { tasks: readonly AcceptedTask[] } & Pick<Progress, "bill" | "orders">,
       inTime: AbortSignal,
     ) =>
       compose(
         pipelineOf(ctx.operation).steps,
         resumed(tasks, (task, { request, model, change, spool, log }) => {
-          const context = contextOf({ request, model, change, spool, log, signal: inTime }, key);
-          return bill.order(request, undefined, () => operationFor(ctx).resume(task, context));
+          const context = { ...contextOf({ request, model, change, spool, log, signal: inTime }, key), orders };
+          return bill.order(request, undefined, () => (task ? operationFor(ctx).resume(task, context) : Promise.reject(notAccepted())));
         }),
       )(ctx),
     pretend: (ctx: PluginContext, instead: Core, events?: Events) => compose(pipelineOf(ctx.operation).steps, instead)(ctx, events),
@@ -280,12 +280,14 @@ function patienceOf({ connect, first_byte: firstByte }: LimitsSpec): CallContext
   };
 }
 
-/** A core that takes up tasks, one for each call of the pipeline. */
-function resumed(tasks: readonly AcceptedTask[], resume: (task: AcceptedTask, ctx: PluginContext) => Promise<Result>): Core {
+/** A core that takes up tasks, one for each call of the pipeline; there is none for a call whose answer never came. */
+function resumed(tasks: readonly AcceptedTask[], resume: (task: AcceptedTask | undefined, ctx: PluginContext) => Promise<Result>): Core {
   const left = [...tasks];
   return async (ctx) => {
-    const task = left.shift();
-    if (!task) throw new ProviderFailure("failed", "this call was not accepted before the gateway was restarted, and is not made again");
-    ctx.result = await resume(task, ctx);
+    ctx.result = await resume(left.shift(), ctx);
   };
+}
+
+function notAccepted(): ProviderFailure {
+  return new ProviderFailure("failed", "this call was not accepted before the gateway was restarted, and is not made again");
 }

@@ -186,7 +186,8 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
     const tried: Attempt = { route, outcome, seconds: (now() - began) / 1000, mayCost: may, cost: bill.cost };
     attempts.push(tried);
     context.attempted(tried);
-    whenWhole(result, () => context.billed?.(tried));
+    // A task that another process follows is billed there.
+    if (!progress.orders?.outlives(context.signal.reason)) whenWhole(result, () => context.billed?.(tried));
     return health.ended(candidate, began, error);
   };
   try {
@@ -217,7 +218,8 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
   }
 }
 
-function outcomeOf(error: unknown, next: Next, signal: AbortSignal): string {
+/** How an attempt ended that failed; `next` is what follows it. */
+export function outcomeOf(error: unknown, next: Next, signal: AbortSignal): string {
   if (error instanceof ProviderFailure) return error.kind;
   // Whatever broke once the signal was aborted, broke for its reason.
   const cause: unknown = signal.aborted ? signal.reason : error;
