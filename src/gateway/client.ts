@@ -1,5 +1,8 @@
 // Describes a client and the rights that the operator gives it.
 
+/** Requests whose client has hung up go on, each to its end, or none does. */
+export type KeepAfterHangup = "always" | "never";
+
 /** A caller, and its rights. */
 export interface Client {
   /** Names it in the ledger, where it must stay the same over restarts and keys that come and go. */
@@ -13,6 +16,8 @@ export interface Client {
   concurrency?: number;
   /** Jobs that may wait or be under way; the usual number when absent. */
   jobs?: number;
+  /** Its requests after it has hung up; as those of all clients when absent. */
+  keepAfterHangup?: KeepAfterHangup;
   /** Lets it name the channel. */
   mayPin: boolean;
   /** True for the names of the webhooks that its jobs may name; none when absent. */

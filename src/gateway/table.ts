@@ -2,6 +2,7 @@
 import type { Channel, Route } from "../channels/route.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import type { Sharing } from "./choose.ts";
+import type { KeepAfterHangup } from "./client.ts";
 
 /** A public model with the routes that serve it, those of the first priority first. */
 export interface ModelEntry {
@@ -24,6 +25,8 @@ export interface Table {
   answerWithin?: number;
   /** Milliseconds for which an outcome that may have been paid for is given again instead of a new order; 0 when absent. */
   repeatWithin?: number;
+  /** Requests whose client has hung up; when absent they go on for as long as their repeats may come. */
+  keepAfterHangup?: KeepAfterHangup;
   /** A header that has the cost too, and for which answers wait. */
   costHeader?: string;
   /** The model of requests that name none; they are refused when absent. */
@@ -36,6 +39,7 @@ export interface TableOptions {
   timeout?: number;
   answerWithin?: number;
   repeatWithin?: number;
+  keepAfterHangup?: KeepAfterHangup;
   costHeader?: string;
   defaultModel?: string;
   /** The models that may stand in for a model. */

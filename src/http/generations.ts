@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
 import type { AttemptContext } from "../gateway/attempt.ts";
+import type { KeepAfterHangup } from "../gateway/client.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
 import { sumOf } from "../money/cost.ts";
 import type { SpoolScope } from "../picture/spool.ts";
@@ -14,7 +15,7 @@ import { answerDurably, notReady } from "./durable.ts";
 import { answerEvents, type EventAnswer } from "./events.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
-import { repeatName } from "./idempotency.ts";
+import { ownName, repeatName, type RepeatName } from "./idempotency.ts";
 import { beginJob, jobIn } from "./jobs.ts";
 import { goOnLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
@@ -77,12 +78,14 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       // The client's time began before its body was here.
       const left = patience && Math.max(0, patience - (performance.now() - began));
       if (read.streams) state.events = eventsOf(ctx, gateway, read, { spool, log });
-      if (name) {
-        const patience = name.isKeyed ? Infinity : patienceForRetry;
-        const serving = { ...servingOf(ctx, gateway, read, table), patience, answerLife: name.life, scope: spool };
+      const keep = state.client?.keepAfterHangup ?? table.keepAfterHangup;
+      const known = name ?? (durable && keep === "always" ? ownName(state.id, durable.lives().answers) : undefined);
+      if (durable && known) {
+        const answerLife = keep === "always" ? durable.lives().answers : known.life;
+        const serving = { ...servingOf(ctx, gateway, read, table), patience: patienceAfter(known, keep), answerLife, scope: spool };
         // The request has the spool for as long as it lives.
         const begun = () => (close = () => Promise.resolve());
-        if (await answerDurably(ctx, durable, { name, fingerprint: await fingerprint(), serving, left, log, begun })) return;
+        if (await answerDurably(ctx, durable, { name: known, fingerprint: await fingerprint(), serving, left, log, begun })) return;
       }
       state.asked.startedAt = Date.now();
       const work = order(ctx, gateway, read, { table, spool, log });
@@ -116,6 +119,12 @@ export const betweenSigns = 10_000;
 
 /** Time for which a request goes on after its client has gone that repeats requests by itself, in milliseconds: the repeat is about to come. */
 export const patienceForRetry = 15_000;
+
+/** Milliseconds for which a request goes on after its client has gone. */
+function patienceAfter({ isKeyed }: RepeatName, keep: KeepAfterHangup | undefined): number {
+  if (keep) return keep === "always" ? Infinity : 0;
+  return isKeyed ? Infinity : patienceForRetry;
+}
 
 /** The answer as events. */
 function eventsOf(

@@ -35,6 +35,11 @@ export function repeatName({ headers }: Pick<Context["req"], "headers">, life: n
   return { isKeyed: false, of: (fingerprint) => `retry:${fingerprint}`, joins: isRetry(headers), life: retriesWithin };
 }
 
+/** The name of a request that no other repeats, and that goes on after its client has gone; it is kept for `life` milliseconds. */
+export function ownName(id: string, life: number): RepeatName {
+  return { isKeyed: false, of: () => `own:${id}`, joins: false, life };
+}
+
 /** The key, as it is or as the quoted text of a structured field (RFC 9651). */
 function keyIn(given: string): string {
   const text = given.trim();

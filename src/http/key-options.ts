@@ -1,4 +1,5 @@
 // Declares what a client's key may be given.
+import type { KeepAfterHangup } from "../gateway/client.ts";
 
 export const positive = { type: "integer", minimum: 1 };
 export const names = (description: string) => ({ type: "array", minItems: 1, items: { type: "string", minLength: 1 }, description });
@@ -22,6 +23,7 @@ export const keyOptions = {
     ...positive,
     description: "Jobs that may wait or be under way; 1000 when omitted. The next is refused with a 429 until one of them is over.",
   },
+  keep_after_hangup: { enum: ["always", "never"], description: "The same as in `routing`, for its requests." },
   expires: {
     type: "string",
     title: "a date such as 2027-01-31, the last day, or a moment such as 2027-01-31T12:00:00Z",
@@ -48,6 +50,7 @@ export interface KeyOptions {
   images_per_minute?: number;
   concurrency?: number;
   jobs?: number;
+  keep_after_hangup?: KeepAfterHangup;
   expires?: string;
   may_pin?: boolean;
   may_webhook?: string[] | "any";

@@ -7,7 +7,7 @@ import { readSource } from "../channels/source.ts";
 import { milliseconds } from "../dialect/duration.ts";
 import { ConfigError, messageOf, shownPath } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
-import { allowsOnly, type Client } from "../gateway/client.ts";
+import { allowsOnly, type Client, type KeepAfterHangup } from "../gateway/client.ts";
 import type { Sharing } from "../gateway/choose.ts";
 import type { Webhook } from "../gateway/delivery.ts";
 import type { TableOptions } from "../gateway/table.ts";
@@ -46,7 +46,7 @@ interface Written {
   fallback?: Record<string, string[]>;
   ledger?: { keep?: string; keep_answers?: string };
   jobs?: { at_once?: number };
-  routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string };
+  routing?: { sharing?: Sharing; timeout?: string; answer_within?: string; repeat_within?: string; keep_after_hangup?: KeepAfterHangup };
   server?: Record<"headers_timeout" | "body_timeout" | "body_idle" | "answer_idle", string | undefined> & { connections?: number };
 }
 
@@ -212,6 +212,7 @@ function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey
     imagesPerMinute: written.images_per_minute,
     concurrency: written.concurrency,
     jobs: written.jobs,
+    keepAfterHangup: written.keep_after_hangup,
     mayPin: written.may_pin ?? false,
     // A day without a time ends with it.
     expires: expires === undefined ? undefined : Date.parse(expires) + (expires.includes("T") ? 0 : 86_400_000),
@@ -240,11 +241,11 @@ function judgeModels(
 }
 
 function routingOf(
-  { sharing, timeout, answer_within = "280s", repeat_within = "15s" }: NonNullable<Written["routing"]>,
+  { sharing, timeout, answer_within = "280s", repeat_within = "15s", keep_after_hangup }: NonNullable<Written["routing"]>,
   defaultModel?: string,
 ): GatewayFile["routing"] {
   const [answerWithin, repeatWithin] = [timeOf(answer_within), timeOf(repeat_within)];
-  return { sharing, timeout: timeOf(timeout), answerWithin, repeatWithin, defaultModel };
+  return { sharing, timeout: timeOf(timeout), answerWithin, repeatWithin, keepAfterHangup: keep_after_hangup, defaultModel };
 }
 
 function timeOf(text: string | undefined): number | undefined {

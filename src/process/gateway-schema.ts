@@ -95,6 +95,11 @@ export const gatewayFileSchema = closed({
         description:
           "For how long the outcome of a request that may have been paid for is given again to a client that repeats it, without a new order; `15s` when omitted. A new `Idempotency-Key` orders at once.",
       },
+      keep_after_hangup: {
+        enum: ["always", "never"],
+        description:
+          "Whether a request goes on whose client hangs up. When omitted one with an `Idempotency-Key` does, and one of an SDK that counts its retries for the 15 s in which the retry comes; any other is cancelled. With `always` each goes on to its end, and `GET /v1/requests` shows its pictures, which are all kept; with `never` none goes on but jobs.",
+      },
     },
     { description: "How requests find their channel." },
   ),

@@ -26,7 +26,14 @@ describe("gateway.yaml", () => {
   }
 
   it("need not be there, unless it is named", async () => {
-    const routing = { sharing: undefined, timeout: undefined, answerWithin: 280_000, repeatWithin: 15_000, defaultModel: undefined };
+    const routing = {
+      sharing: undefined,
+      timeout: undefined,
+      answerWithin: 280_000,
+      repeatWithin: 15_000,
+      keepAfterHangup: undefined,
+      defaultModel: undefined,
+    };
     const none = { webhooks: new Map(), webhooksOff: [] };
     const nothing = {
       clients: [],
@@ -60,6 +67,7 @@ describe("gateway.yaml", () => {
       timeout: 720_000,
       answerWithin: 280_000,
       repeatWithin: 15_000,
+      keepAfterHangup: undefined,
       defaultModel: "gpt-image-2.6-flare",
     });
     expect(server).to.deep.equal({
@@ -128,6 +136,13 @@ describe("gateway.yaml", () => {
     expect([jobsAtOnce, clients[0]?.client.jobs]).to.deep.equal([50, 20]);
     const told = await read("jobs: { at_once: 0 }\n").catch((error: unknown) => (error as ConfigError).message);
     expect(told).to.include("jobs.at_once");
+  });
+
+  it("says whether requests go on whose client has gone, for all or for a key", async () => {
+    const { routing, clients } = await read(
+      `routing: { keep_after_hangup: always }\nkeys: [{ name: a, key: "sha256:${hash}", keep_after_hangup: never }]\n`,
+    );
+    expect([routing.keepAfterHangup, clients[0]?.client.keepAfterHangup]).to.deep.equal(["always", "never"]);
   });
 
   it("names webhooks, and which of them a key may name", async () => {
