@@ -3,6 +3,7 @@ import { ProviderFailure } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Answer } from "./answer.ts";
 import { usualFailure, type Rule } from "./failure.ts";
+import { withoutAnswersPrompts } from "./quoted.ts";
 import { textIn, usualOf } from "./usual.ts";
 
 /** How to judge the answers of one kind of call. */
@@ -24,7 +25,12 @@ export interface Judgement {
 }
 
 /** Find the failure that an answer reports; undefined for an answer that reports none. */
-export function judge(answer: Answer, { rules, scope, needsJson, succeeded }: Judging): Judgement | undefined {
+export function judge(answer: Answer, judging: Judging): Judgement | undefined {
+  const judgement = judgementOf(answer, judging);
+  return judgement && { ...judgement, failure: withoutAnswersPrompts(judgement.failure, answer.body) };
+}
+
+function judgementOf(answer: Answer, { rules, scope, needsJson, succeeded }: Judging): Judgement | undefined {
   const variables = { ...scope, ...answer };
   const isGood = answer.status >= 200 && answer.status <= 299 && succeeded?.(variables) === true;
   const rule = isGood ? undefined : rules.find((candidate) => candidate.matches(variables));

@@ -14,6 +14,7 @@ import type { CallContext } from "./context.ts";
 import { callAndRead } from "./make-call.ts";
 import { answerCondition, failureOf, saidBy, type Rule } from "./failure.ts";
 import { judge } from "./judge.ts";
+import { withoutAnswersPrompts } from "./quoted.ts";
 import { hiddenFrom, hide } from "./secrets.ts";
 import { usualOf } from "./usual.ts";
 
@@ -110,7 +111,7 @@ export function compilePoll(
       if (outcome === "done") return attempt;
       if (outcome === "refused" || outcome === "failed") {
         const told = saidBy(message, variables);
-        throw failureOf(outcome, told ?? usualOf(attempt).message, { status: attempt.status });
+        throw withoutAnswersPrompts(failureOf(outcome, told ?? usualOf(attempt).message, { status: attempt.status }), attempt.body);
       }
       done(saidBy(progress, variables));
       if (outcome === undefined && !unknown.has(said ?? "")) {

@@ -83,7 +83,7 @@ function withoutPrivateText(text: string, { secrets, prompts }: Hidden): string 
 }
 
 /** A text without a prompt that it repeats, whole or up to where it was cut. */
-function withoutPrompt(text: string, prompt: string): string {
+export function withoutPrompt(text: string, prompt: string): string {
   const [start, mark] = [prompt.slice(0, beginning), "(the prompt)"];
   for (let at = text.indexOf(start); at !== -1; at = text.indexOf(start, at + mark.length)) {
     let length = start.length;

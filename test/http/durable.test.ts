@@ -206,9 +206,16 @@ describe("http: a request that outlives its connection", () => {
     await send(key("k"));
     house.handler = (call, response) => reply(response, { error: { message: `bad: ${promptOf(call.body)}` } }, 400);
     await send(key("l"));
+    const revised = "a tabby in the manner of an old master, by candle light";
+    for (const status of [200, 400]) {
+      house.handler = (_call, response) =>
+        reply(response, { error: { message: `refused: "${revised}" is not allowed`, data: [{ revised_prompt: revised }] } }, status);
+      const refused = await send(key(`m${status}`));
+      expect(await refused.text()).to.include("(the prompt)");
+    }
     for (const name of (await readdir(house.folder)).filter((file) => file.startsWith("ledger"))) {
       const text = (await readFile(join(house.folder, name))).toString("latin1");
-      expect(text, name).to.not.include(ask.prompt).and.not.include(base64.slice(50, 90));
+      expect(text, name).to.not.include(ask.prompt).and.not.include(revised.slice(0, 24)).and.not.include(base64.slice(50, 90));
     }
   });
 
