@@ -25,9 +25,6 @@ export function compilePricing(
   const saysCost = [generate, edit].some((operation) =>
     [operation?.result, operation?.stream?.result].flat().some((form) => form?.cost !== undefined),
   );
-  return {
-    ...(price.length > 0 && { lines: compilePrice(price, ["price"], { names, report, model: { id, upstream } }) }),
-    chargesRefusals,
-    isPriced: price.length > 0 || saysCost,
-  };
+  const lines = price.length > 0 ? compilePrice(price, ["price"], { names, report, model: { id, upstream } }) : undefined;
+  return { ...(lines && { lines }), chargesRefusals, isPriced: saysCost || (lines !== undefined && lines.units.length > 0) };
 }

@@ -1,6 +1,8 @@
 // Says what each model can do, as one row: what clients choose a model by.
 import type { Life } from "../channels/life.ts";
+import type { Pricing } from "../channels/pricing.ts";
 import type { Route } from "../channels/route.ts";
+import { priceListOf, type PriceList } from "../money/price-list.ts";
 import type { CompiledModel, ModelSchema, OperationName } from "../schema/models.ts";
 import type { SizeRule } from "../schema/x-size.ts";
 import { describeSizes, type SizeRules } from "../size/rules.ts";
@@ -9,7 +11,8 @@ import { lifeOn } from "./life.ts";
 /** A model and what it takes. Lists that are absent are not limited by the model's schema. */
 export interface MatrixRow {
   id: string;
-  channels: { name: string; deprecated?: string; shutdown_date?: string }[];
+  /** `price` is null where nobody knows it, which is not free. */
+  channels: { name: string; price: PriceList | null; deprecated?: string; shutdown_date?: string }[];
   operations: OperationName[];
   /** Input images of an edit, at most. */
   input_images?: number;
@@ -48,7 +51,7 @@ export function matrixRow({ id, schema, routes }: { id: string; schema: Compiled
   const { instead, ...ends } = lifeOn(routes);
   return {
     id,
-    channels: routes.map(({ channel, life }) => ({ name: channel.name, ...daysOf(life) })),
+    channels: routes.map(({ channel, pricing, life }) => ({ name: channel.name, price: priceOf(pricing), ...daysOf(life) })),
     operations,
     ...(edits && { input_images: (schema.describe("images").maxItems as number | undefined) ?? 16 }),
     mask: edits && routes.some((route) => route.takes("edit", "mask")),
@@ -64,6 +67,10 @@ export function matrixRow({ id, schema, routes }: { id: string; schema: Compiled
     instead,
     ...(schema.open && { limits: "unknown" as const }),
   };
+}
+
+function priceOf({ lines, isPriced }: Pricing): PriceList | null {
+  return isPriced ? priceListOf(lines?.units ?? []) : null;
 }
 
 function daysOf({ deprecated, shutdown }: Partial<Life> = {}): Pick<MatrixRow, "deprecated" | "shutdown_date"> {

@@ -1,5 +1,6 @@
 // JSON Schemas of the interface's answers and forms.
 import { errorStatus } from "../errors.ts";
+import { countBills, tokenBills } from "../money/lines.ts";
 
 export type Json = Record<string, unknown>;
 
@@ -119,13 +120,36 @@ export const model: Json = {
 const day = { type: "string", format: "date" };
 const texts: Json = { type: "array", items: { type: "string" } };
 
+const price: Json = {
+  type: ["object", "null"],
+  required: ["words", "units"],
+  properties: {
+    words: { type: "string", description: "The price of what is made, in words: `0.03 to 0.1 USD a picture`." },
+    units: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          bill: { enum: [...countBills, ...tokenBills] },
+          per: { enum: [1, 1_000_000], description: "How many of the unit the amounts are for." },
+          lowest: { type: "number", minimum: 0 },
+          highest: { type: "number", minimum: 0 },
+          scaled: { const: true, description: "Where a request multiplies the amounts, as its steps may." },
+        },
+      },
+      description: "Every unit that is billed, of input too, in USD; empty where only the provider's answers say what a call cost.",
+    },
+  },
+  description: "The price that the operator's files have for it; null where they have none, which is not free.",
+};
+
 export const matrixRow: Json = {
   type: "object",
   properties: {
     id: { type: "string" },
     channels: {
       type: "array",
-      items: { type: "object", properties: { name: { type: "string" }, deprecated: day, shutdown_date: day } },
+      items: { type: "object", properties: { name: { type: "string" }, price, deprecated: day, shutdown_date: day } },
       description: "The channels that serve it, the one that is asked first at the top.",
     },
     operations: { type: "array", items: { enum: ["generate", "edit"] } },

@@ -8,7 +8,7 @@ import { closed, text } from "../schema/parts.ts";
 import { nanosOf } from "./cost.ts";
 
 /** Units of pictures and calls. */
-const countBills = ["output_image", "output_megapixel", "input_image", "input_megapixel", "request"] as const;
+export const countBills = ["output_image", "output_megapixel", "input_image", "input_megapixel", "request"] as const;
 
 /** Units of text and pictures, as usage counts them. */
 export const tokenBills = [
@@ -80,6 +80,8 @@ export interface Line {
   /** The names that its condition and factor read, such as `picture.width`. */
   reads: ReadonlySet<string>;
   holds: (variables: Variables) => boolean;
+  /** True where `times` is not always 1. */
+  isScaled: boolean;
   /** Millionths by which the units are multiplied; undefined where that cannot be worked out. */
   times: (variables: Variables) => bigint | undefined;
 }
@@ -107,6 +109,7 @@ function compileLine(spec: LineSpec, path: Path, options: TemplateOptions): Line
     ...(spec.most !== undefined && { most: BigInt(Math.ceil(spec.most)) }),
     reads: uses,
     holds: (variables) => when === undefined || attempt(() => when.holds(variables)) === true,
+    isScaled: spec.times !== undefined,
     times,
   };
 }

@@ -3,6 +3,7 @@ import type { Path, Report } from "../expression/rendering.ts";
 import type { Names } from "../expression/names.ts";
 import { readSize } from "../size/parse.ts";
 import { unpriced, type Cost, type CostSource } from "./cost.ts";
+import { unitsOf, type BilledUnit } from "./price-list.ts";
 import { compileLines, type Bill, type Line, type LineSpec, type TokenBill } from "./lines.ts";
 import { tokensOf, type Tokens } from "./tokens.ts";
 import {
@@ -39,6 +40,8 @@ export interface Answered {
 
 /** The prices of a model on a channel. */
 export interface Price {
+  /** The units that are billed; none where no line bills what is made. */
+  units: readonly BilledUnit[];
   /** The cost of a call that made pictures: `unpriced` where the lines, or what is known, do not suffice. */
   ofAnswer(asked: Asked, answered: Answered): Cost;
   /** The range of a call of whose answer nothing is known yet; undefined where no line bills it. */
@@ -59,6 +62,7 @@ export function compilePrice(
   const lines = compileLines(specs, path, { names, report });
   const isPriced = lines.some(({ bill }) => bill === "request" || bill.startsWith("output_"));
   return {
+    units: isPriced ? unitsOf(lines) : [],
     ofAnswer: (asked, answered) => (isPriced ? costOf(lines, callOf(asked, model, answered)) : unpriced),
     beforehand: (asked) => {
       const call = callOf(asked, model);

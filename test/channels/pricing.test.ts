@@ -33,6 +33,11 @@ describe("the pricing of a model", () => {
     expect(isPriced).to.equal(false);
   });
 
+  it("is unknown where only what goes in is billed", async () => {
+    const { isPriced } = await pricingOf("price: [{ bill: input_image, usd: 0.01 }]\n");
+    expect(isPriced).to.equal(false);
+  });
+
   it("is known where the provider says the cost itself", async () => {
     const { isPriced } = await pricingOf("    cost: ${body.cost}\n");
     expect(isPriced).to.equal(true);

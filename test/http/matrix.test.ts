@@ -18,12 +18,12 @@ base_url: \${env.ACME_BASE_URL}
 models:
   gpt-image-2: { deprecated: 2026-06-01, retires: 2999-12-01, instead: newcomer }
   dall-e-2: { edit: { request: { multipart: { mask: null, background: null } } }, generate: { stream: null }, plugins: [output-format] }
-  newcomer: { schema: open }
+  newcomer: { schema: open, price: [{ bill: output_image, usd: 0.04, when: quality == "high" }, { bill: output_image, usd: 0.01 }] }
 `,
         "bare.yaml": `base_url: \${env.ACME_BASE_URL}
 priority: 1
 models: { gpt-image-2: {} }
-generate: { request: { post: /draw, json: { prompt: "\${request.prompt}" } }, result: { images: "\${body.data}", url: "\${image.url}" } }
+generate: { request: { post: /draw, json: { prompt: "\${request.prompt}" } }, result: { images: "\${body.data}", url: "\${image.url}", cost: "\${body.cost}" } }
 `,
       },
     );
@@ -38,7 +38,10 @@ generate: { request: { post: /draw, json: { prompt: "\${request.prompt}" } }, re
     const { size, fields, ...row } = rows.get("gpt-image-2")!;
     expect(row).to.deep.equal({
       id: "gpt-image-2",
-      channels: [{ name: "acme", deprecated: "2026-06-01", shutdown_date: "2999-12-01" }, { name: "bare" }],
+      channels: [
+        { name: "acme", price: null, deprecated: "2026-06-01", shutdown_date: "2999-12-01" },
+        { name: "bare", price: { words: "in the provider's answer", units: [] } },
+      ],
       operations: ["generate", "edit"],
       input_images: 16,
       mask: true,
@@ -70,6 +73,15 @@ generate: { request: { post: /draw, json: { prompt: "\${request.prompt}" } }, re
     expect(row).to.include({ limits: "unknown", mask: true });
     expect(row).not.to.have.any.keys("backgrounds", "qualities", "prompt");
     expect(row.size).to.deep.equal({ words: "any" });
+  });
+
+  it("says what each channel takes, in words and numbers", () => {
+    expect(rows.get("newcomer")?.channels).to.deep.equal([
+      {
+        name: "acme",
+        price: { words: "0.01 to 0.04 USD a picture", units: [{ bill: "output_image", per: 1, lowest: 0.01, highest: 0.04 }] },
+      },
+    ]);
   });
 
   it("answers the question which models take a mask and a transparent background", () => {

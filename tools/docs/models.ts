@@ -18,8 +18,9 @@ export function modelsPage(routes: readonly Route[]): string {
     "# Models",
     "What each model that ships can do. A running gateway has the same of the models that are on at `GET /v1/models/matrix`, for programs ([how](client.md#models)). Each model's schema says all of it; everything else is refused before a provider is asked. A channel may honour a size by another, which is told in `x-pictor-changes`.",
     "`Images` are the input images of an edit, at most. `Streams` says whether a provider of it streams; every model answers with events where a client wants them. `Ends` is the day on which a provider shuts the model down, and what takes its place.",
+    "`Price` is what the provider takes for what it makes, as the channel's file says; input may be billed too. The file names the source and the day of it, and a [price](channels.md#price) of your own takes its place. `in the provider's answer` is a cost that is known afterwards only. `unpriced` does not mean free: nobody knows.",
     table(
-      ["Model", "Channels", "Operations", "Images", "Mask", "n", "Sizes", "Formats", "Backgrounds", "Streams", "Ends"],
+      ["Model", "Channels", "Operations", "Images", "Mask", "n", "Sizes", "Formats", "Backgrounds", "Streams", "Price", "Ends"],
       rows.map((row) => [
         `\`${row.id}\``,
         row.channels.map(({ name }) => name).join(", "),
@@ -31,6 +32,7 @@ export function modelsPage(routes: readonly Route[]): string {
         listed(row.formats),
         listed(row.backgrounds),
         row.streams ? "yes" : "",
+        byChannel(row, ({ price }) => price?.words ?? "unpriced"),
         ends(row),
       ]),
     ),
@@ -52,13 +54,21 @@ function shortSizes({ values, pixels }: MatrixRow["size"]): string {
   return [list, any].filter(Boolean).join(", or ") || "any";
 }
 
-function ends({ channels, instead }: MatrixRow): string {
-  const day = ({ deprecated, shutdown_date: shutdown }: MatrixRow["channels"][number]) =>
-    shutdown ?? (deprecated === undefined ? undefined : `deprecated ${deprecated}`);
-  const days = new Set(channels.map(day));
-  const own = [...days].length === 1 ? [...days] : channels.map((channel) => day(channel) && `${channel.name}: ${day(channel)}`);
-  const told = own.filter((text) => text !== undefined).join(", ");
+function ends(row: MatrixRow): string {
+  const { instead } = row;
+  const told = byChannel(
+    row,
+    ({ deprecated, shutdown_date: shutdown }) => shutdown ?? (deprecated === undefined ? undefined : `deprecated ${deprecated}`),
+  );
   return told === "" || instead === undefined ? told : `${told}; then \`${instead}\``;
+}
+
+/** What is said of each channel, in one where they agree. */
+function byChannel({ channels }: MatrixRow, textOf: (channel: MatrixRow["channels"][number]) => string | undefined): string {
+  const texts = channels.map((channel) => ({ name: channel.name, text: textOf(channel) }));
+  const areOne = new Set(texts.map(({ text }) => text)).size === 1;
+  const said = areOne ? [texts[0]?.text] : texts.map(({ name, text }) => text && `${name}: ${text}`);
+  return said.filter((text) => text !== undefined).join(", ");
 }
 
 function details(rows: readonly MatrixRow[]): string[] {
