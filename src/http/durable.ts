@@ -1,5 +1,5 @@
 // Answers a request that outlives its connection, to every client that sends it: the first has it served, the others join it or get it again.
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { Context } from "koa";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
@@ -58,7 +58,7 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   const { durable } = service;
   const { name, fingerprint, serving, left, log } = wanted;
   const row = rowOf(state, service, wanted);
-  judgePresence(state, name);
+  await judgePresence(state, name);
   const claimed = await claim(row, service, name);
   if (!claimed) return false;
   const isOwn = claimed.id === row.id;
@@ -95,10 +95,18 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   }
 }
 
-/** Throws where the client of a first request has gone: its retry may be here already, and must not lose its name to it. */
-export function judgePresence({ signal }: RequestState, { joins }: RepeatName): void {
-  if (!joins) signal.throwIfAborted();
+/** Rejects where the client of a first request has gone: its retry may be here already, and must not lose its name to it. */
+export async function judgePresence({ signal }: RequestState, { joins }: RepeatName): Promise<void> {
+  if (joins) return;
+  for (let turns = 0; turns < turnsToEnd; turns += 1) await turn();
+  signal.throwIfAborted();
 }
+
+/**
+ * Turns of the loop after which the end of a connection is known that came right behind its request, as it may after a stall: a socket is read once
+ * in a turn, and it is closed in the one after.
+ */
+export const turnsToEnd = 3;
 
 /** Throws where a key names another request. */
 export function judgeKey({ fingerprint: known }: RequestRow, fingerprint: string): void {

@@ -81,7 +81,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     return row;
   }
   const fingerprint = await asking.fingerprint();
-  judgePresence(ctx.state, name);
+  await judgePresence(ctx.state, name);
   const claimed = await ledger.claim({
     row: { ...row, fingerprint, idempotency: name.of(fingerprint) },
     joins: name.joins,

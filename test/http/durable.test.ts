@@ -1,5 +1,7 @@
 // Requests that outlive their connections: what a client that sends one again gets, and what the provider is asked for.
+import { once } from "node:events";
 import { readFile, readdir } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
@@ -168,6 +170,32 @@ describe("http: a request that outlives its connection", () => {
     answer();
     expect(await picture(await send({ "x-stainless-retry-count": "2" }, again))).to.equal(base64);
     expect(house.orders()).to.equal(1);
+  });
+
+  it("is ordered once where its first request is read after its retry, and its client has gone", async () => {
+    house.handler = async (_call, response) => {
+      await delay(100);
+      reply(response, { data: [{ b64_json: base64 }] });
+    };
+    const { port, hostname } = new URL(house.url);
+    const connected = async () => {
+      const socket = connect(Number(port), hostname);
+      socket.write("GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
+      await once(socket, "data");
+      return socket;
+    };
+    const [retry, first] = [await connected(), await connected()];
+    const body = JSON.stringify({ ...ask, prompt: "asked by one that was kept waiting" });
+    const head = ["POST /v1/images/generations HTTP/1.1", "host: a", "authorization: Bearer sk-test", "content-type: application/json"];
+    const written = (count: number) =>
+      [...head, `content-length: ${body.length}`, `x-stainless-retry-count: ${count}`, "", body].join("\r\n");
+    // All of it is there when the gateway reads the next time, as after a stall.
+    retry.write(written(1));
+    first.write(written(0));
+    first.destroy();
+    expect(String(await once(retry, "data"))).to.contain("200 OK");
+    expect(house.orders()).to.equal(1);
+    retry.destroy();
   });
 
   it("is two for two clients of an SDK that ask for the same", async () => {
