@@ -14,6 +14,7 @@ const floors = [
   "dialect",
   "channels",
   "gateway",
+  "console",
   "http",
   "demo",
   "testing",
@@ -65,7 +66,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["src/**/*.ts", "plugins/**/*.ts"],
+    files: ["src/**/*.{ts,tsx}", "plugins/**/*.ts"],
     plugins: { house: { rules: { comments } } },
     rules: {
       "house/comments": "error",
@@ -76,7 +77,7 @@ export default tseslint.config(
   { files: tooLong, rules: { "max-lines-per-function": "off" } },
   { files: tooManyParameters, rules: { "max-params": "off" } },
   ...floors.slice(0, -1).map((floor, index) => ({
-    files: [`src/${floor}.ts`, `src/${floor}/**/*.ts`],
+    files: [`src/${floor}.ts`, `src/${floor}/**/*.{ts,tsx}`],
     rules: restrict(above(index), `src/${floor} imports only the floors below it: ${floors.slice(0, index).join(", ") || "none"}.`),
   })),
   {

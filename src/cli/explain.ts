@@ -1,48 +1,26 @@
 // Runs `pictor explain`.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { endInWords, isOver } from "../channels/life.ts";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";
-import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
-import { pretendContext } from "../gateway/pretend.ts";
+import { GatewayError } from "../errors.ts";
+import { explainRoute, refusalOf, type RouteExplanation, type ShownRequest } from "../gateway/explain.ts";
 import { changesHeader } from "../http/changes.ts";
 import { FormFile } from "../http/form.ts";
 import { readFields, usualLimits } from "../http/request.ts";
-import type { Key } from "../net/auth/key.ts";
-import type { StreamBody } from "../net/body.ts";
-import { partsOf } from "../net/parts.ts";
-import type { OutgoingRequest } from "../net/send.ts";
-import { estimateOf, estimateText, type Estimate } from "../money/estimate.ts";
-import type { Range } from "../money/units.ts";
+import { estimateText } from "../money/estimate.ts";
 import { noSpool } from "../picture/spool.ts";
-import type { Core, Events } from "../plugin/compose.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
 import { readSettings, type ProcessSettings } from "../process/environment.ts";
 
-interface Shown {
-  method: string;
-  url: string;
-  headers: Record<string, string>;
-  body?: unknown;
-}
-
-interface Step {
-  channel: string;
+interface Step extends RouteExplanation {
   /** Why the channel is off. */
   off?: string;
-  changes: Change[];
-  requests: Shown[];
-  /** How the provider would be asked for what it makes, and milliseconds before each of the first times. */
-  polls: (Shown & { after: number[] })[];
-  /** The cost before the order; null where nobody knows. */
-  cost: Estimate | null;
-  refused?: Refusal;
 }
 
 /** Options that shape a request beside its fields. */
@@ -57,8 +35,6 @@ interface Options {
   /** Epoch milliseconds of the day on which the request would be sent; now when omitted. */
   now?: number;
 }
-
-type Refusal = Pick<GatewayError, "code" | "message" | "param">;
 
 /**
  * `pictor explain MODEL`: what the schema and each plugin make of a request, and the exact provider requests, with secrets as `***`.
@@ -93,8 +69,10 @@ export async function explain(
     return 1;
   }
   const steps: Step[] = [];
-  for (const route of own.filter(({ operations }) => operations.has(operationOf(input))))
-    steps.push(await explainRoute(route, input, stream, off.get(route.channel.name) ?? whyOff(route, now)));
+  for (const route of own.filter(({ operations }) => operations.has(operationOf(input)))) {
+    const reason = off.get(route.channel.name) ?? whyOff(route, now);
+    steps.push({ ...(await explainRoute(route, input, stream)), ...(reason !== undefined && { off: reason }) });
+  }
   for (const { changes } of steps) changes.unshift(...before);
   if (json) say(JSON.stringify({ request: input, ...(first.schema.open && { limits: "unknown" }), channels: steps }, null, 2));
   else for (const line of shown(input, steps, first.schema.open)) say(line);
@@ -123,75 +101,8 @@ async function loadAll(
   };
 }
 
-/** The events that a client that wants a stream would be sent. */
-const listening: Events = { accepted: () => undefined, show: () => Promise.resolve() };
-
 function whyOff({ channel, model, life }: Route, now: number): string | undefined {
   return channel.modelsOff.get(model.id) ?? (isOver(life, now) ? `the model ${endInWords(life, now)}` : undefined);
-}
-
-async function explainRoute(route: Route, input: UnifiedRequest, stream: boolean, off: string | undefined): Promise<Step> {
-  const { channel } = route;
-  const step: Step = { channel: channel.name, ...(off === undefined ? {} : { off }), changes: [], requests: [], polls: [], cost: null };
-  const ranges: (Range | undefined)[] = [];
-  const ctx = pretendContext(route, input, (field, change) => void step.changes.push({ field, ...change }));
-  // A channel that is off for want of a key would show one; one that is not needs none.
-  const key = masked(channel.keys[0] ?? (channel.off === undefined ? undefined : "key"));
-  try {
-    const rehearsed: Core = async (inner, events) => {
-      const { requests, poll } = await route.rehearse(inner, key, events);
-      ranges.push(route.pricing.lines?.beforehand(inner.request));
-      const asSent = async (request: OutgoingRequest) => readable(await authorized(request, route, key));
-      for (const request of requests) step.requests.push(await asSent(request));
-      if (poll) step.polls.push({ ...(await asSent(poll.request)), after: poll.after });
-    };
-    await route.pretend(ctx, rehearsed, stream ? listening : undefined);
-    step.cost = estimateOf(ranges);
-  } catch (error) {
-    const told = error instanceof ProviderFailure ? clientError(error) : error;
-    if (!(told instanceof GatewayError)) throw error;
-    step.refused = refusalOf(told);
-  }
-  return step;
-}
-
-function refusalOf({ message, param, code }: GatewayError): Refusal {
-  return { code, message, param };
-}
-
-function masked(key: Key | undefined): Key | undefined {
-  return typeof key === "object" ? Object.fromEntries(Object.keys(key).map((part) => [part, "***"])) : key && "***";
-}
-
-/** A signature or a fetched token over a masked key would tell nothing: it is shown as `***` too. */
-async function authorized(request: OutgoingRequest, { channel }: Route, key: Key | undefined): Promise<OutgoingRequest> {
-  // As when it is sent: an upload to a store elsewhere goes without it.
-  if (key === undefined || !channel.mayCarryKey(new URL(request.url))) return request;
-  const { auth } = channel;
-  const plain = typeof auth === "string" || "header" in auth || "query" in auth || "body" in auth;
-  if (plain) return channel.authorize(request, key, new AbortController().signal);
-  return { ...request, headers: { ...request.headers, authorization: "***" } };
-}
-
-async function readable({ method, url, headers, body }: OutgoingRequest): Promise<Shown> {
-  return {
-    method,
-    url: url.replaceAll("%2A%2A%2A", "***"),
-    headers,
-    ...(body ? { body: await said(body, headers["content-type"]) } : {}),
-  };
-}
-
-/** A body as it can be read: of files only what they are. */
-async function said(body: Buffer | StreamBody, type = ""): Promise<unknown> {
-  if (!Buffer.isBuffer(body) && body.value !== undefined) return body.value;
-  const bytes = Buffer.isBuffer(body) ? body : await buffer(body.chunks());
-  if (type.includes("json")) return JSON.parse(bytes.toString("utf8"));
-  if (!type.startsWith("multipart/")) return bytes.toString("utf8");
-  return (await partsOf(bytes, type)).map(({ name, fileName, type, content }) => ({
-    name,
-    ...(fileName === undefined ? { value: content.toString("utf8") } : { file: fileName, type, bytes: content.length }),
-  }));
 }
 
 function shown(input: UnifiedRequest, steps: readonly Step[], isOpen: boolean): string[] {
@@ -210,7 +121,7 @@ function shown(input: UnifiedRequest, steps: readonly Step[], isOpen: boolean): 
   return lines;
 }
 
-function asLines({ method, url, headers, body }: Shown): string[] {
+function asLines({ method, url, headers, body }: ShownRequest): string[] {
   const lines = [`  ${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`)];
   return body === undefined ? lines : [...lines, typeof body === "string" ? body : indent(body)];
 }

@@ -2,12 +2,13 @@
 import cors from "@koa/cors";
 import Router from "@koa/router";
 import Koa from "koa";
+import { consoleAsset, consolePage, frontPage } from "../console/page.ts";
 import { GatewayError } from "../errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { listDeliveries, redeliver } from "./deliveries.ts";
 import { docs, docsAsset } from "./docs.ts";
 import { errors } from "./errors.ts";
-import { estimateRequest } from "./estimate.ts";
+import { estimateRequest, explainRequest } from "./estimate.ts";
 import type { Gateway } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { judgeHead } from "./head.ts";
@@ -33,6 +34,7 @@ export function createApp(gateway: Gateway): Koa {
     for (const path of ["/images/edits", "/edits"]) router.post(base + path, (ctx) => generations(ctx, gateway, "edit"));
     router.post(`${base}/images/variations`, variations);
     router.post(`${base}/images/estimate`, (ctx) => estimateRequest(ctx, gateway));
+    router.post(`${base}/images/explain`, (ctx) => explainRequest(ctx, gateway));
     router.get(`${base}/models`, (ctx) => listModels(ctx, gateway));
     router.get(`${base}/models/matrix`, (ctx) => listMatrix(ctx, gateway));
     router.get(`${base}/models/*id`, (ctx) => showModel(ctx, gateway));
@@ -61,6 +63,12 @@ export function createApp(gateway: Gateway): Koa {
   router.post("/admin/webhooks/deliveries/:id/redeliver", (ctx) => redeliver(ctx, gateway));
   router.get("/docs", docs);
   router.get("/docs/:name", docsAsset);
+  const hasConsole = gateway.hasConsole ?? true;
+  router.get("/", (ctx) => frontPage(ctx, { hasConsole }));
+  if (hasConsole) {
+    router.get("/console", consolePage);
+    router.get("/console/*path", consoleAsset);
+  }
 
   gateway.metrics.measure = () => {
     measureChannels(gateway);

@@ -6,10 +6,11 @@ import type { Gateway, RequestState } from "./gateway.ts";
 import { isOperator, requireOperator } from "./operator.ts";
 
 // Routes take paths in either case.
-const open = /^\/(livez|readyz|metrics|openapi\.json|docs(\/.*)?|images\/[^/]*)$/i;
+const open = /^\/(|livez|readyz|metrics|openapi\.json|(docs|console)(\/.*)?|images\/[^/]*)$/i;
 
-/** True for what clients may read of their own, and the operator of all. */
-const isOperators = ({ method, path }: Context) => method === "GET" && /^\/v1\/requests(\/[^/]*)?$/i.test(path);
+/** True for what clients may read of their own, and the operator of all; nothing of it orders anything. */
+const isOperators = ({ method, path }: Context) =>
+  method === "POST" ? /^\/v1\/images\/(estimate|explain)$/i.test(path) : /^\/v1\/(requests(\/[^/]*)?|models(\/.*)?)$/i.test(path);
 
 /** Finds the client by its key. Throws a 401 where there is none. */
 export function authenticate(gateway: Gateway) {

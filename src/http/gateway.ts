@@ -31,6 +31,8 @@ export interface Gateway {
   config?: () => ConfigState;
   /** The operator's own key; nobody is the operator when absent. */
   adminKey?: string;
+  /** Gives the client key that was made for an operator who set none. */
+  ownKey?: () => string | undefined;
   /** Serves requests that outlive their connections; all live as long as these when absent. */
   durable?: DurableService;
   store: PictureStore;
@@ -42,6 +44,8 @@ export interface Gateway {
   metricsOfAll?: () => Promise<string>;
   /** Limits for clients. */
   inputLimits?: InputLimits;
+  /** False where the operator wants no console. */
+  hasConsole?: boolean;
   /** The beginning of stored pictures' URLs; the request's own host when absent. */
   publicUrl?: string;
   /** Believe `X-Forwarded-*`. */

@@ -20,8 +20,14 @@ export function listMatrix(ctx: Context, gateway: Gateway): void {
 
 /** The models that a client may ask for now, each with the routes that serve it now. */
 function modelsOf(ctx: Context, gateway: Gateway): ModelEntry[] {
-  const { client } = ctx.state as RequestState;
-  return livingModels(gateway.table(), gateway.routing.date()).filter(({ id }) => client?.allows(id));
+  const allows = rightsIn(ctx);
+  return livingModels(gateway.table(), gateway.routing.date()).filter(({ id }) => allows(id));
+}
+
+/** The models that may be asked for: those of the client, or all for the operator. */
+function rightsIn(ctx: Context): (model: string) => boolean {
+  const { client, isOperator = false } = ctx.state as RequestState;
+  return (model) => isOperator || client?.allows(model) === true;
 }
 
 /**
@@ -30,7 +36,7 @@ function modelsOf(ctx: Context, gateway: Gateway): ModelEntry[] {
  * `now` is in epoch milliseconds.
  */
 export function modelFor(ctx: Context, { models }: Table, id: string, now: number): ModelEntry {
-  const { client } = ctx.state as RequestState;
+  const allows = rightsIn(ctx);
   const entry = models.get(id);
   if (!entry)
     throw new GatewayError(
@@ -38,12 +44,12 @@ export function modelFor(ctx: Context, { models }: Table, id: string, now: numbe
       `the model ${JSON.stringify(id.slice(0, 80))} does not exist; GET /v1/models lists those that do`,
       { param: "model" },
     );
-  if (!client?.allows(id))
+  if (!allows(id))
     throw new GatewayError("model_not_allowed", `this API key may not use the model ${id}; GET /v1/models lists those it may use`, {
       param: "model",
     });
   const routes = livingRoutes(entry, now);
-  const lives = (other: ModelEntry | undefined) => other !== undefined && client.allows(other.id) && livingRoutes(other, now).length > 0;
+  const lives = (other: ModelEntry | undefined) => other !== undefined && allows(other.id) && livingRoutes(other, now).length > 0;
   if (routes.length > 0) tellLife(ctx, routes);
   else if (!entry.fallback.some((other) => lives(models.get(other)))) throw shutDown(entry, now);
   return { ...entry, routes: routes.length > 0 ? routes : entry.routes };

@@ -95,7 +95,10 @@ export const requestSchemas: Json = {
       changes: { type: "array", description: "What the gateway had to change." },
     },
   },
-  RequestList: listOf("Request"),
+  RequestList: {
+    ...listOf("Request"),
+    description: "`scope` is `own` for a client, and `all` for the operator.",
+  },
 };
 
 /** Paths of what came of requests. */

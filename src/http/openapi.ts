@@ -5,7 +5,7 @@ import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
 import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
-import { estimatePath } from "./openapi-estimate.ts";
+import { estimatePaths } from "./openapi-estimate.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { requestPaths, requestSchemas } from "./openapi-requests.ts";
 import { originOf } from "./pictures.ts";
@@ -137,7 +137,7 @@ function paths(request: Json): Json {
         },
       },
     },
-    "/v1/images/estimate": estimatePath(request),
+    ...estimatePaths(request),
     ...jobPaths(request),
     ...requestPaths,
     "/images/{id}": {
@@ -147,7 +147,15 @@ function paths(request: Json): Json {
         description: "Takes Range and If-None-Match.",
         tags: ["images"],
         security: [],
-        parameters: [id],
+        parameters: [
+          id,
+          {
+            name: "thumbnail",
+            in: "query",
+            description: "`true` for a small one, as WebP, whose longer side has 320 pixels.",
+            schema: { enum: ["true"] },
+          },
+        ],
         responses: {
           200: { description: "The picture.", content: picture },
           206: { description: "The part of it that `Range` names.", content: picture },

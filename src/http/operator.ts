@@ -12,6 +12,12 @@ export function isOperator(ctx: Context, { adminKey }: Gateway): boolean {
   return adminKey !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(adminKey));
 }
 
+/** True also for the holder of the key that the gateway made and printed for an operator who set none. */
+export function isOperatorOrOwn(ctx: Context, gateway: Gateway): boolean {
+  const [own, key] = [gateway.ownKey?.(), keyIn(ctx.req.headers)];
+  return isOperator(ctx, gateway) || (own !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(own)));
+}
+
 /** Throws a `GatewayError` unless the request is the operator's. */
 export function requireOperator(ctx: Context, gateway: Gateway): void {
   if (isOperator(ctx, gateway)) return;

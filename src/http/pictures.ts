@@ -5,13 +5,15 @@ import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import sendFile from "send";
 import { GatewayError } from "../errors.ts";
+import { thumbnailOf } from "../picture/thumbnail.ts";
 import type { Gateway } from "./gateway.ts";
 
-/** GET and HEAD /images/{id}: a stored picture's exact bytes. The id is the only secret; no key is needed. */
+/** GET and HEAD /images/{id}: a stored picture's exact bytes, or with `thumbnail=true` a small one. The id is the only secret; no key is needed. */
 export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promise<void> {
-  const stored = await gateway.store.find(String(ctx.params.id));
+  const picture = await gateway.store.find(String(ctx.params.id));
   // Documents that are kept beside pictures, such as the request of a job, are never served here.
-  if (!stored?.mediaType.startsWith("image/")) throw new GatewayError("not_found", "there is no such picture, or its life is over");
+  if (!picture?.mediaType.startsWith("image/")) throw new GatewayError("not_found", "there is no such picture, or its life is over");
+  const stored = ctx.query.thumbnail === "true" ? await thumbnailOf(gateway.store, picture) : picture;
   const seconds = Math.max(0, Math.floor((stored.expires - Date.now()) / 1000));
   ctx.status = 200;
   ctx.type = stored.mediaType;

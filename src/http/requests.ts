@@ -73,7 +73,13 @@ export async function listRequests(ctx: RouterContext, gateway: Gateway): Promis
   });
   const page = rows.slice(0, limit).map((row) => ({ ...describe(ctx, gateway, row), ...row.error }));
   ctx.set("cache-control", "no-store");
-  ctx.body = { object: "list", data: page, has_more: rows.length > limit, last_id: page.at(-1)?.id ?? null };
+  ctx.body = {
+    object: "list",
+    scope: isOperator ? "all" : "own",
+    data: page,
+    has_more: rows.length > limit,
+    last_id: page.at(-1)?.id ?? null,
+  };
 }
 
 function textIn({ query }: RouterContext, name: string): string | undefined {

@@ -24,9 +24,9 @@ export interface StoredPicture {
 export interface PictureStore {
   /**
    * Keeps a picture whole or not at all; rejects with the source's own error, or with `NotStored` where the disk does not take it or the
-   * quota is smaller than the picture.
+   * quota is smaller than the picture. What was kept under the `id` before, where one is given, is replaced.
    */
-  save(chunks: AsyncIterable<Buffer>, life?: number): Promise<StoredPicture>;
+  save(chunks: AsyncIterable<Buffer>, life?: number, id?: string): Promise<StoredPicture>;
   /** For any id this neither throws nor leaves the folder; undefined after the picture's life. */
   find(id: string): Promise<StoredPicture | undefined>;
   /** Removes what has expired or was left behind; resolves with the number of files removed. */
@@ -98,8 +98,7 @@ export async function openStore(options: { folder: string; life: number; most?: 
   const temporary = () => join(pictures, `${randomBytes(12).toString("hex")}.tmp`);
   const describe = (id: string, { hash, ...rest }: Link): StoredPicture => ({ id, file: join(pictures, hash), etag: `"${hash}"`, ...rest });
 
-  async function save(chunks: AsyncIterable<Buffer>, ownLife = life): Promise<StoredPicture> {
-    const id = randomBytes(24).toString("base64url");
+  async function save(chunks: AsyncIterable<Buffer>, ownLife = life, id = randomBytes(24).toString("base64url")): Promise<StoredPicture> {
     const [pictureFile, linkFile] = [temporary(), temporary()];
     const source = { failed: false };
     try {

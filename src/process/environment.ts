@@ -24,6 +24,7 @@ export const environmentNames = {
   PICTOR_MAX_PIXELS: "Pixels of one image in a request.",
   PICTOR_CORS_ORIGINS: "Origins that browsers may call from, separated by commas, or `*`.",
   PICTOR_TRUST_PROXY: "`on` believes `X-Forwarded-*`.",
+  PICTOR_CONSOLE: "`off` serves no console at `/console`.",
   PICTOR_DEMO: "`on` keeps the demo model beside other channels.",
   PICTOR_CONFIG: "The file of client keys, fallbacks and limits; `gateway.yaml` beside the channels' folder, or here, when absent.",
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
@@ -50,6 +51,7 @@ export const environmentDefaults = {
   PICTOR_MAX_IMAGE: String(usualLimits.bytes),
   PICTOR_MAX_PIXELS: String(usualLimits.pixels),
   PICTOR_TRUST_PROXY: "off",
+  PICTOR_CONSOLE: "on",
   PICTOR_DEMO: "off",
   PICTOR_SHUTDOWN_SECONDS: "60",
   PICTOR_SHUTDOWN_PAUSE: "0",
@@ -80,6 +82,7 @@ export interface ProcessSettings {
   corsOrigins: string[] | undefined;
   trustProxy: boolean;
   demo: boolean;
+  hasConsole: boolean;
   /** The path of `gateway.yaml`; `named` where the operator gave it, so that it must be there. */
   config: { file: string; named: boolean };
   shutdownSeconds: number;
@@ -142,6 +145,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     corsOrigins: origins.length > 0 ? origins : undefined,
     trustProxy: flag("PICTOR_TRUST_PROXY"),
     demo: flag("PICTOR_DEMO"),
+    hasConsole: flag("PICTOR_CONSOLE"),
     config: {
       file: resolve(config ?? join(channels === undefined ? "." : dirname(resolve(channels)), "gateway.yaml")),
       named: config !== undefined,

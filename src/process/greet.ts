@@ -8,7 +8,7 @@ export function greet(
   say: (line: string) => void,
   url: string,
   { table, file, ownKey, problems, broken }: InForce,
-  { isWordy = false, now = Date.now() } = {},
+  { isWordy = false, hasConsole = true, now = Date.now() } = {},
 ): void {
   const { channels } = table;
   const models = livingModels(table, now);
@@ -37,6 +37,7 @@ export function greet(
     say("no channel is on: set a provider's key, see channels/");
     return;
   }
+  if (hasConsole) say(`the console, to draw and to look around: ${url}/console`);
   if (ownKey !== undefined) say(`no client keys are set; this key was made for you: ${ownKey}`);
   const body = JSON.stringify({ model, prompt: "a lighthouse at dusk", size: "1024x1024", response_format: "url" });
   const call = `curl -s ${url}/v1/images/generations -H "authorization: Bearer ${ownKey ?? "$PICTOR_KEY"}" -H "content-type: application/json" -d '${body}'`;

@@ -69,7 +69,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
     const store = closing.add(await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
-    const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits } = settings;
+    const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits, hasConsole } = settings;
     const { siblings } = peers;
     const state = closing.add(redis === undefined ? createMemoryState({ siblings }) : await stateIn(redis, log, siblings));
     const routing = createRouting({ state });
@@ -99,7 +99,8 @@ export async function serve(env: Environment, say: (line: string) => void, peers
       fetchPicture,
       log,
       metrics,
-      ...{ adminKey, publicUrl, trustProxy, corsOrigins },
+      ownKey: () => inForce.current().ownKey,
+      ...{ adminKey, publicUrl, trustProxy, corsOrigins, hasConsole },
       inputLimits: {
         ...inputLimits,
         get idle() {
@@ -179,7 +180,8 @@ function introduce(
   { env, url, first, settings }: { env: Environment; url: string; first: InForce; settings: ProcessSettings },
 ): void {
   for (const line of unknownVariables(env, textsOf(first))) say(line);
-  greet(say, url, first, { isWordy: ["debug", "trace"].includes(settings.logLevel) });
+  const { logLevel, hasConsole } = settings;
+  greet(say, url, first, { isWordy: ["debug", "trace"].includes(logLevel), hasConsole });
 }
 
 /** The texts of the operator's files. */

@@ -117,7 +117,7 @@ describe("http: the rows of requests", () => {
     expect((own.pictures as { url: string }[])[0]?.url).to.equal(data[0]?.url);
     await errorOf(await get(`/v1/requests/${idOf(response)}`, "sk-other"), 404, "not_found");
     expect(await (await get(`/v1/requests/${idOf(response)}`, "sk-operator")).json()).to.have.property("client");
-    await errorOf(await get("/v1/models", "sk-operator"), 401, "invalid_api_key");
+    await errorOf(await get("/v1/images/jobs", "sk-operator"), 401, "invalid_api_key");
   });
 
   it("are listed to their client and the operator, by what is asked for, in pages", async () => {

@@ -16,7 +16,6 @@ describe("http: what is served", () => {
     });
 
   for (const path of [
-    "/",
     "/v1",
     "/v1/chat/completions",
     "/v1/images",

@@ -21,7 +21,7 @@ export async function sourceFiles(root: string): Promise<string[]> {
 async function filesOf(root: string, folder: string): Promise<string[]> {
   const names = await readdir(join(root, folder), { recursive: true });
   return names
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => `${folder}/${name}`)
     .sort();
 }

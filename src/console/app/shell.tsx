@@ -1,0 +1,76 @@
+// The frame around every part: the way between them, and the state of the connection.
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { place } from "./route.ts";
+import { leave, session } from "./session.ts";
+import { SignIn } from "./sign-in.tsx";
+import { useStore } from "./store.ts";
+
+/** A part of the console. */
+export interface Part {
+  name: string;
+  title: string;
+  /** True where only the operator's key may see it. */
+  isOperators?: boolean;
+  View: ComponentType<{ id: string | undefined; query: URLSearchParams }>;
+}
+
+function useOnline(): boolean {
+  const [isOnline, setOnline] = useState(navigator.onLine);
+  useEffect(() => {
+    const look = () => setOnline(navigator.onLine);
+    for (const event of ["online", "offline"]) addEventListener(event, look);
+    return () => {
+      for (const event of ["online", "offline"]) removeEventListener(event, look);
+    };
+  }, []);
+  return isOnline;
+}
+
+export function Shell({ parts }: { parts: readonly Part[] }) {
+  const current = useStore(session);
+  const { part, id, query } = useStore(place);
+  const isOnline = useOnline();
+  const shown = parts.find(({ name }) => name === part) ?? parts[0];
+  useEffect(() => {
+    document.title = current && shown ? `${shown.title} · Pictor` : "Pictor";
+  }, [current, shown]);
+  if (!current || !shown) return <SignIn />;
+  const seen = parts.filter(({ isOperators }) => !isOperators || current.scope === "all");
+  return (
+    <>
+      <a class="skip" href="#main" onClick={focusMain}>
+        To the content
+      </a>
+      <header class="top">
+        <a class="brand" href="#/">
+          Pictor
+        </a>
+        <nav aria-label="Parts">
+          {seen.map(({ name, title }) => (
+            <a key={name} href={`#/${name}`} aria-current={name === shown.name ? "page" : undefined}>
+              {title}
+            </a>
+          ))}
+        </nav>
+        <button type="button" class="plain" onClick={() => leave()}>
+          {current.scope === "all" ? "Operator" : "Client"} · change key
+        </button>
+      </header>
+      {!isOnline && (
+        <p class="banner" role="status">
+          This machine is offline. What is under way at the gateway goes on, and is here again when the connection is.
+        </p>
+      )}
+      <main id="main" tabIndex={-1}>
+        <h1 class="unseen">{shown.title}</h1>
+        <shown.View key={shown.name} id={id} query={query} />
+      </main>
+    </>
+  );
+}
+
+function focusMain(event: Event): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

@@ -1,0 +1,57 @@
+// Makes small pictures of stored ones, and keeps them beside those.
+import { createHash } from "node:crypto";
+import { chunksOf } from "./convert.ts";
+import { isBomb, loadSharp, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
+import { NotStored, type PictureStore, type StoredPicture } from "./store.ts";
+
+/** Pixels of the longer side of a thumbnail: twice what a gallery shows, for dense screens. */
+export const thumbnailSide = 320;
+
+/** Bytes of a picture up to which it is its own thumbnail: a small one would hardly have fewer. */
+export const smallEnough = 16 * 1024;
+
+/** Thumbnails that are being made, by the ids of their pictures. */
+const underWay = new Map<string, Promise<StoredPicture>>();
+
+/** The id under which a picture's thumbnail is kept: as hard to guess as the picture's own. */
+function idOf(id: string): string {
+  return createHash("sha256").update(`thumbnail ${thumbnailSide} ${id}`).digest("base64url").slice(0, 32);
+}
+
+/**
+ * The thumbnail of a stored picture: a WebP that is kept for as long as the picture. A picture that is small, is a drawing or cannot be decoded is its
+ * own. Rejects with a `GatewayError` while too many pictures wait to be worked on.
+ */
+export async function thumbnailOf(store: PictureStore, picture: StoredPicture): Promise<StoredPicture> {
+  if (picture.bytes <= smallEnough || picture.mediaType === "image/svg+xml") return picture;
+  const found = await store.find(idOf(picture.id));
+  if (found) return found;
+  const making = underWay.get(picture.id) ?? make(store, picture).finally(() => underWay.delete(picture.id));
+  underWay.set(picture.id, making);
+  return making;
+}
+
+async function make(store: PictureStore, picture: StoredPicture): Promise<StoredPicture> {
+  const { id, file, bytes, expires } = picture;
+  const sharp = await loadSharp();
+  const header = await sharp(file, { ...untrusted, limitInputPixels: false })
+    .metadata()
+    .catch(() => undefined);
+  const pixels = header && header.width * header.height;
+  if (pixels === undefined || pixels > pixelLimit || isBomb(pixels, bytes)) return picture;
+  const shrink = () =>
+    sharp(file, untrusted)
+      .autoOrient()
+      .resize({ width: thumbnailSide, height: thumbnailSide, fit: "inside", withoutEnlargement: true })
+      .webp({ quality: 75, effort: 3 })
+      .toBuffer()
+      .catch(() => undefined);
+  const small = await pixelWork.take(pixels, new AbortController().signal, shrink);
+  if (!small) return picture;
+  try {
+    return await store.save(chunksOf({ kind: "bytes", bytes: small }), Math.max(1, (expires - Date.now()) / 1000), idOf(id));
+  } catch (error) {
+    if (error instanceof NotStored) return picture;
+    throw error;
+  }
+}
