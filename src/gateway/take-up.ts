@@ -3,9 +3,11 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
+import { unpriced } from "../money/cost.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Client } from "./client.ts";
 import type { Durable } from "./durable.ts";
+import { billOf } from "./ending.ts";
 import { readKeptRequest } from "./kept-request.ts";
 import type { Table } from "./table.ts";
 
@@ -26,7 +28,12 @@ export async function takeUp(row: RequestRow, { durable, ledger, store, log, tab
   const end = async (error: GatewayError, mayCost: boolean) => {
     const status = mayCost ? "unknown" : "failed";
     const patch = { status, endedAt: Date.now(), error: error.toJSON(), httpStatus: error.status } as const;
-    await ledger.update(row.id, { ...patch, ...(!mayCost && { idempotency: undefined }) }, ["queued", "in_progress"], row.owner);
+    await ledger.update(
+      row.id,
+      { ...patch, ...(mayCost ? billOf(unpriced) : { idempotency: undefined }) },
+      ["queued", "in_progress"],
+      row.owner,
+    );
     log.warn({ request: row.id, model: row.model, channel: row.channel, status, reason: error.message }, "a request was left behind");
   };
   if (row.phase === "sending") return end(interrupted("which may have been made and paid for"), true);

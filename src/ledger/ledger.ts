@@ -23,6 +23,7 @@ import {
   type RowFilter,
   type SeenLease,
 } from "./statements.ts";
+import { usageIn, type Usage, type UsageFilter } from "./usage.ts";
 import { createWaitingFile } from "./waiting-file.ts";
 import { createWriteBehind } from "./write-behind.ts";
 
@@ -62,6 +63,8 @@ export interface Ledger {
   find(id: string, client?: string): Promise<RequestRow | undefined>;
   /** Newest first. */
   list(filter: RowFilter): Promise<RequestRow[]>;
+  /** Add up what requests cost. Those that ended a moment ago may be missing. */
+  usage(filter: UsageFilter): Promise<Usage>;
   /** How many jobs of a client wait or are being served. */
   jobsOf(client: string): Promise<number>;
   /** Take requests that can be served without their client and that nobody serves, the oldest first. */
@@ -139,6 +142,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
         : undefined;
     },
     list: (filter) => rows(list(filter, now())),
+    usage: (filter) => usageIn(database, filter),
     jobsOf: async (client) => Number((await database.run([countJobs(client)]))[0]?.jobs ?? 0),
     take: async (wanted) => {
       const taken = await rows(take(wanted, database.kind === "postgres"));

@@ -252,7 +252,7 @@ function timeOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : milliseconds(text);
 }
 
-function livesOf({ keep = "720h", keep_answers = "24h" }: NonNullable<Written["ledger"]> = {}): LedgerLives {
+function livesOf({ keep = "744h", keep_answers = "24h" }: NonNullable<Written["ledger"]> = {}): LedgerLives {
   return { rows: milliseconds(keep), answers: milliseconds(keep_answers) };
 }
 

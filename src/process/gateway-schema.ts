@@ -105,7 +105,7 @@ export const gatewayFileSchema = closed({
   ),
   ledger: closed(
     {
-      keep: { ...duration, description: "For how long the row of a request is kept; `720h` when omitted." },
+      keep: { ...duration, description: "For how long the row of a request is kept; `744h` when omitted, a month of 31 days." },
       keep_answers: {
         ...duration,
         description:

@@ -9,10 +9,12 @@ import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { deliveriesSuite } from "./deliveries-suite.ts";
 import { jobsSuite } from "./jobs-suite.ts";
 import { ledgerSuite } from "./suite.ts";
+import { usageSuite } from "./usage-suite.ts";
 
 describe("a ledger on sqlite", () => {
   ledgerSuite((folder) => openSqlite(join(folder, "ledger.db")));
   deliveriesSuite((folder) => openSqlite(join(folder, "ledger.db")));
+  usageSuite((folder) => openSqlite(join(folder, "ledger.db")));
   jobsSuite((folder) => openSqlite(join(folder, "ledger.db")));
 
   describe("its database", () => {

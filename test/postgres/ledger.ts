@@ -9,6 +9,7 @@ import { openPostgres } from "../../src/ledger/postgres.ts";
 import { deliveriesSuite } from "../ledger/deliveries-suite.ts";
 import { jobsSuite } from "../ledger/jobs-suite.ts";
 import { ledgerSuite, rowAt } from "../ledger/suite.ts";
+import { usageSuite } from "../ledger/usage-suite.ts";
 import { startPostgres, type PostgresServer } from "./server.ts";
 
 describe("a ledger on postgresql", () => {
@@ -24,6 +25,7 @@ describe("a ledger on postgresql", () => {
     };
     ledgerSuite(open);
     deliveriesSuite(open);
+    usageSuite(open);
     jobsSuite(open);
   });
 

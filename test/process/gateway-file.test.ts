@@ -42,7 +42,7 @@ describe("gateway.yaml", () => {
       routing,
       server: {},
       jobsAtOnce: 200,
-      lives: { rows: 720 * 3_600_000, answers: 24 * 3_600_000 },
+      lives: { rows: 744 * 3_600_000, answers: 24 * 3_600_000 },
       ...none,
     };
     const file = join(folder, "other.yaml");

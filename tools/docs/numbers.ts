@@ -20,6 +20,7 @@ export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/money/lines.ts": ["million"],
   "src/money/units.ts": ["million", "free", "unbounded"],
   "src/net/body.ts": ["small"],
+  "src/ledger/usage.ts": ["dayLength"],
   "src/ledger/postgres.ts": ["migrationLock"],
   "src/net/sse.ts": ["lineFeed", "carriageReturn", "colon"],
   "src/dialect/usual.ts": ["units"],
