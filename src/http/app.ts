@@ -5,6 +5,7 @@ import Koa from "koa";
 import { consoleAsset, consolePage, frontPage } from "../console/page.ts";
 import { GatewayError } from "../errors.ts";
 import { authenticate } from "./authenticate.ts";
+import { billing } from "./billing.ts";
 import { listDeliveries, redeliver } from "./deliveries.ts";
 import { docs, docsAsset } from "./docs.ts";
 import { errors } from "./errors.ts";
@@ -21,6 +22,7 @@ import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
 import { listRequests, showRequest } from "./requests.ts";
+import { showUsage } from "./usage.ts";
 import { measureChannels, measureLedger, measureStore, measureWebhooks, metricsPage, ready } from "./status.ts";
 
 /** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
@@ -53,6 +55,12 @@ export function createApp(gateway: Gateway): Koa {
   router.delete("/v1/images/jobs/:id", (ctx) => cancelJob(ctx, gateway));
   router.get("/v1/requests", (ctx) => listRequests(ctx, gateway));
   router.get("/v1/requests/:id", (ctx) => showRequest(ctx, gateway));
+  router.get("/v1/usage", (ctx) => showUsage(ctx, gateway));
+  for (const [path, serve] of Object.entries(billing))
+    router.get(path, (ctx) => {
+      ctx.set("cache-control", "no-store");
+      return serve(ctx, gateway);
+    });
   router.get("/images/:id", (ctx) => storedPicture(ctx, gateway));
   router.get("/livez", (ctx) => void (ctx.body = { status: "ok" }));
   router.get("/readyz", (ctx) => ready(ctx, gateway));

@@ -10,7 +10,7 @@ const open = /^\/(|livez|readyz|metrics|openapi\.json|(docs|console)(\/.*)?|imag
 
 /** True for what clients may read of their own, and the operator of all; nothing of it orders anything. */
 const isOperators = ({ method, path }: Context) =>
-  method === "POST" ? /^\/v1\/images\/(estimate|explain)$/i.test(path) : /^\/v1\/(requests(\/[^/]*)?|models(\/.*)?)$/i.test(path);
+  method === "POST" ? /^\/v1\/images\/(estimate|explain)$/i.test(path) : /^\/v1\/(requests(\/[^/]*)?|models(\/.*)?|usage)$/i.test(path);
 
 /** Finds the client by its key. Throws a 401 where there is none. */
 export function authenticate(gateway: Gateway) {

@@ -5,7 +5,13 @@ import { ref, type Json } from "./openapi-shapes.ts";
 import { largestPage, usualPage } from "./paging.ts";
 import { statusNames } from "./requests.ts";
 
-const query = (name: string, description: string, schema: Json = { type: "string" }): Json => ({ name, in: "query", description, schema });
+/** A parameter of the query. */
+export const query = (name: string, description: string, schema: Json = { type: "string" }): Json => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
 
 /** Parameters of a page of a list. */
 export const page: Json[] = [

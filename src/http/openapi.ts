@@ -8,6 +8,7 @@ import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./ope
 import { estimatePaths } from "./openapi-estimate.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { requestPaths, requestSchemas } from "./openapi-requests.ts";
+import { usagePaths } from "./openapi-usage.ts";
 import { originOf } from "./pictures.ts";
 import { version } from "./version.ts";
 
@@ -38,6 +39,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
     tags: [
       { name: "images", description: "Pictures." },
       { name: "jobs", description: "Pictures that are fetched later." },
+      { name: "usage", description: "What it cost." },
       { name: "models", description: "What there is." },
       { name: "service", description: "The gateway itself." },
     ],
@@ -140,6 +142,7 @@ function paths(request: Json): Json {
     ...estimatePaths(request),
     ...jobPaths(request),
     ...requestPaths,
+    ...usagePaths,
     "/images/{id}": {
       get: {
         operationId: "getPicture",

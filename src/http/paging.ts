@@ -1,4 +1,4 @@
-// Reads which page of a list is wanted.
+// Reads queries, and which page of a list is wanted.
 import type { RouterContext } from "@koa/router";
 import { GatewayError } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -23,4 +23,9 @@ export async function pageIn(
   if (query.after !== undefined && !after)
     throw new GatewayError("invalid_value", "after must be the id of one that this key may see", { param: "after" });
   return { limit, after };
+}
+
+/** A value of the query, the first of several; undefined where it is empty. */
+export function textIn({ query }: RouterContext, name: string): string | undefined {
+  return [query[name]].flat()[0] || undefined;
 }

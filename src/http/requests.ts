@@ -6,8 +6,9 @@ import { readKeptAnswer } from "../gateway/kept-answer.ts";
 import type { RequestRow, RequestStatus } from "../ledger/row.ts";
 import { answerBody } from "./answer.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
-import { pageIn } from "./paging.ts";
+import { pageIn, textIn } from "./paging.ts";
 import { originOf } from "./pictures.ts";
+import { ledgerOf } from "./usage.ts";
 
 /** Wait that is told with an outcome that is not there yet, in seconds: pictures take from a second to some minutes. */
 export const lookAgain = 5;
@@ -18,16 +19,15 @@ export const writtenWithin = 500;
 /** GET /v1/requests/{id}: shows a request to its own client, and any to the operator. Throws a 404 where there is none for them. */
 export async function showRequest(ctx: RouterContext, gateway: Gateway): Promise<void> {
   ctx.set("cache-control", "no-store");
-  const row = await find(ctx, gateway);
-  // A request that repeats another was given the outcome of that one.
-  const from = row.repeats === undefined ? row : ((await gateway.durable?.ledger.find(row.repeats, row.client)) ?? row);
+  const row = await findRequest(ctx, gateway, String(ctx.params.id));
+  const from = await servedBy(row, gateway);
   if (from.endedAt === undefined) ctx.set("retry-after", String(lookAgain));
   ctx.body = { ...describe(ctx, gateway, row), ...(await viewOf(ctx, gateway, from)), id: row.id, created_at: seconds(row.createdAt) };
 }
 
-async function find(ctx: RouterContext, { durable }: Gateway): Promise<RequestRow> {
+/** The request of an id, where its client or the operator asks for it. Throws a 404 where there is none for them. */
+export async function findRequest(ctx: RouterContext, { durable }: Gateway, id: string): Promise<RequestRow> {
   const { client, isOperator } = ctx.state as RequestState;
-  const id = String(ctx.params.id);
   const look = () => durable?.ledger.find(id, isOperator ? undefined : (client?.id ?? ""));
   let row = await look();
   if (!row && durable && /^req_[0-9a-f]{32}$/.test(id)) {
@@ -37,6 +37,11 @@ async function find(ctx: RouterContext, { durable }: Gateway): Promise<RequestRo
   }
   if (!row) throw new GatewayError("not_found", "there is no such request of this client, its model was not known, or its time is over");
   return row;
+}
+
+/** The request whose outcome one has: itself, or the one that it repeats. */
+export async function servedBy(row: RequestRow, { durable }: Gateway): Promise<RequestRow> {
+  return row.repeats === undefined ? row : ((await durable?.ledger.find(row.repeats, row.client)) ?? row);
 }
 
 const statuses: Record<string, readonly RequestStatus[]> = {
@@ -54,8 +59,7 @@ export const statusNames = Object.keys(statuses);
 /** GET /v1/requests: the client's own, or for the operator all, newest first. */
 export async function listRequests(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const { client, isOperator } = ctx.state as RequestState;
-  if (!gateway.durable) throw new GatewayError("not_found", "this gateway keeps nothing of requests");
-  const { ledger } = gateway.durable;
+  const ledger = ledgerOf(gateway);
   const own = isOperator ? textIn(ctx, "client") : (client?.id ?? "");
   const { limit, after } = await pageIn(ctx, ledger, isOperator ? undefined : own);
   const status = textIn(ctx, "status");
@@ -80,10 +84,6 @@ export async function listRequests(ctx: RouterContext, gateway: Gateway): Promis
     has_more: rows.length > limit,
     last_id: page.at(-1)?.id ?? null,
   };
-}
-
-function textIn({ query }: RouterContext, name: string): string | undefined {
-  return [query[name]].flat()[0] || undefined;
 }
 
 /** A time of the query in epoch milliseconds: Unix seconds, or a date. */

@@ -7,6 +7,7 @@ import { expect } from "chai";
 import { loadChannels } from "../../src/channels/load.ts";
 import { errorStatus } from "../../src/errors.ts";
 import { createTable, type Table } from "../../src/gateway/table.ts";
+import { billing } from "../../src/http/billing.ts";
 import { describe as describeInterface } from "../../src/http/openapi.ts";
 import { loadFiles, plugins } from "../helpers/channels.ts";
 
@@ -116,6 +117,11 @@ describe("http: the description of the interface", () => {
       expect(answersOf(path, "get"), path).to.include.members(["200", "204", "404", "503"]);
     expect(answersOf("/v1/images/jobs", "get")).to.include.members(["200", "400"]);
     expect(answersOf("/v1/images/jobs/{id}", "delete")).to.deep.equal(answersOf("/v1/images/jobs/{id}/cancel", "post"));
+  });
+
+  it("describes every address at which tools ask what was spent", () => {
+    for (const path of ["/v1/usage", ...Object.keys(billing)])
+      expect(at(document, `/paths/${path.replaceAll("/", "~1")}/get/responses/200`), path).to.be.an("object");
   });
 
   it("names every error code", () => {
