@@ -1,6 +1,6 @@
 // Finds the leases that their processes have left.
 import type { SeenLease } from "../ledger/statements.ts";
-import { hasEnded } from "./owner.ts";
+import { hasEnded } from "../ledger/owner.ts";
 
 export interface LeftLeases {
   /** Those of these leases that nobody renews any more; `now` is in milliseconds of a clock that never jumps. */

@@ -113,6 +113,7 @@ export function createRunner({ ledger, owner, log, room, serve, underWay, lost, 
     if (isTaking) await takeAbandoned().catch(waitAnew);
   });
   rounds.begin(pruning, async () => {
+    ledger.collect();
     while ((await ledger.prune(mostPruned)) === mostPruned && !rounds.isClosing());
   });
 

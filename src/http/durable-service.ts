@@ -6,7 +6,7 @@ import { isUrl, type Webhook } from "../gateway/delivery.ts";
 import { createDurable, type DurableParts } from "../gateway/durable.ts";
 import { jobEvent } from "../gateway/job-event.ts";
 import { movedOn } from "../gateway/order-log.ts";
-import { ownName } from "../gateway/owner.ts";
+import { ownName } from "../ledger/owner.ts";
 import { createRunner } from "../gateway/runner.ts";
 import { takeUp } from "../gateway/take-up.ts";
 import { GatewayError } from "../errors.ts";

@@ -81,6 +81,8 @@ export interface Ledger {
   deliveries: Deliveries;
   /** Delete rows whose time is over, at most so many; resolves with how many requests there were. */
   prune(limit: number): Promise<number>;
+  /** Write what processes that have ended left of theirs. */
+  collect(): void;
   /** Resolves when everything recorded so far is written, or waits in a file. */
   settled(): Promise<void>;
   /** How it stands. `isAway` while the database cannot be reached; `lost` counts rows that could neither be written nor be kept. */
@@ -160,6 +162,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
       await database.run([release(owner)]);
     },
     deliveries: createDeliveries(database),
+    collect: () => behind.collect(),
     prune: async (limit) => (await ids(pruneDeliveries(now(), limit), prune(now(), limit))).length,
     settled: () => behind.settled(),
     state: {

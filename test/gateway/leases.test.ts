@@ -6,7 +6,7 @@ import { expect } from "chai";
 import pino from "pino";
 import type { Candidate } from "../../src/gateway/candidate.ts";
 import { orderLogs } from "../../src/gateway/order-log.ts";
-import { hasEnded, ownName } from "../../src/gateway/owner.ts";
+import { hasEnded, ownName } from "../../src/ledger/owner.ts";
 import { createRunner, type Runner } from "../../src/gateway/runner.ts";
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";

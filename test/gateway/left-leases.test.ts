@@ -1,7 +1,7 @@
 // Leases that their processes have left, on this machine and on others.
 import { expect } from "chai";
 import { watchLeases } from "../../src/gateway/left-leases.ts";
-import { ownName } from "../../src/gateway/owner.ts";
+import { ownName } from "../../src/ledger/owner.ts";
 
 const own = ownName();
 const named = (pid: number) => `${own.slice(0, own.indexOf("/"))}/${pid}/x`;

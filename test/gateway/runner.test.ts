@@ -1,7 +1,7 @@
 // Takes requests out of the ledger.
 import { expect } from "chai";
 import pino from "pino";
-import { ownName } from "../../src/gateway/owner.ts";
+import { ownName } from "../../src/ledger/owner.ts";
 import { createRunner } from "../../src/gateway/runner.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";

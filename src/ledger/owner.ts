@@ -7,7 +7,7 @@ import { hostname } from "node:os";
  * Names the space in which the number of a process is its own: the machine since its start, and on Linux the container too, since containers on
  * the network of their host have its name.
  */
-const space = [
+export const space = [
   hostname(),
   readOr(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
   readOr(() => readlinkSync("/proc/self/ns/pid")),
@@ -34,11 +34,16 @@ export function ownName(): string {
 export function hasEnded(owner: string, own: string): boolean | undefined {
   const [where, pid] = owner.split("/");
   if (where !== space) return undefined;
-  if (owner !== own && Number(pid) === process.pid) return true; // The number is ours now.
+  return (owner !== own && Number(pid) === process.pid) || isGone(Number(pid)); // The number may be ours now.
+}
+
+/** True where no process here has this number. */
+export function isGone(pid: number): boolean {
   try {
-    process.kill(Number(pid), 0);
+    process.kill(pid, 0);
     return false;
   } catch (error) {
+    // Another user's is there all the same.
     return (error as NodeJS.ErrnoException).code === "ESRCH";
   }
 }
