@@ -39,9 +39,11 @@ export const dayOf = (time: number) => Math.floor(time / dayLength);
 /** Add up. Each day is a query of its own: the sums of a month can take seconds, and requests wait for the ledger. Rejects with `Unavailable`. */
 export async function usageIn({ run }: Pick<Database, "run">, { client, first, last }: UsageFilter): Promise<Usage> {
   const usage: Usage = { days: new Map(), models: new Map(), clients: new Map() };
-  const [oldest] = await run([oldestOf(client)]);
-  const from = typeof oldest?.time === "number" ? Math.max(first, dayOf(oldest.time)) : Infinity;
-  for (let day = from; day <= last; day += 1)
+  const [{ oldest = null, newest = null } = {}] = await run([spanOf(client)]);
+  if (oldest === null || newest === null) return usage;
+  // Whoever asks for a thousand years gets them at once.
+  const until = Math.min(last, dayOf(Number(newest)));
+  for (let day = Math.max(first, dayOf(Number(oldest))); day <= until; day += 1)
     for (const row of await run([sumsOfDay(day, client)])) {
       const sums = sumsOf(row);
       add(usage.days, day, sums);
@@ -83,9 +85,13 @@ function sumsOfDay(day: number, client: string | undefined): Statement {
   };
 }
 
-function oldestOf(client: string | undefined): Statement {
-  const ofClient = client === undefined ? "" : " where client = ?1";
-  return { sql: `select min(created_at) as time from requests${ofClient}`, parameters: client === undefined ? [] : [client] };
+/** The first and the last row, which are found without reading those between them. */
+function spanOf(client: string | undefined): Statement {
+  const rows = `from requests${client === undefined ? "" : " where client = ?1"}`;
+  return {
+    sql: `select (select min(created_at) ${rows}) as oldest, (select max(created_at) ${rows}) as newest`,
+    parameters: client === undefined ? [] : [client],
+  };
 }
 
 function sumsOf(row: Row): Sums {

@@ -50,6 +50,7 @@ export function usageSuite(open: (folder: string) => Promise<Database>): void {
         [0, today],
         [today - 2, today - 1],
         [today + 1, today + 9],
+        [-700_000, 2_900_000],
       ] as const) {
         const meant = rows.filter(({ createdAt, ...row }) => {
           const day = dayOf(createdAt);
