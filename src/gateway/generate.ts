@@ -134,7 +134,8 @@ function changedBefore(generated: Generated, before: readonly Change[] = []): Ge
   return generated;
 }
 
-function inputOf({ input }: StandIn): ReturnType<StandIn["input"]> | undefined {
+/** The request as a stand-in takes it; undefined where it does not. */
+export function inputOf({ input }: StandIn): ReturnType<StandIn["input"]> | undefined {
   try {
     return input();
   } catch (error) {

@@ -15,8 +15,17 @@ export interface Asked {
   origin: string;
   /** The channel that the client chose. */
   pinned?: string;
+  /** The request as each model takes it that may stand in for the one asked for. */
+  others?: readonly Other[];
   /** True where unfinished pictures are wanted as they come. */
   streams?: boolean;
+}
+
+/** A request as another model takes it. */
+export interface Other {
+  model: string;
+  request: UnifiedRequest;
+  changes: readonly Change[];
 }
 
 interface KeptImage {
@@ -30,31 +39,42 @@ interface KeptImage {
   mayBePrivate?: boolean;
 }
 
-interface KeptRequest extends Omit<Asked, "request"> {
-  fields: Omit<UnifiedRequest, "images" | "mask">;
+type Fields = Omit<UnifiedRequest, "images" | "mask">;
+
+interface KeptRequest extends Omit<Asked, "request" | "others"> {
+  fields: Fields;
+  /** Their images are those of the request itself. */
+  others?: readonly (Pick<Other, "model" | "changes"> & { fields: Fields })[];
   images?: KeptImage[];
   mask?: KeptImage;
 }
 
 /** Keep a request for so many seconds; resolves with the id of its document. Rejects with `NotStored`. */
-export async function keepRequest(store: PictureStore, { request, ...asked }: Asked, life: number): Promise<string> {
+export async function keepRequest(store: PictureStore, { request, others, ...asked }: Asked, life: number): Promise<string> {
   const { images, mask, ...fields } = request;
   const kept: KeptImage[] = [];
   for (const image of images ?? []) kept.push(await keepImage(store, image, life));
   const whole: KeptRequest = {
     ...asked,
     fields,
+    others: others?.map(({ request: own, ...more }) => ({ ...more, fields: fieldsOf(own) })),
     ...(images && { images: kept }),
     ...(mask && { mask: await keepImage(store, mask, life) }),
   };
   return keepDocument(store, whole, life);
 }
 
+function fieldsOf({ ...fields }: UnifiedRequest): Fields {
+  delete fields.images;
+  delete fields.mask;
+  return fields;
+}
+
 /** The request that was kept; undefined where any of it is no longer. */
 export async function readKeptRequest(store: PictureStore, document: string): Promise<Asked | undefined> {
   const kept = (await readDocument(store, document)) as KeptRequest | undefined;
   if (!kept) return undefined;
-  const { fields, images: keptImages, mask: keptMask, ...asked } = kept;
+  const { fields, others, images: keptImages, mask: keptMask, ...asked } = kept;
   const images: InputImage[] = [];
   for (const image of keptImages ?? []) {
     const found = await readImage(store, image);
@@ -63,8 +83,12 @@ export async function readKeptRequest(store: PictureStore, document: string): Pr
   }
   const mask = keptMask && (await readImage(store, keptMask));
   if (keptMask && !mask) return undefined;
-  const request = { ...fields, ...(keptImages && { images }), ...(mask && { mask }) } as UnifiedRequest;
-  return { ...asked, request };
+  const withImages = (own: Fields) => ({ ...own, ...(keptImages && { images }), ...(mask && { mask }) }) as UnifiedRequest;
+  return {
+    ...asked,
+    request: withImages(fields),
+    others: others?.map(({ fields: own, ...more }) => ({ ...more, request: withImages(own) })),
+  };
 }
 
 async function keepImage(store: PictureStore, image: InputImage, life: number): Promise<KeptImage> {

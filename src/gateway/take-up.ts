@@ -8,8 +8,9 @@ import type { PictureStore } from "../picture/store.ts";
 import type { Client } from "./client.ts";
 import type { Durable } from "./durable.ts";
 import { billOf } from "./ending.ts";
-import { readKeptRequest } from "./kept-request.ts";
-import type { Table } from "./table.ts";
+import type { StandIn } from "./generate.ts";
+import { readKeptRequest, type Asked } from "./kept-request.ts";
+import type { ModelEntry, Table } from "./table.ts";
 
 interface Parts {
   durable: Durable;
@@ -54,8 +55,17 @@ export async function takeUp(row: RequestRow, { durable, ledger, store, log, tab
     if (!(await ledger.update(row.id, { status: "in_progress", startedAt: Date.now() }, ["queued"], row.owner))) return;
     row.status = "in_progress";
   }
-  const live = durable.serve(row, { ...asked, entry, table, answerLife, patience: Infinity, client: known });
+  const standIns = standInsOf(entry, asked, table, known);
+  const live = durable.serve(row, { ...asked, entry, standIns, table, answerLife, patience: Infinity, client: known });
   await live.outcome;
+}
+
+/** The models that the operator lets stand in now, as far as it was kept how each takes the request. */
+function standInsOf({ fallback }: ModelEntry, { others = [] }: Asked, { models }: Table, client: Client | undefined): StandIn[] {
+  return fallback.flatMap((id) => {
+    const [entry, other] = [models.get(id), others.find(({ model }) => model === id)];
+    return entry && other && client?.allows(id) ? [{ entry, input: () => other }] : [];
+  });
 }
 
 function interrupted(words: string): GatewayError {

@@ -3,6 +3,7 @@ import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
 import type { Serving } from "../gateway/durable.ts";
+import { inputOf } from "../gateway/generate.ts";
 import { keepRequest } from "../gateway/kept-request.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
@@ -67,13 +68,17 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
 /** The job's row, new or the one that its key names. */
 async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking & { mostJobs: number }): Promise<RequestRow> {
   const { request, changes, origin, pinned, streams, name, webhook, mostJobs } = asking;
+  const others = asking.standIns?.flatMap((standIn) => {
+    const other = inputOf(standIn);
+    return other ? [{ model: standIn.entry.id, ...other }] : [];
+  });
   const state = ctx.state as RequestState;
   const { id, client } = state;
   if (webhook !== undefined) judgeWebhook(webhook, client, service.webhooks());
   const { ledger, lives } = service;
   // Before anything is kept of one that is refused.
   if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs && !(await isThere(state, ledger, asking))) throw new TooManyJobs();
-  const input = await keepRequest(gateway.store, { request, changes, origin, pinned, streams }, lives().answers / 1000);
+  const input = await keepRequest(gateway.store, { request, changes, origin, pinned, streams, others }, lives().answers / 1000);
   const row: RequestRow = { ...beginningOf(state, service), status: "queued", job: true, webhook, input };
   if (!name) {
     await ledger.add(row, mostJobs);
