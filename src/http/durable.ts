@@ -10,6 +10,7 @@ import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
+import { keptFingerprint, tellApart } from "./fingerprint.ts";
 import type { RequestState } from "./gateway.ts";
 import { retriesWithin, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
@@ -56,14 +57,14 @@ interface Wanted {
 export async function answerDurably(ctx: Context, service: DurableService, wanted: Wanted): Promise<boolean> {
   const state = ctx.state as RequestState;
   const { durable } = service;
-  const { name, fingerprint, serving, left, log } = wanted;
+  const { name, serving, left, log } = wanted;
   const row = rowOf(state, service, wanted);
   await judgePresence(state, name);
   const claimed = await claim(row, service, name);
   if (!claimed) return false;
   const isOwn = claimed.id === row.id;
   if (!isOwn) {
-    judgeKey(claimed, fingerprint);
+    judgeKey(claimed, row);
     state.repeats = claimed.id;
     ctx.set("idempotent-replayed", "true");
   }
@@ -108,9 +109,10 @@ export async function judgePresence({ signal }: RequestState, { joins }: RepeatN
  */
 export const turnsToEnd = 3;
 
-/** Throws where a key names another request. */
-export function judgeKey({ fingerprint: known }: RequestRow, fingerprint: string): void {
-  if (known === fingerprint) return;
+/** Throws where a key names another request than the one that came. */
+export function judgeKey(known: RequestRow, { model, operation, fingerprint = "" }: RequestRow): void {
+  const isAlike = known.model === model && known.operation === operation;
+  if (isAlike && !tellApart(known.fingerprint ?? "", fingerprint)) return;
   throw new GatewayError(
     "idempotency_key_reused",
     "this Idempotency-Key was sent with another request; send a new one, or the same request",
@@ -174,8 +176,9 @@ async function disown({ id }: RequestRow, error: GatewayError, ledger: Ledger): 
   }
 }
 
-function rowOf(state: RequestState, service: DurableService, { name, fingerprint }: Wanted): RequestRow & { idempotency: string } {
-  return { ...beginningOf(state, service), ...heldBy(service), idempotency: name.of(fingerprint), fingerprint };
+function rowOf(state: RequestState, service: DurableService, { name, fingerprint, serving }: Wanted): RequestRow & { idempotency: string } {
+  const names = { idempotency: name.of(fingerprint), fingerprint: keptFingerprint(fingerprint, serving.entry) };
+  return { ...beginningOf(state, service), ...heldBy(service), ...names };
 }
 
 /** The answer of an outcome, after setting the headers that describe it. Throws the client's error where there is none. */

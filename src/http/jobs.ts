@@ -10,6 +10,7 @@ import { Unavailable } from "../ledger/database.ts";
 import { TooManyJobs } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import { judgeKey, judgePresence, type DurableService } from "./durable.ts";
+import { keptFingerprint } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import type { RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
@@ -87,13 +88,14 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   }
   const fingerprint = await asking.fingerprint();
   await judgePresence(ctx.state, name);
+  const named = { ...row, fingerprint: keptFingerprint(fingerprint, asking.entry), idempotency: name.of(fingerprint) };
   const claimed = await ledger.claim({
-    row: { ...row, fingerprint, idempotency: name.of(fingerprint) },
+    row: named,
     joins: name.joins,
     since: row.createdAt - name.life,
     mostJobs,
   });
-  judgeKey(claimed, fingerprint);
+  judgeKey(claimed, named);
   if (claimed.id === id) state.hasRow = true;
   else {
     state.repeats = claimed.id;

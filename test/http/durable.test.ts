@@ -229,6 +229,26 @@ describe("http: a request that outlives its connection", () => {
     expect(house.orders()).to.equal(1);
   });
 
+  it("is known by its key alone where an earlier version of the gateway, or of its model, made its fingerprint", async () => {
+    house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
+    for (const prefer of [{}, { prefer: "respond-async, wait=20" }] as Record<string, string>[]) {
+      const own = { "idempotency-key": `upgraded ${Object.keys(prefer).length}`, ...prefer };
+      const first = await send(own);
+      const id = String(first.headers.get("x-request-id"));
+      const { fingerprint = "" } = (await house.ledger.find(id)) ?? {};
+      expect(fingerprint).to.match(/^[0-9a-f]{64}@[0-9a-f]{8}$/);
+      for (const older of [fingerprint.slice(0, 64), `${"0".repeat(64)}@00000000`]) {
+        await house.ledger.update(id, { fingerprint: older });
+        const again = await send(own);
+        expect([again.status, again.headers.get("idempotent-replayed")]).to.deep.equal([200, "true"]);
+        await errorOf(await send(own, { model: "acme/cat-1", prompt: ask.prompt }), 422, "idempotency_key_reused", "idempotency-key");
+      }
+      await house.ledger.update(id, { fingerprint });
+      await errorOf(await send(own, { ...ask, prompt: "another cat" }), 422, "idempotency_key_reused", "idempotency-key");
+    }
+    expect(house.orders()).to.equal(2);
+  });
+
   it("leaves neither prompt nor picture in the ledger's files", async () => {
     house.handler = (call, response) => reply(response, { data: [{ b64_json: base64, revised_prompt: promptOf(call.body) }] });
     await send(key("k"));
