@@ -6,7 +6,7 @@ import { loadWhatIsRight, type ChannelTests } from "../channels/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { runChannelTests, type TestOutcome } from "../testing/run.ts";
+import type { TestOutcome } from "../testing/run.ts";
 import { colours } from "../process/colours.ts";
 import { describe } from "../process/describe.ts";
 import { readSettings, type ProcessSettings } from "../process/environment.ts";
@@ -106,6 +106,8 @@ export async function test(files: readonly string[], { json }: { json?: boolean 
   const settings = readSettings(env);
   const only = (await pathsOf(files, settings, { channelsOnly: true })).map(nameOf);
   let tests: TestOutcome[] = [];
+  // A check runs no test, and so needs no gateway to run them on.
+  const { runChannelTests } = await import("../testing/run.ts");
   const problems = await problemsOf(async () => {
     tests = await runChannelTests(settings.channels, await loadPlugins(settings.pluginFolders), files.length > 0 ? only : undefined);
   });

@@ -8,8 +8,9 @@ import type { Estimate } from "../money/estimate.ts";
 import { operationOf } from "../plugin/context.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { modelFor } from "./models.ts";
+import { usualLimits } from "./input-limits.ts";
 import { isOperatorOrOwn } from "./operator.ts";
-import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
+import { readRequest, type ReadRequest } from "./request.ts";
 
 /** Answers with the cost of a generation, or with images of an edit, on each channel that could serve it. Nothing is ordered. */
 export async function estimateRequest(ctx: Context, gateway: Gateway): Promise<void> {

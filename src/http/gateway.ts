@@ -16,7 +16,7 @@ import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
-import type { InputLimits } from "./request.ts";
+import type { InputLimits } from "./input-limits.ts";
 
 /** Everything the HTTP floor serves with. */
 export interface Gateway {

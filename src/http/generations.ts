@@ -23,7 +23,8 @@ import { patienceOf } from "./patience.ts";
 import { originOf } from "./pictures.ts";
 import { count, countAttempt, countCost, respond, setCost } from "./respond.ts";
 import { repeatsOf, type Repeats } from "./repeats.ts";
-import { readRequest, usualLimits, type ReadRequest } from "./request.ts";
+import { usualLimits } from "./input-limits.ts";
+import { readRequest, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
 import { webhookIn } from "./webhook.ts";
 

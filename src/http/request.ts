@@ -5,23 +5,11 @@ import type { ModelEntry } from "../gateway/table.ts";
 import type { ImageLimits } from "../picture/judge.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
-import { readClientBody, type BodyLimits, type ClientBody } from "./body.ts";
+import { readClientBody, type ClientBody } from "./body.ts";
 import { imageFieldsOf } from "./image-fields.ts";
 import { readImages } from "./input-images.ts";
+import type { InputLimits } from "./input-limits.ts";
 import { modelOf, unify, type Unified } from "./normalise.ts";
-
-/** Limits for clients, in bytes, pixels and milliseconds of silence. */
-export interface InputLimits extends ImageLimits, BodyLimits {}
-
-/** A prompt and a style object need little room; 16 images of 10 MB pass, as files or as base64. */
-export const usualLimits: InputLimits = {
-  text: 1024 * 1024,
-  body: 256 * 1024 * 1024,
-  file: 50 * 1024 * 1024,
-  bytes: 50 * 1024 * 1024,
-  pixels: 100_000_000,
-  idle: 30_000,
-};
 
 interface Around {
   /** The operation of the path. */

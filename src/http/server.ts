@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from "node:net";
 import { lastWords } from "./life.ts";
 import { answerMalformed } from "./malformed.ts";
-import { usualLimits } from "./request.ts";
+import { usualLimits } from "./input-limits.ts";
 import { watchAnswers } from "./slow-readers.ts";
 
 /** Limits of a connection, times in milliseconds. */

@@ -4,7 +4,7 @@ import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
-import got, { type Response } from "got";
+import type { Got, Response } from "got";
 import { ProviderFailure } from "../errors.ts";
 import { createAgents, isProxied, proxyCode } from "./agents.ts";
 import type { StreamBody } from "./body.ts";
@@ -41,16 +41,24 @@ export const connectTime = 10_000;
 const guards = createAgents({ guarded: true });
 const hasTunnels = isProxied();
 
-const client = got.extend({
-  agent: createAgents(sockets),
-  // Of the forty options that the client makes for every request, nearly all are for TLS and unset, and each layer below copies them.
-  request: (url, { method, headers, agent }) => (url.protocol === "https:" ? https : http).request(url, { method, headers, agent }),
-  // Every retry is the gateway's own decision, and a redirect of a POST has crashed this version of got.
-  retry: { limit: 0 },
-  followRedirect: false,
-  throwHttpErrors: false,
-  headers: { "user-agent": "pictor" },
-});
+let client: Promise<Got> | undefined;
+
+/** The client of all calls. Commands that send nothing do without the time that it takes to load. */
+function clientOf(): Promise<Got> {
+  client ??= import("got").then(({ default: got }) =>
+    got.extend({
+      agent: createAgents(sockets),
+      // Of the forty options that the client makes for every request, nearly all are for TLS and unset, and each layer below copies them.
+      request: (url, { method, headers, agent }) => (url.protocol === "https:" ? https : http).request(url, { method, headers, agent }),
+      // Every retry is the gateway's own decision, and a redirect of a POST has crashed this version of got.
+      retry: { limit: 0 },
+      followRedirect: false,
+      throwHttpErrors: false,
+      headers: { "user-agent": "pictor" },
+    }),
+  );
+  return client;
+}
 
 /** How long parts of a call may take, in milliseconds, beside the request's own deadline. */
 export interface Patience {
@@ -70,10 +78,11 @@ export async function send(
   signal: AbortSignal,
   { guarded = false, connect = connectTime, firstByte, sent = () => {} }: Patience & { guarded?: boolean; sent?: () => void } = {},
 ): Promise<IncomingAnswer> {
+  const got = await clientOf();
   signal.throwIfAborted();
   const { body } = request;
   const source = body === undefined || Buffer.isBuffer(body) ? undefined : Readable.from(body.chunks(), { objectMode: false });
-  const stream = client.stream(request.url, {
+  const stream = got.stream(request.url, {
     method: request.method,
     headers: source ? { ...request.headers, "content-length": String(body?.length) } : request.headers,
     ...(guarded ? { agent: guards } : {}),

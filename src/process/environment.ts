@@ -2,7 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { trimmed } from "../channels/settings.ts";
-import { usualLimits, type InputLimits } from "../http/request.ts";
+import { usualLimits, type InputLimits } from "../http/input-limits.ts";
 import { shippedPlugins } from "../plugin/load.ts";
 import { workerCount } from "./worker-count.ts";
 

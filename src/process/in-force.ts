@@ -8,7 +8,6 @@ import { createTable, type Table } from "../gateway/table.ts";
 import { createClientKeys, type ClientKeys } from "../http/client-keys.ts";
 import type { ConfigState } from "../http/gateway.ts";
 import type { Plugin } from "../plugin/define.ts";
-import { runChannelTests } from "../testing/run.ts";
 import type { ProcessSettings } from "./environment.ts";
 import { gatewayText, parseGatewayFile, readGatewayFile, type GatewayFile } from "./gateway-file.ts";
 import type { Loader } from "./load.ts";
@@ -157,6 +156,8 @@ async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, b
   if (only.length === 0) return [];
   // The channels themselves were found to be in order, so what is unreadable are files of tests, which are named as their channels are.
   const unreadable: Problem[] = [];
+  // The first load runs none, and starts without what they need.
+  const { runChannelTests } = await import("../testing/run.ts");
   const run = (names: readonly string[]) => collected(() => runChannelTests(settings.channels, plugins, names), unreadable);
   const first = await run(only);
   const faults = unreadable.map((problem) => ({ channel: basename(problem.file).replace(/\.ya?ml$/, ""), problem }));

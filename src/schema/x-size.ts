@@ -9,7 +9,7 @@ export interface SizeRule {
   pixels?: SizeRules;
 }
 
-export const sizeKeyword: FuncKeywordDefinition = {
+export const sizeKeyword = {
   keyword: "x-size",
   type: "string",
   schemaType: "object",
@@ -39,7 +39,7 @@ export const sizeKeyword: FuncKeywordDefinition = {
     };
     return validate;
   },
-};
+} satisfies FuncKeywordDefinition;
 
 /** A size in the list is compared with a client's canonical text, so one that is spelled otherwise would never be allowed. */
 function canonical(text: string): string {

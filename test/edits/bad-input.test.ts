@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { once } from "node:events";
 import { deflateSync } from "node:zlib";
 import { expect } from "chai";
-import { usualLimits } from "../../src/http/request.ts";
+import { usualLimits } from "../../src/http/input-limits.ts";
 import { pngChunk, solidPng } from "../../src/picture/png.ts";
 import { createSpool } from "../../src/picture/spool.ts";
 import { channelFolder } from "../helpers/channels.ts";

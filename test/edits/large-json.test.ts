@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
 import { createSpool } from "../../src/picture/spool.ts";
-import { usualLimits } from "../../src/http/request.ts";
+import { usualLimits } from "../../src/http/input-limits.ts";
 import { errorOf, reply, startHouse } from "../http/setup.ts";
 import { channelFolder } from "../helpers/channels.ts";
 

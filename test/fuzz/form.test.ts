@@ -4,7 +4,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
 import fc from "fast-check";
-import { usualLimits } from "../../src/http/request.ts";
+import { usualLimits } from "../../src/http/input-limits.ts";
 import { createSpool } from "../../src/picture/spool.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { channelFolder, gatewayWith } from "../helpers/channels.ts";

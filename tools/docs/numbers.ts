@@ -30,7 +30,7 @@ export const notBehaviour: Readonly<Record<string, readonly string[]>> = {
   "src/http/answer.ts": ["latest"],
   "src/http/meter.ts": ["quote", "backslash"],
   // PICTOR_MAX_BODY and the like, which the table of the environment has.
-  "src/http/request.ts": ["usualLimits"],
+  "src/http/input-limits.ts": ["usualLimits"],
   "src/http/write.ts": ["largest"],
 };
 

@@ -1,6 +1,5 @@
 // Fetches access tokens and keeps them until shortly before they expire.
 import { createPrivateKey, type KeyObject } from "node:crypto";
-import { SignJWT } from "jose";
 import { ProviderFailure } from "../../errors.ts";
 import { isPlainObject } from "../../expression/cel.ts";
 import type { OutgoingRequest } from "../send.ts";
@@ -110,6 +109,8 @@ function postForm(url: string, form: Record<string, string>, headers: Record<str
 export async function signJwt(spec: JwtSpec, parts: Parts, now: Date): Promise<string> {
   const count = spec.unit === "milliseconds" ? now.getTime() : Math.floor(now.getTime() / 1000);
   const claims = Object.fromEntries(Object.entries(spec.claims).map(([name, claim]) => [name, valueOf(claim, parts, count)]));
+  // Few channels sign any, and the library is as large as what else a start loads of the network.
+  const { SignJWT } = await import("jose");
   const token = new SignJWT(claims).setProtectedHeader({ alg: spec.algorithm, ...(spec.header ?? { typ: "JWT" }) });
   if (spec.algorithm === "HS256") return token.sign(Buffer.from(String(parts.secret)));
   const key = privateKey(String(parts.private_key));
