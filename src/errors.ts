@@ -20,6 +20,7 @@ export const errorStatus = {
   model_not_found: 404,
   not_found: 404,
   method_not_allowed: 405,
+  conflict: 409,
   cancelled: 410,
   no_longer_kept: 410,
   request_too_large: 413,

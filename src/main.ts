@@ -5,6 +5,8 @@ import { Command, Option } from "commander";
 import { fieldsOf } from "./cli/fields.ts";
 import { lastCalls } from "./process/messages.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
+import { keyFlags } from "./cli/key-flags.ts";
+import type { KeysOptions } from "./cli/keys.ts";
 import type { StatusOptions } from "./cli/status.ts";
 import type { RequestsOptions } from "./cli/requests.ts";
 import type { ListOptions } from "./cli/webhooks.ts";
@@ -172,6 +174,47 @@ webhooks
     const { redeliver } = await import("./cli/webhooks.ts");
     await redeliver(options.url, { ...options, id }, process.env, print);
   });
+
+const keys = program.command("keys").description("clients' keys, added and revoked while the gateway runs; needs PICTOR_ADMIN_KEY");
+
+/** A command on keys: `run` gets its options, and what it calls and says with. */
+function keysCommand(name: string, description: string): Command {
+  return keys
+    .command(name)
+    .description(description)
+    .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+    .option("--json", "for machines");
+}
+
+const around = { env: process.env, say: print, note: tell };
+
+const addCommand = keysCommand("add <name>", "make a key for a client, and print it once").action(
+  async (name: string, options: KeysOptions & Record<string, unknown>) => (await import("./cli/keys.ts")).addKey(name, options, around),
+);
+const changeCommand = keysCommand("change <name>", "give a key something else")
+  .option("--unset <names>", "what is taken away, such as models,expires")
+  .action(async (name: string, options: KeysOptions & Record<string, unknown>) =>
+    (await import("./cli/keys.ts")).changeKey(name, options, around),
+  );
+for (const flag of keyFlags()) for (const command of [addCommand, changeCommand]) command.addOption(flag);
+
+keysCommand("list", "show all clients and their keys").action(async (options: KeysOptions) =>
+  (await import("./cli/keys.ts")).listKeys(options, around),
+);
+
+keysCommand("show <name>", "show a key, and what was done with it").action(async (name: string, options: KeysOptions) =>
+  (await import("./cli/keys.ts")).showKey(name, options, around),
+);
+
+keysCommand("revoke <name>", "end a key, in every process within a second").action(async (name: string, options: KeysOptions) =>
+  (await import("./cli/keys.ts")).revokeKey(name, options, around),
+);
+
+keysCommand("rotate <name>", "make another key in its place, and print it once")
+  .option("--grace <time>", "how long the old one is good, such as 24h; it ends at once when omitted")
+  .action(async (name: string, options: KeysOptions & { grace?: string }) =>
+    (await import("./cli/keys.ts")).rotateKey(name, options, around),
+  );
 
 program
   .command("new")

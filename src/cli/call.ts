@@ -1,22 +1,21 @@
 // Calls a running gateway for the operator's commands.
 import got, { type Response } from "got";
 import { trimmed } from "../channels/settings.ts";
+import { agent } from "../http/version.ts";
 
 /** The operator's key, as it stands in the environment. */
 export function operatorKey(env: Readonly<Record<string, string | undefined>>): string | undefined {
   return trimmed(env.PICTOR_ADMIN_KEY ?? "") || undefined;
 }
 
+/** A method, or one with the body that goes with it. */
+type How = "GET" | "POST" | "DELETE" | { method: "POST" | "PATCH"; json: object };
+
 /** The answer to a call; undefined where there is none. */
-export async function call(
-  url: string,
-  path: string,
-  key: string | undefined,
-  method: "GET" | "POST" = "GET",
-): Promise<Response<string> | undefined> {
+export async function call(url: string, path: string, key: string | undefined, how: How = "GET"): Promise<Response<string> | undefined> {
   return got(`${url.replace(/\/$/, "")}${path}`, {
-    method,
-    headers: key ? { authorization: `Bearer ${key}` } : {},
+    ...(typeof how === "string" ? { method: how } : how),
+    headers: { "user-agent": agent, ...(key && { authorization: `Bearer ${key}` }) },
     throwHttpErrors: false,
     retry: { limit: 0 },
     followRedirect: false,
@@ -38,18 +37,13 @@ export function parsed<T>(answer: Response<string> | undefined): Partial<T> {
 export const nobody = (url: string) => new Error(`no gateway answers at ${url}; name it with --url`);
 
 /** Calls a gateway with the operator's key; resolves with the answer's body. Throws an Error where there is no key, where no gateway answers, or where it refuses. */
-export async function asOperator<T>(
-  url: string,
-  path: string,
-  method: "GET" | "POST",
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<T> {
+export async function asOperator<T>(url: string, path: string, how: How, env: Readonly<Record<string, string | undefined>>): Promise<T> {
   const key = operatorKey(env);
   if (!key) throw new Error("this needs the operator's key; set PICTOR_ADMIN_KEY to what the gateway has");
-  const answer = await call(url, path, key, method);
+  const answer = await call(url, path, key, how);
   const body = parsed<T & { error: { message: string } }>(answer);
   // A request that failed has an error of its own.
-  if (answer?.statusCode === 200) return body as T;
+  if (answer?.ok) return body as T;
   throw body.error ? new Error(body.error.message) : nobody(url);
 }
 

@@ -12,14 +12,14 @@ const open = /^\/(|livez|readyz|metrics|openapi\.json|(docs|console)(\/.*)?|imag
 const isOperators = ({ method, path }: Context) =>
   method === "POST" ? /^\/v1\/images\/(estimate|explain)$/i.test(path) : /^\/v1\/(requests(\/[^/]*)?|models(\/.*)?|usage)$/i.test(path);
 
-/** Finds the client by its key. Throws a 401 where there is none. */
+/** Finds the client by its key. Throws a 401 where there is none, and a 503 where nobody can say at the moment. */
 export function authenticate(gateway: Gateway) {
   return async function authenticate(ctx: Context, next: Next): Promise<void> {
     if (/^\/admin\//i.test(ctx.path)) requireOperator(ctx, gateway);
     // Open paths are only read; orders for pictures have paths of the same form.
     else if (ctx.method === "POST" || !open.test(ctx.path)) {
       const key = keyIn(ctx.req.headers);
-      const client = key === undefined ? undefined : gateway.keys.find(key);
+      const client = key === undefined ? undefined : (gateway.keys.find(key) ?? (await gateway.keys.seek?.(key)));
       if (client === undefined && isOperators(ctx) && isOperator(ctx, gateway)) {
         (ctx.state as RequestState).isOperator = true;
         await next();

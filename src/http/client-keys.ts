@@ -13,6 +13,11 @@ export interface KeyedClient {
 export interface ClientKeys {
   /** The key's owner, expired or not, or undefined for a key that is not ours. Takes the same time for every key. */
   find(key: string): Client | undefined;
+  /**
+   * The owner of a key that `find` does not know: one that was added a moment ago, in another process. Rejects with a 503 where it may be one
+   * and the ledger is away.
+   */
+  seek?(key: string): Promise<Client | undefined>;
   /** The client of this id; undefined where it has no key any more. */
   byId(id: string): Client | undefined;
 }

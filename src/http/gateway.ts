@@ -14,6 +14,7 @@ import type { OperationName } from "../schema/models.ts";
 import type { DurableService } from "./durable.ts";
 import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
+import type { KeyDesk } from "./admin-keys.ts";
 import type { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
 import type { InputLimits } from "./input-limits.ts";
@@ -25,6 +26,8 @@ export interface Gateway {
   /** State shared by requests; one for the process, whatever the table. */
   routing: Routing;
   keys: ClientKeys;
+  /** Where keys are added and revoked at run time; none are when absent. */
+  keyDesk?: KeyDesk;
   /** The life of the process. */
   life?: Life;
   /** How the operator's files stand; all is well when absent. */

@@ -1,4 +1,4 @@
-// Declares what a client's key may be given.
+// Declares what a client's key may be given: one of gateway.yaml, and one that is added at run time.
 import type { KeepAfterHangup } from "../gateway/client.ts";
 
 export const positive = { type: "integer", minimum: 1 };

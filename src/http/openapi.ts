@@ -6,6 +6,7 @@ import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
 import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
 import { estimatePaths } from "./openapi-estimate.ts";
+import { keyPaths, keySchemas } from "./openapi-keys.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { requestPaths, requestSchemas } from "./openapi-requests.ts";
 import { usagePaths } from "./openapi-usage.ts";
@@ -41,12 +42,16 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
       { name: "jobs", description: "Pictures that are fetched later." },
       { name: "usage", description: "What it cost." },
       { name: "models", description: "What there is." },
+      { name: "keys", description: "The clients' keys, for the operator." },
       { name: "service", description: "The gateway itself." },
     ],
     paths: paths(requests.length > 0 ? { anyOf: requests } : { type: "object" }),
     webhooks: jobEvents,
     components: {
-      securitySchemes: { key: { type: "http", scheme: "bearer", description: "A client key of this gateway." } },
+      securitySchemes: {
+        key: { type: "http", scheme: "bearer", description: "A client key of this gateway." },
+        operator: { type: "http", scheme: "bearer", description: "The operator's key, `PICTOR_ADMIN_KEY`." },
+      },
       schemas: {
         ...schemas,
         ...(common ? { common: component("common", common) } : {}),
@@ -56,6 +61,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
         MatrixRow: matrixRow,
         ...jobSchemas,
         ...requestSchemas,
+        ...keySchemas,
       },
     },
   };
@@ -143,6 +149,7 @@ function paths(request: Json): Json {
     ...jobPaths(request),
     ...requestPaths,
     ...usagePaths,
+    ...keyPaths,
     "/images/{id}": {
       get: {
         operationId: "getPicture",

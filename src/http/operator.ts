@@ -18,15 +18,12 @@ export function isOperatorOrOwn(ctx: Context, gateway: Gateway): boolean {
   return isOperator(ctx, gateway) || (own !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(own)));
 }
 
-/** Throws a `GatewayError` unless the request is the operator's. */
+/** Throws a `GatewayError` unless the request is the operator's: a 401, or a 404 where nobody is the operator. */
 export function requireOperator(ctx: Context, gateway: Gateway): void {
   if (isOperator(ctx, gateway)) return;
-  throw new GatewayError(
-    "invalid_api_key",
-    gateway.adminKey === undefined
-      ? "this gateway has no operator's key; set PICTOR_ADMIN_KEY where it runs"
-      : "this is for the operator; send the header Authorization: Bearer <PICTOR_ADMIN_KEY>",
-  );
+  if (gateway.adminKey === undefined)
+    throw new GatewayError("not_found", "this gateway has no operator's key; set PICTOR_ADMIN_KEY where it runs");
+  throw new GatewayError("invalid_api_key", "this is for the operator; send the header Authorization: Bearer <PICTOR_ADMIN_KEY>");
 }
 
 /** POST /admin/channels/{name}/clear: lift the cool-downs of a channel, its models and its keys, in every process. */

@@ -1,5 +1,6 @@
 // The ledger: a row for each request, which outlives its connection and its process.
 import { rowOf } from "./columns.ts";
+import { createStoredKeys, type StoredKeys } from "./client-keys.ts";
 import { Unavailable, type Database, type Statement } from "./database.ts";
 import { announce, createDeliveries, pruneDeliveries, type Deliveries } from "./deliveries.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
@@ -79,6 +80,8 @@ export interface Ledger {
   release(owner: string): Promise<void>;
   /** The events of jobs that named a webhook. One is written in the very transaction in which its job ends, whatever ends it. */
   deliveries: Deliveries;
+  /** The clients' keys that were added at run time. */
+  keys: StoredKeys;
   /** Delete rows whose time is over, at most so many; resolves with how many requests there were. */
   prune(limit: number): Promise<number>;
   /** Write what processes that have ended left of theirs. */
@@ -163,6 +166,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     },
     deliveries: createDeliveries(database),
     collect: () => behind.collect(),
+    keys: createStoredKeys(database),
     prune: async (limit) => (await ids(pruneDeliveries(now(), limit), prune(now(), limit))).length,
     settled: () => behind.settled(),
     state: {

@@ -68,4 +68,30 @@ export const migrations: readonly (readonly string[])[] = [
   ["alter table requests add column progress bigint"],
   ["alter table requests add column repeats text", "create index requests_by_time on requests (created_at, id)"],
   ["create index requests_jobs on requests (client) where job is not null and status in ('queued', 'in_progress')"],
+  [
+    `create table client_keys (
+      name text primary key,
+      hash text not null,
+      begins text not null,
+      previous_hash text,
+      previous_until bigint,
+      options text not null,
+      created_at bigint not null,
+      changed_at bigint not null,
+      revoked_at bigint,
+      version bigint not null
+    )`,
+    "create index client_keys_by_version on client_keys (version)",
+    "create table key_version (version bigint not null)",
+    "insert into key_version (version) values (0)",
+    `create table key_changes (
+      version bigint primary key,
+      name text not null,
+      action text not null,
+      at bigint not null,
+      by_whom text not null,
+      options text not null
+    )`,
+    "create index key_changes_by_name on key_changes (name, version)",
+  ],
 ];

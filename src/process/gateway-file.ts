@@ -1,4 +1,5 @@
 // Reads gateway.yaml.
+import type { ValidateFunction } from "ajv";
 import { complain, type FileKind } from "../channels/complaint.ts";
 import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
 import { fileLimits, readRegularFile } from "../channels/regular-file.ts";
@@ -23,6 +24,8 @@ import { noWebhooks, ownWebhooksOf, webhooksOf, type WrittenWebhook } from "./we
 /** The content of `gateway.yaml`: settings that outgrow variables. */
 export interface GatewayFile {
   clients: readonly KeyedClient[];
+  /** False where `keys: []` says that the gateway makes no key for itself. */
+  makesKey: boolean;
   /** Clients without a key yet, each with the reason. */
   off: readonly { name: string; reason: string }[];
   /** The models that may stand in for a model. */
@@ -99,6 +102,7 @@ export function parseGatewayFile(
   models: readonly string[] | undefined,
 ): GatewayFile {
   const nothing: GatewayFile = {
+    makesKey: true,
     clients: [],
     off: [],
     fallback: {},
@@ -112,34 +116,36 @@ export function parseGatewayFile(
   const problems = createProblems();
   // A file in which everything is a comment says nothing, and that is no mistake.
   const located = /^\s*[^#\s]/m.test(text.toString("utf8")) ? readSource(shownPath(file), text, problems) : undefined;
-  const read = located && compile(located, env, models, problems);
+  const read = located && compileGatewayFile(located, env, problems, { models });
   const found = problems.list();
   if (found.length > 0) throw new ConfigError(found);
   return read ?? nothing;
 }
 
-function compile(located: Located, env: Environment, models: readonly string[] | undefined, problems: Problems): GatewayFile | undefined {
-  const validate = createAjv({ useDefaults: true, allErrors: true }).compile(gatewayFileSchema);
+let validator: ValidateFunction | undefined;
+
+/**
+ * Reads a parsed file; mistakes go to `problems`. `models` are the public names there are, and `webhooks` the names of webhooks that stand
+ * elsewhere.
+ */
+export function compileGatewayFile(
+  located: Located,
+  env: Environment,
+  problems: Problems,
+  { models, webhooks: others = [] }: { models?: readonly string[]; webhooks?: readonly string[] },
+): GatewayFile | undefined {
+  const validate = (validator ??= createAjv({ useDefaults: true, allErrors: true }).compile(gatewayFileSchema));
   judgeSecrets(located, problems);
   if (!validate(located.value)) {
     complain(located, validate.errors ?? [], problems, kind);
     return undefined;
   }
-  const {
-    keys = [],
-    webhooks = [],
-    default_model,
-    cost_header,
-    fallback = {},
-    routing = {},
-    server,
-    ledger,
-    jobs,
-  } = located.value as Written;
+  const { keys, webhooks = [], default_model, cost_header, fallback = {}, routing = {}, server, ledger, jobs } = located.value as Written;
   judgeModels(located, { default_model, fallback }, models, problems);
   const resolve = createResolver({ env }, problems);
   return {
-    ...clientsOf(keys, located, { resolve, problems, webhooks: webhooks.map(({ name }) => name) }),
+    makesKey: keys?.length !== 0,
+    ...clientsOf(keys ?? [], located, { resolve, problems, webhooks: [...others, ...webhooks.map(({ name }) => name)] }),
     ...webhooksOf(webhooks, located, resolve, problems),
     fallback,
     routing: { ...routingOf(routing, default_model), ...(cost_header !== undefined && { costHeader: cost_header.toLowerCase() }) },

@@ -38,6 +38,7 @@ export function greet(
     return;
   }
   if (hasConsole) say(`the console, to draw and to look around: ${url}/console`);
+  if (!file.makesKey) say("gateway.yaml has no client keys; pictor keys add makes one");
   if (ownKey !== undefined) say(`no client keys are set; this key was made for you: ${ownKey}`);
   const body = JSON.stringify({ model, prompt: "a lighthouse at dusk", size: "1024x1024", response_format: "url" });
   const call = `curl -s ${url}/v1/images/generations -H "authorization: Bearer ${ownKey ?? "$PICTOR_KEY"}" -H "content-type: application/json" -d '${body}'`;

@@ -122,7 +122,7 @@ export async function assemble(
     one.routes.map((route) => (stale.has(route.channel.name) ? { ...route, schema: schemas.get(route.model.id) ?? route.schema } : route)),
   );
   const isKnown = settings.apiKeys.length + file.clients.length > 0;
-  const ownKey = isKnown ? undefined : await ownKeyIn(settings.data);
+  const ownKey = isKnown || !file.makesKey ? undefined : await ownKeyIn(settings.data);
   return {
     ...found,
     good,

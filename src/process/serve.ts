@@ -8,7 +8,6 @@ import type { Reload } from "../gateway/reload.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createMemoryState, type Siblings } from "../gateway/shared-state.ts";
 import { createApp } from "../http/app.ts";
-import type { ClientKeys } from "../http/client-keys.ts";
 import { createDurableService } from "../http/durable-service.ts";
 import { createLife } from "../http/life.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
@@ -23,6 +22,7 @@ import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
 import { buildInForce, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
 import { keepInForce } from "./keep-in-force.ts";
+import { openKeys } from "./open-keys.ts";
 import { openLedger } from "./open-ledger.ts";
 import { refuseOwnAddress } from "./own-address.ts";
 import { unknownVariables } from "./unknown-variables.ts";
@@ -75,9 +75,9 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const routing = createRouting({ state });
     const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
     const table = () => inForce.current().table;
-    const keys: ClientKeys = { find: (key) => inForce.current().keys.find(key), byId: (id) => inForce.current().keys.byId(id) };
     const fetchPicture = createPictureFetcher();
     const ledger = closing.add(await openLedger(settings, log));
+    const { keys, keyDesk } = closing.add(await openKeys({ ledger, log, env, settings, inForce: inForce.current }));
     const durable = closing.add(
       createDurableService({
         ...{ ledger, store, spool, routing, fetchPicture, metrics, log, table, keys, publicUrl },
@@ -90,6 +90,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const app = createApp({
       table,
       keys,
+      keyDesk,
       durable,
       life,
       config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),

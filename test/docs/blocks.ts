@@ -41,7 +41,7 @@ npx() {
   [ "$1" = pictor ]; shift
   case "$1" in
     serve) shift; serve "$@" ;;
-    requests | webhooks) node "$MAIN" "$@" --url "$GATEWAY" ;;
+    keys | requests | webhooks) node "$MAIN" "$@" --url "$GATEWAY" ;;
     status) shift; node "$MAIN" status --url "$GATEWAY" "$@" ;;
     *) node "$MAIN" "$@" ;;
   esac

@@ -8,6 +8,7 @@ import { Unavailable } from "../../src/ledger/database.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { deliveriesSuite } from "./deliveries-suite.ts";
 import { jobsSuite } from "./jobs-suite.ts";
+import { keysSuite } from "./keys-suite.ts";
 import { ledgerSuite } from "./suite.ts";
 import { usageSuite } from "./usage-suite.ts";
 
@@ -16,6 +17,7 @@ describe("a ledger on sqlite", () => {
   deliveriesSuite((folder) => openSqlite(join(folder, "ledger.db")));
   usageSuite((folder) => openSqlite(join(folder, "ledger.db")));
   jobsSuite((folder) => openSqlite(join(folder, "ledger.db")));
+  keysSuite((folder) => openSqlite(join(folder, "ledger.db")));
 
   describe("its database", () => {
     let folder: string;

@@ -8,6 +8,7 @@ import { createLedger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres.ts";
 import { deliveriesSuite } from "../ledger/deliveries-suite.ts";
 import { jobsSuite } from "../ledger/jobs-suite.ts";
+import { keysSuite } from "../ledger/keys-suite.ts";
 import { ledgerSuite, rowAt } from "../ledger/suite.ts";
 import { usageSuite } from "../ledger/usage-suite.ts";
 import { startPostgres, type PostgresServer } from "./server.ts";
@@ -27,6 +28,7 @@ describe("a ledger on postgresql", () => {
     deliveriesSuite(open);
     usageSuite(open);
     jobsSuite(open);
+    keysSuite(open);
   });
 
   it("is migrated once by instances that start at the same time", async () => {

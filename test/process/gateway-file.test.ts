@@ -36,6 +36,7 @@ describe("gateway.yaml", () => {
     };
     const none = { webhooks: new Map(), webhooksOff: [] };
     const nothing = {
+      makesKey: true,
       clients: [],
       off: [],
       fallback: {},

@@ -34,6 +34,10 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     meaning: "The provider's moderation refused the prompt or the picture.",
     solve: "Change the prompt; the same request will be refused again.",
   },
+  conflict: {
+    meaning: "For the operator: the name of a key is taken, the key stands in `gateway.yaml`, or another changed it at the same moment.",
+    solve: "Choose another name, change the file, or send the request again, as the message says.",
+  },
   cancelled: { meaning: "The request was cancelled.", solve: "Send a new request." },
   no_longer_kept: {
     meaning: "The picture was made, and is not kept any more.",
@@ -44,12 +48,14 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     solve: "Send a new key with each new request, and the same request with the same key.",
   },
   ledger_unavailable: {
-    meaning: "The gateway's database cannot be reached, so that it could not promise to order once. Nothing was ordered.",
+    meaning:
+      "The gateway's database cannot be reached, so that it could not promise to order once, or does not know the key. Nothing was ordered.",
     solve: "Wait for `retry-after`, then send the request again. One without `Idempotency-Key` is served meanwhile.",
   },
   invalid_api_key: {
-    meaning: "The request carries no key of this gateway, or one that has expired.",
-    solve: "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, or the one printed at the start.",
+    meaning: "The request carries no key of this gateway, or one that has expired or was revoked.",
+    solve:
+      "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, one that `pictor keys add` made, or the one printed at the start.",
   },
   model_not_allowed: { meaning: "This key may not use this model.", solve: "Use another model, or ask the operator." },
   channel_not_allowed: {

@@ -55,6 +55,6 @@ export function gatewayPage(): string {
     "What outgrows environment variables stands in `gateway.yaml` beside the folder of the channels, or in the working directory where `PICTOR_CHANNELS` is not set; `PICTOR_CONFIG` names another. It need not be there. `pictor check` tells every mistake with file, line and column, and a running gateway reads it anew as it does the channels: all of it, or nothing while something is wrong.",
     ["```yaml", example.trimEnd(), "```"].join("\n"),
     reference(rowsOf(gatewayFileSchema.properties)),
-    "A client's key is never kept or logged, only its SHA-256. Keys of `PICTOR_API_KEYS`, and the one that is made where there is none, may use every model without limits, and name a channel and every webhook, but no URL. A key that has expired gets a 401 that says so, a model that a key may not use a 403, and `/v1/models` lists those it may.",
+    "A client's key is never kept or logged, only its SHA-256. `pictor keys add` makes keys that stand in no file ([client keys](operate.md#client-keys)). Keys of `PICTOR_API_KEYS`, and the one that is made where there is none, may use every model without limits, and name a channel and every webhook, but no URL; with `keys: []` none is made. A key that has expired gets a 401 that says so, a model that a key may not use a 403, and `/v1/models` lists those it may.",
   ].join("\n\n");
 }
