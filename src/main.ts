@@ -178,9 +178,9 @@ webhooks
 const keys = program.command("keys").description("clients' keys, added and revoked while the gateway runs; needs PICTOR_ADMIN_KEY");
 
 /** A command on keys: `run` gets its options, and what it calls and says with. */
-function keysCommand(name: string, description: string): Command {
+function keysCommand(name: string, description: string, isDefault = false): Command {
   return keys
-    .command(name)
+    .command(name, { isDefault })
     .description(description)
     .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
     .option("--json", "for machines");
@@ -198,7 +198,7 @@ const changeCommand = keysCommand("change <name>", "give a key something else")
   );
 for (const flag of keyFlags()) for (const command of [addCommand, changeCommand]) command.addOption(flag);
 
-keysCommand("list", "show all clients and their keys").action(async (options: KeysOptions) =>
+keysCommand("list", "show all clients and their keys", true).action(async (options: KeysOptions) =>
   (await import("./cli/keys.ts")).listKeys(options, around),
 );
 

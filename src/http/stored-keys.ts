@@ -91,7 +91,8 @@ export async function openStoredKeys({ rows, clientOf, log }: Parts): Promise<St
   const look = () =>
     (next ??= (async () => {
       await reading.catch(() => undefined);
-      await delay(shortestPause, undefined, { ref: false });
+      // It keeps the process: one that is being closed waits for a look before it closes the ledger.
+      await delay(shortestPause);
       next = undefined;
       await (reading = read());
     })());
