@@ -25,6 +25,29 @@ describe("rows that are written behind", () => {
     return { written, write };
   }
 
+  it("are written also where one is put just as the write before it ends", async () => {
+    const file = createWaitingFile(folder);
+    for (let turns = 0; turns < 12; turns += 1) {
+      const written: string[] = [];
+      const [first, second] = [rowAt(1), rowAt(2)];
+      const putLater = async () => {
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+        behind.put(second);
+      };
+      const write = async (rows: readonly RequestRow[]) => {
+        if (rows[0]?.id === first.id) void putLater();
+        written.push(...rows.map(({ id }) => id));
+        await Promise.resolve();
+      };
+      const behind = createWriteBehind({ write, file, pause: 1 });
+      behind.put(first);
+      // Longer than the pause, and no row follows that would take it along.
+      for (let waited = 0; waited < 200 && written.length < 2; waited += 1) await delay(2);
+      expect(written, `${turns} turns later`).to.deep.equal([first.id, second.id]);
+      await behind.close();
+    }
+  });
+
   it("wait in a file where they come faster than a slow database takes them, and none is lost", async () => {
     let pause = 150;
     const { written, write } = slowly(() => pause);
