@@ -27,6 +27,7 @@ export const errorStatus = {
   unsupported_media_type: 415,
   idempotency_key_reused: 422,
   rate_limit_exceeded: 429,
+  insufficient_quota: 429,
   internal_error: 500,
   api_not_implemented: 501,
   upstream_error: 502,
@@ -78,6 +79,7 @@ export class GatewayError extends Error {
 
   get type(): string {
     if (this.status === 403) return "permission_error";
+    if (this.code === "insufficient_quota") return this.code;
     if (this.status === 429) return "rate_limit_error";
     return this.status < 500 ? "invalid_request_error" : "api_error";
   }

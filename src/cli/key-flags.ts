@@ -20,7 +20,7 @@ const forms: Readonly<Record<string, string>> = {
   models: "names,...",
   expires: "30d|date",
   may_webhook: "any|names,...",
-  budget: "usd/period",
+  budget: "usd/period,...",
 };
 
 /** The options of a key among those of a command, by the names that the file has. What is mistaken passes: the gateway says what is wrong with it. */
@@ -32,18 +32,21 @@ export function keyOptionsOf(given: Readonly<Record<string, unknown>>): Record<s
 function valueOf(name: string, type: Schema["type"], text: string, now = Date.now()): unknown {
   if (type === "integer") return numberOf(text);
   if (name === "may_webhook" && text === "any") return text;
+  if (name === "budget") return budgetOf(text);
   if ([type].flat().includes("array")) return text.split(",").map((part) => part.trim());
-  if (type === "object") return budgetOf(text);
   const [, count, unit] = (name === "expires" && /^(\d{1,5})([hd])$/.exec(text)) || [];
   if (count === undefined) return text;
   const hours = Number(count) * (unit === "d" ? 24 : 1);
   return `${new Date(now + hours * 3_600_000).toISOString().slice(0, 19)}Z`;
 }
 
-/** `50/month` as `{ usd: 50, per: month }`. */
-function budgetOf(text: string): object {
-  const [usd = "", per] = text.split("/", 2);
-  return { usd: numberOf(usd), per };
+/** `50/month` as `{ usd: 50, per: month }`, and several with commas between as a list. */
+function budgetOf(text: string): unknown {
+  const all = text.split(",").map((part) => {
+    const [usd = "", per] = part.trim().split("/", 2);
+    return { usd: numberOf(usd), per };
+  });
+  return all.length === 1 ? all[0] : all;
 }
 
 function numberOf(text: string): number | string {

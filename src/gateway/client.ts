@@ -1,4 +1,5 @@
 // Describes a client and the rights that the operator gives it.
+import type { Budget } from "../ledger/spending.ts";
 
 /** Requests whose client has hung up go on, each to its end, or none does. */
 export type KeepAfterHangup = "always" | "never";
@@ -24,6 +25,10 @@ export interface Client {
   mayName?: (webhook: string) => boolean;
   /** The keys that sign events to URLs of its own; its jobs may name no URL when absent. */
   webhookSecrets?: readonly Buffer[];
+  /** The most that it may spend; nothing bounds it when absent. */
+  budgets?: readonly Budget[];
+  /** Refuses it what nobody knows the price of beforehand. */
+  refusesUnpriced?: boolean;
   /** Epoch milliseconds at which its key expires; never when absent. */
   expires?: number;
 }

@@ -144,13 +144,22 @@ export function inputOf({ input }: StandIn): ReturnType<StandIn["input"]> | unde
   }
 }
 
+/** The ways to serve a request with a model on a day, as the client lets it. */
+export function routesFor(
+  entry: ModelEntry,
+  input: UnifiedRequest,
+  { date, pinned }: { date: number; pinned?: string | undefined },
+): readonly Route[] {
+  const able = livingRoutes(entry, date).filter(({ operations }) => operations.has(operationOf(input)));
+  return pinned === undefined ? able : able.filter(({ channel }) => channel.name === pinned);
+}
+
 /** Serve one model. Resolves with nothing where no way is left and no picture can have been made; throws where one may have been. */
 async function serveModel(entry: ModelEntry, serving: Serving): Promise<Generated | undefined> {
   const { input, context, attempts, verdict } = serving;
   freeze(input);
   const { routing, pinned } = context;
-  const able = livingRoutes(entry, routing.date()).filter(({ operations }) => operations.has(operationOf(input)));
-  const routes = pinned === undefined ? able : able.filter(({ channel }) => channel.name === pinned);
+  const routes = routesFor(entry, input, { date: routing.date(), pinned });
   const { random, turn, limits } = routing;
   let left = order(routes, { random, inFlight: limits.inFlight, sharing: entry.sharing, turn: ({ channel }) => turn(channel.name) });
   for (;;) {

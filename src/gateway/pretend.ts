@@ -29,15 +29,20 @@ export function pretendContext(route: Route, input: UnifiedRequest, change: Plug
   };
 }
 
-/** The cost of a request on a route, or why it cannot be sent there. */
-export async function estimate(route: Route, input: UnifiedRequest): Promise<{ cost: Estimate | null } | { refused: GatewayError }> {
+/** The cost of a request on a route, or why it cannot be sent there; `unread` where only an image of it would have to be fetched. */
+export async function estimate(
+  route: Route,
+  input: UnifiedRequest,
+): Promise<{ cost: Estimate | null } | { refused: GatewayError; unread: boolean }> {
   const ranges: (Range | undefined)[] = [];
+  let unread = false;
   try {
-    const ctx = pretendContext(route, input, () => undefined);
+    const usual = pretendContext(route, input, () => undefined);
+    const ctx: PluginContext = { ...usual, fetchPicture: (...what) => ((unread = true), usual.fetchPicture(...what)) };
     await route.pretend(ctx, ({ request }) => Promise.resolve(void ranges.push(route.pricing.lines?.beforehand(request))));
   } catch (error) {
     const told = error instanceof ProviderFailure ? clientError(error) : error;
-    if (told instanceof GatewayError) return { refused: told };
+    if (told instanceof GatewayError) return { refused: told, unread };
     throw error;
   }
   return { cost: estimateOf(ranges) };

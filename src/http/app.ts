@@ -23,8 +23,8 @@ import { openapi } from "./openapi.ts";
 import { clearChannel } from "./operator.ts";
 import { storedPicture } from "./pictures.ts";
 import { listRequests, showRequest } from "./requests.ts";
+import { measureBudgets, measureChannels, measureLedger, measureStore, measureWebhooks, metricsPage, ready } from "./status.ts";
 import { showUsage } from "./usage.ts";
-import { measureChannels, measureLedger, measureStore, measureWebhooks, metricsPage, ready } from "./status.ts";
 
 /** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
@@ -91,6 +91,7 @@ export function createApp(gateway: Gateway): Koa {
     measureLedger(gateway);
   };
   gateway.metrics.measureStore = () => measureStore(gateway);
+  gateway.metrics.measureBudgets = () => measureBudgets(gateway);
   gateway.metrics.measureWebhooks = () => measureWebhooks(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;

@@ -20,6 +20,8 @@ export interface ClientKeys {
   seek?(key: string): Promise<Client | undefined>;
   /** The client of this id; undefined where it has no key any more. */
   byId(id: string): Client | undefined;
+  /** The clients that have budgets. */
+  budgeted(): readonly Client[];
 }
 
 export const hashOf = (key: string) => digest("sha256", key, "buffer");
@@ -54,6 +56,12 @@ export function createClientKeys(keys: readonly string[], clients: readonly Keye
       const hash = hashOf(key);
       return known.filter((candidate) => timingSafeEqual(candidate.hash, hash))[0]?.client;
     },
+    budgeted: () => withBudgets(known.map(({ client }) => client)),
     byId: (id) => known.find(({ client }) => client.id === id)?.client,
   };
+}
+
+/** Those of these clients that have budgets. */
+export function withBudgets(clients: readonly Client[]): Client[] {
+  return clients.filter(({ budgets }) => budgets !== undefined);
 }

@@ -6,11 +6,13 @@ import { GatewayError } from "../errors.ts";
 import type { Durable, Serving } from "../gateway/durable.ts";
 import type { Webhook } from "../gateway/delivery.ts";
 import type { Outcome } from "../gateway/ending.ts";
+import { overBudget, type Reservation } from "../gateway/budget.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import { keptFingerprint, tellApart } from "./fingerprint.ts";
+import { OverBudget } from "../ledger/spending.ts";
 import type { RequestState } from "./gateway.ts";
 import { retriesWithin, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
@@ -43,6 +45,8 @@ interface Wanted {
   name: RepeatName;
   fingerprint: string;
   serving: Serving;
+  /** Its part of the client's budgets, where there are any. */
+  reservation?: Reservation | undefined;
   /** Milliseconds within which the client has to be answered. */
   left: number | undefined;
   log: Logger;
@@ -51,8 +55,8 @@ interface Wanted {
 }
 
 /**
- * Answer a request whose repeats are known by a name. Resolves with false where the ledger is away and the client asked for no
- * promise: then the request is served like a plain one.
+ * Answer a request whose repeats are known by a name, or that has to stay within a budget. Resolves with false where the ledger is away and neither
+ * the client nor the operator asked for a promise: then the request is served like a plain one.
  */
 export async function answerDurably(ctx: Context, service: DurableService, wanted: Wanted): Promise<boolean> {
   const state = ctx.state as RequestState;
@@ -60,7 +64,7 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   const { name, serving, left, log } = wanted;
   const row = rowOf(state, service, wanted);
   await judgePresence(state, name);
-  const claimed = await claim(row, service, name);
+  const claimed = await claim(row, state, service, wanted);
   if (!claimed) return false;
   const isOwn = claimed.id === row.id;
   if (!isOwn) {
@@ -74,13 +78,14 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   }
   const live = isOwn ? durable.serve(row, serving) : durable.find(claimed.id);
   const leave = live?.join();
+  // Of one that ends with its client the end is awaited: only then is it known whether something may have been made.
+  const endsWithClient = isOwn && serving.patience === 0;
+  if (endsWithClient) onceGone(state.signal, () => leave?.());
   const enough = new AbortController();
   const hide = state.events && live?.show(state.events.events);
   try {
-    const outcome = await inTime(
-      whileHere(live ? live.outcome : durable.follow(claimed.id, AbortSignal.any([state.signal, enough.signal])), state.signal),
-      left,
-    );
+    const ended = live ? live.outcome : durable.follow(claimed.id, AbortSignal.any([state.signal, enough.signal]));
+    const outcome = await inTime(endsWithClient ? ended : whileHere(ended, state.signal), left);
     if (!outcome) {
       live?.keep();
       state.mayCost = true;
@@ -132,17 +137,19 @@ export function notReady(id: string): GatewayError {
 
 async function claim(
   row: RequestRow & { idempotency: string },
+  { client }: RequestState,
   { ledger }: DurableService,
-  name: RepeatName,
+  { name, reservation }: Wanted,
 ): Promise<RequestRow | undefined> {
   try {
-    return await ledger.claim({ row, joins: name.joins, since: row.createdAt - name.life });
+    return await ledger.claim({ row, joins: name.joins, since: row.createdAt - name.life, budgets: reservation?.budgets });
   } catch (error) {
+    if (error instanceof OverBudget) throw await overBudget(client, row, ledger.spending);
     if (!(error instanceof Unavailable)) throw error;
     const refused = ledgerAway(error);
     // A promise that the client asked for is kept or not given, and a retry may be one of an order that is under way. A first request of an SDK
-    // is served like a plain one; its retries are left to memory.
-    const isRefused = name.isKeyed || name.joins;
+    // is served like a plain one, unless it could walk through a budget; its retries are left to memory.
+    const isRefused = name.isKeyed || name.joins || reservation !== undefined;
     void disown(row, isRefused ? refused : orderedWithout(), ledger);
     if (!isRefused) return undefined;
     throw refused;
@@ -176,9 +183,18 @@ async function disown({ id }: RequestRow, error: GatewayError, ledger: Ledger): 
   }
 }
 
-function rowOf(state: RequestState, service: DurableService, { name, fingerprint, serving }: Wanted): RequestRow & { idempotency: string } {
+function rowOf(
+  state: RequestState,
+  service: DurableService,
+  { name, fingerprint, serving, reservation }: Wanted,
+): RequestRow & { idempotency: string } {
   const names = { idempotency: name.of(fingerprint), fingerprint: keptFingerprint(fingerprint, serving.entry) };
-  return { ...beginningOf(state, service), ...heldBy(service), ...names };
+  return { ...beginningOf(state, service), ...heldBy(service), ...names, reservedNanos: reservation?.reservedNanos };
+}
+
+function onceGone(signal: AbortSignal, act: () => void): void {
+  signal.addEventListener("abort", act, { once: true });
+  if (signal.aborted) act();
 }
 
 /** The answer of an outcome, after setting the headers that describe it. Throws the client's error where there is none. */

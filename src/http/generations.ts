@@ -4,7 +4,9 @@ import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { generate, type Attempt, type Generated, type StandIn } from "../gateway/generate.ts";
 import type { AttemptContext } from "../gateway/attempt.ts";
+import { reservationOf } from "../gateway/budget.ts";
 import type { KeepAfterHangup } from "../gateway/client.ts";
+import { ledgerAway } from "../gateway/order-log.ts";
 import type { ModelEntry, Table } from "../gateway/table.ts";
 import { sumOf } from "../money/cost.ts";
 import type { SpoolScope } from "../picture/spool.ts";
@@ -63,14 +65,13 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
     const { durable } = gateway;
     const name = durable && repeatName(ctx.req, durable.lives().answers);
     const job = jobIn(ctx, read);
+    const asking = servingOf(ctx, gateway, read, table);
+    const reservation = await reserve(state, gateway, asking);
     if (job) {
-      await beginJob(ctx, gateway, { ...servingOf(ctx, gateway, read, table), name, job, webhook, fingerprint });
+      await beginJob(ctx, gateway, { ...asking, name, job, webhook, fingerprint, reservation });
       return;
     }
-    if (webhook !== undefined)
-      throw new GatewayError("invalid_value", "webhook is told of the end of a job; send the header prefer: respond-async too", {
-        param: "webhook",
-      });
+    refuseWebhook(webhook);
     repeats = repeatsOf(ctx, gateway.routing.uncertain, table.repeatWithin ?? 0, fingerprint);
     if (!name?.isKeyed) await repeats.refuse();
     try {
@@ -80,16 +81,17 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       const left = patience && Math.max(0, patience - (performance.now() - began));
       if (read.streams) state.events = eventsOf(ctx, gateway, read, { spool, log });
       const keep = state.client?.keepAfterHangup ?? table.keepAfterHangup;
-      const known = name ?? (durable && keep === "always" ? ownName(state.id, durable.lives().answers) : undefined);
+      const known = name ?? (durable && (reservation ?? keep === "always") ? ownName(state.id, durable.lives().answers) : undefined);
       if (durable && known) {
         const answerLife = keep === "always" ? durable.lives().answers : known.life;
-        const serving = { ...servingOf(ctx, gateway, read, table), patience: patienceAfter(known, keep), answerLife, scope: spool };
+        const serving = { ...asking, patience: patienceAfter(name, keep), answerLife, scope: spool };
         // The request has the spool for as long as it lives.
         const begun = () => (close = () => Promise.resolve());
-        if (await answerDurably(ctx, durable, { name: known, fingerprint: await fingerprint(), serving, left, log, begun })) return;
+        const wanted = { name: known, fingerprint: await fingerprint(), serving, reservation, left, log, begun };
+        if (await answerDurably(ctx, durable, wanted)) return;
       }
       state.asked.startedAt = Date.now();
-      const work = order(ctx, gateway, read, { table, spool, log });
+      const work = order(ctx, gateway, asking, { spool, log });
       const generated = state.events ? await work : await inTime(work, left);
       if (generated) count({ pictures: await respond(ctx, generated, log, spool), changes: generated.changes }, read.entry, state, gateway);
       else if (durable) {
@@ -122,9 +124,10 @@ export const betweenSigns = 10_000;
 export const patienceForRetry = 15_000;
 
 /** Milliseconds for which a request goes on after its client has gone. */
-function patienceAfter({ isKeyed }: RepeatName, keep: KeepAfterHangup | undefined): number {
+function patienceAfter(name: RepeatName | undefined, keep: KeepAfterHangup | undefined): number {
   if (keep) return keep === "always" ? Infinity : 0;
-  return isKeyed ? Infinity : patienceForRetry;
+  if (!name) return 0;
+  return name.isKeyed ? Infinity : patienceForRetry;
 }
 
 /** The answer as events. */
@@ -136,6 +139,22 @@ function eventsOf(
 ): EventAnswer {
   const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
   return answerEvents(ctx, { kind, request, heartbeat, spool, log });
+}
+
+/** Throws where a request that is no job names a webhook. */
+function refuseWebhook(webhook: string | undefined): void {
+  if (webhook === undefined) return;
+  throw new GatewayError("invalid_value", "webhook is told of the end of a job; send the header prefer: respond-async too", {
+    param: "webhook",
+  });
+}
+
+/** The request's part of the budgets of its client, where that has any. */
+async function reserve({ client }: RequestState, { routing, durable }: Gateway, asking: ReturnType<typeof servingOf>) {
+  const reservation = await reservationOf(client, asking, routing.date());
+  // Nobody could say here how much is left.
+  if (reservation && !durable) throw ledgerAway(undefined);
+  return reservation;
 }
 
 /** Everything that serving the request needs, wherever and whenever that is. */
@@ -158,12 +177,10 @@ function servingOf(ctx: Context, gateway: Gateway, { entry, request, changes, st
 function order(
   ctx: Context,
   gateway: Gateway,
-  read: ReadRequest,
-  { table, spool, log }: { table: Table; spool: SpoolScope; log: Logger },
+  { entry, request, table, origin, ...serving }: ReturnType<typeof servingOf>,
+  { spool, log }: { spool: SpoolScope; log: Logger },
 ): Promise<Generated> {
   const state = ctx.state as RequestState;
-  const { entry, request, ...serving } = servingOf(ctx, gateway, read, table);
-  const { origin } = serving;
   const save: AttemptContext["save"] = async (chunks, life) => {
     const { id, mediaType, bytes } = await gateway.store.save(chunks, life).catch((error: unknown) => {
       if (error instanceof NotStored) log.error({ err: error }, "a picture could not be stored");

@@ -35,7 +35,7 @@ export function repeatName({ headers }: Pick<Context["req"], "headers">, life: n
   return { isKeyed: false, of: (fingerprint) => `retry:${fingerprint}`, joins: isRetry(headers), life: retriesWithin };
 }
 
-/** The name of a request that no other repeats, and that goes on after its client has gone; it is kept for `life` milliseconds. */
+/** The name of a request that no other repeats, and that needs a row all the same; it is kept for `life` milliseconds. */
 export function ownName(id: string, life: number): RepeatName {
   return { isKeyed: false, of: () => `own:${id}`, joins: false, life };
 }

@@ -2,13 +2,15 @@
 import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
+import { overBudget, type Reservation } from "../gateway/budget.ts";
 import type { Serving } from "../gateway/durable.ts";
 import { inputOf } from "../gateway/generate.ts";
 import { keepRequest } from "../gateway/kept-request.ts";
 import { ledgerAway } from "../gateway/order-log.ts";
 import { Unavailable } from "../ledger/database.ts";
-import { TooManyJobs } from "../ledger/ledger.ts";
+import { TooManyJobs } from "../ledger/beginnings.ts";
 import type { RequestRow } from "../ledger/row.ts";
+import { OverBudget } from "../ledger/spending.ts";
 import { judgeKey, judgePresence, type DurableService } from "./durable.ts";
 import { keptFingerprint } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
@@ -38,6 +40,8 @@ export function jobIn({ req, path }: Context, { isAsync }: Pick<ReadRequest, "is
 }
 
 interface Asking extends Omit<Serving, "patience" | "answerLife"> {
+  /** Its part of the client's budgets, where there are any. */
+  reservation?: Reservation | undefined;
   name: RepeatName | undefined;
   job: JobWish;
   webhook: string | undefined;
@@ -48,9 +52,11 @@ interface Asking extends Omit<Serving, "patience" | "answerLife"> {
 export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): Promise<void> {
   const { durable: service } = gateway;
   if (!service) throw new GatewayError("api_not_implemented", "this gateway keeps no jobs; send the request without async");
-  const mostJobs = (ctx.state as RequestState).client?.jobs ?? usualMostJobs;
-  const row = await kept(ctx, gateway, service, { ...asking, mostJobs }).catch((error: unknown) => {
+  const { client, createdAt } = ctx.state as RequestState;
+  const mostJobs = client?.jobs ?? usualMostJobs;
+  const row = await kept(ctx, gateway, service, { ...asking, mostJobs }).catch(async (error: unknown) => {
     if (error instanceof TooManyJobs) throw tooManyJobs(mostJobs);
+    if (error instanceof OverBudget) throw await overBudget(client, { createdAt, ...asking.reservation }, service.ledger.spending);
     throw error instanceof Unavailable ? ledgerAway(error) : error;
   });
   service.wake();
@@ -68,7 +74,7 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
 
 /** The job's row, new or the one that its key names. */
 async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking & { mostJobs: number }): Promise<RequestRow> {
-  const { request, changes, origin, pinned, streams, name, webhook, mostJobs } = asking;
+  const { request, changes, origin, pinned, streams, name, webhook, mostJobs, reservation } = asking;
   const others = asking.standIns?.flatMap((standIn) => {
     const other = inputOf(standIn);
     return other ? [{ model: standIn.entry.id, ...other }] : [];
@@ -80,9 +86,10 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   // Before anything is kept of one that is refused.
   if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs && !(await isThere(state, ledger, asking))) throw new TooManyJobs();
   const input = await keepRequest(gateway.store, { request, changes, origin, pinned, streams, others }, lives().answers / 1000);
-  const row: RequestRow = { ...beginningOf(state, service), status: "queued", job: true, webhook, input };
+  const { budgets, reservedNanos } = reservation ?? {};
+  const row: RequestRow = { ...beginningOf(state, service), status: "queued", job: true, webhook, input, reservedNanos };
   if (!name) {
-    await ledger.add(row, mostJobs);
+    await ledger.add(row, { mostJobs, budgets });
     state.hasRow = true;
     return row;
   }
@@ -94,6 +101,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
     joins: name.joins,
     since: row.createdAt - name.life,
     mostJobs,
+    budgets,
   });
   judgeKey(claimed, named);
   if (claimed.id === id) state.hasRow = true;

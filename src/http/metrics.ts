@@ -7,6 +7,8 @@ export interface Metrics {
   measure: () => void;
   /** Sets how many events wait. */
   measureWebhooks: () => Promise<void>;
+  /** Sets how much of budgets is left. */
+  measureBudgets: () => Promise<void>;
   /** Sets how the store's disk is. */
   measureStore: () => Promise<void>;
   requests: Counter<"path" | "model" | "status">;
@@ -29,6 +31,7 @@ export interface Metrics {
   pictures: Counter<"channel" | "model">;
   costUsd: Counter<"channel" | "model">;
   unpriced: Counter<"channel" | "model">;
+  budgetLeftUsd: Gauge<"key">;
   changes: Counter<"channel" | "model" | "field">;
   sentBytes: Counter<"path">;
   reloads: Counter<"outcome">;
@@ -51,10 +54,12 @@ export function createMetrics({ ofProcess = false } = {}): Metrics {
     measure: () => undefined,
     measureStore: () => Promise.resolve(),
     measureWebhooks: () => Promise.resolve(),
+    measureBudgets: () => Promise.resolve(),
     ...metricsOfRequests(registers),
     ...metricsOfChannels(registers, () => metrics.measure()),
     ...metricsOfProcess(registers, () => metrics.measureStore()),
     ...metricsOfWebhooks(registers, () => metrics.measureWebhooks()),
+    ...metricsOfBudgets(registers, () => metrics.measureBudgets()),
   };
   return metrics;
 }
@@ -146,6 +151,20 @@ function metricsOfChannels(registers: Registry[], measure: () => void) {
       help: "Requests in which a field was changed or dropped.",
       labelNames: ["channel", "model", "field"],
       registers,
+    }),
+  };
+}
+
+/** `measureBudgets` is called before the gauge is read. */
+function metricsOfBudgets(registers: Registry[], measureBudgets: () => Promise<void>) {
+  return {
+    budgetLeftUsd: new Gauge({
+      name: "pictor_budget_left_usd",
+      help: "USD that are left of the budget of a key, of several of the one of which the least is left; what is reserved for requests under way is not.",
+      aggregator: "min",
+      labelNames: ["key"],
+      registers,
+      collect: measureBudgets,
     }),
   };
 }

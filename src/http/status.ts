@@ -1,6 +1,7 @@
 // How the gateway stands: readiness for balancers, details for the operator, numbers for Prometheus.
 import type { Context } from "koa";
 import { beginOf } from "../channels/life.ts";
+import { leastLeft } from "../gateway/budget.ts";
 import { livingModels } from "../gateway/life.ts";
 import { channelStates } from "../gateway/states.ts";
 import type { Gateway } from "./gateway.ts";
@@ -63,6 +64,16 @@ export async function measureWebhooks({ durable, metrics }: Gateway): Promise<vo
   const { ledger } = durable ?? {};
   const waiting = ledger?.state.isAway === false ? await ledger.deliveries.waiting().catch(() => undefined) : undefined;
   if (waiting !== undefined) metrics.webhooksWaiting.set(waiting);
+}
+
+/** How much of budgets is left, for the metrics; while the ledger is away, as much as there was. */
+export async function measureBudgets({ durable, keys, metrics }: Gateway): Promise<void> {
+  const { ledger } = durable ?? {};
+  if (!ledger || ledger.state.isAway) return;
+  const left = await leastLeft(keys.budgeted(), Date.now(), ledger.spending).catch(() => undefined);
+  if (!left) return;
+  metrics.budgetLeftUsd.reset();
+  for (const { client, nanos } of left) metrics.budgetLeftUsd.set({ key: client.name }, nanos / 1e9);
 }
 
 /** How the channels stand at the moment, for the metrics. */

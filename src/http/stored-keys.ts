@@ -5,7 +5,7 @@ import { GatewayError } from "../errors.ts";
 import type { Client } from "../gateway/client.ts";
 import { createRounds } from "../gateway/rounds.ts";
 import type { StoredKey, StoredKeys as Rows } from "../ledger/client-keys.ts";
-import { hashOf, type ClientKeys } from "./client-keys.ts";
+import { hashOf, withBudgets, type ClientKeys } from "./client-keys.ts";
 
 /** Time between two looks for keys that were changed, in milliseconds: what is revoked in one process is refused in all within a second. */
 export const lookAfter = 500;
@@ -109,6 +109,7 @@ export async function openStoredKeys({ rows, clientOf, log }: Parts): Promise<St
     known,
     find,
     byId: (id) => known.get(id)?.client,
+    budgeted: () => withBudgets([...known.values()].flatMap(({ client }) => client ?? [])),
     note,
     look,
     seek: async (key) => {

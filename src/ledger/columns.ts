@@ -27,6 +27,7 @@ const columnOf: Readonly<Record<Member, string>> = {
   usage: "usage",
   costNanos: "cost_nanos",
   costFrom: "cost_from",
+  reservedNanos: "reserved_nanos",
   changes: "changes",
   error: "error",
   httpStatus: "http_status",

@@ -1,18 +1,17 @@
 // The ledger: a row for each request, which outlives its connection and its process.
+import { createBeginnings, type Beginnings } from "./beginnings.ts";
 import { rowOf } from "./columns.ts";
 import { createStoredKeys, type StoredKeys } from "./client-keys.ts";
 import { Unavailable, type Database, type Statement } from "./database.ts";
 import { announce, createDeliveries, pruneDeliveries, type Deliveries } from "./deliveries.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
+import { createSpendings, pruneSpending, settle, type Spendings } from "./spending.ts";
 import {
   byId,
-  byName,
-  countJobs,
-  forget,
-  insert,
-  insertUnlessThere,
+  condition,
   leasesOfOthers,
   list,
+  overwritable,
   prune,
   release,
   renew,
@@ -28,31 +27,8 @@ import { usageIn, type Usage, type UsageFilter } from "./usage.ts";
 import { createWaitingFile } from "./waiting-file.ts";
 import { createWriteBehind } from "./write-behind.ts";
 
-/** A request that may be one that is there already. */
-export interface Claim {
-  row: RequestRow & { idempotency: string };
-  /** True where a request that is there counts; false where this one is new and takes its place for those that repeat it. */
-  joins: boolean;
-  /** Epoch milliseconds. A request that was over before counts no more; one that is under way always does. */
-  since: number;
-  /** For a job: how many its client may have that are not over. Instances that share PostgreSQL may let one more pass each at the same moment. */
-  mostJobs?: number;
-}
-
-/** A client has as many jobs that are not over as it may. */
-export class TooManyJobs extends Error {}
-
 /** Everything here but `record` rejects with `Unavailable` while the database cannot be reached. */
-export interface Ledger {
-  /**
-   * Begin a request that must not be served twice. Resolves with the row that serves it, once that is durable: the one given, or the one that
-   * is there already. Rejects with `TooManyJobs` where there is none, and no room for one more.
-   */
-  claim(claim: Claim): Promise<RequestRow>;
-  /** The request that a claim under this name would join; undefined where it would begin a new one. */
-  named(client: string, name: string, since: number): Promise<RequestRow | undefined>;
-  /** Add a row. Durable once it resolves. Rejects with `TooManyJobs` where its client has `mostJobs` that are not over. */
-  add(row: RequestRow, mostJobs?: number): Promise<void>;
+export interface Ledger extends Beginnings {
   /**
    * Change a row; durable once it resolves. False where there is none, or none that is in one of the states `from` and still `owner`'s: a process
    * that stood still for a while may find its request with another.
@@ -66,8 +42,6 @@ export interface Ledger {
   list(filter: RowFilter): Promise<RequestRow[]>;
   /** Add up what requests cost. Those that ended a moment ago may be missing. */
   usage(filter: UsageFilter): Promise<Usage>;
-  /** How many jobs of a client wait or are being served. */
-  jobsOf(client: string): Promise<number>;
   /** Take requests that can be served without their client and that nobody serves, the oldest first. */
   take(wanted: Lease & { limit: number }): Promise<RequestRow[]>;
   /** The leases of other processes, whether they are there still or not. */
@@ -82,6 +56,8 @@ export interface Ledger {
   deliveries: Deliveries;
   /** The clients' keys that were added at run time. */
   keys: StoredKeys;
+  /** The spending of clients with a budget. The bill of a request is booked in the very transaction in which it ends, whatever ends it. */
+  spending: Spendings;
   /** Delete rows whose time is over, at most so many; resolves with how many requests there were. */
   prune(limit: number): Promise<number>;
   /** Write what processes that have ended left of theirs. */
@@ -113,32 +89,24 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
   const database = watched(opened, note);
   const behind = createWriteBehind({
     write: async (rows) => {
-      await database.run(rows.flatMap((row) => [upsert(row), ...(row.job ? announce(row.id, row) : [])]));
+      await database.run(rows.flatMap(written));
     },
     file: createWaitingFile(folder),
   });
+  const written = (row: RequestRow) => [
+    ...(row.reservedNanos === undefined ? [] : settle(row.id, row, (first) => overwritable(row, first), database.kind)),
+    upsert(row),
+    ...(row.job ? announce(row.id, row) : []),
+  ];
   const rows = async (...statements: Statement[]) => (await database.run(statements)).map(rowOf);
   const ids = async (...statements: Statement[]) => (await database.run(statements)).map(({ id }) => String(id));
 
   return {
-    claim: async ({ row, joins, since, mostJobs }) => {
-      const outdated = forget(row, joins ? since : Number.MAX_SAFE_INTEGER, now());
-      for (;;) {
-        const [serving] = await rows(outdated, insertUnlessThere(row, mostJobs), byName(row));
-        if (!serving && mostJobs !== undefined) throw new TooManyJobs();
-        if (!serving) throw new Error(`the request ${row.id} was not written`);
-        // PostgreSQL shows the second of two new requests at the same moment the first one, which then loses its name to the second.
-        if (joins || serving.id === row.id) return serving;
-      }
+    ...createBeginnings(database, now),
+    update: async (id, patch, from, owner) => {
+      const booked = settle(id, patch, (first) => condition(from ?? [], owner, first), database.kind);
+      return (await ids(...booked, ...announce(id, patch, from, owner), update(id, patch, from, owner))).length > 0;
     },
-    named: async (client, idempotency, since) => {
-      const [row] = await rows(byName({ client, idempotency }));
-      return row && (row.endedAt ?? now()) >= since && row.expiresAt > now() ? row : undefined;
-    },
-    add: async (row, mostJobs) => {
-      if ((await database.run([insert(row, mostJobs)])).length === 0) throw new TooManyJobs();
-    },
-    update: async (id, patch, from, owner) => (await ids(...announce(id, patch, from, owner), update(id, patch, from, owner))).length > 0,
     record: (row) => behind.put(row),
     find: async (id, client) => {
       const row = behind.find(id) ?? (await rows(byId(id)))[0];
@@ -148,7 +116,6 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     },
     list: (filter) => rows(list(filter, now())),
     usage: (filter) => usageIn(database, filter),
-    jobsOf: async (client) => Number((await database.run([countJobs(client)]))[0]?.jobs ?? 0),
     take: async (wanted) => {
       const taken = await rows(take(wanted, database.kind === "postgres"));
       return taken.sort((one, other) => one.createdAt - other.createdAt);
@@ -165,9 +132,10 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
       await database.run([release(owner)]);
     },
     deliveries: createDeliveries(database),
+    spending: createSpendings(database),
     collect: () => behind.collect(),
     keys: createStoredKeys(database),
-    prune: async (limit) => (await ids(pruneDeliveries(now(), limit), prune(now(), limit))).length,
+    prune: async (limit) => (await ids(pruneDeliveries(now(), limit), pruneSpending(now()), prune(now(), limit))).length,
     settled: () => behind.settled(),
     state: {
       get isAway() {

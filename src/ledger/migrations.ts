@@ -94,4 +94,17 @@ export const migrations: readonly (readonly string[])[] = [
     )`,
     "create index key_changes_by_name on key_changes (name, version)",
   ],
+  [
+    "alter table requests add column reserved_nanos bigint",
+    "alter table requests add column charged_nanos bigint",
+    `create table spending (
+      client text not null,
+      per text not null,
+      since bigint not null,
+      until bigint not null,
+      spent bigint not null,
+      reserved bigint not null,
+      primary key (client, per, since)
+    )`,
+  ],
 ];

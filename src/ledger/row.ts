@@ -59,6 +59,8 @@ export interface RequestRow {
   costNanos?: number;
   /** How the cost was found, as `src/money/cost.ts` names it; `unpriced` where nobody knows it, and then there is none. */
   costFrom?: string;
+  /** The most that it could cost, reserved of its client's budgets until it ends; absent where the client has none. */
+  reservedNanos?: number;
   changes?: unknown[];
   /** The body of the client's error. */
   error?: { error: { message: string; type: string; param: string | null; code: string | null } };

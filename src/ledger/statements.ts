@@ -73,6 +73,13 @@ export const upsert = inserting(` on conflict (id) do update set ${overwrite} wh
   and (requests.owner is null or excluded.owner is null or requests.owner = excluded.owner or excluded.status = 'completed'))
   or (requests.status = 'unknown' and excluded.status = 'completed')`);
 
+/** Holds for the rows in whose place `upsert` puts this one; its parameters are numbered from `first`. */
+export function overwritable({ owner, status }: RequestRow, first: number): { sql: string; parameters: Value[] } {
+  if (status === "completed") return { sql: " and (ended_at is null or status = 'unknown')", parameters: [] };
+  if (owner === undefined) return { sql: " and ended_at is null", parameters: [] };
+  return { sql: ` and ended_at is null and (owner is null or owner = ?${first})`, parameters: [owner] };
+}
+
 /** Time for which a row that nobody ended is kept beyond its own, in milliseconds: its request may still be under way. */
 export const longestWay = 86_400_000;
 
@@ -177,7 +184,8 @@ export function release(owner: string): Statement {
 
 /** Deletes rows of requests that have ended and whose time is over, at most so many; gives their ids. */
 export function prune(now: number, limit: number): Statement {
-  const over = "expires_at <= ?1 and (ended_at is not null or expires_at <= ?3)";
+  // A reservation is booked with the end of its request, which every one has once its lease is over.
+  const over = "expires_at <= ?1 and (ended_at is not null or (expires_at <= ?3 and reserved_nanos is null))";
   return {
     sql: `delete from requests where id in (select id from requests where ${over} limit ?2) returning id`,
     parameters: [now, limit, now - longestWay],

@@ -79,25 +79,22 @@ export function createWriteBehind({ write, file, pause = 200, pauseAway = 2_000 
   }
 
   async function work(): Promise<void> {
-    try {
-      while (waiting.size > 0 || !isFileEmpty) {
-        // Rows that come faster than one write a pause can take are written without one.
-        if (isAway || waiting.size < mostTogether)
-          await delay(isAway ? pauseAway : pause, undefined, { signal: closing.signal }).catch(() => undefined);
-        try {
-          await writeSome();
-          isAway = false;
-        } catch {
-          isAway = true;
-          while (aside) await aside;
-          await putAside(closing.signal.aborted ? 0 : mostInMemory);
-          await file.touch();
-          if (closing.signal.aborted) return;
-        }
+    while (waiting.size > 0 || !isFileEmpty) {
+      // Rows that come faster than one write a pause can take are written without one.
+      if (isAway || waiting.size < mostTogether)
+        await delay(isAway ? pauseAway : pause, undefined, { signal: closing.signal }).catch(() => undefined);
+      try {
+        await writeSome();
+        isAway = false;
+      } catch {
+        isAway = true;
+        while (aside) await aside;
+        await putAside(closing.signal.aborted ? 0 : mostInMemory);
+        await file.touch();
+        if (closing.signal.aborted) break;
       }
-    } finally {
-      working = undefined; // At once: a row that is put while this ends would wait for the next one.
     }
+    working = undefined; // At once: a row that is put while this ends would wait for the next one.
   }
 
   const begin = () => void (working ??= work());

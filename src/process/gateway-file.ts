@@ -14,6 +14,7 @@ import type { Webhook } from "../gateway/delivery.ts";
 import type { TableOptions } from "../gateway/table.ts";
 import { hashOf, type KeyedClient } from "../http/client-keys.ts";
 import type { LedgerLives } from "../http/durable.ts";
+import { budgetsOf } from "./budgets-file.ts";
 import type { KeyOptions } from "../http/key-options.ts";
 import type { ServerLimits } from "../http/server.ts";
 import { createAjv } from "../schema/ajv.ts";
@@ -204,8 +205,9 @@ function clientsOf(
     hashes.set(hash.toString("hex"), name);
     if (rest.expires !== undefined && !isDay(rest.expires.slice(0, 10)))
       problems.add(located, ["keys", index, "expires"], `keys.expires: there is no such day as ${rest.expires}`);
+    const budgets = budgetsOf(rest.budget, ["keys", index, "budget"], located, problems);
     const own = ownWebhooksOf(rest, ["keys", index], located, { resolve, problems, webhooks });
-    clients.push({ hash, client: Object.freeze({ ...clientOf(name, rest), ...own }) });
+    clients.push({ hash, client: Object.freeze({ ...clientOf(name, rest), ...budgets, ...own }) });
   }
   return { clients, off };
 }
@@ -220,6 +222,7 @@ function clientOf(name: string, { models, expires, ...written }: Omit<WrittenKey
     jobs: written.jobs,
     keepAfterHangup: written.keep_after_hangup,
     mayPin: written.may_pin ?? false,
+    refusesUnpriced: written.unpriced === "refuse",
     // A day without a time ends with it.
     expires: expires === undefined ? undefined : Date.parse(expires) + (expires.includes("T") ? 0 : 86_400_000),
   };

@@ -34,6 +34,7 @@ export async function openKeys({ ledger, log, env, settings, inForce }: Parts): 
     keys: {
       find: (key) => inForce().keys.find(key) ?? free(stored.find(key)),
       byId: (id) => inForce().keys.byId(id) ?? stored.byId(id),
+      budgeted: () => [...inForce().keys.budgeted(), ...stored.budgeted().flatMap((client) => free(client) ?? [])],
       seek: async (key) => free(await stored.seek(key)),
     },
     keyDesk: {

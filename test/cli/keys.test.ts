@@ -103,6 +103,11 @@ describe("pictor keys", () => {
     expect(read("models", "a, b*")).to.deep.equal(["a", "b*"]);
     expect(read("mayWebhook", "any")).to.equal("any");
     expect(read("mayWebhook", "orders,hooks")).to.deep.equal(["orders", "hooks"]);
+    expect(read("budget", "50/month")).to.deep.equal({ usd: 50, per: "month" });
+    expect(read("budget", "2.5/day, x/total")).to.deep.equal([
+      { usd: 2.5, per: "day" },
+      { usd: "x", per: "total" },
+    ]);
     expect(read("expires", "2031-06-30")).to.equal("2031-06-30");
     const days = (Date.parse(String(read("expires", "30d"))) - Date.now()) / 86_400_000;
     expect(days).to.be.closeTo(30, 0.01);

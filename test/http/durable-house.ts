@@ -6,7 +6,7 @@ import pino from "pino";
 import type { Client } from "../../src/gateway/client.ts";
 import type { Webhook } from "../../src/gateway/delivery.ts";
 import { createRouting } from "../../src/gateway/routing.ts";
-import { createClientKeys, type ClientKeys } from "../../src/http/client-keys.ts";
+import { createClientKeys, withBudgets, type ClientKeys } from "../../src/http/client-keys.ts";
 import type { LedgerLives } from "../../src/http/durable.ts";
 import { createDurableService } from "../../src/http/durable-service.ts";
 import type { Gateway } from "../../src/http/gateway.ts";
@@ -65,7 +65,12 @@ export async function startDurableHouse(files?: Record<string, string>, parts: P
   const clients: DurableHouse["clients"] = new Map();
   const known = createClientKeys(["sk-test", "sk-other"]);
   const find: ClientKeys["find"] = (key) => asSet(known.find(key), clients.get(key));
-  const keys: ClientKeys = { find, byId: (id) => ["sk-test", "sk-other"].map(find).find((client) => client?.id === id) };
+  const all = () => ["sk-test", "sk-other"].flatMap((key) => find(key) ?? []);
+  const keys: ClientKeys = {
+    find,
+    byId: (id) => all().find((client) => client.id === id),
+    budgeted: () => withBudgets(all()),
+  };
   const fetchPicture = createPictureFetcher();
   const durable = createDurableService({
     ...{ ledger, store, spool, routing, metrics, log, keys, fetchPicture },

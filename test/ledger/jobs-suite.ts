@@ -1,7 +1,7 @@
 // How many jobs a client has, on any database of the ledger.
 import { expect } from "chai";
 import type { Database } from "../../src/ledger/database.ts";
-import { TooManyJobs } from "../../src/ledger/ledger.ts";
+import { TooManyJobs } from "../../src/ledger/beginnings.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
 import { ledgerHouse } from "./house.ts";
 import { rowAt } from "./suite.ts";
@@ -39,7 +39,9 @@ export function jobsSuite(open: (folder: string) => Promise<Database>): void {
       );
     const begin = (job: RequestRow, index: number) => {
       const one = both[index % 2]!;
-      return began(index < 6 ? one.add(job, 3) : one.claim({ row: { ...job, idempotency: job.id }, joins: true, since: 0, mostJobs: 3 }));
+      return began(
+        index < 6 ? one.add(job, { mostJobs: 3 }) : one.claim({ row: { ...job, idempotency: job.id }, joins: true, since: 0, mostJobs: 3 }),
+      );
     };
     const results: boolean[] = [];
     for (const [index, job] of jobs.entries()) results.push(await begin(job, index));
@@ -47,7 +49,7 @@ export function jobsSuite(open: (folder: string) => Promise<Database>): void {
     expect(await both[0]!.jobsOf("ann")).to.equal(3);
     const again = { ...rowAt(house.now), idempotency: "job 0" };
     expect((await both[1]!.claim({ row: again, joins: true, since: 0, mostJobs: 3 })).id).to.equal(jobs[0]!.id);
-    expect(await began(both[0]!.add(rowAt(house.now, { job: true, client: "bob" }), 3))).to.equal(true);
+    expect(await began(both[0]!.add(rowAt(house.now, { job: true, client: "bob" }), { mostJobs: 3 }))).to.equal(true);
     await both[0]!.update(jobs[0]!.id, { status: "cancelled", endedAt: house.now });
     expect([await begin(jobs[9]!, 9), await begin(jobs[4]!, 4)]).to.deep.equal([true, false]);
   });

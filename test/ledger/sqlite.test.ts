@@ -9,6 +9,7 @@ import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { deliveriesSuite } from "./deliveries-suite.ts";
 import { jobsSuite } from "./jobs-suite.ts";
 import { keysSuite } from "./keys-suite.ts";
+import { spendingSuite } from "./spending-suite.ts";
 import { ledgerSuite } from "./suite.ts";
 import { usageSuite } from "./usage-suite.ts";
 
@@ -18,6 +19,8 @@ describe("a ledger on sqlite", () => {
   usageSuite((folder) => openSqlite(join(folder, "ledger.db")));
   jobsSuite((folder) => openSqlite(join(folder, "ledger.db")));
   keysSuite((folder) => openSqlite(join(folder, "ledger.db")));
+
+  describe("its budgets", () => spendingSuite((folder) => openSqlite(join(folder, "ledger.db"))));
 
   describe("its database", () => {
     let folder: string;

@@ -50,14 +50,18 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   ledger_unavailable: {
     meaning:
       "The gateway's database cannot be reached, so that it could not promise to order once, or does not know the key. Nothing was ordered.",
-    solve: "Wait for `retry-after`, then send the request again. One without `Idempotency-Key` is served meanwhile.",
+    solve:
+      "Wait for `retry-after`, then send the request again. One without `Idempotency-Key` is served meanwhile, unless its key has a budget.",
   },
   invalid_api_key: {
     meaning: "The request carries no key of this gateway, or one that has expired or was revoked.",
     solve:
       "Send `authorization: Bearer <key>` with a key of `gateway.yaml` or `PICTOR_API_KEYS`, one that `pictor keys add` made, or the one printed at the start.",
   },
-  model_not_allowed: { meaning: "This key may not use this model.", solve: "Use another model, or ask the operator." },
+  model_not_allowed: {
+    meaning: "This key may not use this model, or only models with a price where this request has none that is known beforehand.",
+    solve: "Use another model, or ask the operator.",
+  },
   channel_not_allowed: {
     meaning: "This key may not choose its channel.",
     solve: "Leave the header `x-pictor-channel` out, or ask the operator.",
@@ -80,6 +84,11 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
   rate_limit_exceeded: {
     meaning: "A limit of the key, the channel or the provider is reached, or the channel's queue is full.",
     solve: "Wait for the seconds in `retry-after`. Where `x-should-retry` is false the picture may have been made and paid for.",
+  },
+  insufficient_quota: {
+    meaning: "The request can cost more than what is left of a budget of the key. Nothing was ordered.",
+    solve:
+      "The message says what is left and when the budget begins anew; ask for less, or ask the operator. Sent again before, it is refused again.",
   },
   internal_error: {
     meaning: "A mistake of the gateway's own; its text is in the log only.",

@@ -10,6 +10,8 @@ const example = `keys:
     images_per_minute: 60
     concurrency: 8
     jobs: 5000 # that wait or are under way
+    budget: [{ usd: 20, per: day }, { usd: 300, per: month }] # in UTC
+    unpriced: refuse # what nobody knows the price of
   - name: studio
     key: sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s "$KEY" | sha256sum
     expires: 2027-06-30
