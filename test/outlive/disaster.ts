@@ -46,6 +46,9 @@ const term: Disaster = {
   },
 };
 
+/** Most free bytes of a disk that is filled here. */
+const mostFree = 2 ** 30;
+
 /** The disk has no room for a while. */
 const disk: Disaster = {
   loses: "pictures",
@@ -53,7 +56,10 @@ const disk: Disaster = {
   run: async ({ data }, random) => {
     const filler = join(data, "filler");
     const { bavail, bsize } = await statfs(data);
-    await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined);
+    const free = bavail * bsize;
+    if (free > mostFree)
+      throw new Error(`${data} has ${Math.round(free / 2 ** 20)} MiB free; --data must name a folder of a disk that is soon full`);
+    await writeFile(filler, Buffer.alloc(free)).catch(() => undefined);
     await delay(200 + random() * 800);
     await rm(filler);
   },
