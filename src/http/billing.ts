@@ -1,10 +1,12 @@
 // Answers existing tools that ask how much a key may spend, and what it has spent. Each answer has the shape that those tools read.
 import type { RouterContext } from "@koa/router";
+import type { BudgetState } from "../gateway/budget.ts";
 import type { Client } from "../gateway/client.ts";
+import { boundsOf } from "../ledger/spending.ts";
 import { dayOf, totalOf, type Sums } from "../ledger/usage.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { showGeneration } from "./generation-facts.ts";
-import { firstOfMonth, knownCost, ledgerOf, rangeIn, sumOver } from "./usage.ts";
+import { budgetsOf, firstOfMonth, knownCost, ledgerOf, rangeIn, sumOver } from "./usage.ts";
 
 /** Limit of a key that has none, in USD, where a shape has no word for that: relays say the same, and it leaves something of any amount spent. */
 export const unlimited = 100_000_000;
@@ -16,15 +18,22 @@ type Serve = (ctx: RouterContext, gateway: Gateway) => void | Promise<void>;
 
 const clientOf = (ctx: RouterContext) => (ctx.state as RequestState).client as Client;
 
+/** The budget of which the least is left, where the key has one: these shapes have room for one. */
+async function budgetOf(ctx: RouterContext, gateway: Gateway): Promise<BudgetState | undefined> {
+  return (await budgetsOf(clientOf(ctx), gateway)).sort((one, other) => one.left - other.left)[0];
+}
+
 /** GET /dashboard/billing/subscription: the limit, as OpenAI's dashboard had it and relays have it. */
-function showSubscription(ctx: RouterContext): void {
+async function showSubscription(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const { expires = 0 } = clientOf(ctx);
+  const budget = await budgetOf(ctx, gateway);
+  const limit = budget ? budget.limit / 1e9 : unlimited;
   ctx.body = {
     object: "billing_subscription",
     has_payment_method: true,
-    soft_limit_usd: unlimited,
-    hard_limit_usd: unlimited,
-    system_hard_limit_usd: unlimited,
+    soft_limit_usd: limit,
+    hard_limit_usd: limit,
+    system_hard_limit_usd: limit,
     access_until: Math.floor(expires / 1000),
   };
 }
@@ -32,16 +41,29 @@ function showSubscription(ctx: RouterContext): void {
 /** GET /dashboard/billing/usage: what was spent from `start_date` to `end_date`, in cents; absent where nobody knows. */
 async function showSpent(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const range = rangeIn(ctx, ["start_date", "end_date"], { first: 0, last: dayOf(gateway.routing.date()) });
+  const budget = await budgetOf(ctx, gateway);
+  if (budget && covers(range, budget, gateway.routing.date())) {
+    // Those who ask for so much take it from the limit, and what they find is what is left.
+    ctx.body = { object: "list", total_usage: (budget.spent + budget.reserved) / 1e7 };
+    return;
+  }
   const { days } = await ledgerOf(gateway).usage({ client: clientOf(ctx).id, ...range });
   const sums = totalOf(days.values());
   ctx.body = { object: "list", ...(knownCost(sums) !== undefined && { total_usage: sums.nanos / 1e7 }) };
+}
+
+/** True for days among which is all of the budget's period so far. Of a total, the rows are no longer there that are older than a month. */
+function covers({ first, last }: { first: number; last: number }, { per }: BudgetState, now: number): boolean {
+  const since = per === "total" ? dayOf(now) - 31 : dayOf(boundsOf(per, now).since);
+  return first <= since && last >= dayOf(now);
 }
 
 /** GET /api/usage/token/: the quota of a key, as relays count it. */
 async function showQuota(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const { id, name, expires = 0, allows } = clientOf(ctx);
   const { days } = await ledgerOf(gateway).usage({ client: id, first: 0, last: dayOf(gateway.routing.date()) });
-  const used = quotaOf(totalOf(days.values()).nanos);
+  const budget = await budgetOf(ctx, gateway);
+  const used = budget ? budget.limit - budget.left : totalOf(days.values()).nanos;
   const models = [...gateway.table().models.keys()];
   const allowed = models.filter(allows);
   const isBounded = allowed.length < models.length;
@@ -51,10 +73,10 @@ async function showQuota(ctx: RouterContext, gateway: Gateway): Promise<void> {
     data: {
       object: "token_usage",
       name,
-      total_granted: used,
-      total_used: used,
-      total_available: 0,
-      unlimited_quota: true,
+      total_granted: quotaOf(budget?.limit ?? used),
+      total_used: quotaOf(used),
+      total_available: quotaOf(budget?.left ?? 0),
+      unlimited_quota: !budget,
       model_limits: Object.fromEntries(isBounded ? allowed.map((model) => [model, true]) : []),
       model_limits_enabled: isBounded,
       expires_at: Math.floor(expires / 1000),
@@ -69,6 +91,8 @@ function showUnits(ctx: RouterContext): void {
   ctx.body = { success: true, message: "", data: { quota_per_unit: quotaUnits, quota_display_type: "USD", display_in_currency: true } };
 }
 
+const resetOf = { day: "daily", month: "monthly", total: null } as const;
+
 /** GET /v1/key: the limit of a key and what it spent, of this day, week and month in UTC. */
 async function showKey(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const { id, name, expires } = clientOf(ctx);
@@ -78,12 +102,13 @@ async function showKey(ctx: RouterContext, gateway: Gateway): Promise<void> {
   // The first of January 1970 was a Thursday; weeks begin on Monday.
   const monday = today - ((today + 3) % 7);
   const all = totalOf(usage.days.values());
+  const budget = await budgetOf(ctx, gateway);
   ctx.body = {
     data: {
       label: name,
-      limit: null,
-      limit_remaining: null,
-      limit_reset: null,
+      limit: budget ? budget.limit / 1e9 : null,
+      limit_remaining: budget ? budget.left / 1e9 : null,
+      limit_reset: budget ? resetOf[budget.per] : null,
       usage: usd(all),
       usage_daily: usd(sumOver(usage, today, today)),
       usage_weekly: usd(sumOver(usage, monday, today)),

@@ -1,4 +1,5 @@
 // Describes what requests cost in sum, and the addresses at which existing tools ask for that.
+import { periods } from "../ledger/spending.ts";
 import { failures, json } from "./openapi-parts.ts";
 import { query } from "./openapi-requests.ts";
 import type { Json } from "./openapi-shapes.ts";
@@ -27,6 +28,19 @@ const usage: Json = {
     total: object(sums),
     by_day: by("date"),
     by_model: by("model"),
+  }),
+};
+const inUsd = (description: string): Json => ({ type: "number", description: `${description}, in USD.` });
+(usage.properties as Json).budgets = {
+  type: "array",
+  description: "Of a client; empty where nothing bounds what it may spend.",
+  items: object({
+    per: { enum: periods },
+    limit: inUsd("The most that it may spend in the period"),
+    spent: inUsd("Spent in it so far"),
+    reserved: inUsd("Kept for requests that are under way"),
+    left: inUsd("Left"),
+    resets_at: maybe("integer", "Unix seconds at which the next period begins; null for a total."),
   }),
 };
 (usage.properties as Json).by_client = { ...by("client"), description: "For the operator." };
@@ -153,7 +167,6 @@ export const usagePaths: Json = {
     ["/v1/dashboard/billing/subscription", "/dashboard/billing/subscription"],
     ["showSubscription", "Show what the key may spend."],
     subscription,
-    { statuses: [401] },
   ),
   ...everywhere(
     ["/v1/dashboard/billing/usage", "/dashboard/billing/usage"],

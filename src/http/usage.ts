@@ -1,6 +1,8 @@
 // GET /v1/usage: what requests cost, by day and by model.
 import type { RouterContext } from "@koa/router";
 import { GatewayError } from "../errors.ts";
+import { budgetStates, type BudgetState } from "../gateway/budget.ts";
+import type { Client } from "../gateway/client.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { dayLength, dayOf, totalOf, type Sums, type Usage } from "../ledger/usage.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
@@ -11,6 +13,7 @@ export async function showUsage(ctx: RouterContext, gateway: Gateway): Promise<v
   const { client, isOperator } = ctx.state as RequestState;
   const whose = isOperator ? textIn(ctx, "client") : client?.id;
   const ledger = ledgerOf(gateway);
+  const known = isOperator && whose !== undefined ? gateway.keys.byId(whose) : client;
   const today = dayOf(gateway.routing.date());
   const month = { first: firstOfMonth(today), last: today };
   const range = rangeIn(ctx, ["start", "end"], month);
@@ -22,6 +25,7 @@ export async function showUsage(ctx: RouterContext, gateway: Gateway): Promise<v
     object: "usage",
     today: view(sumOver(ofMonth, today, today)),
     month: view(totalOf(ofMonth.days.values())),
+    ...(known && { budgets: (await budgetsOf(known, gateway)).map(budgetView) }),
     start: dateOf(range.first),
     end: dateOf(range.last),
     total: view(totalOf(usage.days.values())),
@@ -35,6 +39,17 @@ export async function showUsage(ctx: RouterContext, gateway: Gateway): Promise<v
 export function ledgerOf({ durable }: Gateway): Ledger {
   if (!durable) throw new GatewayError("not_found", "this gateway keeps nothing of requests");
   return durable.ledger;
+}
+
+/** How the budgets of a client stand. Rejects with `Unavailable` while the ledger is away. */
+export function budgetsOf(client: Client, gateway: Gateway): Promise<BudgetState[]> {
+  return budgetStates(client, gateway.routing.date(), ledgerOf(gateway).spending);
+}
+
+function budgetView({ per, limit, spent, reserved, left, resetsAt }: BudgetState) {
+  const [limitUsd, spentUsd, reservedUsd, leftUsd] = [limit, spent, reserved, left].map((nanos) => nanos / 1e9);
+  const resets = resetsAt === undefined ? null : Math.floor(resetsAt / 1000);
+  return { per, limit: limitUsd, spent: spentUsd, reserved: reservedUsd, left: leftUsd, resets_at: resets };
 }
 
 /** The days that two dates of the query name, both included, or those in their place. Throws a 400. */

@@ -1,5 +1,6 @@
 // Tools that ask other gateways what a key may spend and has spent, with the very requests that they send.
 import { expect } from "chai";
+import type { Budget } from "../../src/ledger/spending.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
 import { startDurableHouse, type DurableHouse } from "../http/durable-house.ts";
 import { errorOf, png, reply, withMore } from "../http/setup.ts";
@@ -151,6 +152,39 @@ describe("clients that ask what was spent", () => {
       const underWay = await add(`${today}T02:00:00Z`, { status: "in_progress", endedAt: undefined });
       await errorOf(await get(`/v1/generation?id=${underWay}`), 404, "not_found");
       await errorOf(await get("/v1/generation"), 400, "missing_required_parameter", "id");
+    });
+  });
+
+  describe("with a budget", () => {
+    /** A range as NextChat asks for, and one of a hundred days, as relays do. */
+    const [month, hundredDays] = ["start_date=2026-11-01&end_date=2026-11-26", "start_date=2026-08-17&end_date=2026-11-25"];
+    const give = (...budgets: Budget[]) => house.clients.set(house.key, { budgets });
+    const spentIn = async (range: string) => (await json<{ total_usage: number }>(`/dashboard/billing/usage?${range}`)).total_usage / 100;
+    const limit = async () => (await json<{ hard_limit_usd: number }>("/v1/dashboard/billing/subscription")).hard_limit_usd;
+    const key = async () => (await json<{ data: object }>("/v1/key")).data;
+    afterEach(() => house.clients.clear());
+
+    it("of a month: what is left is the limit without what was spent, in whatever range", async () => {
+      give({ per: "month", nanos: 10e9 });
+      expect([await limit(), await spentIn(month), await spentIn(hundredDays)]).to.deep.equal([10, 0.875, 0.875]);
+      expect(await spentIn("start_date=2026-11-20&end_date=2026-11-23")).to.equal(0.75);
+      expect(await key()).to.include({ limit: 10, limit_remaining: 9.125, limit_reset: "monthly", usage_monthly: 0.875 });
+      const { data } = await json<{ data: object }>("/api/usage/token/");
+      expect(data).to.include({ total_granted: 5_000_000, total_used: 437_500, total_available: 4_562_500, unlimited_quota: false });
+    });
+
+    it("of several times: the one of which the least is left", async () => {
+      give({ per: "day", nanos: 0.1e9 }, { per: "month", nanos: 10e9 });
+      expect(await key()).to.include({ limit: 0.1, limit_remaining: 0, limit_reset: "daily" });
+      expect([await limit(), await spentIn(month)]).to.deep.equal([0.1, 0.125]);
+      const { data } = await json<{ data: object }>("/api/usage/token/");
+      expect(data).to.include({ total_granted: 50_000, total_used: 50_000, total_available: 0, unlimited_quota: false });
+    });
+
+    it("in total: what was spent this month, and over a hundred days all of it", async () => {
+      give({ per: "total", nanos: 5e9 });
+      expect([await limit(), await spentIn(month), await spentIn(hundredDays)]).to.deep.equal([5, 0.875, 1.875]);
+      expect(await key()).to.include({ limit: 5, limit_remaining: 3.125, limit_reset: null });
     });
   });
 

@@ -22,6 +22,7 @@ interface Usage {
   total: Sums;
   by_day: (Sums & { date: string })[];
   by_model: (Sums & { model: string })[];
+  budgets?: object[];
   by_client?: (Sums & { client: string })[];
 }
 
@@ -91,6 +92,29 @@ describe("http: usage", () => {
     ]);
     expect((await usage(`?client=${encodeURIComponent(idOf("sk-other"))}`, "sk-operator")).month.cost).to.equal(7);
     expect((await usage(`?client=${encodeURIComponent(idOf("sk-other"))}`)).month.cost).to.equal(0.34);
+  });
+
+  it("has the budgets of a client, and how they stand", async () => {
+    const budgets = (query?: string, key?: string) => usage(query, key).then((one) => one.budgets);
+    expect(await budgets()).to.deep.equal([]);
+    house.clients.set(house.key, {
+      budgets: [
+        { per: "day", nanos: 2e9 },
+        { per: "total", nanos: 1e9 },
+      ],
+    });
+    const time = Date.parse("2026-11-25T04:00:00Z");
+    const reserving = rowAt(time, { client: idOf(house.key), expiresAt: Date.now() + 1e9, reservedNanos: 0.5e9 });
+    await house.ledger.add(reserving, { budgets: [{ per: "day", nanos: 2e9 }] });
+    const expected = [
+      { per: "day", limit: 2, spent: 0.24, reserved: 0.5, left: 1.26, resets_at: Date.parse("2026-11-26T00:00:00Z") / 1000 },
+      // A hundred were spent before it had a budget.
+      { per: "total", limit: 1, spent: 100.34, reserved: 0.5, left: 0, resets_at: null },
+    ];
+    expect(await budgets()).to.deep.equal(expected);
+    expect(await budgets(`?client=${encodeURIComponent(idOf(house.key))}`, "sk-operator")).to.deep.equal(expected);
+    expect(await budgets("?client=gone", "sk-operator")).to.equal(undefined);
+    house.clients.clear();
   });
 
   it("is refused for days that are none, and to those without a key", async () => {
