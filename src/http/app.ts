@@ -2,6 +2,7 @@
 import cors from "@koa/cors";
 import Router from "@koa/router";
 import Koa from "koa";
+import { listChannels } from "./channels.ts";
 import { consoleAsset, consolePage, frontPage } from "../console/page.ts";
 import { GatewayError } from "../errors.ts";
 import { addKey, changeKey, listKeys, revokeKey, rotateKey, showKey, showKeyChanges } from "./admin-keys.ts";
@@ -67,6 +68,7 @@ export function createApp(gateway: Gateway): Koa {
   router.get("/readyz", (ctx) => ready(ctx, gateway));
   router.get("/metrics", (ctx) => metricsPage(ctx, gateway));
   router.get("/openapi.json", (ctx) => openapi(ctx, gateway));
+  router.get("/admin/channels", (ctx) => listChannels(ctx, gateway));
   router.post("/admin/channels/:name/clear", (ctx) => clearChannel(ctx, gateway));
   router.get("/admin/webhooks/deliveries", (ctx) => listDeliveries(ctx, gateway));
   router.post("/admin/webhooks/deliveries/:id/redeliver", (ctx) => redeliver(ctx, gateway));

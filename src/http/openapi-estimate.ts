@@ -2,7 +2,8 @@
 import { failures, json } from "./openapi-parts.ts";
 import { editForm, type Json } from "./openapi-shapes.ts";
 
-const cost: Json = {
+/** A cost that is known as a span. */
+export const cost: Json = {
   type: ["object", "null"],
   description: "In USD; null where nobody knows.",
   required: ["lowest", "highest"],

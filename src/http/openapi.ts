@@ -6,6 +6,7 @@ import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
 import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
 import { estimatePaths } from "./openapi-estimate.ts";
+import { channelPaths } from "./openapi-channels.ts";
 import { keyPaths, keySchemas } from "./openapi-keys.ts";
 import { failures, id, json } from "./openapi-parts.ts";
 import { requestPaths, requestSchemas } from "./openapi-requests.ts";
@@ -44,6 +45,7 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
       { name: "models", description: "What there is." },
       { name: "keys", description: "The clients' keys, for the operator." },
       { name: "service", description: "The gateway itself." },
+      { name: "operator", description: "For the operator alone." },
     ],
     paths: paths(requests.length > 0 ? { anyOf: requests } : { type: "object" }),
     webhooks: jobEvents,
@@ -150,6 +152,7 @@ function paths(request: Json): Json {
     ...requestPaths,
     ...usagePaths,
     ...keyPaths,
+    ...channelPaths,
     "/images/{id}": {
       get: {
         operationId: "getPicture",

@@ -4,6 +4,7 @@ import { rowOf } from "./columns.ts";
 import { createStoredKeys, type StoredKeys } from "./client-keys.ts";
 import { Unavailable, type Database, type Statement } from "./database.ts";
 import { announce, createDeliveries, pruneDeliveries, type Deliveries } from "./deliveries.ts";
+import { outcomesIn, type Outcomes } from "./outcomes.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
 import { createSpendings, pruneSpending, settle, type Spendings } from "./spending.ts";
 import {
@@ -42,6 +43,8 @@ export interface Ledger extends Beginnings {
   list(filter: RowFilter): Promise<RequestRow[]>;
   /** Add up what requests cost. Those that ended a moment ago may be missing. */
   usage(filter: UsageFilter): Promise<Usage>;
+  /** How the requests that began since then (epoch milliseconds) ended, by channel and model. */
+  outcomes(since: number): Promise<Outcomes[]>;
   /** Take requests that can be served without their client and that nobody serves, the oldest first. */
   take(wanted: Lease & { limit: number }): Promise<RequestRow[]>;
   /** The leases of other processes, whether they are there still or not. */
@@ -116,6 +119,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     },
     list: (filter) => rows(list(filter, now())),
     usage: (filter) => usageIn(database, filter),
+    outcomes: (since) => outcomesIn(database, since),
     take: async (wanted) => {
       const taken = await rows(take(wanted, database.kind === "postgres"));
       return taken.sort((one, other) => one.createdAt - other.createdAt);

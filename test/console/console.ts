@@ -1,8 +1,8 @@
 // The console in a real browser: each part's main path.
 import { expect } from "chai";
-import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { answerPicture, expectAccessible, picture, startConsoleHouse, type ConsoleHouse } from "./house.ts";
+import { choose, draw, factOf, field, press, result, until } from "./moves.ts";
 
 describe("the console", () => {
   let house: ConsoleHouse;
@@ -17,27 +17,6 @@ describe("the console", () => {
   afterEach(() => {
     expect(house.faults.splice(0)).to.deep.equal([]);
   });
-
-  const field = (page: Page, name: string) => page.getByLabel(name, { exact: true });
-  const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
-  const factOf = (page: Page, name: string) =>
-    page
-      .locator(".facts > div", { has: page.locator("dt", { hasText: new RegExp(`^${name}$`) }) })
-      .locator("dd")
-      .innerText();
-
-  async function choose(page: Page, model: string) {
-    await field(page, "Model").click();
-    await field(page, "Model").fill(model);
-    await field(page, "Model").press("Enter");
-  }
-
-  async function draw(page: Page, prompt: string, model = "demo") {
-    await choose(page, model);
-    await field(page, "Prompt").fill(prompt);
-    await press(page, "Draw");
-  }
-  const result = (page: Page) => page.locator(".result img").first().waitFor();
 
   it("turns away a key that is not one, and says so", async () => {
     const page = await house.open("", { key: "" });
@@ -115,7 +94,7 @@ describe("the console", () => {
     await page.locator("input[type=file]").setInputFiles({ name: "cat.png", mimeType: "image/png", buffer: picture });
     await press(page, "Draw a mask");
     const canvas = page.locator("dialog canvas");
-    await page.waitForFunction("document.querySelector('dialog canvas').width === 640");
+    await until(page, "document.querySelector('dialog canvas').width === 640");
     await expectAccessible(page);
     const box = (await canvas.boundingBox())!;
     await page.mouse.move(box.x + box.width / 4, box.y + box.height / 4);

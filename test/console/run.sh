@@ -11,4 +11,4 @@ if ! command -v chromium >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
 fi
 npm run --silent build
-CHROMIUM=$(command -v chromium) node_modules/.bin/mocha --no-config --timeout 30000 --node-option enable-source-maps dist/test/console/console.js
+CHROMIUM=$(command -v chromium) node_modules/.bin/mocha --no-config --timeout 30000 --node-option enable-source-maps dist/test/console/{console,look}.js

@@ -24,12 +24,6 @@ const always = new Set(["size", "n", "quality"]);
 export function Draw({ id }: { id: string | undefined }) {
   const matrix = useLoad("matrix", (signal) => get<{ data: MatrixRow[] }>("v1/models/matrix", { signal }));
   const { scope } = useStore(session) ?? {};
-  if (scope === "all")
-    return (
-      <Empty title="Drawing is for clients">
-        <p>The operator's key orders nothing. Change to a client key to draw; everything else is here.</p>
-      </Empty>
-    );
   if (matrix.error) return <Failure error={matrix.error} again={matrix.again} />;
   if (!matrix.value) return <Loading what="the models" lines={8} />;
   if (matrix.value.data.length === 0)
@@ -38,9 +32,16 @@ export function Draw({ id }: { id: string | undefined }) {
         <p>No channel is on that this key may use. A channel is on as soon as its provider's key is set.</p>
       </Empty>
     );
+  if (scope === "all")
+    return (
+      <div class="list">
+        <p class="quiet">The operator's key orders nothing: this shows what would become of a request. With a client key it is drawn.</p>
+        <Form rows={matrix.value.data} orders={false} />
+      </div>
+    );
   return (
     <div class="draw">
-      <Form rows={matrix.value.data} />
+      <Form rows={matrix.value.data} orders />
       <div class="outcome">
         {id === undefined ? (
           <Empty title="Nothing is drawn yet">
@@ -55,7 +56,8 @@ export function Draw({ id }: { id: string | undefined }) {
   );
 }
 
-function Form({ rows }: { rows: readonly MatrixRow[] }) {
+/** The form; `orders` where the key may have pictures made. */
+function Form({ rows, orders }: { rows: readonly MatrixRow[]; orders: boolean }) {
   const form = useStore(draft);
   const row = rows.find(({ id }) => id === form.model) ?? rows[0];
   const model = row?.id ?? "";
@@ -68,7 +70,7 @@ function Form({ rows }: { rows: readonly MatrixRow[] }) {
   const [error, setError] = useState<ApiError>();
   const [isSending, setSending] = useState(false);
   const send = async () => {
-    if (!order) return;
+    if (!order || !orders) return;
     setSending(true);
     setError(undefined);
     try {
@@ -109,9 +111,11 @@ function Form({ rows }: { rows: readonly MatrixRow[] }) {
         </label>
       )}
       <p class="line">
-        <button type="submit" class="main" disabled={isSending || !order || form.prompt.trim() === ""}>
-          {isSending ? "Sending…" : form.images.length > 0 ? "Edit" : "Draw"}
-        </button>
+        {orders && (
+          <button type="submit" class="main" disabled={isSending || !order || form.prompt.trim() === ""}>
+            {isSending ? "Sending…" : form.images.length > 0 ? "Edit" : "Draw"}
+          </button>
+        )}
         <span class="quiet" aria-live="polite">
           {cost}
         </span>
@@ -119,9 +123,9 @@ function Form({ rows }: { rows: readonly MatrixRow[] }) {
       {error && <Failure error={error} />}
       {!error && refused && <p class="wrong">{refused.message}</p>}
       {order && (
-        <details>
+        <details open={!orders}>
           <summary>This request elsewhere</summary>
-          <Views order={order} />
+          <Views order={order} first={orders ? "curl" : "Provider"} />
         </details>
       )}
     </form>

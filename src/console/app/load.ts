@@ -11,7 +11,7 @@ export interface Loaded<T> {
 }
 
 /** Milliseconds after which a gateway that could not be reached is asked again. */
-const untilAgain = 3_000;
+export const untilAgain = 3_000;
 
 /** Ask for something when `key` changes, and every so many milliseconds where `every` says so. */
 export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>, { every }: { every?: number } = {}): Loaded<T> {

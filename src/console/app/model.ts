@@ -105,3 +105,23 @@ export interface Explanation {
     polls?: (ProviderRequest & { after: number[] })[];
   }[];
 }
+
+export interface ChannelRow {
+  name: string;
+  state: string;
+  reason?: string;
+  file?: "broken";
+  resting?: { what: string; seconds: number }[];
+  in_flight?: number;
+  waiting?: number;
+  models: {
+    id: string;
+    operations: string[];
+    price?: Cost | null;
+    completed?: number;
+    failed?: number;
+    seconds?: number;
+    shutdown_date?: string;
+    instead?: string;
+  }[];
+}

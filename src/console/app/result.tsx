@@ -9,6 +9,8 @@ import type { RequestRow, ShownPicture } from "./model.ts";
 import { Facts, Failure, Loading, State } from "./parts.tsx";
 import { fileOf, Picture, pictureUrl, storedId } from "./picture.tsx";
 import { addressOf, go } from "./route.ts";
+import { session } from "./session.ts";
+import { useStore } from "./store.ts";
 import { bytesText, momentText, secondsText, usd, valueText } from "./words.ts";
 
 /** The request of this id. One that goes on is looked at again. */
@@ -50,6 +52,7 @@ export function altOf({ id, model }: RequestRow, index: number): string {
 
 function Actions({ picture: { url, width, height, bytes }, row }: { picture: ShownPicture; row: RequestRow }) {
   const id = storedId(url);
+  const orders = useStore(session)?.scope === "own";
   const edit = async (stored: string) => {
     write({ images: imagesOf([await fileOf(stored)]), model: row.model });
     go("#/draw");
@@ -64,14 +67,18 @@ function Actions({ picture: { url, width, height, bytes }, row }: { picture: Sho
           <a class="button" href={pictureUrl(id)} download={`${row.id}.png`}>
             Download
           </a>
-          <button type="button" onClick={() => void edit(id)}>
-            Edit
-          </button>
+          {orders && (
+            <button type="button" onClick={() => void edit(id)}>
+              Edit
+            </button>
+          )}
         </>
       )}
-      <button type="button" onClick={() => drawAgain(row)}>
-        Again
-      </button>
+      {orders && (
+        <button type="button" onClick={() => drawAgain(row)}>
+          Again
+        </button>
+      )}
     </figcaption>
   );
 }

@@ -10,6 +10,8 @@ import { useStore } from "./store.ts";
 export interface Part {
   name: string;
   title: string;
+  /** Its title where it is another one for the operator. */
+  operatorsTitle?: string;
   /** True where only the operator's key may see it. */
   isOperators?: boolean;
   View: ComponentType<{ id: string | undefined; query: URLSearchParams }>;
@@ -31,12 +33,15 @@ export function Shell({ parts }: { parts: readonly Part[] }) {
   const current = useStore(session);
   const { part, id, query } = useStore(place);
   const isOnline = useOnline();
-  const shown = parts.find(({ name }) => name === part) ?? parts[0];
+  const seen = parts
+    .filter(({ isOperators }) => !isOperators || current?.scope === "all")
+    .map((one) => ({ ...one, title: (current?.scope === "all" && one.operatorsTitle) || one.title }));
+  const shown = seen.find(({ name }) => name === part) ?? seen[0];
+  const title = shown?.title;
   useEffect(() => {
-    document.title = current && shown ? `${shown.title} · Pictor` : "Pictor";
-  }, [current, shown]);
+    document.title = current && title !== undefined ? `${title} · Pictor` : "Pictor";
+  }, [current, title]);
   if (!current || !shown) return <SignIn />;
-  const seen = parts.filter(({ isOperators }) => !isOperators || current.scope === "all");
   return (
     <>
       <a class="skip" href="#main" onClick={focusMain}>

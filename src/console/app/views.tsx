@@ -9,22 +9,22 @@ import { usd } from "./words.ts";
 
 const names = ["curl", "openai", "JSON", "Provider"] as const;
 
-/** One request in several forms. */
-export function Views({ order }: { order: Order }) {
-  const [chosen, choose] = useState<string>("curl");
+/** One request in several forms, of which `first` is shown first. */
+export function Views({ order, first }: { order: Order; first: (typeof names)[number] }) {
+  const [chosen, choose] = useState<string>(first);
   return (
     <section class="views" aria-label="The same request">
       <Tabs label="Form of the request" names={names} chosen={chosen} choose={choose} />
       {chosen === "curl" && <Code label="the command" text={asCurl(order)} />}
       {chosen === "openai" && <Code label="the program" text={asLibrary(order)} />}
       {chosen === "JSON" && <Code label="the body" text={asJson(order)} />}
-      {chosen === "Provider" && <Explained order={order} />}
+      {chosen === "Provider" && (order.fields.prompt === "" ? <p class="quiet">Write a prompt first.</p> : <Explained order={order} />)}
     </section>
   );
 }
 
 /** The fate of a request on each channel. Nothing is sent to a provider. */
-export function Explained({ order }: { order: Order }) {
+function Explained({ order }: { order: Order }) {
   const { value, error, again } = useLoad(asJson(order) + String(order.mask?.size), (signal) =>
     ask<Explanation>(order, "v1/images/explain", signal),
   );
