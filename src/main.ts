@@ -5,7 +5,6 @@ import { Command, Option } from "commander";
 import { fieldsOf } from "./cli/fields.ts";
 import { lastCalls } from "./process/messages.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
-import { keyFlags } from "./cli/key-flags.ts";
 import type { KeysOptions } from "./cli/keys.ts";
 import type { StatusOptions } from "./cli/status.ts";
 import type { RequestsOptions } from "./cli/requests.ts";
@@ -196,7 +195,10 @@ const changeCommand = keysCommand("change <name>", "give a key something else")
   .action(async (name: string, options: KeysOptions & Record<string, unknown>) =>
     (await import("./cli/keys.ts")).changeKey(name, options, around),
   );
-for (const flag of keyFlags()) for (const command of [addCommand, changeCommand]) command.addOption(flag);
+if (process.argv[2] === "keys") {
+  const { keyFlags } = await import("./cli/key-flags.ts");
+  for (const flag of keyFlags()) for (const command of [addCommand, changeCommand]) command.addOption(flag);
+}
 
 keysCommand("list", "show all clients and their keys", true).action(async (options: KeysOptions) =>
   (await import("./cli/keys.ts")).listKeys(options, around),

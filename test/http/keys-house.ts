@@ -36,9 +36,9 @@ export function inForceOf(text: string, ownKey?: string): InForce {
   return { file, keys: createClientKeys(ownKey === undefined ? ["sk-test"] : [ownKey], file.clients), ownKey } as InForce;
 }
 
-/** Start one; its fixed key is `sk-test`, the operator's `sk-operator`. */
-export async function startKeysHouse(text = ""): Promise<KeysHouse> {
-  const house = await startDurableHouse();
+/** Start one of these files, as `startHouse` takes them; its fixed key is `sk-test`, the operator's `sk-operator`. */
+export async function startKeysHouse(text = "", files?: Record<string, string>): Promise<KeysHouse> {
+  const house = await startDurableHouse(files);
   house.handler = answerWithUrls;
   let inForce = inForceOf(text);
   let looks = 0;
