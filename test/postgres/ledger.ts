@@ -9,6 +9,7 @@ import { openPostgres } from "../../src/ledger/postgres.ts";
 import { deliveriesSuite } from "../ledger/deliveries-suite.ts";
 import { jobsSuite } from "../ledger/jobs-suite.ts";
 import { keysSuite } from "../ledger/keys-suite.ts";
+import { spendingSuite } from "../ledger/spending-suite.ts";
 import { ledgerSuite, rowAt } from "../ledger/suite.ts";
 import { usageSuite } from "../ledger/usage-suite.ts";
 import { startPostgres, type PostgresServer } from "./server.ts";
@@ -29,6 +30,14 @@ describe("a ledger on postgresql", () => {
     usageSuite(open);
     jobsSuite(open);
     keysSuite(open);
+  });
+
+  describe("keeps budgets as every ledger does: they", () => {
+    const urls = new Map<string, Promise<string>>();
+    spendingSuite(async (folder) => {
+      if (!urls.has(folder)) urls.set(folder, server.database());
+      return openPostgres((await urls.get(folder)) ?? "");
+    });
   });
 
   it("is migrated once by instances that start at the same time", async () => {

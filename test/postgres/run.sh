@@ -9,5 +9,5 @@ fi
 POSTGRES_BIN=$(dirname "$(ls /usr/lib/postgresql/*/bin/initdb | tail -1)")
 export POSTGRES_BIN
 npm run --silent build
-node_modules/.bin/mocha --no-config --timeout 60000 --node-option enable-source-maps dist/test/postgres/ledger.js dist/test/postgres/take-over.js dist/test/postgres/keys.js
+node_modules/.bin/mocha --no-config --timeout 60000 --node-option enable-source-maps dist/test/postgres/ledger.js dist/test/postgres/budgets.js dist/test/postgres/take-over.js dist/test/postgres/keys.js
 node dist/test/outlive/run.js --database postgres --runs 5
