@@ -6,7 +6,11 @@ import type { Json } from "./openapi-shapes.ts";
 
 const usd = (description: string): Json => ({ type: "number", description });
 const maybe = (type: string, description?: string): Json => ({ type: [type, "null"], ...(description && { description }) });
-const object = (properties: Json): Json => ({ type: "object", required: Object.keys(properties), properties });
+const object = (members: Json, more: Json = {}): Json => ({
+  type: "object",
+  required: Object.keys(members),
+  properties: { ...members, ...more },
+});
 
 const sums: Json = {
   requests: { type: "integer" },
@@ -18,8 +22,17 @@ const sums: Json = {
 };
 const by = (name: string): Json => ({ type: "array", items: object({ [name]: { type: "string" }, ...sums }) });
 
-const usage: Json = {
-  ...object({
+const budget = object({
+  per: { enum: periods },
+  limit: usd("The most that it may spend in the period, in USD."),
+  spent: usd("Spent in it so far."),
+  reserved: usd("Kept for requests that are under way."),
+  left: usd("Left of it."),
+  resets_at: maybe("integer", "Unix seconds at which the next period begins; null for a total."),
+});
+
+const usage = object(
+  {
     object: { const: "usage" },
     today: object(sums),
     month: object(sums),
@@ -28,22 +41,12 @@ const usage: Json = {
     total: object(sums),
     by_day: by("date"),
     by_model: by("model"),
-  }),
-};
-const inUsd = (description: string): Json => ({ type: "number", description: `${description}, in USD.` });
-(usage.properties as Json).budgets = {
-  type: "array",
-  description: "Of a client; empty where nothing bounds what it may spend.",
-  items: object({
-    per: { enum: periods },
-    limit: inUsd("The most that it may spend in the period"),
-    spent: inUsd("Spent in it so far"),
-    reserved: inUsd("Kept for requests that are under way"),
-    left: inUsd("Left"),
-    resets_at: maybe("integer", "Unix seconds at which the next period begins; null for a total."),
-  }),
-};
-(usage.properties as Json).by_client = { ...by("client"), description: "For the operator." };
+  },
+  {
+    budgets: { type: "array", items: budget, description: "Of a client; empty where nothing bounds what it may spend." },
+    by_client: { ...by("client"), description: "For the operator." },
+  },
+);
 
 const date = (name: string, description: string): Json => query(name, description, { type: "string", format: "date" });
 
@@ -56,11 +59,10 @@ const subscription = object({
   access_until: { type: "integer", description: "Unix seconds at which the key expires; 0 for never." },
 });
 
-const spent: Json = {
-  type: "object",
-  required: ["object"],
-  properties: { object: { const: "list" }, total_usage: { type: "number", description: "In cents; absent where nobody knows it." } },
-};
+const spent = object(
+  { object: { const: "list" } },
+  { total_usage: { type: "number", description: "In cents; absent where nobody knows it." } },
+);
 
 const quota = object({
   code: { const: true },
