@@ -1,7 +1,7 @@
 // The console in a real browser: pictures, requests and channels.
 import { expect } from "chai";
 import { answerPicture, expectAccessible, picture, startConsoleHouse, type ConsoleHouse } from "./house.ts";
-import { field, press, result, until } from "./moves.ts";
+import { draw, field, press, result, until } from "./moves.ts";
 
 describe("the console, looked around in", () => {
   let house: ConsoleHouse;
@@ -136,5 +136,33 @@ describe("the console, looked around in", () => {
     await page.getByRole("row").nth(1).waitFor();
     house.faults.splice(0); // The browser's own words for what it could not fetch.
     await page.context().close();
+  });
+
+  it("adds up what was spent", async () => {
+    const page = await house.open("#/usage");
+    await page.getByRole("region", { name: "Usage by model" }).getByText("acme-1").waitFor();
+    await expectAccessible(page);
+    await page.context().close();
+  });
+
+  it("gives a friend a key with 5 dollars, which draws until it is revoked", async () => {
+    const page = await house.open("#/keys", { key: house.keys.operator });
+    await field(page, "Name").fill("a-friend");
+    await field(page, "Budget in USD").fill("5");
+    await press(page, "Add a key");
+    const key = await page.getByLabel("the key", { exact: true }).innerText();
+    await page.getByText("$5.00 in total").waitFor();
+    await expectAccessible(page);
+    const friend = await house.open("", { key: key.trim() });
+    await draw(friend, "a cat for a friend");
+    await result(friend);
+    await press(page, "Revoke");
+    await press(page, "Really revoke a-friend");
+    await until(page, "!document.querySelector('tbody').innerText.includes('a-friend')");
+    await friend.waitForTimeout(1500); // Every process refuses it within a second.
+    await friend.getByRole("link", { name: "Usage" }).click();
+    await field(friend, "Key").waitFor();
+    house.faults.splice(0); // The browser's own words for the 401.
+    for (const one of [friend, page]) await one.context().close();
   });
 });

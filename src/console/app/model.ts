@@ -125,3 +125,33 @@ export interface ChannelRow {
     instead?: string;
   }[];
 }
+
+export interface Sums {
+  requests: number;
+  pictures: number;
+  cost: number | null;
+  unpriced_requests: number;
+}
+
+export interface Usage {
+  today: Sums;
+  month: Sums;
+  by_day: (Sums & { date: string })[];
+  by_model: (Sums & { model: string })[];
+  by_client?: (Sums & { client: string })[];
+  budgets?: { per: string; limit: number; spent: number; reserved: number; left: number }[];
+}
+
+export interface KeyBudget {
+  usd: number;
+  per: "day" | "month" | "total";
+}
+
+export interface KeyRow {
+  name: string;
+  source: string;
+  status?: string;
+  begins?: string;
+  budget?: KeyBudget | KeyBudget[];
+  models?: string[];
+}

@@ -67,6 +67,7 @@ function adviceFor({ status, param }: ApiError): string {
 const tones: Readonly<Record<string, string>> = {
   completed: "good",
   on: "good",
+  active: "good",
   ready: "good",
   in_progress: "busy",
   queued: "busy",
@@ -77,6 +78,7 @@ const tones: Readonly<Record<string, string>> = {
   cancelled: "dim",
   expired: "dim",
   off: "dim",
+  refused: "bad",
 };
 
 /** A state as a word with a colour; the word alone says it too. */
