@@ -1,7 +1,6 @@
 // Budgets of clients: what a request reserves of them, and how they stand.
 import { GatewayError } from "../errors.ts";
-import type { RequestRow } from "../ledger/row.ts";
-import { boundsOf, type Budget, type Period, type Spendings } from "../ledger/spending.ts";
+import { boundsOf, type Budget, type OverBudget, type Period, type Spendings } from "../ledger/spending.ts";
 import type { Route } from "../channels/route.ts";
 import { usdText } from "../money/cost.ts";
 import { estimateOf, type Estimate } from "../money/estimate.ts";
@@ -131,11 +130,10 @@ async function mostOn(route: Route, request: UnifiedRequest): Promise<Estimate |
 
 /** The error of a client whose request does not fit into its budgets. Rejects with `Unavailable` while the ledger is away. */
 export async function overBudget(
-  client: Pick<Client, "id" | "budgets"> | undefined,
-  { createdAt, reservedNanos = 0 }: Pick<RequestRow, "createdAt" | "reservedNanos">,
+  { request: { client, createdAt, reservedNanos = 0 }, budgets }: OverBudget,
   spending: Pick<Spendings, "of">,
 ): Promise<GatewayError> {
-  const states = client ? await budgetStates(client, createdAt, spending) : [];
+  const states = await budgetStates({ id: client, budgets }, createdAt, spending);
   return new GatewayError(
     "insufficient_quota",
     `this request can cost ${usdText(reservedNanos)} USD; ${states.map((state) => stateText(state)).join(", and ")}`,

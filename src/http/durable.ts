@@ -64,7 +64,7 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   const { name, serving, left, log } = wanted;
   const row = rowOf(state, service, wanted);
   await judgePresence(state, name);
-  const claimed = await claim(row, state, service, wanted);
+  const claimed = await claim(row, service, wanted);
   if (!claimed) return false;
   const isOwn = claimed.id === row.id;
   if (!isOwn) {
@@ -80,11 +80,11 @@ export async function answerDurably(ctx: Context, service: DurableService, wante
   const leave = live?.join();
   // Of one that ends with its client the end is awaited: only then is it known whether something may have been made.
   const endsWithClient = isOwn && serving.patience === 0;
-  if (endsWithClient) onceGone(state.signal, () => leave?.());
   const enough = new AbortController();
   const hide = state.events && live?.show(state.events.events);
   try {
     const ended = live ? live.outcome : durable.follow(claimed.id, AbortSignal.any([state.signal, enough.signal]));
+    if (endsWithClient) void whileHere(ended, state.signal).catch(() => leave?.());
     const outcome = await inTime(endsWithClient ? ended : whileHere(ended, state.signal), left);
     if (!outcome) {
       live?.keep();
@@ -137,14 +137,13 @@ export function notReady(id: string): GatewayError {
 
 async function claim(
   row: RequestRow & { idempotency: string },
-  { client }: RequestState,
   { ledger }: DurableService,
   { name, reservation }: Wanted,
 ): Promise<RequestRow | undefined> {
   try {
     return await ledger.claim({ row, joins: name.joins, since: row.createdAt - name.life, budgets: reservation?.budgets });
   } catch (error) {
-    if (error instanceof OverBudget) throw await overBudget(client, row, ledger.spending);
+    if (error instanceof OverBudget) throw await overBudget(error, ledger.spending);
     if (!(error instanceof Unavailable)) throw error;
     const refused = ledgerAway(error);
     // A promise that the client asked for is kept or not given, and a retry may be one of an order that is under way. A first request of an SDK
@@ -190,11 +189,6 @@ function rowOf(
 ): RequestRow & { idempotency: string } {
   const names = { idempotency: name.of(fingerprint), fingerprint: keptFingerprint(fingerprint, serving.entry) };
   return { ...beginningOf(state, service), ...heldBy(service), ...names, reservedNanos: reservation?.reservedNanos };
-}
-
-function onceGone(signal: AbortSignal, act: () => void): void {
-  signal.addEventListener("abort", act, { once: true });
-  if (signal.aborted) act();
 }
 
 /** The answer of an outcome, after setting the headers that describe it. Throws the client's error where there is none. */

@@ -52,11 +52,10 @@ interface Asking extends Omit<Serving, "patience" | "answerLife"> {
 export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): Promise<void> {
   const { durable: service } = gateway;
   if (!service) throw new GatewayError("api_not_implemented", "this gateway keeps no jobs; send the request without async");
-  const { client, createdAt } = ctx.state as RequestState;
-  const mostJobs = client?.jobs ?? usualMostJobs;
+  const mostJobs = (ctx.state as RequestState).client?.jobs ?? usualMostJobs;
   const row = await kept(ctx, gateway, service, { ...asking, mostJobs }).catch(async (error: unknown) => {
     if (error instanceof TooManyJobs) throw tooManyJobs(mostJobs);
-    if (error instanceof OverBudget) throw await overBudget(client, { createdAt, ...asking.reservation }, service.ledger.spending);
+    if (error instanceof OverBudget) throw await overBudget(error, service.ledger.spending);
     throw error instanceof Unavailable ? ledgerAway(error) : error;
   });
   service.wake();

@@ -44,8 +44,8 @@ export function createBeginnings(database: Pick<Database, "run">, now: () => num
   const isBounded = ({ mostJobs, budgets }: Room) => mostJobs !== undefined || budgets !== undefined;
   const jobsOf = async (client: string) => Number((await database.run([countJobs(client)]))[0]?.jobs ?? 0);
   /** The reason for which there was no room for a request. */
-  const refusal = async ({ client }: RequestRow, { mostJobs = Infinity, budgets }: Room) =>
-    budgets && (await jobsOf(client)) < mostJobs ? new OverBudget() : new TooManyJobs();
+  const refusal = async (row: RequestRow, { mostJobs = Infinity, budgets }: Room) =>
+    budgets && (await jobsOf(row.client)) < mostJobs ? new OverBudget(row, budgets) : new TooManyJobs();
 
   return {
     claim: async ({ row, joins, since, ...room }) => {

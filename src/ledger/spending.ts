@@ -31,9 +31,15 @@ export interface Spendings {
 
 /** A request was not begun, since it could cost more than what is left of a budget of its client. */
 export class OverBudget extends Error {
-  constructor() {
+  /** The request that was not begun. */
+  readonly request: RequestRow;
+  readonly budgets: readonly Budget[];
+
+  constructor(request: RequestRow, budgets: readonly Budget[]) {
     super("the request could cost more than what is left of a budget");
     this.name = "OverBudget";
+    this.request = request;
+    this.budgets = budgets;
   }
 }
 

@@ -2,10 +2,11 @@
 import { expect } from "chai";
 import type { Route } from "../../src/channels/route.ts";
 import { GatewayError } from "../../src/errors.ts";
-import { leastLeft, reservationOf, type Priced } from "../../src/gateway/budget.ts";
-import type { Budget, Spending, Spendings } from "../../src/ledger/spending.ts";
+import { leastLeft, overBudget, reservationOf, type Priced } from "../../src/gateway/budget.ts";
+import { OverBudget, type Budget, type Spending, type Spendings } from "../../src/ledger/spending.ts";
 import type { Range } from "../../src/money/units.ts";
 import type { PluginContext, UnifiedRequest } from "../../src/plugin/context.ts";
+import { rowAt } from "../ledger/suite.ts";
 import { route } from "./routes.ts";
 
 const usd = 1_000_000_000;
@@ -104,6 +105,17 @@ describe("a request reserves", () => {
       reservedNanos: usd,
       budgets,
     });
+  });
+});
+
+describe("a client's error over budget", () => {
+  it("takes what was never spent of for whole", async () => {
+    const row = { ...rowAt(Date.UTC(2027, 0, 31)), client: "a" };
+    const { message, code } = await overBudget(new OverBudget(row, [{ per: "month", nanos: 2 * usd }]), { of: () => Promise.resolve([]) });
+    expect(code).to.equal("insufficient_quota");
+    expect(message).to.equal(
+      "this request can cost 0 USD; of this key's budget of 2 USD a month 2 USD are left, and it begins anew at 2027-02-01T00:00:00.000Z",
+    );
   });
 });
 

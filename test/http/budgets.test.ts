@@ -5,7 +5,7 @@ import { budgetStates } from "../../src/gateway/budget.ts";
 import type { Client } from "../../src/gateway/client.ts";
 import type { Budget } from "../../src/ledger/spending.ts";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
-import { errorOf, metric, png, reply, until, withMore } from "./setup.ts";
+import { errorOf, metric, png, reply, startHouse, until, withMore } from "./setup.ts";
 
 const base64 = png.toString("base64");
 const ask = { model: "demo", prompt: "a cat" };
@@ -238,6 +238,30 @@ describe("http: budgets of clients", () => {
       Object.assign(house.outage, { isAway: false, writes: false, only: undefined });
     }
     await until(async () => (await figures()).reserved === 0);
+  });
+
+  it("show how much was left while the ledger is away", async () => {
+    await give(5);
+    await settled();
+    const left = () => metric(house.url, 'pictor_budget_left_usd{key="key-1"}');
+    expect(await left()).to.equal(5);
+    house.outage.isAway = true;
+    try {
+      expect([await left(), await left()]).to.deep.equal([5, 5]);
+    } finally {
+      house.outage.isAway = false;
+    }
+  });
+
+  it("refuse everything where nothing is kept", async () => {
+    const client = { ...house.gateway.keys.find(house.key)!, budgets: [{ per: "day" as const, nanos: usd }] };
+    const other = await startHouse(undefined, { keys: { find: () => client, byId: () => client, budgeted: () => [client] } });
+    try {
+      await errorOf(await other.generate(ask), 503, "ledger_unavailable");
+      expect(other.provider.calls).to.deep.equal([]);
+    } finally {
+      await other.close();
+    }
   });
 
   it("book a picture whose end could not be written as soon as the ledger is back", async () => {

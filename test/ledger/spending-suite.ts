@@ -1,5 +1,6 @@
 // What every database of the ledger must do with budgets, whichever it is.
 import { expect } from "chai";
+import { TooManyJobs } from "../../src/ledger/beginnings.ts";
 import type { Database } from "../../src/ledger/database.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { RequestPatch, RequestRow } from "../../src/ledger/row.ts";
@@ -43,7 +44,11 @@ export function spendingSuite(open: (folder: string) => Promise<Database>): void
     expect(await added(one.add(costing(6), { budgets: ten }))).to.equal(true);
     expect(await added(one.add(costing(1), { budgets: ten }))).to.equal(false);
     expect(await added(one.add(costing(0), { budgets: ten }))).to.equal(true);
+    expect(await added(one.add(rowAt(house.now), { budgets: ten }))).to.equal(true);
     expect(await figures(one)).to.deep.equal([0, 10]);
+    const job = costing(1, { job: true });
+    const error: unknown = await one.add(job, { budgets: ten, mostJobs: 0 }).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(TooManyJobs);
     // Another client has a budget of its own.
     expect(await added(one.add(costing(10, { client: "bob" }), { budgets: ten }))).to.equal(true);
     expect(
