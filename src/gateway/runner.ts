@@ -43,7 +43,7 @@ export const renewal = 5_000;
 export const look = 1_000;
 
 /** Rows that are deleted in one step: more would hold up requests that wait for the ledger. */
-export const mostPruned = 500;
+export const mostPruned = 100;
 
 /** Time between two deletions of rows whose time is over, in milliseconds: nobody is shown them in between. */
 export const pruning = 60_000;

@@ -5,7 +5,7 @@ import { errorOf, startHouse, type House } from "./setup.ts";
 describe("http: base URLs and keys as clients have them", () => {
   let house: House;
   before(async () => {
-    house = await startHouse();
+    house = await startHouse(undefined, { adminKey: "operator" });
   });
   beforeEach(() => house.reset());
   after(() => house.close());

@@ -45,6 +45,7 @@ describe("pictor serve: the environment", () => {
       PICTOR_CORS_ORIGINS: "https://a.example,*",
       PICTOR_TRUST_PROXY: "ON",
       PICTOR_DEMO: "1",
+      PICTOR_CONSOLE: "off",
       PICTOR_CONFIG: "/g.yaml",
       PICTOR_SHUTDOWN_SECONDS: "0",
       PICTOR_SHUTDOWN_PAUSE: "5",
@@ -76,6 +77,7 @@ describe("pictor serve: the environment", () => {
       workers: 2,
       redis: "redis://127.0.0.1",
       database: "postgres://127.0.0.1/pictor",
+      hasConsole: false,
       logLevel: "silent",
     });
   });
