@@ -78,7 +78,7 @@ describe("the console", () => {
     const page = await house.open();
     await draw(page, "a slow cat", "acme-1");
     await page.getByAltText("Unfinished picture").waitFor();
-    await page.getByRole("timer").getByText("1.", { exact: false }).waitFor();
+    await page.getByRole("timer").getByText(/\d s$/).waitFor();
     await page.reload();
     await page.getByRole("timer").waitFor();
     expect(await field(page, "Prompt").inputValue()).to.equal("a slow cat");

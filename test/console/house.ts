@@ -77,6 +77,7 @@ export async function startConsoleHouse(): Promise<ConsoleHouse> {
       PICTOR_ADMIN_KEY: keys.operator,
       ACME_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       ACME_API_KEY: "acme-secret",
+      PICTOR_SHUTDOWN_SECONDS: "1",
       LOG_LEVEL: "warn",
     },
     folder,
