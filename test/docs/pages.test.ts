@@ -9,7 +9,7 @@ import { runChannelTests } from "../../src/testing/run.ts";
 import { channelFolder, plugins } from "../helpers/channels.ts";
 
 const coverage = "test/docs/grammar-coverage.md";
-const shown = (await readdir("docs")).map((name) => join("docs", name));
+const shown = (await readdir("docs")).filter((name) => name.endsWith(".md")).map((name) => join("docs", name));
 const pages = ["README.md", "plugins/README.md", "CONTRIBUTING.md", "bench/README.md", coverage, ...shown];
 const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(page, "utf8")] as const)));
 
