@@ -31,6 +31,8 @@ function judgeHostName(host: string): void {
 }
 
 function targetOf({ url: target = "", method }: IncomingMessage): { host?: string; path: string } {
+  // Databases end a text there, or take none that has it.
+  if (target.includes("%00")) throw invalid("the request's target has %00, which stands for no character; leave it out");
   if (target.includes("#")) throw invalid("the request's target has a fragment; leave out what begins with #, or write %23 for it");
   if (target.startsWith("/") || (target === "*" && method === "OPTIONS")) return { path: target };
   const [, host = "", path = ""] = /^https?:\/\/([^/?]+)(.*)$/i.exec(target) ?? [];

@@ -43,14 +43,15 @@ export interface ReadRequest extends Unified {
 export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
   const { operation: path, find, limits, spool, signal } = around;
   const { fields: all, form } = await readClientBody(message, limits, spool, signal);
-  const isTrue = (value: unknown) => value === true || (form && /^true$/i.test(String(value).trim()));
+  const says = (value: unknown, wanted: boolean) => value === wanted || (form && String(value).trim().toLowerCase() === String(wanted));
   // They say how to answer, and not what to make, so no model's schema knows them.
   const { async: asynchronous, webhook, ...others } = all;
-  const isAsync = isTrue(asynchronous);
-  const fields = isAsync || asynchronous === undefined ? others : { ...others, async: asynchronous };
+  const isAsync = says(asynchronous, true);
+  const isSaid = isAsync || asynchronous === undefined || says(asynchronous, false);
+  const fields = isSaid ? others : { ...others, async: asynchronous };
   const entry = find(modelOf(fields, around.usualModel));
   const forModel = await readFields({ fields, form }, entry, path, limits, spool);
-  return { entry, ...forModel(entry), streams: isTrue(fields.stream), isAsync, webhook: webhook ?? undefined, forModel };
+  return { entry, ...forModel(entry), streams: says(fields.stream, true), isAsync, webhook: webhook ?? undefined, forModel };
 }
 
 /** A model, as far as it says what may be asked of it. */

@@ -46,6 +46,9 @@ describe("http: heads of requests", () => {
       expect(house.log[0]).to.include({ status: 400, msg: "request" });
     });
 
+  for (const target of ["/livez%00", "/v1/images/jobs/a%00b", "/v1/requests?model=%00"])
+    it(`the target ${target}, which has a NUL, is a 400`, async () => expectError(await get(target), 400, /%00/));
+
   for (const target of ["http://[/livez", "http:///livez", "livez", "ftp://a/livez", "http://a b/livez", "*", "/\xa0"])
     it(`the target ${target} is a 400 or never a request`, async () => {
       const { status, body } = await get(target);
