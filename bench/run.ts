@@ -7,13 +7,14 @@ import { cases, waiting, type Case } from "./cases.ts";
 import { checkPeer, startProvider, type Provider } from "./check.ts";
 import { measure, type Around } from "./measure.ts";
 import { folderOf, startPeer, type Peer } from "./peers.ts";
+import { measureJobs } from "./jobs.ts";
 import { pinning } from "./processes.ts";
 import { profileClock, sharesOf } from "./profile.ts";
 import { markdown, profileTable, type Outcome, type Slices } from "./report.ts";
 import { prepareTools, put, scratch, type Tools } from "./tools.ts";
 
 const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N] [--profile]
-cases: ${cases.map(({ name }) => name).join(", ")}`;
+cases: ${[...cases.map(({ name }) => name), "jobs"].join(", ")}`;
 
 interface Pace {
   quick: boolean;
@@ -85,7 +86,8 @@ function paceOf(quick: boolean, profile: boolean, repeats: string | undefined): 
 }
 
 function chosenCases(names: readonly string[] | undefined, quick: boolean): Case[] {
-  for (const name of names ?? []) if (!cases.some((each) => each.name === name)) throw new Error(`there is no case ${name}\n${usage}`);
+  for (const name of names ?? [])
+    if (name !== "jobs" && !cases.some((each) => each.name === name)) throw new Error(`there is no case ${name}\n${usage}`);
   return cases
     .filter(({ name }) => names?.includes(name) ?? true)
     .map((each) => (quick ? { ...each, connections: Math.min(each.connections, quickClients(each)) } : each));
@@ -133,4 +135,10 @@ for (const each of chosen) {
 }
 await provider.process.stop();
 console.log(markdown(facts, outcomes));
+if (values.case?.includes("jobs") ?? true) {
+  process.stderr.write("jobs: jobs that wait\n");
+  const report = await measureJobs(quick ? 300 : 10_000);
+  put("report.md", `${markdown(facts, outcomes)}\n${report}`);
+  console.log(report);
+}
 process.stderr.write(`written to ${join(scratch, "report.md")} and report.json\n`);
