@@ -198,6 +198,28 @@ describe("a request outlives its process", () => {
       expect(tasks.orders).to.equal(1);
     })).timeout(60_000);
 
+  it("and whose picture came after its 504 is fetched from the next process", () =>
+    scene(async ({ tasks, start, takeUp, configure }) => {
+      const env = await configure("routing: { answer_within: 100ms }\n", "");
+      const first = await start(env);
+      const late = await draw(first.url, {});
+      expect(late.status).to.equal(504);
+      const id = late.headers.get("x-request-id") ?? "";
+      const shown = async (url: string) =>
+        (await (await fetch(`${url}/v1/requests/${id}`, { headers: { authorization: "Bearer sk-outlive" } })).json()) as {
+          status: string;
+          result?: { data: { url: string }[] };
+        };
+      tasks.isDone = true;
+      await until(async () => (await shown(first.url)).status === "completed");
+      await first.kill();
+      const second = await takeUp(env);
+      const found = new URL((await shown(second.url)).result?.data[0]?.url ?? "");
+      const response = await fetch(second.url + found.pathname);
+      expect(Buffer.from(await response.arrayBuffer()).toString("base64")).to.equal(picture);
+      expect(tasks.orders).to.equal(1);
+    })).timeout(60_000);
+
   it("and is told that it may have been paid for, where nobody knows, and not ordered again", () =>
     scene(async ({ tasks, start, takeUp }) => {
       tasks.isMute = true;
