@@ -20,7 +20,7 @@ export interface KeysHouse extends DurableHouse {
 }
 
 /** Open the keys of one more process on a ledger, for which this file is in force. */
-export function keysOn(ledger: Ledger, inForce: () => InForce, log: object[] = [], settings = { apiKeys: [] as string[] }) {
+export function keysOn(ledger: Pick<Ledger, "keys">, inForce: () => InForce, log: object[] = [], settings = { apiKeys: [] as string[] }) {
   return openKeys({
     ledger,
     log: pino({}, { write: (line: string) => void log.push(JSON.parse(line) as object) }),

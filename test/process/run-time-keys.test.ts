@@ -6,7 +6,7 @@ import { comesAndGoes } from "./run-time-keys.ts";
 
 describe("pictor serve with keys at run time", function () {
   this.timeout(60_000);
-  it("takes a key in every process at once, and refuses it in every one within a second", () => comesAndGoes());
+  it("takes a key in every process at once, and refuses it in every one soon after its end", () => comesAndGoes());
 
   it("makes no key of its own where gateway.yaml says keys: []", () =>
     inFolder(async (start, folder) => {
