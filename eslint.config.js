@@ -35,7 +35,7 @@ const comments = {
       if (first?.type !== "Line" || first.loc.start.line > 2)
         context.report({ node, message: "Begin the file with one line, // ..., that says what it is for." });
       for (const comment of all)
-        if (/^[\s*]*(?:Who|What|Whether)\b/.test(comment.value))
+        if (/^[\s*]*(?:Who|What|Whether|Whose|Where|Which|Whoever)\b/.test(comment.value))
           context.report({ loc: comment.loc, message: "Begin the comment with its subject, not with a question word." });
     },
   }),

@@ -51,7 +51,7 @@ export interface LoadOptions extends Surroundings {
   withTests?: boolean;
   /** How polls wait; tests do not. */
   wait?: CallContext["wait"];
-  /** Where calls to other addresses go in tests. */
+  /** The address to which calls to other addresses go in tests. */
   divert?: CallContext["divert"];
   /** Stands for every token that a kind of auth would fetch; tests reach no token server. */
   token?: string;

@@ -6,13 +6,13 @@ import { keyOptionsOf } from "./key-flags.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 type Say = (line: string) => void;
 
-/** Where a command calls, and how it answers. */
+/** The gateway that a command calls, and its output. */
 export interface KeysOptions {
   url: string;
   json?: boolean;
 }
 
-/** How it says what it found; `note` gets what is said beside it, so that a script can keep the key alone. */
+/** Prints what it found; `note` gets what is said beside it, so that a script can keep the key alone. */
 interface Around {
   env: Env;
   say: Say;

@@ -27,7 +27,7 @@ export interface CallContext {
   patience?: Patience;
   /** Wait between polls; rejects when the signal aborts. */
   wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Where a call to an address goes instead, whoever may be there; tests reach nobody else. */
+  /** Gives the address to which a call goes instead; tests reach nobody else. */
   divert?: (url: URL) => string | undefined;
   /** Receives events for a client that wants them. */
   events?: Events;

@@ -10,7 +10,7 @@ import { inputOf, routesFor, type StandIn } from "./generate.ts";
 import { estimate } from "./pretend.ts";
 import type { ModelEntry } from "./table.ts";
 
-/** How a budget stands. Amounts are in nano-dollars, `left` is never below 0; a total never begins anew. */
+/** The state of a budget. Amounts are in nano-dollars, `left` is never below 0; a total never begins anew. */
 export interface BudgetState {
   per: Period;
   limit: number;
@@ -21,7 +21,7 @@ export interface BudgetState {
   resetsAt?: number;
 }
 
-/** How the budgets of a client stand; none where it has none. Rejects with `Unavailable` while the ledger is away. */
+/** The states of the budgets of a client; none where it has none. Rejects with `Unavailable` while the ledger is away. */
 export async function budgetStates(
   { id, budgets = [] }: Pick<Client, "id" | "budgets">,
   now: number,

@@ -25,7 +25,7 @@ export interface RouteExplanation {
   channel: string;
   changes: Change[];
   requests: ShownRequest[];
-  /** How the provider would be asked for what it makes, and milliseconds before each of the first times. */
+  /** The request by which the provider would be asked for what it makes, and milliseconds before each of the first times. */
   polls: (ShownRequest & { after: number[] })[];
   /** The cost before the order; null where nobody knows. */
   cost: Estimate | null;

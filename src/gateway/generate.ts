@@ -228,7 +228,7 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
   }
 }
 
-/** How an attempt ended that failed; `next` is what follows it. */
+/** The end of an attempt that failed; `next` is what follows it. */
 export function outcomeOf(error: unknown, next: Next, signal: AbortSignal): string {
   if (error instanceof ProviderFailure) return error.kind;
   // Whatever broke once the signal was aborted, broke for its reason.

@@ -40,7 +40,7 @@ export async function resume(
   return follow(candidate, { tasks, request }, context);
 }
 
-/** The attempt that follows tasks. It is told of, and billed, as any other. */
+/** The attempt that follows tasks. It is reported and billed like one that was made here. */
 async function follow(
   candidate: Candidate,
   { tasks, request }: { tasks: readonly AcceptedTask[]; request: UnifiedRequest },

@@ -16,7 +16,7 @@ export interface FixedKey {
   source: "gateway.yaml" | "PICTOR_API_KEYS" | "own";
 }
 
-/** Where keys are added and revoked. */
+/** Everything that adds and revokes keys. */
 export interface KeyDesk {
   stored: StoredKeys;
   rows: Pick<Rows, "write" | "changes">;

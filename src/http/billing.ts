@@ -43,7 +43,7 @@ async function showSpent(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const range = rangeIn(ctx, ["start_date", "end_date"], { first: 0, last: dayOf(gateway.routing.date()) });
   const budget = await budgetOf(ctx, gateway);
   if (budget && covers(range, budget, gateway.routing.date())) {
-    // Those who ask for so much take it from the limit, and what they find is what is left.
+    // Tools that ask for so much subtract it from the limit, and show the rest as what is left.
     ctx.body = { object: "list", total_usage: (budget.spent + budget.reserved) / 1e7 };
     return;
   }

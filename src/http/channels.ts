@@ -38,7 +38,7 @@ async function modelOf(route: Route, outcomes: readonly Outcomes[]) {
   return {
     id: model.id,
     operations: [...operations],
-    // One picture as it usually is; null where nobody knows.
+    // The price of a usual picture; null where nobody knows it.
     price: "cost" in price ? price.cost : null,
     ...(life?.deprecated !== undefined && { deprecated: life.deprecated }),
     ...(life?.shutdown !== undefined && { shutdown_date: life.shutdown }),

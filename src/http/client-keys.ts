@@ -61,7 +61,7 @@ export function createClientKeys(keys: readonly string[], clients: readonly Keye
   };
 }
 
-/** Those of these clients that have budgets. */
+/** The clients that have budgets. */
 export function withBudgets(clients: readonly Client[]): Client[] {
   return clients.filter(({ budgets }) => budgets !== undefined);
 }

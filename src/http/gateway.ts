@@ -26,7 +26,7 @@ export interface Gateway {
   /** State shared by requests; one for the process, whatever the table. */
   routing: Routing;
   keys: ClientKeys;
-  /** Where keys are added and revoked at run time; none are when absent. */
+  /** Everything that adds and revokes keys at run time; none are when absent. */
   keyDesk?: KeyDesk;
   /** The life of the process. */
   life?: Life;

@@ -23,7 +23,7 @@ export interface ImageFields {
 }
 
 /**
- * Which fields of a body hold its images. Another name than the documented one is read where nothing has that one and the model means
+ * The fields of a body that hold its images. Another name than the documented one is read where nothing has that one and the model means
  * nothing else by it; `path` is what the address asks for.
  */
 export function imageFieldsOf(

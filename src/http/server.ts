@@ -115,7 +115,7 @@ function watchBodies(server: Server, every: number): { idle: number } {
       const isOurs = request.readableLength >= request.readableHighWaterMark;
       if (request.complete) arriving.delete(request);
       else if (socket.bytesRead !== seen.bytes || isOurs) Object.assign(seen, { bytes: socket.bytesRead, since: performance.now() });
-      // Where the body is being read, its reader ends it first and says which part is missing.
+      // The reader of a body ends it first, and says which part is missing.
       else if (performance.now() - seen.since > limits.idle + every) {
         arriving.delete(request);
         if (seen.response.headersSent) socket.destroy();

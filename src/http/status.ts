@@ -66,7 +66,7 @@ export async function measureWebhooks({ durable, metrics }: Gateway): Promise<vo
   if (waiting !== undefined) metrics.webhooksWaiting.set(waiting);
 }
 
-/** How much of budgets is left, for the metrics; while the ledger is away, as much as there was. */
+/** The amounts that are left of budgets, for the metrics; while the ledger is away, as much as there was. */
 export async function measureBudgets({ durable, keys, metrics }: Gateway): Promise<void> {
   const { ledger } = durable ?? {};
   if (!ledger || ledger.state.isAway) return;

@@ -23,7 +23,7 @@ export interface KnownKey {
 /** The keys of the ledger, as they were at the last look. */
 export interface StoredKeys extends ClientKeys {
   seek: NonNullable<ClientKeys["seek"]>;
-  /** Those that are known, revoked ones too, by their names. */
+  /** The keys that are known, revoked ones too, by their names. */
   known: ReadonlyMap<string, KnownKey>;
   /** Take note of a row that this process wrote. */
   note(row: StoredKey): void;
@@ -39,7 +39,7 @@ interface Parts {
   log: Logger;
 }
 
-/** How a key of the ledger looks: 32 bytes in base64url behind `pk-`. */
+/** True for a text of the form of a key of the ledger: 32 bytes in base64url behind `pk-`. */
 export const isStoredKey = (key: string) => /^pk-[\w-]{43}$/.test(key);
 
 /** Read the keys, and look again and again for changes. Rejects where they cannot be read at first. */

@@ -41,7 +41,7 @@ export function ledgerOf({ durable }: Gateway): Ledger {
   return durable.ledger;
 }
 
-/** How the budgets of a client stand. Rejects with `Unavailable` while the ledger is away. */
+/** The states of the budgets of a client. Rejects with `Unavailable` while the ledger is away. */
 export function budgetsOf(client: Client, gateway: Gateway): Promise<BudgetState[]> {
   return budgetStates(client, gateway.routing.date(), ledgerOf(gateway).spending);
 }

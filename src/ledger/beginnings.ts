@@ -35,7 +35,7 @@ export interface Beginnings {
   named(client: string, name: string, since: number): Promise<RequestRow | undefined>;
   /** Add a row. Durable once it resolves. Rejects with `TooManyJobs` or `OverBudget` where there is no room for it. */
   add(row: RequestRow, room?: Room): Promise<void>;
-  /** How many jobs of a client wait or are being served. */
+  /** The number of jobs of a client that wait or are being served. */
   jobsOf(client: string): Promise<number>;
 }
 

@@ -24,7 +24,7 @@ export interface StoredKey {
 export interface KeyChange {
   action: "added" | "changed" | "rotated" | "revoked";
   at: number;
-  /** How the operator did it: the program, and the address that it called from. */
+  /** The way in which the operator did it: the program, and the address that it called from. */
   by: string;
   /** The options of the key from then on. */
   options: object;
@@ -32,7 +32,7 @@ export interface KeyChange {
 
 /** All of it rejects with `Unavailable` while the database cannot be reached. */
 export interface StoredKeys {
-  /** Those that were changed after this version, revoked ones too; the oldest change first. */
+  /** The keys that were changed after this version, revoked ones too; the oldest change first. */
   since(version: number): Promise<StoredKey[]>;
   /**
    * Write a key in place of its row of the version `before`, 0 where there is none. Resolves with what was written; undefined where another was

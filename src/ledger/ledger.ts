@@ -43,7 +43,7 @@ export interface Ledger extends Beginnings {
   list(filter: RowFilter): Promise<RequestRow[]>;
   /** Add up what requests cost. Those that ended a moment ago may be missing. */
   usage(filter: UsageFilter): Promise<Usage>;
-  /** How the requests that began since then (epoch milliseconds) ended, by channel and model. */
+  /** The ends of the requests that began since then (epoch milliseconds), by channel and model. */
   outcomes(since: number): Promise<Outcomes[]>;
   /** Take requests that can be served without their client and that nobody serves, the oldest first. */
   take(wanted: Lease & { limit: number }): Promise<RequestRow[]>;

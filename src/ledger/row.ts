@@ -27,7 +27,7 @@ export interface PictureReference {
 export interface TaskHandle {
   channel: string;
   model: string;
-  /** Which of the channel's keys ordered it: a hash, since keys are kept nowhere. */
+  /** The key of the channel's that ordered it: a hash, since keys are kept nowhere. */
   key: string;
   /** The document of each call's task. */
   documents: string[];

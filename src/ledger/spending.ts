@@ -109,7 +109,7 @@ export function reserving(
   return { before, after };
 }
 
-/** Which rows an end is written to: SQL over the columns of `requests`, whose parameters begin with `first`. */
+/** The condition for the rows to which an end is written: SQL over the columns of `requests`, whose parameters begin with `first`. */
 export type Guard = (first: number) => { sql: string; parameters: readonly Value[] };
 
 /**

@@ -3,7 +3,7 @@ import { assignmentsOf, columns, filledBy } from "./columns.ts";
 import type { Statement, Value } from "./database.ts";
 import type { RequestPatch, RequestRow, RequestStatus } from "./row.ts";
 
-/** Which rows are wanted. */
+/** The rows that are wanted. */
 export interface RowFilter {
   /** The rows of this client alone; those of all when omitted. */
   client?: string;

@@ -41,7 +41,7 @@ export async function usageIn({ run }: Pick<Database, "run">, { client, first, l
   const usage: Usage = { days: new Map(), models: new Map(), clients: new Map() };
   const [{ oldest = null, newest = null } = {}] = await run([spanOf(client)]);
   if (oldest === null || newest === null) return usage;
-  // Whoever asks for a thousand years gets them at once.
+  // A thousand years that somebody asks for are answered at once.
   const until = Math.min(last, dayOf(Number(newest)));
   for (let day = Math.max(first, dayOf(Number(oldest))); day <= until; day += 1)
     for (const row of await run([sumsOfDay(day, client)])) {

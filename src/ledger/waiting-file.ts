@@ -29,7 +29,7 @@ export const mostTogether = 200;
 /** Age from which a file that another machine or container left is taken, in milliseconds: one that is there touches its own every few seconds. */
 export const leftBehind = 600_000;
 
-/** Where the number of a process is its own, as a part of a file's name. */
+/** The machine or container in which the number of a process is its own, as a part of a file's name. */
 const here = createHash("sha256").update(space).digest("hex").slice(0, 8);
 
 /**

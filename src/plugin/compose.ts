@@ -9,7 +9,7 @@ export interface Shown {
   picture: Picture;
   /** The place of an unfinished picture among those before the finished one; undefined for a finished one. */
   partial?: number;
-  /** Which of several calls it is of, from 0; those of parallel calls come mixed. */
+  /** The number of its call among several, from 0; those of parallel calls come mixed. */
   call?: number;
   /** The changes made to the request so far. */
   changes?: readonly Change[];

@@ -25,7 +25,7 @@ export const sizeRuleSchemas = {
   max_pixels: { ...positive, description: "Width times height, at most." },
 } as const;
 
-/** Which rule a pixel size breaks, as a sentence; undefined where it keeps them all. A size without pixels breaks none. */
+/** The rule that a pixel size breaks, as a sentence; undefined where it keeps them all. A size without pixels breaks none. */
 export function brokenRule({ width, height }: Size, rules: SizeRules): string | undefined {
   if (width === undefined || height === undefined) return undefined;
   const { multiple_of: step = 1, min_side = 1, max_side = Infinity, max_ratio = Infinity, min_pixels = 1, max_pixels = Infinity } = rules;

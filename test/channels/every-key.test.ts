@@ -10,7 +10,7 @@ import { laid, observe, type Scene } from "./observe.ts";
 
 type Tree = Record<string, unknown>;
 
-/** What was observed, by its scene: many keys are compared with the same plain channel, and a scene is the same each time. */
+/** Observations by their scenes: many keys are compared with the same plain channel, and a scene is the same each time. */
 const observed = new Map<string, Promise<unknown>>();
 
 function observeOnce(scene: Scene): Promise<unknown> {

@@ -119,7 +119,7 @@ function watch(page: Page, origin: string, faults: string[]): void {
   });
 }
 
-/** What axe reports. */
+/** A finding that axe reports. */
 interface Report {
   violations: { id: string; impact: string; nodes: { html: string }[] }[];
 }

@@ -1,4 +1,4 @@
-// What a person does in the console.
+// The moves of a person in the console.
 import type { Page } from "playwright-core";
 
 /** The control of this name. */

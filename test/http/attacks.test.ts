@@ -1,4 +1,4 @@
-// What a hostile or unlucky client tries with names, jobs and requests of others and of its own.
+// Attempts of a hostile or unlucky client with names, jobs and requests of others and of its own.
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expect } from "chai";

@@ -1,4 +1,4 @@
-// What the operator is shown of channels.
+// The channels as the operator is shown them.
 import { expect } from "chai";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
 import { errorOf, png, reply, until, withMore } from "./setup.ts";

@@ -1,4 +1,4 @@
-// What becomes of a request, before it is ordered.
+// The explanation of a request that is not ordered.
 import { expect } from "chai";
 import { png, errorOf, startHouse, type House } from "./setup.ts";
 

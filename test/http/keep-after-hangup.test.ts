@@ -1,4 +1,4 @@
-// What becomes of a request whose client hangs up, as the operator says.
+// Requests whose client hangs up go on or end, as the operator says.
 import type { ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";

@@ -30,7 +30,7 @@ export function keysOn(ledger: Pick<Ledger, "keys">, inForce: () => InForce, log
   });
 }
 
-/** What is in force with this `gateway.yaml`. */
+/** The configuration in force with this `gateway.yaml`. */
 export function inForceOf(text: string, ownKey?: string): InForce {
   const file = parseGatewayFile("gateway.yaml", Buffer.from(text), {}, undefined);
   return { file, keys: createClientKeys(ownKey === undefined ? ["sk-test"] : [ownKey], file.clients), ownKey } as InForce;

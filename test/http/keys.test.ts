@@ -242,7 +242,7 @@ describe("http: keys at run time", () => {
     });
 
     it("is known at once, and refused by the second look after its end", async () => {
-      // Which makes it a second at most, where the machine is not late.
+      // Two looks take a second at most, where the machine is not late.
       expect(2 * lookAfter).to.be.at.most(1000);
       const { name, key } = await add();
       expect(there.keys.find(key)).to.equal(undefined);

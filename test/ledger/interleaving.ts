@@ -13,7 +13,7 @@ const steps = 14;
 const together = 250;
 const hour = 3_600_000;
 
-/** What the model knows of a request. */
+/** A request as the model knows it. */
 interface Known {
   row: RequestRow;
   reserved: number;
@@ -64,7 +64,7 @@ function createKey(client: string, began: number) {
   return { client, random, upTo, budgets, now: began, requests: [] as Known[], owner: 0 };
 }
 
-/** What the model says that is spent and reserved in the period of now. */
+/** The amounts that the model has as spent and reserved in the period of now. */
 function figures({ requests, now }: Key, per: Period): { spent: number; reserved: number } {
   const { since, until } = boundsOf(per, now);
   const all = requests.filter(({ row }) => since <= row.createdAt && row.createdAt < until);
@@ -162,7 +162,7 @@ async function crash(key: Key, ledger: Ledger, one: Known, counts: Counts): Prom
 
 async function end(key: Key, ledger: Ledger, one: Known, counts: Counts): Promise<void> {
   const status = (["completed", "failed", "unknown", "cancelled"] as const)[key.upTo(3)]!;
-  // One in ten bills is higher than anybody could know, and is booked as it is.
+  // A tenth of the bills are higher than anybody could know, and are booked as they are.
   const bill = key.random() < 0.1 ? one.reserved + 3 : key.upTo(one.reserved);
   const isBilled = key.random() < 0.7;
   const costs = status === "completed" || status === "unknown";
@@ -172,7 +172,7 @@ async function end(key: Key, ledger: Ledger, one: Known, counts: Counts): Promis
   counts[status] += 1;
 }
 
-/** What was given up for lost is there after all. */
+/** A picture that was given up for lost is there after all. */
 async function comeLate(key: Key, ledger: Ledger, counts: Counts): Promise<void> {
   const one = key.requests.find(({ status }) => status === "unknown");
   if (!one) return;
@@ -215,7 +215,7 @@ async function compare(key: Key, ledger: Ledger): Promise<void> {
     expect({ spent, reserved }, `${key.client} per ${per}`).to.deep.equal(figures(key, per));
 }
 
-/** What is spent is the sum of what the rows were charged, and nothing is reserved once all is over. */
+/** The sum of all charges of the rows is what is spent, and nothing is reserved once all is over. */
 async function sumRows({ client }: Key, database: Database): Promise<void> {
   const rows = "from requests where requests.client = spending.client and since <= created_at and created_at < until";
   const wrong = await database.run([

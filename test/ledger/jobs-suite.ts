@@ -1,4 +1,4 @@
-// How many jobs a client has, on any database of the ledger.
+// Counts of the jobs of a client, on any database of the ledger.
 import { expect } from "chai";
 import type { Database } from "../../src/ledger/database.ts";
 import { TooManyJobs } from "../../src/ledger/beginnings.ts";

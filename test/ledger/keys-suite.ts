@@ -1,4 +1,4 @@
-// What every database of the ledger must do with clients' keys.
+// The suite of clients' keys, for every database of the ledger.
 import { expect } from "chai";
 import type { StoredKey } from "../../src/ledger/client-keys.ts";
 import type { Database } from "../../src/ledger/database.ts";
@@ -26,7 +26,7 @@ export function keysSuite(open: (folder: string) => Promise<Database>): void {
     expect(await write(other, full, 1, "rotated")).to.deep.equal({ ...full, version: 2 });
     expect(await one.keys.since(1)).to.deep.equal([{ ...full, version: 2 }]);
     expect(await one.keys.since(2)).to.deep.equal([]);
-    // What it had no longer is taken away.
+    // A value that it has no longer is taken away.
     await write(one, keyAt(house.now), 2, "changed");
     expect(await one.keys.since(2)).to.deep.equal([{ ...keyAt(house.now), version: 3 }]);
   });
@@ -44,7 +44,7 @@ export function keysSuite(open: (folder: string) => Promise<Database>): void {
     const both = [await house.ledger(), await house.ledger()];
     const seen: StoredKey[] = [];
     const names = Array.from({ length: 30 }, (_, index) => `shop-${index}`);
-    // One version that is seen after a later one would never be read.
+    // A version that is seen after a later one would never be read.
     const reading = (async () => {
       while (seen.length < names.length) seen.push(...(await both[0]!.keys.since(seen.at(-1)?.version ?? 0)));
     })();

@@ -1,4 +1,4 @@
-// What every database of the ledger must do with budgets, whichever it is.
+// The suite of budgets, for every database of the ledger.
 import { expect } from "chai";
 import { TooManyJobs } from "../../src/ledger/beginnings.ts";
 import type { Database } from "../../src/ledger/database.ts";

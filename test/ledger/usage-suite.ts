@@ -1,4 +1,4 @@
-// What every database of the ledger must add up, whichever it is.
+// The suite of sums, for every database of the ledger.
 import { expect } from "chai";
 import type { Database } from "../../src/ledger/database.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";

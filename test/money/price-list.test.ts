@@ -1,4 +1,4 @@
-// What is shown of price lines to those who choose by them.
+// Price lines as they are shown to those who choose by them.
 import { expect } from "chai";
 import { channelNames } from "../../src/expression/names.ts";
 import type { LineSpec } from "../../src/money/lines.ts";

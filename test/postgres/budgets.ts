@@ -1,4 +1,4 @@
-// One budget of which eight processes spend at once, some of which are killed. Run by run.sh.
+// Eight processes spend one budget at once, and some of them are killed. Run by run.sh.
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -56,7 +56,7 @@ describe("a budget that eight processes share", () => {
     expect(outcomes.reduce((sum, outcome) => sum + (outcome?.refused ?? 0), 0)).to.be.greaterThan(0);
     expect(most).to.be.within(limit / 2, limit);
 
-    // What those left that were killed is ended as another process ends it once their leases are over.
+    // The requests of killed processes are ended as another process ends them once their leases are over.
     for (const seen of await ledger.leasesOfOthers("heir")) {
       const row = await ledger.takeOver(seen, { owner: "heir", until: Date.now() + 1000 });
       const status = row?.phase === undefined ? "failed" : "unknown";

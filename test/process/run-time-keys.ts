@@ -1,4 +1,4 @@
-// What two processes that share a ledger must do with a key that one of them is told of.
+// Two processes share a ledger, and one of them is given a key.
 import { expect } from "chai";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ export function comesAndGoes(env: Record<string, string> = {}): Promise<void> {
         }),
       );
     const { key } = await admin("POST", "", { name: "shop", models: ["demo"] });
-    // One that was added a moment ago is known to all that are asked.
+    // A key that was added a moment ago is known to every process that is asked.
     expect(new Set(await statuses(key))).to.deep.equal(new Set([200]));
     const rotated = await admin("POST", "/shop/rotate?grace=1h");
     expect(new Set([...(await statuses(key)), ...(await statuses(rotated.key))])).to.deep.equal(new Set([200]));

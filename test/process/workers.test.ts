@@ -47,7 +47,7 @@ describe("pictor serve --workers", function () {
       try {
         expect(await Promise.all([ask(), ask(), ask(), ask()])).to.deep.equal([true, true, true, true]);
       } finally {
-        // One that stands still does not end with the first process.
+        // A process that stands still does not end with the first one.
         process.kill(victim!, "SIGKILL");
       }
       await until(() => gateway.said().includes(`worker ${victim} ended (SIGKILL); another one takes its place`));

@@ -63,7 +63,7 @@ function ends(row: MatrixRow): string {
   return told === "" || instead === undefined ? told : `${told}; then \`${instead}\``;
 }
 
-/** What is said of each channel, in one where they agree. */
+/** The words on each channel, once where they agree. */
 function byChannel({ channels }: MatrixRow, textOf: (channel: MatrixRow["channels"][number]) => string | undefined): string {
   const texts = channels.map((channel) => ({ name: channel.name, text: textOf(channel) }));
   const areOne = new Set(texts.map(({ text }) => text)).size === 1;

@@ -64,7 +64,7 @@ const parts = /^((?:`[^`]*`|[^`:])*?)(?:, in (milliseconds|seconds|bytes))?: (.+
  */
 export async function numbersTable(root: string): Promise<string> {
   const rows: string[][] = [];
-  // What runs in browsers decides nothing of the gateway.
+  // Code that runs in browsers decides nothing of the gateway.
   for (const file of (await sourceFiles(root)).filter((name) => !name.startsWith("src/console/app/"))) {
     const found = numbersIn(await readFile(join(root, file), "utf8")).filter(({ name }) => !notBehaviour[file]?.includes(name));
     if (found.length === 0) continue;

@@ -1,4 +1,4 @@
-// One field of the form.
+// Draws a field of the form.
 import { useState } from "preact/hooks";
 import type { Field } from "./schema.ts";
 

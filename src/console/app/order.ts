@@ -9,7 +9,7 @@ export interface Order {
   path: "v1/images/generations" | "v1/images/edits";
   /** The fields of the request. */
   fields: Record<string, unknown>;
-  /** How it shall be answered: the console wants it kept, and shown while it is made. */
+  /** The way to answer it: the console wants it kept, and shown while it is made. */
   manner: Record<string, unknown>;
   images: Draft["images"];
   mask: Blob | undefined;

@@ -1,4 +1,4 @@
-// Where in the console the reader is: the address after `#`.
+// Reads and sets the reader's place in the console: the address after `#`.
 import { createStore } from "./store.ts";
 
 /** `#/requests/req_1?model=demo` is the part `requests`, its `id` and its query. */

@@ -18,7 +18,7 @@ export interface Schema {
   "x-size"?: { one_of?: readonly string[]; pixels?: object };
 }
 
-/** One field of the form. */
+/** A field of the form. */
 export interface Field {
   name: string;
   title: string;
@@ -53,7 +53,7 @@ export function fieldsOf(schema: Schema): Field[] {
     .flatMap((name) => fieldOf(name, { ...partOf(common[name]), ...partOf(own[name]) }));
 }
 
-/** One field as the model's schema describes it. */
+/** A field as the model's schema describes it. */
 export function describedIn(schema: Schema, name: string): Schema {
   return { ...partOf(schema.$defs?.common?.properties?.[name]), ...partOf(schema.properties?.[name]) };
 }

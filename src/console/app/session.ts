@@ -3,7 +3,7 @@ import { createStore } from "./store.ts";
 
 export interface Session {
   key: string;
-  /** Whose requests the key sees: its client's own, or as the operator's those of all. */
+  /** The requests that the key sees: its client's own, or as the operator's key those of all. */
   scope: "own" | "all";
 }
 

@@ -2,7 +2,7 @@
 
 export type Point = readonly [x: number, y: number];
 
-/** One stroke of the brush, in the picture's own pixels. */
+/** A stroke of the brush, in the picture's own pixels. */
 export interface Stroke {
   points: readonly Point[];
   width: number;

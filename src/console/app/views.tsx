@@ -9,7 +9,7 @@ import { usd } from "./words.ts";
 
 const names = ["curl", "openai", "JSON", "Provider"] as const;
 
-/** One request in several forms, of which `first` is shown first. */
+/** Shows a request in several forms, `first` before the others. */
 export function Views({ order, first }: { order: Order; first: (typeof names)[number] }) {
   const [chosen, choose] = useState<string>(first);
   return (
