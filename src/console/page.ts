@@ -38,17 +38,20 @@ export function consolePage(ctx: Context): void {
   answerPage(ctx, pageOf(imports, version, files), version);
 }
 
-function pageOf(imports: string, version: string, files: Assets["files"]): string {
-  const first = [...files.keys()].filter((name) => !name.endsWith(".css") && !name.includes("/"));
-  return `<!doctype html>
+/** The beginning of every page; `more` is the rest of its head. */
+const pageBegin = (more: string) => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Pictor</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="console/${version}/console.css">
-<script type="importmap">${imports}</script>
+${more}
+`;
+
+function pageOf(imports: string, version: string, files: Assets["files"]): string {
+  const first = [...files.keys()].filter((name) => !name.endsWith(".css") && !name.includes("/"));
+  return `${pageBegin(`<link rel="stylesheet" href="console/${version}/console.css">`)}<script type="importmap">${imports}</script>
 ${first.map((name) => `<link rel="modulepreload" href="console/${version}/${name}">`).join("\n")}
 <div id="console"><noscript>The console needs JavaScript. The interface is described at docs.</noscript></div>
 <script type="module" src="console/${version}/main.js"></script>
@@ -76,15 +79,7 @@ const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:20
 export function frontPage(ctx: Context, { hasConsole }: { hasConsole: boolean }): void {
   ctx.set("content-security-policy", policy("'none'", hashOf(style)));
   const draw = hasConsole ? `<p><a href="console">Open the console</a>: draw, look, find out why.</p>\n` : "";
-  const page = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Pictor</title>
-<link rel="icon" href="data:,">
-<style>${style}</style>
-<main>
+  const page = `${pageBegin(`<style>${style}</style>`)}<main>
 <h1>Pictor</h1>
 <p>One OpenAI-compatible images API in front of every image model.</p>
 ${draw}<p><a href="docs">The interface</a>, described. Clients use <code>v1</code> here as their base URL.</p>

@@ -21,6 +21,18 @@ describe("what processes remember together", () => {
 });
 
 describe("what one process remembers", () => {
+  it("is with the others before the answer leaves", async () => {
+    let shared!: () => void;
+    const share = () => new Promise<void>((resolve) => (shared = resolve));
+    const outcomes = createUncertainOutcomes({ share, onShared: () => undefined });
+    let isAdded = false;
+    const added = outcomes.add(outcome).then(() => (isAdded = true));
+    await new Promise(setImmediate);
+    expect(isAdded).to.equal(false);
+    shared();
+    await added;
+  });
+
   it("is bounded in number, and the oldest goes first", async () => {
     const outcomes = createUncertainOutcomes(createMemoryState());
     for (let index = 0; index <= 10_000; index += 1) await outcomes.add({ ...outcome, fingerprint: String(index) });

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { call, get } from "./api.ts";
 import { useLoad } from "./load.ts";
 import type { ChannelRow, MatrixRow } from "./model.ts";
-import { Empty, Failure, Loading, State } from "./parts.tsx";
+import { DataTable, Empty, Failure, Loading, State } from "./parts.tsx";
 import { addressOf } from "./route.ts";
 import { session } from "./session.ts";
 import { useStore } from "./store.ts";
@@ -76,34 +76,18 @@ function Slowest({ channels }: { channels: readonly ChannelRow[] }) {
   return (
     <section class="channel" aria-label="Last day">
       <h2>Last day, slowest first</h2>
-      <div class="table" tabIndex={0} role="region" aria-label="Models of the last day">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Channel</th>
-              <th scope="col">Model</th>
-              <th scope="col" class="amount">
-                Success
-              </th>
-              <th scope="col" class="amount">
-                Seconds
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {used.map(({ channel, id, completed = 0, failed = 0, seconds }) => (
-              <tr key={`${channel} ${id}`}>
-                <td>{channel}</td>
-                <td>
-                  <a href={addressOf("requests", undefined, { channel, model: id })}>{id}</a>
-                </td>
-                <td class="amount">{shareText(completed, failed)}</td>
-                <td class="amount">{secondsText(seconds)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DataTable label="Models of the last day" columns={["Channel", "Model", { amount: "Success" }, { amount: "Seconds" }]}>
+        {used.map(({ channel, id, completed = 0, failed = 0, seconds }) => (
+          <tr key={`${channel} ${id}`}>
+            <td>{channel}</td>
+            <td>
+              <a href={addressOf("requests", undefined, { channel, model: id })}>{id}</a>
+            </td>
+            <td class="amount">{shareText(completed, failed)}</td>
+            <td class="amount">{secondsText(seconds)}</td>
+          </tr>
+        ))}
+      </DataTable>
     </section>
   );
 }
@@ -175,48 +159,27 @@ function Channel({ channel, again }: { channel: ChannelRow; again: (() => void) 
 function Models({ channel, models }: { channel: string; models: ChannelRow["models"] }) {
   const isKnown = models.some(({ completed }) => completed !== undefined);
   return (
-    <div class="table" tabIndex={0} role="region" aria-label={`Models of ${channel}`}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Model</th>
-            <th scope="col">Can</th>
-            {isKnown && (
-              <>
-                <th scope="col" class="amount">
-                  A picture
-                </th>
-                <th scope="col" class="amount">
-                  Success, last day
-                </th>
-                <th scope="col" class="amount">
-                  Seconds
-                </th>
-              </>
-            )}
-            <th scope="col">Life</th>
-          </tr>
-        </thead>
-        <tbody>
-          {models.map(({ id, operations, price, completed = 0, failed = 0, seconds, shutdown_date: end, instead }) => (
-            <tr key={id}>
-              <td>
-                <a href={addressOf("requests", undefined, { channel, model: id })}>{id}</a>
-              </td>
-              <td>{operations.join(", ")}</td>
-              {isKnown && (
-                <>
-                  <td class="amount">{price ? costText(price) : "–"}</td>
-                  <td class="amount">{shareText(completed, failed)}</td>
-                  <td class="amount">{secondsText(seconds)}</td>
-                </>
-              )}
-              <td>{end === undefined ? "" : `until ${end}${instead === undefined ? "" : `, then ${instead}`}`}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <DataTable
+      label={`Models of ${channel}`}
+      columns={["Model", "Can", ...(isKnown ? ["A picture", "Success, last day", "Seconds"].map((amount) => ({ amount })) : []), "Life"]}
+    >
+      {models.map(({ id, operations, price, completed = 0, failed = 0, seconds, shutdown_date: end, instead }) => (
+        <tr key={id}>
+          <td>
+            <a href={addressOf("requests", undefined, { channel, model: id })}>{id}</a>
+          </td>
+          <td>{operations.join(", ")}</td>
+          {isKnown && (
+            <>
+              <td class="amount">{price ? costText(price) : "–"}</td>
+              <td class="amount">{shareText(completed, failed)}</td>
+              <td class="amount">{secondsText(seconds)}</td>
+            </>
+          )}
+          <td>{end === undefined ? "" : `until ${end}${instead === undefined ? "" : `, then ${instead}`}`}</td>
+        </tr>
+      ))}
+    </DataTable>
   );
 }
 

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { call, get, type ApiError } from "./api.ts";
 import { asApiError, useLoad } from "./load.ts";
 import type { KeyRow } from "./model.ts";
-import { Code, Failure, Loading, State } from "./parts.tsx";
+import { Code, DataTable, Failure, Loading, State } from "./parts.tsx";
 import { addressOf } from "./route.ts";
 import { usd } from "./words.ts";
 
@@ -96,47 +96,33 @@ function Add({ add }: { add: (body: object) => Promise<void> }) {
 function Table({ keys, revoke }: { keys: readonly KeyRow[]; revoke: (name: string) => void }) {
   const [asked, setAsked] = useState<string>();
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="Keys">
-      <table>
-        <thead>
-          <tr>
-            {["Name", "Begins", "State", "Budget", "Models", "Stands in"].map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-            <td />
-          </tr>
-        </thead>
-        <tbody>
-          {keys.map(({ name, source, status, begins, budget, models }) => (
-            <tr key={name}>
-              <td>
-                <a href={addressOf("requests", undefined, { client: name })}>{name}</a>
-              </td>
-              <td>
-                <code>{begins}</code>
-              </td>
-              <td>{status !== undefined && <State name={status} />}</td>
-              <td>
-                {[budget ?? []]
-                  .flat()
-                  .map(({ usd: amount, per }) => `${usd(amount)} ${per === "total" ? "in total" : `a ${per}`}`)
-                  .join(", ")}
-              </td>
-              <td class="wide">{models?.join(", ") ?? (source === "ledger" ? "all" : "")}</td>
-              <td>{source}</td>
-              <td class="amount">
-                {source === "ledger" && (
-                  <button type="button" onClick={() => (asked === name ? revoke(name) : setAsked(name))} onBlur={() => setAsked(undefined)}>
-                    {asked === name ? `Really revoke ${name}` : "Revoke"}
-                  </button>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <DataTable label="Keys" columns={["Name", "Begins", "State", "Budget", "Models", "Stands in", ""]}>
+      {keys.map(({ name, source, status, begins, budget, models }) => (
+        <tr key={name}>
+          <td>
+            <a href={addressOf("requests", undefined, { client: name })}>{name}</a>
+          </td>
+          <td>
+            <code>{begins}</code>
+          </td>
+          <td>{status !== undefined && <State name={status} />}</td>
+          <td>
+            {[budget ?? []]
+              .flat()
+              .map(({ usd: amount, per }) => `${usd(amount)} ${per === "total" ? "in total" : `a ${per}`}`)
+              .join(", ")}
+          </td>
+          <td class="wide">{models?.join(", ") ?? (source === "ledger" ? "all" : "")}</td>
+          <td>{source}</td>
+          <td class="amount">
+            {source === "ledger" && (
+              <button type="button" onClick={() => (asked === name ? revoke(name) : setAsked(name))} onBlur={() => setAsked(undefined)}>
+                {asked === name ? `Really revoke ${name}` : "Revoke"}
+              </button>
+            )}
+          </td>
+        </tr>
+      ))}
+    </DataTable>
   );
 }

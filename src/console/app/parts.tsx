@@ -3,6 +3,34 @@ import type { ComponentChildren, TargetedKeyboardEvent } from "preact";
 import type { ApiError } from "./api.ts";
 import { addressOf } from "./route.ts";
 
+/** A column of a table, by its title; one of amounts is set flush right. */
+export type Column = string | { amount: string };
+
+/** A table that can be scrolled by the keyboard too; its rows are the children. */
+export function DataTable({ label, columns, children }: { label: string; columns: readonly Column[]; children: ComponentChildren }) {
+  return (
+    <div class="table" tabIndex={0} role="region" aria-label={label}>
+      <table>
+        <thead>
+          <tr>
+            {columns.map((column) => {
+              const title = typeof column === "string" ? column : column.amount;
+              // A column of buttons has no title.
+              if (title === "") return <td key={title} />;
+              return (
+                <th key={title} scope="col" class={typeof column === "string" ? undefined : "amount"}>
+                  {title}
+                </th>
+              );
+            })}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
 /** A place where nothing is yet, with what to do about it. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (

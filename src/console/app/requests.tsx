@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, withQuery, type ApiError } from "./api.ts";
 import { asApiError, untilAgain } from "./load.ts";
 import type { Page, RequestRow } from "./model.ts";
-import { Empty, Failure, Loading, State } from "./parts.tsx";
+import { DataTable, Empty, Failure, Loading, State } from "./parts.tsx";
 import { Result } from "./result.tsx";
 import { addressOf, go } from "./route.ts";
 import { session } from "./session.ts";
@@ -19,10 +19,10 @@ const filters = [
 
 const states = ["queued", "in_progress", "completed", "failed", "cancelled", "uncertain"];
 
-/** The query of the list for what the reader has chosen; a day is the reader's own. */
+/** The query of the list for what the reader has chosen; a day is one of UTC, as those of usage and budgets are. */
 function queryOf(chosen: URLSearchParams): Record<string, string | number> {
   const { day = "", ...rest } = Object.fromEntries(chosen);
-  const since = day === "" ? NaN : new Date(`${day}T00:00`).getTime() / 1000;
+  const since = day === "" ? NaN : Date.parse(`${day}T00:00Z`) / 1000;
   return { ...rest, ...(Number.isFinite(since) && { since, until: since + 86_400 }), limit: 50 };
 }
 
@@ -106,7 +106,7 @@ function Filters({ query }: { query: URLSearchParams }) {
         </select>
       </div>
       <div class="field">
-        <label for="by-day">Day</label>
+        <label for="by-day">Day (UTC)</label>
         <input id="by-day" type="date" value={query.get("day") ?? ""} onChange={({ currentTarget }) => set("day", currentTarget.value)} />
       </div>
     </form>
@@ -116,48 +116,36 @@ function Filters({ query }: { query: URLSearchParams }) {
 function Table({ rows }: { rows: readonly RequestRow[] }) {
   const { scope } = useStore(session) ?? {};
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="Requests">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Begun</th>
-            <th scope="col">State</th>
-            <th scope="col">Model</th>
-            <th scope="col">Channel</th>
-            {scope === "all" && <th scope="col">Client</th>}
-            <th scope="col">Size</th>
-            <th scope="col" class="amount">
-              Pictures
-            </th>
-            <th scope="col" class="amount">
-              Took
-            </th>
-            <th scope="col" class="amount">
-              Cost
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.id}>
-              <td class="number">
-                <a href={addressOf("requests", row.id)}>{momentText(row.created_at)}</a>
-              </td>
-              <td>
-                <State name={row.uncertain ? "uncertain" : row.status} /> <span class="quiet">{row.error?.code}</span>
-              </td>
-              <td>{row.model}</td>
-              <td>{row.channel}</td>
-              {scope === "all" && <td>{row.client}</td>}
-              <td class="number">{sizeOf(row)}</td>
-              <td class="amount">{row.made === undefined ? row.n : `${row.made} of ${row.n}`}</td>
-              <td class="amount">{secondsText(row.seconds)}</td>
-              <td class="amount">{usd(row.cost)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <DataTable
+      label="Requests"
+      columns={[
+        "Begun",
+        "State",
+        "Model",
+        "Channel",
+        ...(scope === "all" ? ["Client"] : []),
+        "Size",
+        ...["Pictures", "Took", "Cost"].map((amount) => ({ amount })),
+      ]}
+    >
+      {rows.map((row) => (
+        <tr key={row.id}>
+          <td class="number">
+            <a href={addressOf("requests", row.id)}>{momentText(row.created_at)}</a>
+          </td>
+          <td>
+            <State name={row.uncertain ? "uncertain" : row.status} /> <span class="quiet">{row.error?.code}</span>
+          </td>
+          <td>{row.model}</td>
+          <td>{row.channel}</td>
+          {scope === "all" && <td>{row.client}</td>}
+          <td class="number">{sizeOf(row)}</td>
+          <td class="amount">{row.made === undefined ? row.n : `${row.made} of ${row.n}`}</td>
+          <td class="amount">{secondsText(row.seconds)}</td>
+          <td class="amount">{usd(row.cost)}</td>
+        </tr>
+      ))}
+    </DataTable>
   );
 }
 

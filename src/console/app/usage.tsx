@@ -2,7 +2,7 @@
 import { get } from "./api.ts";
 import { useLoad } from "./load.ts";
 import type { Sums, Usage as UsageAnswer } from "./model.ts";
-import { Empty, Failure, Loading } from "./parts.tsx";
+import { DataTable, Empty, Failure, Loading } from "./parts.tsx";
 import { addressOf } from "./route.ts";
 import { usd } from "./words.ts";
 
@@ -66,38 +66,23 @@ function Table({ title, rows, most = 0 }: { title: string; rows: readonly Row[];
   return (
     <section class="channel" aria-label={title}>
       <h2>{title}</h2>
-      <div class="table" tabIndex={0} role="region" aria-label={`Usage ${title.toLowerCase()}`}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{title.replace("By ", "")}</th>
-              <th scope="col" class="amount">
-                Requests
-              </th>
-              <th scope="col" class="amount">
-                Pictures
-              </th>
-              <th scope="col" class="amount">
-                Cost
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(({ name, address, requests, pictures, cost }) => (
-              <tr key={name}>
-                <td>
-                  <a href={addressOf("requests", undefined, address)}>{name}</a>
-                </td>
-                <td class="amount">{requests}</td>
-                <td class="amount">{pictures}</td>
-                <td class="amount">
-                  {most > 0 && <meter max={most} value={cost ?? 0} aria-hidden="true" />} {usd(cost)}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DataTable
+        label={`Usage ${title.toLowerCase()}`}
+        columns={[title.replace("By ", ""), ...["Requests", "Pictures", "Cost"].map((amount) => ({ amount }))]}
+      >
+        {rows.map(({ name, address, requests, pictures, cost }) => (
+          <tr key={name}>
+            <td>
+              <a href={addressOf("requests", undefined, address)}>{name}</a>
+            </td>
+            <td class="amount">{requests}</td>
+            <td class="amount">{pictures}</td>
+            <td class="amount">
+              {most > 0 && <meter max={most} value={cost ?? 0} aria-hidden="true" />} {usd(cost)}
+            </td>
+          </tr>
+        ))}
+      </DataTable>
     </section>
   );
 }
