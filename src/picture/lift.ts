@@ -130,7 +130,7 @@ export async function liftJson(
   try {
     while (await goOn()) {
       if (small.length === 0 && chunk.subarray(0, 3).equals(byteOrderMark)) from = 3;
-      let outside = from; // Where what is no text begins.
+      let outside = from; // The beginning of what is no text.
       for (let start = chunk.indexOf(quote, from); start !== -1;) {
         gauge.between(chunk, outside, start);
         let end = endOfText(chunk, start + 1, 0);
