@@ -7,7 +7,17 @@ import { listening, pinned, run, type Running } from "./processes.ts";
 import { profiling } from "./profile.ts";
 import { channels, put, scratch, type Tools } from "./tools.ts";
 
-export const peerNames = ["direct", "nginx", "portkey", "naive", "pictor", "pictor-2-workers", "pictor-sdk", "pictor-keyed"] as const;
+export const peerNames = [
+  "direct",
+  "nginx",
+  "portkey",
+  "naive",
+  "pictor",
+  "pictor-2-workers",
+  "pictor-sdk",
+  "pictor-keyed",
+  "pictor-before",
+] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** What is measured: a way to the provider. */
@@ -28,6 +38,8 @@ interface Start {
   cores: string;
   /** Have Pictor write a profile into its folder when it ends. */
   profile: boolean;
+  /** A built tree of another commit, which `pictor-before` is started from. */
+  beside?: string;
 }
 
 const here = fileURLToPath(new URL("./", import.meta.url));
@@ -55,7 +67,7 @@ export function folderOf(name: PeerName): string {
 }
 
 /** Start a peer; undefined where it is not there. */
-export async function startPeer(name: PeerName, { tools, provider, cores, profile }: Start): Promise<Peer | undefined> {
+export async function startPeer(name: PeerName, { tools, provider, cores, profile, beside }: Start): Promise<Peer | undefined> {
   if (name === "direct") return { name, port: provider, headers: authorization };
   const port = await freePort();
   const folder = folderOf(name);
@@ -84,13 +96,15 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
     case "pictor-sdk":
     case "pictor-keyed":
     case "pictor-2-workers":
+    case "pictor-before": {
+      const entry = name === "pictor-before" && beside ? join(beside, "dist/src/main.js") : main;
       return begun(
         start(
           [
             ...node,
             ...flags,
             ...(profile ? profiling(folder) : []),
-            main,
+            entry,
             "serve",
             ...(name === "pictor-2-workers" ? ["--workers", "2"] : []),
           ],
@@ -105,6 +119,7 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
         ),
         askedWith[name],
       );
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // Runs the benchmark: `npm run bench`.
 import { rmSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { cases, waiting, type Case } from "./cases.ts";
 import { checkPeer, startProvider, type Provider } from "./check.ts";
@@ -13,7 +13,7 @@ import { profileClock, sharesOf } from "./profile.ts";
 import { markdown, profileTable, type Outcome, type Slices } from "./report.ts";
 import { prepareTools, put, scratch, type Tools } from "./tools.ts";
 
-const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N] [--profile]
+const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N] [--profile] [--beside FOLDER]
 cases: ${[...cases.map(({ name }) => name), "jobs"].join(", ")}`;
 
 interface Pace {
@@ -23,6 +23,8 @@ interface Pace {
   slice: number;
   warmUp: number;
   profile: boolean;
+  /** A built tree of another commit, measured beside this one. */
+  beside?: string;
 }
 
 /** Run one case: all its peers at once, taking turns, so that whatever else the machine does meets all of them. */
@@ -34,10 +36,16 @@ async function runCase(each: Case, tools: Tools, provider: Provider, pace: Pace)
   const upload = each.upload === undefined ? undefined : provider.upload;
   const cores = { proxy: each.unpinned ? "0,1" : "1", load: each.unpinned ? "0,1" : "0" };
   try {
-    for (const name of each.peers) {
+    for (const name of [...each.peers, ...(pace.beside ? (["pictor-before"] as const) : [])]) {
       rmSync(folderOf(name), { recursive: true, force: true });
       try {
-        const peer = await startPeer(name, { tools, provider: provider.port, cores: cores.proxy, profile: pace.profile });
+        const peer = await startPeer(name, {
+          tools,
+          provider: provider.port,
+          cores: cores.proxy,
+          profile: pace.profile,
+          beside: pace.beside,
+        });
         if (!peer) continue;
         const idle = await checkPeer(peer, each, provider).catch(async (error: unknown) => {
           await peer.process?.stop();
@@ -79,10 +87,10 @@ function addDirect(slices: Slices): void {
   }
 }
 
-function paceOf(quick: boolean, profile: boolean, repeats: string | undefined): Pace {
+function paceOf(quick: boolean, profile: boolean, { repeats, beside }: { repeats?: string; beside?: string }): Pace {
   const count = Number(repeats ?? (quick ? 1 : 5));
   if (!Number.isInteger(count) || count < 1) throw new Error(`--repeats is ${repeats ?? ""}; it must be a whole number from 1`);
-  return { quick, profile, repeats: count, slice: quick ? 0.2 : 5, warmUp: quick ? 0.1 : 10 };
+  return { quick, profile, ...(beside && { beside: resolve(beside) }), repeats: count, slice: quick ? 0.2 : 5, warmUp: quick ? 0.1 : 10 };
 }
 
 function chosenCases(names: readonly string[] | undefined, quick: boolean): Case[] {
@@ -105,6 +113,7 @@ const { values } = parseArgs({
     case: { type: "string", multiple: true },
     repeats: { type: "string" },
     profile: { type: "boolean", default: false },
+    beside: { type: "string" },
     help: { type: "boolean" },
   },
 });
@@ -113,7 +122,7 @@ if (values.help) {
   process.exit();
 }
 const { quick, profile } = values;
-const pace = paceOf(quick, profile, values.repeats);
+const pace = paceOf(quick, profile, values);
 const chosen = chosenCases(values.case, quick);
 const tools = prepareTools(quick);
 const provider = await startProvider(tools, quick);
