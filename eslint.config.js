@@ -13,6 +13,7 @@ const floors = [
   "net",
   "dialect",
   "channels",
+  "door",
   "gateway",
   "console",
   "http",

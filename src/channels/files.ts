@@ -63,7 +63,8 @@ export async function readFiles(
   };
 }
 
-async function readFolder(
+/** Read the files of a folder below that of the channels, by name. What cannot be read or parsed is in `problems`. */
+export async function readFolder(
   below: string,
   ending: RegExp,
   { folder, texts, problems }: Reading,

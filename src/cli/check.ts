@@ -3,7 +3,9 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { endInWords, isEnding } from "../channels/life.ts";
 import { loadWhatIsRight, type ChannelTests } from "../channels/load.ts";
+import { loadDoors } from "../door/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
+import { isOwnPath } from "../http/app.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import type { TestOutcome } from "../testing/run.ts";
@@ -31,8 +33,10 @@ export async function check(
   const load = async (only?: readonly string[]) => {
     const plugins = await loadPlugins(settings.pluginFolders);
     const loaded = await loadWhatIsRight({ folder: settings.channels, plugins, env, only, withTests: true });
+    const doors = await loadDoors({ folder: settings.channels, isTaken: isOwnPath });
     right = loaded.tests;
-    if (loaded.problems.length > 0) throw new ConfigError(loaded.problems);
+    const problems = [...loaded.problems, ...doors.problems];
+    if (problems.length > 0) throw new ConfigError(problems);
     return loaded;
   };
   const all = await problemsOf(() => readFiles({ settings, env, load }));

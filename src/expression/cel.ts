@@ -16,7 +16,10 @@ export type Variables = Record<string, unknown>;
 /** A compiled CEL expression. */
 export interface Expression {
   text: string;
-  /** `request.size`, `body.data`, ...: the first field of each name that the expression reads; only `request` when it takes the whole. */
+  /**
+   * `request.size`, `body.data`, ...: the first field of each name that the expression reads, or the path where the name is `deep`; only
+   * `request` when it takes the whole.
+   */
   uses: ReadonlySet<string>;
   /** Returns `missing` for an empty optional; throws `MissingValue` for a field that is not there and `ExpressionFailure` for the rest. */
   evaluate(variables: Variables): unknown;
@@ -216,6 +219,8 @@ function inspectTree(root: ASTNode, names: Names): Set<string> {
   const uses = new Set<string>();
   const visit = (node: ASTNode): void => {
     if (node.op === "." || node.op === ".?") {
+      const [root = "", ...path] = stepsOf(node)?.map(({ field }) => field) ?? [];
+      if (names.variables[root]?.deep) return void uses.add([root, ...path].join("."));
       const [target, field] = node.args;
       if (target.op === "id" && Object.hasOwn(names.variables, target.args)) {
         const { fields: known, model } = names.variables[target.args] ?? {};

@@ -3,13 +3,15 @@ import { readFileSync } from "node:fs";
 import { halfClearPng, solidPng } from "../picture/png.ts";
 
 /** A name that expressions in some place may read. */
-interface Name {
+export interface Name {
   /** A sentence for the reference. */
   about: string;
   /** The fields it has; absent where they are not known beforehand. */
   fields?: readonly string[];
   /** The model whose fields they are, where each has its own. */
   model?: string;
+  /** Set where each path below it is told apart: an expression then uses `body.a.b`, and not the whole of `body.a`. */
+  deep?: true;
 }
 
 /** The names and functions that the expressions of one place know. */

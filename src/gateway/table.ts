@@ -1,5 +1,6 @@
 // Lists the models that clients can ask for, with the routes that serve each.
 import type { Channel, Route } from "../channels/route.ts";
+import type { Door } from "../door/compile.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import type { Sharing } from "./choose.ts";
 import type { KeepAfterHangup } from "./client.ts";
@@ -31,6 +32,8 @@ export interface Table {
   costHeader?: string;
   /** The model of requests that name none; they are refused when absent. */
   defaultModel?: string;
+  /** The other APIs that clients may speak. */
+  doors?: readonly Door[];
 }
 
 /** Settings of the operator for all channels together. */
@@ -42,6 +45,7 @@ export interface TableOptions {
   keepAfterHangup?: KeepAfterHangup;
   costHeader?: string;
   defaultModel?: string;
+  doors?: readonly Door[];
   /** The models that may stand in for a model. */
   fallback?: Readonly<Record<string, readonly string[]>>;
 }

@@ -4,12 +4,15 @@ import Router from "@koa/router";
 import Koa from "koa";
 import { listChannels } from "./channels.ts";
 import { consoleAsset, consolePage, frontPage } from "../console/page.ts";
+import type { PathPattern } from "../door/path.ts";
 import { GatewayError } from "../errors.ts";
 import { addKey, changeKey, listKeys, revokeKey, rotateKey, showKey, showKeyChanges } from "./admin-keys.ts";
 import { authenticate } from "./authenticate.ts";
 import { billing } from "./billing.ts";
 import { listDeliveries, redeliver } from "./deliveries.ts";
 import { docs, docsAsset } from "./docs.ts";
+import { findDoor } from "./doors.ts";
+import { serveDoor } from "./serve-door.ts";
 import { errors } from "./errors.ts";
 import { estimateRequest, explainRequest } from "./estimate.ts";
 import type { Gateway } from "./gateway.ts";
@@ -30,8 +33,8 @@ import { showUsage } from "./usage.ts";
 /** Prefixes under which clients look for the interface: most below /v1, some beside it, and some below /openai. */
 const bases = ["/v1", "", "/openai/v1", "/openai"];
 
-/** The gateway's HTTP interface. */
-export function createApp(gateway: Gateway): Koa {
+/** The gateway's own routes. */
+function createRouter(gateway: Gateway): Router {
   const router = new Router();
   for (const base of bases) {
     router.post(`${base}/images/generations`, (ctx) => generations(ctx, gateway, "generate"));
@@ -87,7 +90,22 @@ export function createApp(gateway: Gateway): Koa {
     router.get("/console", consolePage);
     router.get("/console/*path", consoleAsset);
   }
+  return router;
+}
 
+let own: Router | undefined;
+
+/** True for a path of a door at which, with whatever method, the gateway itself serves something. */
+export function isOwnPath({ example, parametersOf }: PathPattern): boolean {
+  // No route looks at the gateway before it is called.
+  own ??= createRouter({} as Gateway);
+  const isServed = own.match(example, "GET").path.length > 0 || /^\/admin(\/|$)/i.test(example);
+  return isServed || own.stack.some(({ path }) => parametersOf(String(path).replaceAll(/[:*]\w+/g, "x")) !== undefined);
+}
+
+/** The gateway's HTTP interface. */
+export function createApp(gateway: Gateway): Koa {
+  const router = createRouter(gateway);
   gateway.metrics.measure = () => {
     measureChannels(gateway);
     measureLedger(gateway);
@@ -97,9 +115,9 @@ export function createApp(gateway: Gateway): Koa {
   gateway.metrics.measureWebhooks = () => measureWebhooks(gateway);
   const app = new Koa({ proxy: gateway.trustProxy ?? false });
   app.silent = true;
-  app.use(observe(gateway)).use(errors(gateway)).use(judgeHead);
+  app.use(observe(gateway)).use(errors(gateway)).use(judgeHead).use(findDoor(gateway));
   if (gateway.corsOrigins) app.use(allowOrigins(gateway.corsOrigins));
-  app.use(authenticate(gateway)).use(router.routes()).use(nothingThere(router));
+  app.use(authenticate(gateway)).use(serveDoor(gateway)).use(router.routes()).use(nothingThere(router));
   return app;
 }
 

@@ -2,6 +2,7 @@
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
 import { keyIn } from "./client-keys.ts";
+import { doorKeyIn, keyHint } from "./doors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { isOperator, requireOperator } from "./operator.ts";
 
@@ -18,7 +19,8 @@ export function authenticate(gateway: Gateway) {
     if (/^\/admin\//i.test(ctx.path)) requireOperator(ctx, gateway);
     // Open paths are only read; orders for pictures have paths of the same form.
     else if (ctx.method === "POST" || !open.test(ctx.path)) {
-      const key = keyIn(ctx.req.headers);
+      const { door } = ctx.state as RequestState;
+      const key = door ? doorKeyIn(ctx, door) : keyIn(ctx.req.headers);
       const client = key === undefined ? undefined : (gateway.keys.find(key) ?? (await gateway.keys.seek?.(key)));
       if (client === undefined && isOperators(ctx) && isOperator(ctx, gateway)) {
         (ctx.state as RequestState).isOperator = true;
@@ -28,7 +30,9 @@ export function authenticate(gateway: Gateway) {
       if (client === undefined) {
         throw new GatewayError(
           "invalid_api_key",
-          key === undefined ? "no API key; send the header Authorization: Bearer <key>" : "the API key is not one of this gateway's",
+          key === undefined
+            ? `no API key; send ${door ? keyHint(door) : "the header Authorization: Bearer <key>"}`
+            : "the API key is not one of this gateway's",
         );
       }
       if (client.expires !== undefined && client.expires <= Date.now())

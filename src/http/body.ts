@@ -25,6 +25,8 @@ export interface BodyLimits extends FormLimits {
   body: number;
   /** Milliseconds that nothing may come. */
   idle: number;
+  /** True where a picture may stand in any field, and nothing is judged by its name. */
+  anywhere?: boolean;
 }
 
 /** A client's body. Texts of a form say everything in words, also numbers and objects. */
@@ -70,7 +72,7 @@ export async function readClientBody(
     judgeType(type);
     const isShort = beginning.length < sniffBytes;
     const fields = object(isShort ? parse(beginning) : await lifted(beside(whole, limits.text), limits, spool, signal));
-    for (const [name, value] of Object.entries(fields)) if (!imageFields.has(name) && hasLong(value)) throw tooLong(limits.text);
+    if (!limits.anywhere) judgeTexts(fields, limits);
     return { fields, form: false };
   } finally {
     await chunks.return(undefined);
@@ -86,7 +88,11 @@ async function* nothingMore(): AsyncGenerator<Buffer> {
   // All of the body is in its beginning.
 }
 
-/** Long texts that are not images are errors. */
+/** Throws a 413 for a long text in a field that is not for images. */
+export function judgeTexts(fields: Readonly<Record<string, unknown>>, { text }: Pick<BodyLimits, "text">): void {
+  for (const [name, value] of Object.entries(fields)) if (!imageFields.has(name) && hasLong(value)) throw tooLong(text);
+}
+
 function hasLong(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return value instanceof LongText || Object.values(value).some(hasLong);
@@ -94,7 +100,7 @@ function hasLong(value: unknown): boolean {
 
 async function lifted(
   chunks: AsyncIterable<Buffer>,
-  { file, text: limit }: BodyLimits,
+  { file, text: limit, anywhere = false }: BodyLimits,
   spool: Pick<SpoolScope, "take">,
   signal: AbortSignal,
 ): Promise<unknown> {
@@ -108,7 +114,7 @@ async function lifted(
     const kept = (await keep(text, soFar).catch((error: unknown) => {
       throw tooLarge(error, placeOf(soFar));
     })) as LongText;
-    if (kept.picture && !imageFields.has(fieldOf(soFar))) {
+    if (kept.picture && !anywhere && !imageFields.has(fieldOf(soFar))) {
       left -= base64Length(kept.picture) ?? Infinity;
       return left < 0 ? kept : `${kept.prefix}${(await buffer(base64Of(kept.picture))).toString("latin1")}`;
     }

@@ -36,9 +36,18 @@ export function keyIn({ authorization, ...headers }: IncomingHttpHeaders): strin
       .flat()
       .find((key) => key?.trim())
       ?.trim();
+  return basicKeyIn(authorization) ?? bearerKeyIn(authorization);
+}
+
+/** The bearer token. Some clients put the scheme before a key that has it already. */
+export function bearerKeyIn(authorization: string): string | undefined {
+  return /^(?:bearer +)+(\S+) *$/i.exec(authorization)?.[1];
+}
+
+/** The password of Basic. */
+export function basicKeyIn(authorization: string): string | undefined {
   const [, basic] = /^basic +([a-z0-9+/]+=*) *$/i.exec(authorization) ?? [];
-  // Some clients put the scheme before a key that has it already.
-  if (basic === undefined) return /^(?:bearer +)+(\S+) *$/i.exec(authorization)?.[1];
+  if (basic === undefined) return undefined;
   const [user = "", ...password] = Buffer.from(basic, "base64").toString().split(":");
   // With `curl -u key:` the key is the user.
   return password.join(":") || user || undefined;

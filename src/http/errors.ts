@@ -2,6 +2,7 @@
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
 import { Unavailable } from "../ledger/database.ts";
+import { doorError } from "./door-errors.ts";
 import { mayBePaid, type Gateway, type RequestState } from "./gateway.ts";
 import { Stalled } from "./bytes.ts";
 
@@ -30,8 +31,7 @@ export function errors(gateway: Gateway) {
       ctx.respond = true;
       ctx.remove("content-length");
       if (error instanceof Stalled) ctx.set("connection", "close");
-      ctx.status = known.status;
-      ctx.body = known.toJSON();
+      [ctx.status, ctx.body] = (state.door && doorError(ctx, state.door, known)) ?? [known.status, known.toJSON()];
       adviseOnRetry(ctx, known);
     }
   };

@@ -9,8 +9,8 @@ import { formatName } from "../picture/sniff.ts";
 import type { Events, Shown } from "../plugin/compose.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 import { members, metadataOf, seconds, usageOf, write, type Ahead, type Piece } from "./answer.ts";
+import { createEventWriter } from "./event-writer.ts";
 import type { RequestState } from "./gateway.ts";
-import { putInto } from "./write.ts";
 
 /** An answer as server-sent events. Its head goes out with the first of them, or with the first sign of life. */
 export interface EventAnswer {
@@ -44,47 +44,10 @@ interface Options {
 export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, log }: Options): EventAnswer {
   const { res } = ctx;
   const state = ctx.state as RequestState;
-  let timer: NodeJS.Timeout | undefined;
-  let last: Promise<void> = Promise.resolve();
-  let waiting = 0;
   const finished: PictureReference[] = [];
   let held: Shown | undefined;
-  // Not the request's signal: what was made is written also where the request is cut.
-  const gone = new AbortController();
-  res.once("close", () => {
-    clearInterval(timer);
-    gone.abort();
-  });
-
-  const put = putInto(res, gone.signal);
-
-  /** Write one event after the other, each as the client takes it. */
-  const inTurn = (pieces: readonly Piece[]): Promise<void> => {
-    waiting += 1;
-    const turn = last.then(() => writeOut(pieces)).finally(() => (waiting -= 1));
-    last = turn.catch(() => undefined);
-    return turn;
-  };
-
-  const writeOut = async (pieces: readonly Piece[]): Promise<void> => {
-    if (!res.headersSent) {
-      ctx.status = 200;
-      ctx.set({ "content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no" });
-      ctx.respond = false;
-      ctx.flushHeaders();
-    }
-    try {
-      await write(pieces, put, spool);
-    } catch (error) {
-      // Half an event cannot be taken back; only a broken connection tells that it is not whole.
-      if (!state.signal.aborted && !res.destroyed) {
-        state.failed = 502;
-        log.error({ err: error }, "the answer broke off");
-      }
-      res.destroy();
-      throw error;
-    }
-  };
+  const writer = createEventWriter(ctx, { heartbeat, log });
+  const inTurn = (pieces: readonly Piece[]) => writer.send((put) => write(pieces, put, spool));
 
   const completed = (shown: Shown, { metadata, ...tail }: { usage?: unknown; metadata?: object } = {}) => {
     const own = shown.picture.metadata || metadata ? { metadata: { ...shown.picture.metadata, ...metadata } } : {};
@@ -105,12 +68,7 @@ export function answerEvents(ctx: Context, { kind, request, heartbeat, spool, lo
 
   return {
     events: {
-      accepted: () => {
-        timer ??= setInterval(() => {
-          // A slow client may read for long after the last was written.
-          if (waiting === 0 && !res.writableEnded) inTurn([": still at work\n\n"]).catch(() => undefined);
-        }, heartbeat);
-      },
+      accepted: writer.beat,
       show,
     },
     shown: finished,

@@ -6,12 +6,16 @@ import type { MadeFacts } from "../gateway/ending.ts";
 import type { Reload } from "../gateway/reload.ts";
 import type { Routing } from "../gateway/routing.ts";
 import type { Table } from "../gateway/table.ts";
+import type { Made } from "../gateway/kept-answer.ts";
 import type { Cost } from "../money/cost.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
 import type { DurableService } from "./durable.ts";
+import type { AnswerBody } from "./answer.ts";
+import type { DoorMemory } from "./door-memory.ts";
+import type { AtDoor } from "./doors.ts";
 import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { KeyDesk } from "./admin-keys.ts";
@@ -38,6 +42,8 @@ export interface Gateway {
   ownKey?: () => string | undefined;
   /** Serves requests that outlive their connections; all live as long as these when absent. */
   durable?: DurableService;
+  /** Keeps what clients tell doors between two requests; it is forgotten when absent. */
+  doorMemory?: DoorMemory;
   store: PictureStore;
   spool: Spool;
   fetchPicture: PictureFetcher;
@@ -92,6 +98,10 @@ export interface RequestState {
   costHeader?: string;
   /** Gives what it cost so far. */
   cost?: () => Cost;
+  /** The door that it came through, if any. */
+  door?: AtDoor;
+  /** Puts the answer together where the client speaks another API. */
+  answer?: (made: Made) => Promise<AnswerBody>;
   /** Set where the client wants a stream. */
   events?: EventAnswer;
   /** Set by an attempt with which a picture was ordered, or may have been: the same request once more could be paid for twice. */

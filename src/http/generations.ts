@@ -28,10 +28,14 @@ import { repeatsOf, type Repeats } from "./repeats.ts";
 import { usualLimits } from "./input-limits.ts";
 import { readRequest, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
+import type { Voice } from "./voice.ts";
 import { webhookIn } from "./webhook.ts";
 
-/** POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. */
-export async function generations(ctx: Context, gateway: Gateway, operation: OperationName): Promise<void> {
+/**
+ * POST /v1/images/generations and POST /v1/images/edits: `operation` is what the path asks for, and images make any of them an edit. `voice` is there
+ * where the client speaks another API.
+ */
+export async function generations(ctx: Context, gateway: Gateway, operation: OperationName, voice?: Voice): Promise<void> {
   const state = ctx.state as RequestState;
   const began = performance.now();
   const table = gateway.table();
@@ -42,20 +46,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   let late: Promise<void> | undefined;
   let repeats: Repeats | undefined;
   try {
-    const read = await readRequest(ctx.req, {
-      operation,
-      // An address may name the model, as those below /openai do.
-      usualModel: (ctx.params as { model?: string } | undefined)?.model ?? table.defaultModel,
-      find: (model) => {
-        const entry = modelFor(ctx, table, model, gateway.routing.date());
-        state.model = model;
-        state.asked = { operation, n: 1, prompt: "" };
-        return entry;
-      },
-      limits: gateway.inputLimits ?? usualLimits,
-      spool: spool.inputs,
-      signal: state.signal,
-    });
+    const read = await readAsked(ctx, gateway, { operation, table, spool, voice });
     const { n, prompt } = read.request;
     state.asked = { operation: operationOf(read.request), n, prompt };
     await judgeRoom(gateway, n);
@@ -79,7 +70,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
       const patience = durable && patienceOf(ctx.req.headers, table.answerWithin);
       // The client's time began before its body was here.
       const left = patience && Math.max(0, patience - (performance.now() - began));
-      if (read.streams) state.events = eventsOf(ctx, gateway, read, { spool, log });
+      if (read.streams) state.events = eventsOf(ctx, gateway, read, { spool, log, voice });
       const keep = state.client?.keepAfterHangup ?? table.keepAfterHangup;
       const known = name ?? (durable && (reservation ?? keep === "always") ? ownName(state.id, durable.lives().answers) : undefined);
       if (durable && known) {
@@ -117,6 +108,32 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   }
 }
 
+/** Read the request, in whatever API it is. */
+async function readAsked(
+  ctx: Context,
+  gateway: Gateway,
+  { operation, table, spool, voice }: { operation: OperationName; table: Table; spool: SpoolScope; voice: Voice | undefined },
+): Promise<ReadRequest> {
+  const state = ctx.state as RequestState;
+  const read = await readRequest(ctx.req, {
+    operation,
+    // An address may name the model, as those below /openai do.
+    usualModel: (ctx.params as { model?: string } | undefined)?.model ?? table.defaultModel,
+    find: (model) => {
+      const entry = modelFor(ctx, table, model, gateway.routing.date());
+      state.model = model;
+      state.asked = { operation, n: 1, prompt: "" };
+      return entry;
+    },
+    limits: gateway.inputLimits ?? usualLimits,
+    spool: spool.inputs,
+    signal: state.signal,
+    voice,
+  });
+  if (voice) state.answer = (made) => voice.answer(made, read.request);
+  return read;
+}
+
 /** Time between two comments of a stream while the provider works, in milliseconds: nothing between must take the connection for dead. */
 export const betweenSigns = 10_000;
 
@@ -135,8 +152,9 @@ function eventsOf(
   ctx: Context,
   { heartbeat = betweenSigns }: Gateway,
   { request }: ReadRequest,
-  { spool, log }: { spool: SpoolScope; log: Logger },
+  { spool, log, voice }: { spool: SpoolScope; log: Logger; voice: Voice | undefined },
 ): EventAnswer {
+  if (voice) return voice.events(ctx, request, { heartbeat, log });
   const kind = operationOf(request) === "edit" ? "image_edit" : "image_generation";
   return answerEvents(ctx, { kind, request, heartbeat, spool, log });
 }
@@ -193,8 +211,8 @@ function order(
     save,
     reachable: gateway.publicUrl !== undefined,
     spool,
-    // The head waits for the bill where it has to say it.
-    early: !state.events && state.costHeader === undefined,
+    // The head waits for the bill where it has to say it, and for the picture where a template writes the answer.
+    early: !state.events && !state.answer && state.costHeader === undefined,
     log,
     signal: state.signal,
     routing: gateway.routing,

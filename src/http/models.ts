@@ -10,7 +10,20 @@ import type { Gateway, RequestState } from "./gateway.ts";
 
 /** GET /v1/models: every model that a channel serves now, once. */
 export function listModels(ctx: Context, gateway: Gateway): void {
-  ctx.body = { object: "list", data: modelsOf(ctx, gateway).map(shown) };
+  ctx.body = { object: "list", data: modelPages(ctx, gateway) };
+}
+
+/** The models that a client may ask for now, as /v1/models lists them. */
+export function modelPages(ctx: Context, gateway: Gateway): object[] {
+  return modelsOf(ctx, gateway).map(shown);
+}
+
+/** One of them. Throws a 404 or 403 where there is none for this client. */
+export function modelPage(ctx: Context, gateway: Gateway, id: string): object {
+  const now = gateway.routing.date();
+  const entry = modelFor(ctx, gateway.table(), id, now);
+  if (livingRoutes(entry, now).length === 0) throw shutDown(entry, now);
+  return shown(entry);
 }
 
 /** GET /v1/models/matrix: what each of them can do, one row a model. */

@@ -5,11 +5,13 @@ import type { ModelEntry } from "../gateway/table.ts";
 import type { ImageLimits } from "../picture/judge.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
-import { readClientBody, type ClientBody } from "./body.ts";
+import type { Change } from "../plugin/context.ts";
+import type { ClientBody } from "./body.ts";
 import { imageFieldsOf } from "./image-fields.ts";
 import { readImages } from "./input-images.ts";
 import type { InputLimits } from "./input-limits.ts";
 import { modelOf, unify, type Unified } from "./normalise.ts";
+import { readSaid, takenBy, type Voice } from "./voice.ts";
 
 interface Around {
   /** The operation of the path. */
@@ -21,6 +23,8 @@ interface Around {
   limits: InputLimits;
   spool: Pick<SpoolScope, "take">;
   signal: AbortSignal;
+  /** The API that the client speaks; OpenAI's when absent. */
+  voice?: Pick<Voice, "understand" | "optional">;
 }
 
 /** A request for pictures, read and judged. */
@@ -41,17 +45,28 @@ export interface ReadRequest extends Unified {
  * A request with images, or to the path of edits, is an edit. Throws a 400, 413 or 415, and what `find` throws.
  */
 export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
-  const { operation: path, find, limits, spool, signal } = around;
-  const { fields: all, form } = await readClientBody(message, limits, spool, signal);
+  const { operation: path, find, limits, spool, voice } = around;
+  const { fields: all, form, said } = await readSaid(message, voice, limits, around);
   const says = (value: unknown, wanted: boolean) => value === wanted || (form && String(value).trim().toLowerCase() === String(wanted));
   // They say how to answer, and not what to make, so no model's schema knows them.
   const { async: asynchronous, webhook, ...others } = all;
   const isAsync = says(asynchronous, true);
   const isSaid = isAsync || asynchronous === undefined || says(asynchronous, false);
-  const fields = isSaid ? others : { ...others, async: asynchronous };
-  const entry = find(modelOf(fields, around.usualModel));
-  const forModel = await readFields({ fields, form }, entry, path, limits, spool);
-  return { entry, ...forModel(entry), streams: says(fields.stream, true), isAsync, webhook: webhook ?? undefined, forModel };
+  const named = isSaid ? others : { ...others, async: asynchronous };
+  const entry = find(modelOf(named, around.usualModel));
+  const { fields, changes } = voice ? takenBy(entry.schema, named, voice.optional) : { fields: named, changes: [] };
+  const unified = await readFields({ fields, form }, entry, path, limits, spool);
+  const forModel = said ? withChanges(unified, [...said.changes, ...changes]) : unified;
+  const streams = said?.streams ?? says(fields.stream, true);
+  return { entry, ...forModel(entry), streams, isAsync, webhook: webhook ?? undefined, forModel };
+}
+
+/** The same with the changes that were made before the model was known. */
+function withChanges(unified: ReadRequest["forModel"], before: readonly Change[]): ReadRequest["forModel"] {
+  return (entry) => {
+    const { request, changes } = unified(entry);
+    return { request, changes: [...before, ...changes] };
+  };
 }
 
 /** A model, as far as it says what may be asked of it. */

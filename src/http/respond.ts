@@ -68,7 +68,7 @@ export function count(
 /** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
 async function send(ctx: Context, made: Made, log: Logger, spool?: Ahead): Promise<void> {
   const state = ctx.state as RequestState;
-  const { length, writeTo } = answerBody(made, spool);
+  const { length, writeTo } = state.answer ? await state.answer(made) : answerBody(made, spool);
   ctx.status = 200;
   ctx.type = "application/json";
   if (made.result.pictures.every(({ data }) => data.kind === "url")) {

@@ -3,8 +3,11 @@ import { basename, dirname, join } from "node:path";
 import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
+import type { Door } from "../door/compile.ts";
+import { loadDoors } from "../door/load.ts";
 import { ConfigError, type Problem } from "../errors.ts";
 import { createTable, type Table } from "../gateway/table.ts";
+import { isOwnPath } from "../http/app.ts";
 import { createClientKeys, type ClientKeys } from "../http/client-keys.ts";
 import type { ConfigState } from "../http/gateway.ts";
 import type { Plugin } from "../plugin/define.ts";
@@ -36,9 +39,19 @@ export interface InForce {
   files: Snapshot;
   /** The last good version of each channel, by name, in the order of the files. */
   good: ReadonlyMap<string, Good>;
+  /** The last good version of each door, by name. */
+  doors: ReadonlyMap<string, GoodDoor>;
   /** Problems of files that are not in force because of them. */
   problems: readonly Problem[];
   broken: ConfigState["broken"];
+}
+
+/** A door as its file said it when it was last right. */
+interface GoodDoor {
+  door: Door;
+  /** False where it is closed. */
+  isOpen: boolean;
+  text: Buffer;
 }
 
 export interface Parts {
@@ -83,6 +96,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   const { settings, env } = parts;
   const files = await snapshotOf([settings.channels, settings.config.file]);
   const loaded = await parts.loader.load();
+  const doors = await readDoors(settings, before?.doors);
   const faults = [...ownAddresses(loaded.tests, { ...settings, port }), ...(before ? await failedTests(parts, loaded, before, files) : [])];
   const faulty = new Set(faults.map(({ channel }) => channel));
   const good = new Map(before?.good);
@@ -91,24 +105,36 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   const wrong = new Set([...loaded.broken, ...faulty]);
   const there = new Set([...loaded.channels.map(({ name }) => name), ...wrong]);
   for (const name of good.keys()) if (!there.has(name)) good.delete(name);
-  const broken = [...wrong].map((channel) => ({ channel, serves: good.has(channel) }));
+  const brokenChannels = [...wrong].map((channel) => ({ channel, serves: good.has(channel) }));
+  const broken = [...brokenChannels, ...doors.broken];
 
-  const problems = [...loaded.problems, ...faults.map(({ problem }) => problem)];
+  const problems = [...loaded.problems, ...doors.problems, ...faults.map(({ problem }) => problem)];
   const told = [...problems];
   // A model of a channel that is broken may be any.
-  const models = broken.every(({ serves }) => serves) ? [...good.values()].flatMap(({ channel }) => channel.models) : undefined;
+  const models = brokenChannels.every(({ serves }) => serves) ? [...good.values()].flatMap(({ channel }) => channel.models) : undefined;
   const fileText = await collected(() => gatewayText(settings.config.file, settings.config.named), told);
   const file =
     told.length > problems.length ? undefined : await collected(() => parseGatewayFile(settings.config.file, fileText, env, models), told);
   const isRefused = there.size === 0 || (!before && (settings.strict || good.size === 0));
   if (!file || (problems.length > 0 && isRefused)) throw new ConfigError(told);
-  return assemble(parts, { file, fileText, files, good, problems, broken });
+  return assemble(parts, { file, fileText, files, good, doors: doors.good, problems, broken });
+}
+
+/** The doors as their files say, or as they said when they were last right. */
+async function readDoors({ channels }: ProcessSettings, before: InForce["doors"] = new Map()) {
+  const loaded = await loadDoors({ folder: channels, isTaken: isOwnPath });
+  const kept = loaded.broken.flatMap((name) => [...before].filter(([known]) => known === name));
+  return {
+    good: new Map([...kept, ...loaded.doors.map((one) => [one.door.name, one] as const)]),
+    problems: loaded.problems,
+    broken: loaded.broken.map((name) => ({ channel: `doors/${name}`, serves: before.has(name) })),
+  };
 }
 
 /** Make a table of what was found to be good. */
 export async function assemble(
   { settings, loader }: Parts,
-  found: Pick<InForce, "file" | "fileText" | "files" | "good" | "problems" | "broken">,
+  found: Pick<InForce, "file" | "fileText" | "files" | "good" | "doors" | "problems" | "broken">,
 ): Promise<InForce> {
   const { file } = found;
   const good = new Map([...found.good].sort(([a], [b]) => (`${a}.yaml` < `${b}.yaml` ? -1 : 1)));
@@ -129,6 +155,7 @@ export async function assemble(
     table: createTable(loader.settle({ channels: all.map(({ channel }) => channel), routes }), {
       ...file.routing,
       fallback: file.fallback,
+      doors: [...found.doors.values()].filter(({ isOpen }) => isOpen).map(({ door }) => door),
     }),
     keys: createClientKeys(ownKey === undefined ? settings.apiKeys : [ownKey], file.clients),
     ownKey,
@@ -137,7 +164,8 @@ export async function assemble(
 
 /** The channels whose files differ, by name; undefined is all of them, where something has changed that several may rest on. */
 export function changedChannels(before: Snapshot, after: Snapshot, { channels, config }: ProcessSettings): string[] | undefined {
-  const own = changedPaths(before, after).filter((path) => path !== config.file);
+  const doors = [join(channels, "doors"), join(channels, "tests", "doors")];
+  const own = changedPaths(before, after).filter((path) => path !== config.file && !doors.includes(dirname(path)));
   return own.every((path) => [channels, join(channels, "tests")].includes(dirname(path)))
     ? own.map((path) => basename(path).replace(/\.ya?ml$/, ""))
     : undefined;

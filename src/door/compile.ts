@@ -1,0 +1,180 @@
+// Compiles a door file into routes that can be served.
+import { compileCondition } from "../expression/text.ts";
+import { compileTemplate } from "../expression/template.ts";
+import type { Variables } from "../expression/cel.ts";
+import { isPlainObject } from "../expression/cel.ts";
+import type { Path, Template } from "../expression/rendering.ts";
+import type { Located, Problems } from "../channels/problems.ts";
+import type { OperationName } from "../schema/models.ts";
+import { eventNames, type WrittenDoor, type WrittenRoute } from "./grammar.ts";
+import { doorNames, type DoorPlace } from "./names.ts";
+import { compilePath, type PathPattern } from "./path.ts";
+
+/** A place where a client's key may stand. */
+export type KeyPlace = { kind: "bearer" } | { kind: "basic" } | { kind: "header"; name: string } | { kind: "query"; name: string };
+
+/** An API of others that clients may speak. */
+export interface Door {
+  name: string;
+  description: string;
+  /** The places of the key, in their order; the gateway's own when absent. */
+  keys?: readonly KeyPlace[];
+  errors?: { status?: Template; body: Template };
+  routes: readonly DoorRoute[];
+}
+
+/** A path of a door. */
+export interface DoorRoute {
+  method: string;
+  path: PathPattern;
+  serves: Drawing | Page;
+}
+
+/** A route that makes pictures. */
+export interface Drawing {
+  kind: "drawing";
+  operation: OperationName;
+  request: Template;
+  optional: ReadonlySet<string>;
+  defaults: Readonly<Record<string, unknown>>;
+  ignore: ReadonlySet<string>;
+  refuse: readonly { holds: (variables: Variables) => boolean; message: string; param?: string }[];
+  streams: (variables: Variables) => boolean;
+  answer: Template;
+  events: Readonly<Partial<Record<(typeof eventNames)[number], readonly EventTemplate[]>>>;
+}
+
+/** An event of a stream. */
+export interface EventTemplate {
+  name?: string;
+  data: Template;
+}
+
+/** A route that makes nothing. */
+export interface Page {
+  kind: "page";
+  body: Template;
+  model?: Template;
+  keep: readonly (readonly [name: string, value: Template])[];
+  /** True where something reads the request's body. */
+  readsBody: boolean;
+}
+
+/** Compile a door; mistakes go to `problems`. */
+export function compileDoor(name: string, located: Located<WrittenDoor>, problems: Problems): Door {
+  const { description, key, errors, routes } = located.value;
+  const at = compilerOf(located, problems);
+  return {
+    name,
+    description,
+    ...(key && { keys: key.flatMap(placeOf) }),
+    ...(errors && {
+      errors: {
+        ...("status" in errors && { status: at.template(errors.status, ["errors", "status"], "errors") }),
+        body: at.template(errors.body, ["errors", "body"], "errors"),
+      },
+    }),
+    routes: Object.entries(routes).map(([address, route]) => {
+      const [method = "", path = ""] = address.split(" ");
+      return { method, path: compilePath(path), serves: compileServing(route, ["routes", address], at) };
+    }),
+  };
+}
+
+function placeOf(place: NonNullable<WrittenDoor["key"]>[number]): KeyPlace[] {
+  if (typeof place === "string") return [{ kind: place }];
+  const { header, query } = place;
+  return [
+    ...(header === undefined ? [] : [{ kind: "header" as const, name: header.toLowerCase() }]),
+    ...(query === undefined ? [] : [{ kind: "query" as const, name: query }]),
+  ];
+}
+
+type At = ReturnType<typeof compilerOf>;
+
+/** Compiles what stands at a path of the file. */
+function compilerOf(located: Located<WrittenDoor>, problems: Problems) {
+  const report = (path: Path, message: string, offset?: number) =>
+    problems.add(located, path, `${path.filter((step) => typeof step === "string").join(".")}: ${message}`, { offset });
+  const options = (place: DoorPlace) => ({ names: doorNames[place], plainNull: true, report });
+  return {
+    report,
+    template: (value: unknown, path: Path, place: DoorPlace, uses?: Set<string>) =>
+      compileTemplate(value, path, { ...options(place), uses }),
+    condition: (value: unknown, path: Path) => compileCondition(value, path, options("request")),
+  };
+}
+
+function compileServing(route: WrittenRoute, path: Path, at: At): Drawing | Page {
+  const isPage = "page" in route;
+  const wrong = Object.keys(route).filter((name) => !(isPage ? ofPages : ofDrawings).has(name));
+  for (const name of wrong)
+    at.report(
+      [...path, name],
+      isPage ? `a page has no ${name}; a route has page, or operation, request and answer` : `${name} belongs to a page`,
+    );
+  if (isPage) return compilePage(route, path, at);
+  for (const name of ["operation", "request", "answer"] as const)
+    if (!(name in route)) at.report(path, `${name} is missing; a route has page, or operation, request and answer`);
+  return compileDrawing(route, path, at);
+}
+
+const ofPages = new Set(["page", "model", "keep"]);
+const ofDrawings = new Set(["operation", "request", "optional", "defaults", "ignore", "refuse", "stream", "answer", "events"]);
+
+function compilePage({ page, model, keep = {} }: WrittenRoute, path: Path, at: At): Page {
+  const uses = new Set<string>();
+  return {
+    kind: "page",
+    body: at.template(page, [...path, "page"], "page", uses),
+    ...(model !== undefined && { model: at.template(model, [...path, "model"], "request", uses) }),
+    keep: Object.entries(keep).map(([name, value]) => [name, at.template(value, [...path, "keep", name], "request", uses)] as const),
+    readsBody: [...uses].some((name) => /^body\b/.test(name)),
+  };
+}
+
+function compileDrawing(route: WrittenRoute, path: Path, at: At): Drawing {
+  const {
+    operation = "generate",
+    request,
+    optional = [],
+    defaults = {},
+    ignore = [],
+    refuse = [],
+    stream = false,
+    answer,
+    events = {},
+  } = route;
+  if (stream !== false && Object.keys(events).length === 0) at.report([...path, "stream"], "a stream needs events");
+  return {
+    kind: "drawing",
+    operation,
+    request: at.template(request, [...path, "request"], "request"),
+    optional: new Set(optional),
+    defaults,
+    ignore: new Set(ignore),
+    refuse: refuse.map(({ when, message, param }, index) => ({
+      holds: at.condition(when, [...path, "refuse", index, "when"]),
+      message,
+      ...(param !== undefined && { param }),
+    })),
+    streams: typeof stream === "boolean" ? () => stream : at.condition(stream, [...path, "stream"]),
+    answer: at.template(answer, [...path, "answer"], "answer"),
+    events: Object.fromEntries(
+      eventNames.flatMap((name) => (name in events ? [[name, compileEvents(events[name], [...path, "events", name], at)]] : [])),
+    ),
+  };
+}
+
+function compileEvents(written: unknown, path: Path, at: At): EventTemplate[] {
+  const list = Array.isArray(written) ? (written as unknown[]) : [written];
+  return list.flatMap((one, index) => {
+    const place = Array.isArray(written) ? [...path, index] : path;
+    if (!isPlainObject(one) || !("data" in one)) {
+      at.report(place, "an event is { data: ... }, with its name as event where it has one");
+      return [];
+    }
+    const data = at.template(one.data, [...place, "data"], "event");
+    return [{ ...(typeof one.event === "string" && { name: one.event }), data }];
+  });
+}

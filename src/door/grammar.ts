@@ -1,0 +1,110 @@
+// The grammar of door files: how requests of another API are read and answered.
+import { testSchema } from "./test-grammar.ts";
+import type { FromSchema } from "../schema/from-schema.ts";
+import { anything, closed, text } from "../schema/parts.ts";
+
+const event = {
+  type: ["object", "array"],
+  description:
+    "An event, `{ data: ..., event: name }`, or a list of them. A text as `data` stands there as it is; everything else is JSON.",
+} as const;
+
+/** The events of a stream. */
+export const eventNames = ["start", "partial", "picture", "end", "error"] as const;
+
+const routeSchema = closed({
+  operation: {
+    enum: ["generate", "edit"],
+    description: "The route makes pictures. With images the request is an edit, whatever stands here.",
+  },
+  request: { type: "object", description: "The unified request: the fields of POST /v1/images/generations." },
+  optional: {
+    type: "array",
+    items: { type: "string" },
+    description: "Fields of `request` that are dropped and reported where the model does not take them; others are refused as there.",
+  },
+  defaults: {
+    type: "object",
+    description: "Values of the body, by path, that say nothing: where nothing reads them they are dropped without a report.",
+  },
+  ignore: {
+    type: "array",
+    items: { type: "string" },
+    description:
+      "Fields of the body, by path, that say nothing of the picture, such as where the client would keep it: they are dropped without a report.",
+  },
+  refuse: {
+    type: "array",
+    items: closed(
+      { when: text("A condition."), message: text("What is wrong, and what would be right."), param: text("The client's field.") },
+      ["when", "message"],
+    ),
+    description: "Requests that the door cannot honour.",
+  },
+  stream: { type: ["boolean", "string"], description: "Whether the answer is a stream: true, or a condition. false when omitted." },
+  answer: anything("The answer, as JSON."),
+  events: closed({
+    start: { ...event, description: "Sent with the head of the answer." },
+    partial: { ...event, description: "An unfinished picture." },
+    picture: { ...event, description: "A picture." },
+    end: { ...event, description: "Sent when all pictures are out." },
+    error: { ...event, description: "The end of a stream that fails; what `errors` says when omitted." },
+  }),
+  page: anything("The answer of a route that makes nothing, such as a list of models."),
+  model: text("The model that a page is of; its client gets the answer for an unknown model where there is none."),
+  keep: {
+    type: "object",
+    additionalProperties: { type: "string" },
+    description: "Values of a page's request that are kept for this client, by name; all routes of the door read them as `kept`.",
+  },
+});
+
+const keyPlace = closed({
+  header: text("The header that has the key."),
+  query: text("The parameter of the query that has the key; no log shows it."),
+});
+
+/** The grammar of a door file. */
+export const doorSchema = closed(
+  {
+    description: text("One sentence about the API, and who speaks it."),
+    enabled: { type: "boolean", description: "false closes it." },
+    key: {
+      type: "array",
+      minItems: 1,
+      items: {
+        if: { type: "string" },
+        then: { type: "string", enum: ["bearer", "basic"] },
+        else: keyPlace,
+      },
+      description:
+        "The places where a client's key may stand, in this order: `bearer`, `basic` (the password, or the user where it is empty), `{ header: x-key }`, `{ query: key }`. The gateway's own when omitted.",
+    },
+    errors: {
+      ...closed({ status: anything("The HTTP status; the error's own when omitted."), body: anything("The body, as JSON.") }, ["body"]),
+      description: "The answer to whatever goes wrong on the door's paths; OpenAI's shape when omitted.",
+    },
+    routes: {
+      type: "object",
+      minProperties: 1,
+      propertyNames: { pattern: "^(GET|POST|PUT|PATCH|DELETE) /\\S*$", title: "a method and a path, such as POST /v1/draw/{model}" },
+      additionalProperties: routeSchema,
+      description:
+        "What each path answers, by method and path. A part of a path may be a parameter: `POST /v1/models/{model}:draw`; `{model...}` may hold slashes.",
+    },
+    tests: { type: "array", items: testSchema, description: "The door's own tests, here or in `tests/doors/` under the same file name." },
+  },
+  ["description", "routes"],
+);
+
+/** A route as it is written. */
+export type WrittenRoute = FromSchema<typeof routeSchema>;
+/** A door file as it is written. */
+export interface WrittenDoor {
+  description: string;
+  enabled?: boolean;
+  key?: ("bearer" | "basic" | { header?: string; query?: string })[];
+  errors?: { status?: unknown; body: unknown };
+  routes: Record<string, WrittenRoute>;
+  tests?: FromSchema<typeof testSchema>[];
+}

@@ -1,0 +1,38 @@
+// Reads the paths of a door's routes, and finds their parameters in a request's path.
+
+/** A route's path, compiled. */
+export interface PathPattern {
+  /** The path as it is written. */
+  written: string;
+  /** The parameters that a request's path has, decoded; undefined where it is another path. */
+  parametersOf: (path: string) => Record<string, string> | undefined;
+  /** A path that fits, with `x` for each parameter. */
+  example: string;
+}
+
+const parameter = /\{(\w+)(\.\.\.)?\}/g;
+
+/**
+ * Compile a path: `{name}` stands for a part of one segment, with text before and behind it, and `{name...}` for any number of segments. Paths fit in
+ * either case, with and without a slash at the end, as those of the gateway itself do.
+ */
+export function compilePath(written: string): PathPattern {
+  const names = [...written.matchAll(parameter)].map(([, name = ""]) => name);
+  const literals = written.split(/\{\w+(?:\.\.\.)?\}/).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const groups = [...written.matchAll(parameter)].map(([, , rest]) => (rest === undefined ? "([^/]+)" : "(.+)"));
+  const whole = new RegExp(`^${literals.map((text, index) => text + (groups[index] ?? "")).join("")}/?$`, "i");
+  return {
+    written,
+    example: written.replace(parameter, "x"),
+    parametersOf: (path) => {
+      const found = whole.exec(path);
+      if (!found) return undefined;
+      try {
+        return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
+      } catch {
+        // It is no path of ours that is not valid percent-encoding.
+        return undefined;
+      }
+    },
+  };
+}

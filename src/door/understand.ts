@@ -1,0 +1,87 @@
+// Reads a request of another API as a unified one.
+import { isDeepStrictEqual } from "node:util";
+import { GatewayError, messageOf } from "../errors.ts";
+import { ExpressionFailure, isPlainObject, type Variables } from "../expression/cel.ts";
+import type { Template } from "../expression/rendering.ts";
+import type { Change } from "../plugin/context.ts";
+import type { Drawing } from "./compile.ts";
+
+/** A request of another API: what the templates of its door see of it. */
+export interface Foreign {
+  body: Record<string, unknown>;
+  path: Record<string, string>;
+  query: Record<string, string>;
+  headers: Record<string, string>;
+  kept: Record<string, unknown>;
+  default_model: string;
+}
+
+/** A request of another API in the gateway's words. */
+export interface Understood {
+  /** The fields of the unified request, which nothing has judged. */
+  fields: Record<string, unknown>;
+  streams: boolean;
+  /** The fields of the body that nothing reads. */
+  changes: Change[];
+}
+
+/** Read a request of another API. Throws a 400 for one that the door refuses, or cannot read. */
+export function understand(drawing: Drawing, foreign: Foreign): Understood {
+  const variables: Variables = { ...foreign };
+  return asTheirs(() => {
+    for (const { holds, message, param } of drawing.refuse)
+      if (holds(variables)) throw new GatewayError("invalid_value", message, { param });
+    const used = new Set<string>();
+    const changes: Change[] = [];
+    const rendered = drawing.request({
+      variables,
+      used,
+      mapped: (name, from, to) => void changes.push({ field: name.replace(/^body\./, ""), from, to: to }),
+    });
+    const unread = unreadIn(foreign.body, used, drawing);
+    return {
+      fields: isPlainObject(rendered) ? rendered : {},
+      streams: drawing.streams(variables),
+      changes: [...changes, ...unread.map((field): Change => ({ field, what: "dropped" }))],
+    };
+  });
+}
+
+/** Render a template of what a client sent; undefined where it renders nothing. Throws a 400 where it is not as the door has it. */
+export function renderTheirs(template: Template, variables: Variables): unknown {
+  return asTheirs(() => rendered(template, variables));
+}
+
+/** Render a template of what the gateway says; undefined where it renders nothing. */
+export function rendered(template: Template, variables: Variables): unknown {
+  const value = template({ variables, used: new Set(), mapped: () => undefined });
+  return typeof value === "symbol" ? undefined : value;
+}
+
+/** Work on a client's request: an expression that cannot take its values is the client's mistake. */
+function asTheirs<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ExpressionFailure)) throw error;
+    throw new GatewayError("invalid_value", `the request cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The paths of the values that nothing has read, but for those that say nothing. */
+function unreadIn(value: object, used: ReadonlySet<string>, drawing: Pick<Drawing, "defaults" | "ignore">, above = ""): string[] {
+  if (used.has("body")) return [];
+  const { defaults, ignore } = drawing;
+  return Object.entries(value).flatMap(([name, item]: [string, unknown]) => {
+    const path = above + name;
+    if (used.has(`body.${path}`) || ignore.has(path) || saysNothing(item)) return [];
+    if (Object.hasOwn(defaults, path) && isDeepStrictEqual(defaults[path], item)) return [];
+    return isPlainObject(item) ? unreadIn(item, used, drawing, `${path}.`) : [path];
+  });
+}
+
+function saysNothing(value: unknown): boolean {
+  if (value === null || value === "") return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isPlainObject(value) && Object.keys(value).length === 0;
+}

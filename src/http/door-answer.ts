@@ -1,0 +1,70 @@
+// Writes what was made as a door's API answers it.
+import type { Drawing } from "../door/compile.ts";
+import { rendered, type Foreign } from "../door/understand.ts";
+import type { Variables } from "../expression/cel.ts";
+import type { Made } from "../gateway/kept-answer.ts";
+import { encodeJson } from "../net/body.ts";
+import { headOf } from "../picture/convert.ts";
+import { LongText } from "../picture/lift.ts";
+import type { Picture } from "../picture/picture.ts";
+import { sniff } from "../picture/sniff.ts";
+import type { UnifiedRequest } from "../plugin/context.ts";
+import { seconds, usageOf, type AnswerBody } from "./answer.ts";
+import { changesHeader } from "./changes.ts";
+import type { Put } from "./write.ts";
+
+/** A request through a door, as far as it is known before anything is made. */
+export interface Said {
+  id: string;
+  foreign: Foreign;
+  request: UnifiedRequest;
+}
+
+/** The answer to a request through a door. Pictures are written from where they are. */
+export async function doorAnswer(drawing: Drawing, said: Said, made: Made): Promise<AnswerBody> {
+  const body = await encodeJson(rendered(drawing.answer, { ...saidVariables(said), ...madeVariables(made) }) ?? null);
+  if (Buffer.isBuffer(body)) return { length: body.length, writeTo: async (put) => put(body) };
+  return { length: body.length, writeTo: (put) => writeAll(body.chunks(), put) };
+}
+
+/** Write chunks one by one, as the client takes them. */
+export async function writeAll(chunks: AsyncIterable<Buffer>, put: Put): Promise<void> {
+  for await (const chunk of chunks) await put(chunk);
+}
+
+/** The names of templates that are known before anything is made. */
+export function saidVariables({ id, foreign, request }: Said): Variables {
+  return { ...foreign, id, request, model: { id: request.model } };
+}
+
+/** The names of templates for what was made. */
+export function madeVariables({ result, changes, cost }: Made): Variables {
+  const { pictures, errors, facts, metadata } = result;
+  const { usage, created, ...others } = facts;
+  const spent = cost?.().nanos;
+  const said = usageOf(usage);
+  return {
+    result: { ...others, pictures: pictures.map(pictureVariables), errors, created: seconds(created), ...(metadata && { metadata }) },
+    ...(said !== undefined && { usage: said }),
+    ...(spent !== undefined && { cost: spent / 1e9 }),
+    changes: { list: changes, text: changesHeader(changes) ?? "" },
+  };
+}
+
+/** A picture as templates see it. Its bytes are handed on, and never a text. */
+export function pictureVariables({ data, mediaType, width, height, revisedPrompt, metadata }: Picture): Record<string, unknown> {
+  const type = mediaType ?? (data.kind === "url" ? undefined : sniff(headOf(data))?.mediaType);
+  return {
+    ...(data.kind === "url"
+      ? { url: data.url }
+      : {
+          base64: new LongText({ picture: data }),
+          data_uri: new LongText({ picture: data, prefix: `data:${type ?? "application/octet-stream"};base64,` }),
+        }),
+    ...(type !== undefined && { type }),
+    ...(width !== undefined && { width }),
+    ...(height !== undefined && { height }),
+    ...(revisedPrompt !== undefined && { revised_prompt: revisedPrompt }),
+    ...(metadata && { metadata }),
+  };
+}

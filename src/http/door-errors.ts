@@ -1,0 +1,29 @@
+// Says an error as a door's API does.
+import type { Context } from "koa";
+import type { GatewayError } from "../errors.ts";
+import type { Variables } from "../expression/cel.ts";
+import { rendered } from "../door/understand.ts";
+import { foreignQuery, type AtDoor } from "./doors.ts";
+import type { RequestState } from "./gateway.ts";
+
+/** The status and the body of an error; undefined where the door says nothing of errors, or cannot say this one. */
+export function doorError(ctx: Context, { door, path }: AtDoor, error: GatewayError): [status: number, body: string] | undefined {
+  if (!door.errors) return undefined;
+  const variables = { id: (ctx.state as RequestState).id, path, query: foreignQuery(ctx, door), ...errorVariables(error) };
+  try {
+    const status = door.errors.status && rendered(door.errors.status, variables);
+    const body = JSON.stringify(rendered(door.errors.body, variables) ?? null);
+    ctx.type = "application/json";
+    return [typeof status === "number" && status >= 400 && status < 600 ? status : error.status, body];
+  } catch {
+    // A template that fails must not hide the error that it was to say.
+    return undefined;
+  }
+}
+
+/** An error as templates see it. */
+export function errorVariables({ status, code, message, param, type, retryAfter }: GatewayError): Variables {
+  return {
+    error: { status, code, message, type, ...(param !== null && { param }), ...(retryAfter !== undefined && { retry_after: retryAfter }) },
+  };
+}

@@ -1,0 +1,107 @@
+// Finds the door that a request comes through, its key, and what its templates see of it.
+import type { Context, Next } from "koa";
+import type { Door, DoorRoute, KeyPlace } from "../door/compile.ts";
+import type { Foreign } from "../door/understand.ts";
+import { basicKeyIn, bearerKeyIn, keyIn } from "./client-keys.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
+
+/** A door with the part of it that a request is for. */
+export interface AtDoor {
+  door: Door;
+  /** The route; absent where the path takes other methods. */
+  route?: DoorRoute;
+  /** The parameters of the path. */
+  path: Record<string, string>;
+  /** The methods that the path takes. */
+  methods: readonly string[];
+}
+
+/** Notes the door that a request comes through, so that all that follows answers in its API. */
+export function findDoor(gateway: Gateway) {
+  return async function findDoor(ctx: Context, next: Next): Promise<void> {
+    const { doors = [] } = gateway.table();
+    const found = doors.length > 0 ? doorOf(doors, ctx.method, ctx.path) : undefined;
+    if (found) (ctx.state as RequestState).door = found;
+    await next();
+  };
+}
+
+function doorOf(doors: readonly Door[], method: string, address: string): AtDoor | undefined {
+  const wanted = method === "HEAD" ? "GET" : method;
+  for (const door of doors) {
+    const fitting = door.routes.flatMap((route) => {
+      const path = route.path.parametersOf(address);
+      return path ? [{ route, path }] : [];
+    });
+    const [first] = fitting;
+    if (!first) continue;
+    const { route, path } = fitting.find((one) => one.route.method === wanted) ?? { path: first.path };
+    return { door, path, methods: [...new Set(fitting.map((one) => one.route.method))], ...(route && { route }) };
+  }
+  return undefined;
+}
+
+/** The key that a request through a door carries; undefined where it has none. */
+export function doorKeyIn(ctx: Context, { door: { keys } }: AtDoor): string | undefined {
+  if (!keys) return keyIn(ctx.req.headers);
+  for (const place of keys) {
+    const key = keyAt(ctx, place)?.trim();
+    if (key) return key;
+  }
+  return undefined;
+}
+
+function keyAt(ctx: Context, place: KeyPlace): string | undefined {
+  const { authorization = "" } = ctx.req.headers;
+  switch (place.kind) {
+    case "bearer":
+      return bearerKeyIn(authorization);
+    case "basic":
+      return basicKeyIn(authorization);
+    case "header":
+      return ctx.get(place.name);
+    case "query":
+      return [ctx.query[place.name]].flat()[0];
+  }
+}
+
+/** The places where the key of a door may stand, as the end of a sentence. */
+export function keyHint({ door: { keys = [{ kind: "bearer" }] } }: AtDoor): string {
+  const words = keys.map((place) => {
+    if (place.kind === "bearer") return "the header Authorization: Bearer <key>";
+    if (place.kind === "basic") return "the key as the password of Basic authentication";
+    return place.kind === "header" ? `the header ${place.name}` : `the parameter ${place.name} of the query`;
+  });
+  return words.join(", or ");
+}
+
+/** A request as the templates of its door see it. The key is nowhere in it. */
+export function foreignOf(ctx: Context, gateway: Gateway, { door, path }: AtDoor, body: Record<string, unknown>): Foreign {
+  const { client } = ctx.state as RequestState;
+  const headers = Object.entries(ctx.req.headers).flatMap(([name, value]) =>
+    value === undefined || secret.has(name) || isKey(door, "header", name) ? [] : [[name, [value].flat().join(", ")] as const],
+  );
+  return {
+    body,
+    path,
+    query: foreignQuery(ctx, door),
+    headers: Object.fromEntries(headers),
+    kept: { ...(client && gateway.doorMemory?.get(client.id, door.name)) },
+    default_model: gateway.table().defaultModel ?? "",
+  };
+}
+
+/** The parameters of the query, without the key. */
+export function foreignQuery(ctx: Context, door: Door): Record<string, string> {
+  const query = Object.entries(ctx.query).flatMap(([name, value]) => {
+    const [text] = [value].flat();
+    return text === undefined || isKey(door, "query", name) ? [] : [[name, text] as const];
+  });
+  return Object.fromEntries(query);
+}
+
+function isKey({ keys = [] }: Door, kind: "header" | "query", name: string): boolean {
+  return keys.some((place) => "name" in place && place.kind === kind && place.name === name);
+}
+
+const secret = new Set(["authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"]);
