@@ -2,6 +2,7 @@
 import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { messageOf, shownPath } from "../errors.ts";
+import { lazily } from "../schema/lazily.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { sourceOf, type Located, type Problems } from "./problems.ts";
 import { overlay } from "./overlay.ts";
@@ -12,18 +13,21 @@ import { textsIn, type Texts } from "./texts.ts";
 /** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */
 export interface ReadFile {
   /** The file's name without its ending. */
-  name: string;
-  file: string;
-  located: Located | undefined;
+  readonly name: string;
+  readonly file: string;
+  readonly located: Located | undefined;
+}
+
+/** A channel, with its presets below it. They are laid together when they are first asked for. */
+export interface ReadChannel extends ReadFile {
   /** The files that it builds on, as far as they are known. */
-  below: readonly string[];
+  readonly below: readonly string[];
   /** The channel's tests in a file of their own, where they are read. */
-  tests?: Located;
+  readonly tests?: Located;
 }
 
 export interface Files {
-  /** Channels with their presets below them. */
-  channels: ReadFile[];
+  channels: ReadChannel[];
   schemas: Map<string, ReadFile>;
 }
 
@@ -31,18 +35,26 @@ interface Reading {
   folder: string;
   texts: Texts;
   problems: Problems;
+  /** True for a file that was found right before; it is parsed when it is asked for. */
+  isProven?: (name: string, text: Buffer) => boolean;
 }
 
-/**
- * Read a folder of channels, or `only` some of them by name, with its `presets` and `models`, and with the channels' `tests` where they are
- * asked for. What cannot be read or parsed is in `problems`.
- */
+interface ReadOptions {
+  /** Only these channels, by name. */
+  only?: readonly string[];
+  texts?: Texts;
+  /** Reads the channels' `tests` too. */
+  withTests?: boolean;
+  isProven?: Reading["isProven"];
+}
+
+/** Read a folder of channels, with its `presets` and `models`. What cannot be read or parsed is in `problems`. */
 export async function readFiles(
   folder: string,
   problems: Problems,
-  { only, texts = textsIn(folder), withTests = false }: { only?: readonly string[]; texts?: Texts; withTests?: boolean } = {},
+  { only, texts = textsIn(folder), withTests = false, isProven }: ReadOptions = {},
 ): Promise<Files> {
-  const reading = { folder, texts, problems };
+  const reading = { folder, texts, problems, isProven };
   const [channels, presets, schemas, tests] = await Promise.all([
     readFolder(".", /\.ya?ml$/, reading, { needed: true, only }),
     readFolder("presets", /\.ya?ml$/, reading),
@@ -52,14 +64,27 @@ export async function readFiles(
   for (const { name, file } of tests.values())
     if (!channels.has(name))
       problems.addAt(sourceOf(file, ""), 0, `there is no channel ${name} for these tests (${didYouMean(name, [...channels.keys()])})`);
+  return { channels: [...channels.values()].map((channel) => overPresets(channel, presets, tests.get(channel.name), problems)), schemas };
+}
+
+function overPresets(
+  channel: ReadFile,
+  presets: ReadonlyMap<string, ReadFile>,
+  tests: ReadFile | undefined,
+  problems: Problems,
+): ReadChannel {
+  const { name, file } = channel;
+  const whole = lazily(() => channel.located && extended(channel.located, presets, problems, []));
   return {
-    channels: [...channels.values()].map((channel) => ({
-      ...channel,
-      tests: tests.get(channel.name)?.located,
-      below: [...presetsOf(channel.located, presets, []), ...[tests.get(channel.name)?.file].filter((file) => file !== undefined)],
-      located: channel.located && extended(channel.located, presets, problems, []),
-    })),
-    schemas,
+    name,
+    file,
+    tests: tests?.located,
+    get below() {
+      return [...presetsOf(channel.located, presets, []), ...(tests ? [tests.file] : [])];
+    },
+    get located() {
+      return whole();
+    },
   };
 }
 
@@ -67,7 +92,7 @@ export async function readFiles(
 export async function readFolder(
   below: string,
   ending: RegExp,
-  { folder, texts, problems }: Reading,
+  { folder, texts, problems, isProven }: Reading,
   { needed = false, only }: { needed?: boolean; only?: readonly string[] } = {},
 ): Promise<Map<string, ReadFile>> {
   const entries = await texts.list(below).catch((error: unknown) => {
@@ -86,9 +111,18 @@ export async function readFolder(
     if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);
     if (text instanceof Error) problems.addAt(sourceOf(file, ""), 0, `cannot be read: ${text.message}`);
     if (before) continue;
+    const read = lazily(() => (text instanceof Error ? undefined : readSource(file, text, problems)));
+    files.set(name, {
+      name,
+      file,
+      get located() {
+        return read();
+      },
+    });
+    if (text instanceof Error || isProven?.(String(names[index]), text)) continue;
     // A reload shares the process with requests, which get their turn between two files.
     await setImmediate();
-    files.set(name, { name, file, below: [], located: text instanceof Error ? undefined : readSource(file, text, problems) });
+    read();
   }
   return files;
 }

@@ -1,26 +1,24 @@
 // Loads channel files: checked, compiled, immutable.
-import type { ErrorObject, ValidateFunction } from "ajv";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { CallContext } from "../dialect/context.ts";
 import { wait as realWait } from "../dialect/duration.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
-import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
 import { createAuthorizer } from "../net/auth/authorizer.ts";
 import type { Plugin } from "../plugin/define.ts";
-import { createAjv } from "../schema/ajv.ts";
-import { once } from "../schema/once.ts";
+import { lazily } from "../schema/lazily.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { complain, stepsOf } from "./complaint.ts";
 import { documentsOf } from "./documents.ts";
-import { readFiles, type ReadFile } from "./files.ts";
-import { channelSchema, type ChannelSettings } from "./grammar.ts";
+import { readFiles, type ReadChannel } from "./files.ts";
+import type { ChannelSettings } from "./grammar.ts";
 import { hostsOf, safely } from "./hosts.ts";
+import { checked, grammarOf } from "./judge.ts";
 import { lifeOf } from "./life.ts";
 import { modelAddresses } from "./model-address.ts";
 import { channelLimits, coolDownOf } from "./limits.ts";
 import { createProblems, type Located, type Problems } from "./problems.ts";
+import { createProof, type Proof, type Proven } from "./proven.ts";
 import { compileRoute, type Channel, type Route } from "./route.ts";
 import { compileSchemas, type Schemas } from "./schemas.ts";
 import {
@@ -37,7 +35,7 @@ import { withSteps } from "./steps.ts";
 import { compileTests, judgedTests, type RenderTests } from "./tests.ts";
 import { recorded, textsIn, type Texts } from "./texts.ts";
 import { fetchToken } from "./token.ts";
-import { compileVerify, type Verify } from "./verify.ts";
+import { verifyOf, type Verify } from "./verify.ts";
 
 export interface LoadOptions extends Surroundings {
   /** The folder of channel files, with `presets` and `models` in it. */
@@ -55,6 +53,8 @@ export interface LoadOptions extends Surroundings {
   divert?: CallContext["divert"];
   /** Stands for every token that a kind of auth would fetch; tests reach no token server. */
   token?: string;
+  /** The channels that were found right before. They are not judged again, and are compiled when they are asked for. */
+  proven?: Proven;
 }
 
 /** The result of a load: every channel, on or off, and the routes of those that are on. */
@@ -75,8 +75,9 @@ export interface PartlyLoaded extends Loaded {
 }
 
 export interface ChannelTests {
-  channel: Channel;
-  routes: readonly Route[];
+  readonly channel: Channel;
+  /** Those of a channel that is off are compiled when they are first asked for, where it is proven. */
+  readonly routes: readonly Route[];
   /** Something that is wrong with a part of it, with its place. */
   problemAt: (path: Path, message: string) => Problem;
   render: RenderTests;
@@ -86,7 +87,8 @@ export interface ChannelTests {
 interface Load extends LoadOptions {
   texts: Texts;
   schemas: Schemas;
-  validate: ValidateFunction<ChannelSettings>;
+  /** Absent where all is judged. */
+  proof?: Proof;
   /** The schema of each model so far, and the channel that says so. */
   schemaOf: Map<string, { name: string; channel: string }>;
 }
@@ -103,29 +105,27 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const texts = recorded(options.texts ?? textsIn(options.folder), read);
-  const files = await readFiles(options.folder, problems, { only: options.only, texts, withTests: options.withTests });
+  // The tests are asked for their lines, which are not proven.
+  const proof = options.proven && !options.withTests ? createProof(options.proven, options.folder, texts) : undefined;
+  const { only, withTests } = options;
+  const files = await readFiles(options.folder, problems, { only, texts, withTests, isProven: proof?.holdsOf });
   const load: Load = {
     ...options,
     texts,
-    schemas: compileSchemas(files.schemas, problems),
-    validate: grammarOf(options.plugins),
+    schemas: compileSchemas(files.schemas, problems, proof?.holdsOfSchema),
+    proof,
     schemaOf: new Map(),
   };
-  const meant = files.channels.filter(({ name }) => options.only?.includes(name) ?? true);
+  const meant = files.channels.filter(({ name }) => only?.includes(name) ?? true);
   const clashes = judgePrefixes(meant);
   const tests: ChannelTests[] = [];
   const broken: string[] = [];
-  for (const { name, located, tests: ownTests, file, below } of meant) {
+  for (const channel of meant) {
     await setImmediate();
-    const own = createProblems(problems);
-    const clash = clashes.get(name);
-    if (located && clash !== undefined) own.add(located, [], clash);
-    const more = ownTests ? judgedTests(ownTests, own) : [];
-    const loaded =
-      located &&
-      loadChannel(name, located, more, { ...load, problems: own, resolve: createResolver(options, own), layers: [file, ...below] });
-    if (loaded && own.list().length === 0) tests.push(loaded);
-    else broken.push(name);
+    const clash = clashes.get(channel.name);
+    const loaded = (clash === undefined ? loadProven(channel, load) : undefined) ?? loadWritten(channel, load, problems, clash);
+    if (loaded) tests.push(loaded);
+    else broken.push(channel.name);
   }
   return {
     channels: tests.map(({ channel }) => channel),
@@ -138,12 +138,13 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
 }
 
 /** The routes of a channel that are on. */
-export function routesOf({ channel, routes }: Pick<ChannelTests, "channel" | "routes">): Route[] {
-  return channel.off === undefined ? routes.filter(({ model }) => !channel.modelsOff.has(model.id)) : [];
+export function routesOf(one: Pick<ChannelTests, "channel" | "routes">): Route[] {
+  const { off, modelsOff } = one.channel;
+  return off === undefined ? one.routes.filter(({ model }) => !modelsOff.has(model.id)) : [];
 }
 
 /** True for a file that some channels need: their own, their presets, their models' schemas. */
-function isBelow(file: string, meant: readonly ReadFile[], { schemaOf, folder }: Load): boolean {
+function isBelow(file: string, meant: readonly ReadChannel[], { schemaOf, folder }: Load): boolean {
   const schemas = ["common", ...[...schemaOf.values()].map(({ name }) => name)].map((name) =>
     shownPath(join(folder, "models", `${name}.json`)),
   );
@@ -152,19 +153,35 @@ function isBelow(file: string, meant: readonly ReadFile[], { schemaOf, folder }:
   );
 }
 
-/** The latest grammar. Loading the plugins anew gives the same ones in another map. */
-let latest: { plugins: readonly Plugin[]; validate: ValidateFunction<ChannelSettings> } | undefined;
+/** A channel that was found right before. There is none where it was not, or where the environment makes something wrong: then it is judged. */
+function loadProven(file: ReadChannel, load: Load): ChannelTests | undefined {
+  const known = load.proof?.channel(file.name);
+  if (!known) return undefined;
+  const problems = createProblems();
+  const { located, layers } = known;
+  const own = { ...load, problems, resolve: createResolver(load, problems), layers };
+  const { channel, routes } = compileChannel(file.name, located, own, { isProven: true });
+  if (problems.list().length > 0) return undefined;
+  const judged = lazily(() => loadWritten(file, load, createProblems()) as ChannelTests);
+  return {
+    channel,
+    get routes() {
+      return routes() ?? judged().routes;
+    },
+    problemAt: (path, message) => judged().problemAt(path, message),
+    render: (variables) => judged().render(variables),
+  };
+}
 
-/** The validator of channels, compiled once for the plugins there are. */
-function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction<ChannelSettings> {
-  const own = [...plugins.values()];
-  const isSame = latest?.plugins.length === own.length && latest.plugins.every((plugin, index) => plugin === own[index]);
-  if (!latest || !isSame)
-    latest = {
-      plugins: own,
-      validate: createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(once(channelSchema(plugins))),
-    };
-  return latest.validate;
+/** A channel as it is written. Mistakes go to `problems`; there is nothing where there is one. */
+function loadWritten(file: ReadChannel, load: Load, problems: Problems, clash?: string): ChannelTests | undefined {
+  const own = createProblems(problems);
+  const { located, tests, below } = file;
+  if (located && clash !== undefined) own.add(located, [], clash);
+  const more = tests ? judgedTests(tests, own) : [];
+  const layers = [file.file, ...below];
+  const loaded = located && loadChannel(file.name, located, more, { ...load, problems: own, resolve: createResolver(load, own), layers });
+  return own.list().length === 0 ? loaded : undefined;
 }
 
 interface ChannelLoad extends Load {
@@ -175,17 +192,39 @@ interface ChannelLoad extends Load {
   problems: Problems;
 }
 
-/** Compile a channel; `more` are files of its tests. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
+/** Judge and compile a channel; `more` are files of its tests. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
 function loadChannel(
   name: string,
   written: Located,
   more: Parameters<typeof compileTests>[0],
   load: ChannelLoad,
 ): ChannelTests | undefined {
-  const { problems, resolve, layers } = load;
+  const { problems } = load;
   judgeKeys(written, problems);
-  const { located, whole } = checked(withSteps(written, problems), load.validate, problems);
+  const { located, whole } = checked(withSteps(written, problems), grammarOf(load.plugins), problems);
   if (!located) return undefined;
+  const { channel, routes } = compileChannel(name, located, load, { whole });
+  const render = compileTests([located, ...more], channel, problems);
+  const problemAt = (path: Path, message: string) => {
+    const single = createProblems();
+    single.add(located, path, message);
+    return single.list()[0] as Problem;
+  };
+  const all = routes();
+  return all && { channel, routes: all, problemAt, render };
+}
+
+/**
+ * Compile a channel that the grammar has accepted, `whole` or without the parts that it rejected. What `isProven` is compiled when it is
+ * used. There are no routes where a model's schema is broken, which has been told in its own file.
+ */
+function compileChannel(
+  name: string,
+  located: Located<ChannelSettings>,
+  load: ChannelLoad,
+  { whole = true, isProven = false }: { whole?: boolean; isProven?: boolean },
+): { channel: Channel; routes: () => Route[] | undefined } {
+  const { problems, resolve, layers } = load;
   const settings = resolveSettings(name, located, load, problems);
   const addressOf = modelAddresses(located, settings, { resolve, isDiverted: load.divert !== undefined }, problems);
   const models = Object.keys(located.value.models).map((id) => {
@@ -193,10 +232,12 @@ function loadChannel(
     const life = lifeOf(id, located, { layers, isReplaced: settings.isReplaced }, problems);
     const { wanted, ...address } = addressOf(id);
     const settled = resolveVariables(own, resolve);
-    return { id, located: own, life, ...address, ...settled, wanted: [...wanted, ...settled.wanted] };
+    const schemaName = schemaNameOf(id, name, located, load);
+    return { id, schemaName, located: own, life, ...address, ...settled, wanted: [...wanted, ...settled.wanted] };
   });
   const addresses = [settings.baseUrl, ...models.map(({ baseUrl }) => baseUrl)];
   const unset = new Map(models.flatMap(({ id, wanted: [first] }) => (first === undefined ? [] : [[id, `${first} is not set`] as const])));
+  const verify = lazily(() => verifyOf(located, models[0], problems));
   const channel: Channel = Object.freeze({
     ...settings,
     off: settings.off ?? (models.every(({ id }) => unset.has(id)) ? [...unset.values()][0] : undefined),
@@ -205,63 +246,35 @@ function loadChannel(
     models: models.map(({ id }) => id),
     otherAddresses: models.flatMap(({ written }) => written ?? []),
     modelsOff: unset,
-    verify: verifyOf(located, models[0], problems),
+    verify: located.value.verify && ((...call: Parameters<Verify>) => (verify() as Verify)(...call)),
     authorize: createAuthorizer(settings.auth, { fetchToken, token: load.token }),
     mayCarryKey: safely(hostsOf(addresses, located.value.key_hosts ?? []), addresses),
     coolDown: coolDownOf(located.value.cool_down),
     limits: channelLimits(located.value.limits),
     trusted: hostsOf(addresses, located.value.trusted_hosts ?? []),
   });
-  const wait = load.wait ?? realWait;
-  const lacking: string[] = [];
-  const routes = models.flatMap((model) => {
-    const schema = schemaFor(model.id, name, located, load);
-    // A broken schema has been told in its own file.
-    if (!schema) lacking.push(model.id);
-    const shared = { channel, plugins: load.plugins, whole, wait, divert: load.divert, readDocument: documentsOf(load.texts) };
-    const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits: located.value.models[model.id]?.limits }, problems);
-    return route && model.located.value.enabled !== false ? [route] : [];
+  const { plugins, wait = realWait, divert, texts } = load;
+  const shared = { channel, plugins, whole, wait, divert, readDocument: documentsOf(texts) };
+  const routes = lazily(() => {
+    const compiled = models.map(({ schemaName, ...model }) => {
+      const schema = load.schemas.get(schemaName);
+      const ownLimits = located.value.models[model.id]?.limits;
+      const route = schema && compileRoute({ ...model, ...shared, schema, ownLimits }, problems);
+      return { isWhole: schema !== undefined, route: model.located.value.enabled === false ? undefined : route };
+    });
+    return compiled.every(({ isWhole }) => isWhole) ? compiled.flatMap(({ route }) => route ?? []) : undefined;
   });
-  const render = compileTests([located, ...more], channel, problems);
-  const problemAt = (path: Path, message: string) => {
-    const single = createProblems();
-    single.add(located, path, message);
-    return single.list()[0] as Problem;
-  };
-  return lacking.length === 0 ? { channel, routes, problemAt, render } : undefined;
+  // Of what is not compiled nothing is judged.
+  if (!isProven) for (const compile of [verify, routes]) compile();
+  return { channel, routes };
 }
-
-/** The channel if the grammar accepts it, and else what is left without the parts that are wrong, so that the rest is judged too. */
-function checked(
-  located: Located,
-  validate: ValidateFunction<ChannelSettings>,
-  problems: Problems,
-): { located?: Located<ChannelSettings>; whole: boolean } {
-  const { places } = located;
-  const written: unknown = located.value;
-  if (validate(written)) return { located: { value: written, places }, whole: true };
-  const errors = validate.errors ?? [];
-  complain(located, errors, problems);
-  const rest = errors.reduce<unknown>((value, error) => without(value, culprit(error)), located.value);
-  const value: unknown = isPlainObject(rest) ? { base_url: "", ...rest } : rest;
-  return { located: validate(value) ? { value, places } : undefined, whole: false };
-}
-
-function culprit(error: ErrorObject): string[] {
-  const { additionalProperty } = error.params as { additionalProperty?: string };
-  const path = stepsOf(error.instancePath);
-  return additionalProperty === undefined ? path : [...path, additionalProperty];
-}
-
-/** A value without what stands at a path. A list goes as a whole, since its places are counted. */
-function without(value: unknown, [key, ...below]: string[]): unknown {
-  if (!isPlainObject(value) || key === undefined || !(key in value)) return value;
-  const { [key]: part, ...rest } = value;
-  return below.length > 0 && isPlainObject(part) ? { ...rest, [key]: without(part, below) } : rest;
-}
-
-/** The schema of a model. One that is there and broken has been told already. */
-function schemaFor(id: string, channel: string, located: Located<ChannelSettings>, { schemas, schemaOf, problems }: ChannelLoad) {
+/** The name of a model's schema. One that is there and broken has been told already. */
+function schemaNameOf(
+  id: string,
+  channel: string,
+  located: Located<ChannelSettings>,
+  { schemas, schemaOf, problems }: ChannelLoad,
+): string {
   const named = located.value.models[id]?.schema ?? undefined;
   const name = named ?? id;
   const tell = (message: string) =>
@@ -273,20 +286,5 @@ function schemaFor(id: string, channel: string, located: Located<ChannelSettings
   if (before && before.name !== name)
     tell(`${id} has schema ${name} here and ${before.name} in channel ${before.channel}; one model has one schema`);
   schemaOf.set(id, before ?? { name, channel });
-  return schemas.compiled.get(name);
-}
-
-function verifyOf(
-  located: Located<ChannelSettings>,
-  { variables = {}, secrets = [] }: Partial<ReturnType<typeof resolveVariables>> = {},
-  problems: Problems,
-): Verify | undefined {
-  const { verify, errors = [] } = located.value;
-  // The rules are those of the routes too, and their mistakes are reported once: in the same words.
-  const report = (path: Path, message: string, offset?: number) => {
-    const part = path[0] === "verify" ? "verify" : path.filter((step) => typeof step === "string").join(".");
-    problems.add(located, path, `${part}: ${message}`, { offset });
-  };
-  const compiled = verify && compileVerify(verify, errors, Object.keys(located.value.variables ?? {}), report);
-  return compiled && ((key, context) => compiled(key, { ...context, variables, secrets }));
+  return name;
 }

@@ -1,6 +1,7 @@
 // Compiles the schemas of the folder `models`.
 import { GatewayError, messageOf } from "../errors.ts";
-import { createModelCompiler, type SchemaError, type CompiledModel, type ModelSchema } from "../schema/models.ts";
+import { lazily } from "../schema/lazily.ts";
+import { createModelCompiler, type CompiledModel, type SchemaError } from "../schema/models.ts";
 import { stepsOf } from "./complaint.ts";
 import type { ReadFile } from "./files.ts";
 import type { Problems } from "./problems.ts";
@@ -8,29 +9,46 @@ import type { Problems } from "./problems.ts";
 export interface Schemas {
   /** Every file of `models/` but the common one, also those that are broken. */
   names: string[];
-  compiled: ReadonlyMap<string, CompiledModel>;
+  /** The schema of a file; undefined where it is broken, or not there. */
+  get(name: string): CompiledModel | undefined;
 }
 
-/** Compile the models' schemas. Mistakes go to `problems`. */
-export function compileSchemas(files: ReadonlyMap<string, ReadFile>, problems: Problems): Schemas {
+/** Compile the models' schemas. Mistakes go to `problems`; one that `isProven` has none, and is read when it is asked for. */
+export function compileSchemas(
+  files: ReadonlyMap<string, ReadFile>,
+  problems: Problems,
+  isProven: (name: string) => boolean = () => false,
+): Schemas {
   const names = [...files.keys()].filter((name) => name !== "common");
-  const compiled = new Map<string, CompiledModel>();
-  const compile = compilerOf(files.get("common"), problems);
-  if (!compile) return { names, compiled };
-  for (const { name, located } of files.values()) {
-    if (name === "common" || !located) continue;
-    try {
-      const model = compile(name, located.value);
-      compiled.set(name, model);
-      const refused = plainRefused(model);
-      if (refused !== undefined)
-        problems.add(located, [], `schema of ${name}: it refuses { model, prompt }, the plainest request: ${refused}`);
-    } catch (error) {
-      const { message, pointer } = error as SchemaError;
-      problems.add(located, stepsOf(pointer ?? ""), message);
-    }
+  const compile = compilerOf(files.get("common"), problems, isProven("common"));
+  const compiled = new Map<string, () => CompiledModel | undefined>();
+  for (const name of names) {
+    const known = compile && isProven(name);
+    const get = lazily(() => compile && compileFile(files.get(name) as ReadFile, { compile, isProven: known, problems }));
+    if (!known) get();
+    compiled.set(name, get);
   }
-  return { names, compiled };
+  return { names, get: (name) => compiled.get(name)?.() };
+}
+
+type Compile = ReturnType<typeof createModelCompiler>;
+
+function compileFile(
+  { name, located }: ReadFile,
+  { compile, isProven, problems }: { compile: Compile; isProven?: boolean; problems: Problems },
+): CompiledModel | undefined {
+  if (!located) return undefined;
+  try {
+    const model = compile(name, located.value, { isProven });
+    const refused = isProven ? undefined : plainRefused(model);
+    if (refused !== undefined)
+      problems.add(located, [], `schema of ${name}: it refuses { model, prompt }, the plainest request: ${refused}`);
+    return model;
+  } catch (error) {
+    const { message, pointer } = error as SchemaError;
+    problems.add(located, stepsOf(pointer ?? ""), message);
+    return undefined;
+  }
 }
 
 /**
@@ -50,11 +68,11 @@ function plainRefused(model: CompiledModel): string | undefined {
 }
 
 /** Undefined where the common file is broken: then every model's would seem to be. */
-function compilerOf(common: ReadFile | undefined, problems: Problems): ((id: string, schema: ModelSchema) => CompiledModel) | undefined {
+function compilerOf(common: ReadFile | undefined, problems: Problems, isProven: boolean): Compile | undefined {
   if (!common) return createModelCompiler({ $id: "common.json", type: "object" });
   if (!common.located) return undefined;
   try {
-    return createModelCompiler({ ...common.located.value, $id: "common.json" });
+    return createModelCompiler({ ...common.located.value, $id: "common.json" }, { isProven });
   } catch (error) {
     problems.add(common.located, [], messageOf(error));
     return undefined;

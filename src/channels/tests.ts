@@ -3,6 +3,7 @@ import { testNames } from "../expression/names.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { createAjv } from "../schema/ajv.ts";
+import { lazily } from "../schema/lazily.ts";
 import { complain } from "./complaint.ts";
 import { lineOf, type Located, type Problems } from "./problems.ts";
 import type { Channel } from "./route.ts";
@@ -32,11 +33,6 @@ export function compileTests(files: readonly Located<Tested>[], channel: Channel
 }
 
 const validate = lazily(() => createAjv({ allErrors: true }).compile<Tested>(testsFile));
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
-}
 
 /** The tests of a file of its own, if it is in order; mistakes go to `problems`. */
 export function judgedTests(located: Located, problems: Problems): Located<Tested>[] {

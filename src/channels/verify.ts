@@ -8,11 +8,14 @@ import { secretsIn, withoutSecrets } from "../dialect/secrets.ts";
 import { messageOf, ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { channelNames } from "../expression/names.ts";
-import type { Report } from "../expression/rendering.ts";
+import type { Path, Report } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import type { Key } from "../net/auth/key.ts";
 import type { FromSchema } from "../schema/from-schema.ts";
 import { closed, text } from "../schema/parts.ts";
+import type { ChannelSettings } from "./grammar.ts";
+import type { Located, Problems } from "./problems.ts";
+import type { resolveVariables } from "./settings.ts";
 
 /** A channel's `verify`: the free call, and where the provider's list of models is. */
 export const verifySchema = closed({
@@ -37,7 +40,7 @@ export interface Verified {
 export type Verify = (key: Key | undefined, context: Omit<CallContext, "key" | "variables" | "secrets">) => Promise<Verified>;
 
 /** Compile a channel's `verify`. Mistakes go to `report`. */
-export function compileVerify(
+function compileVerify(
   { from, models, ...spec }: FromSchema<typeof verifySchema>,
   rules: readonly RuleSpec[],
   variables: readonly string[],
@@ -85,4 +88,20 @@ function listedIn(read: () => unknown): ListedModel[] {
     if (typeof id !== "string") throw wrong("an element has no id");
     return typeof day === "string" ? { id, shutdown: day.slice(0, "2026-12-01".length) } : { id };
   });
+}
+
+/** The `verify` of a channel, with what its first model resolves. Mistakes go to `problems`. */
+export function verifyOf(
+  located: Located<ChannelSettings>,
+  { variables = {}, secrets = [] }: Partial<ReturnType<typeof resolveVariables>> = {},
+  problems: Problems,
+): Verify | undefined {
+  const { verify, errors = [] } = located.value;
+  // The rules are those of the routes too, and their mistakes are reported once: in the same words.
+  const report = (path: Path, message: string, offset?: number) => {
+    const part = path[0] === "verify" ? "verify" : path.filter((step) => typeof step === "string").join(".");
+    problems.add(located, path, `${part}: ${message}`, { offset });
+  };
+  const compiled = verify && compileVerify(verify, errors, Object.keys(located.value.variables ?? {}), report);
+  return compiled && ((key, context) => compiled(key, { ...context, variables, secrets }));
 }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { endInWords, isOver } from "../channels/life.ts";
 import { loadChannels, type ChannelTests } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";
 import { GatewayError } from "../errors.ts";
@@ -50,10 +51,11 @@ export async function explain(
 ): Promise<number> {
   const settings = readSettings(env);
   const { tests, off } = await loadAll(settings, env);
-  const routes = tests.flatMap((loaded) => loaded.routes).sort((a, b) => a.priority - b.priority);
-  const own = routes.filter((route) => route.model.id === model);
+  const routesOf = (some: readonly ChannelTests[]) => some.flatMap((loaded) => loaded.routes).sort((a, b) => a.priority - b.priority);
+  const own = routesOf(tests.filter(({ channel }) => channel.models.includes(model))).filter((route) => route.model.id === model);
   const [first] = own;
-  if (!first) throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(routes.map((route) => route.model.id))])})`);
+  if (!first)
+    throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(routesOf(tests).map((route) => route.model.id))])})`);
   const given: Record<string, unknown> = { prompt: "a cat", ...fields, ...(stream && { stream }) };
   const [one, ...more] = await Promise.all(image.map(fileOf));
   if (one) given.image = more.length > 0 ? [one, ...more] : one;
@@ -90,14 +92,16 @@ async function loadAll(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ tests: ChannelTests[]; off: Map<string, string | undefined> }> {
   const plugins = await loadPlugins(pluginFolders);
-  const { channels, tests } = await loadChannels({ folder, plugins, env });
+  const proven = shipped();
+  const { channels, tests } = await loadChannels({ folder, plugins, env, proven });
   const off = new Map(channels.map((channel) => [channel.name, channel.off]));
   const standIns = channels
     .filter(({ baseUrl }) => baseUrl === "")
     .map(({ name }) => [`${prefixOf(name)}_BASE_URL`, `https://${name}.invalid`]);
   if (standIns.length === 0) return { tests, off };
   return {
-    tests: (await loadChannels({ folder, plugins, env: { ...env, ...(Object.fromEntries(standIns) as Record<string, string>) } })).tests,
+    tests: (await loadChannels({ folder, plugins, proven, env: { ...env, ...(Object.fromEntries(standIns) as Record<string, string>) } }))
+      .tests,
     off,
   };
 }

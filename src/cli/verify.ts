@@ -1,6 +1,7 @@
 // `pictor verify`: tries the keys of each channel with a free call, and compares the provider's list of models with the file.
 import pino from "pino";
 import { loadChannels } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import { isOver } from "../channels/life.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { ListedModel } from "../channels/verify.ts";
@@ -44,7 +45,12 @@ export async function verify(
   say: (line: string) => void,
 ): Promise<number> {
   const settings = readSettings(env);
-  const { channels, tests } = await loadChannels({ folder: settings.channels, plugins: await loadPlugins(settings.pluginFolders), env });
+  const { channels, tests } = await loadChannels({
+    folder: settings.channels,
+    plugins: await loadPlugins(settings.pluginFolders),
+    env,
+    proven: shipped(),
+  });
   const wanted = tests.filter(({ channel }) => name === undefined || channel.name === name);
   if (name !== undefined && wanted.length === 0)
     throw new Error(
@@ -55,7 +61,8 @@ export async function verify(
     );
   const verdicts: Verdict[] = [];
   const differences: Difference[] = [];
-  for (const { channel, routes } of wanted) {
+  for (const one of wanted) {
+    const { channel } = one;
     if (channel.off !== undefined || !channel.verify) {
       if (name !== undefined)
         verdicts.push({
@@ -66,7 +73,7 @@ export async function verify(
     }
     const { verdicts: ofKeys, models } = await tryKeys(channel, channel.verify);
     verdicts.push(...ofKeys);
-    if (models) differences.push(difference(channel, routes, models, now));
+    if (models) differences.push(difference(channel, one.routes, models, now));
   }
   if (json) say(JSON.stringify({ verdicts, models: differences }, null, 2));
   else if (verdicts.length === 0) say("no channel that is on has a free call");

@@ -1,11 +1,11 @@
 // Loads the plugins that ship and those of the operator.
-import type { Ajv2020 } from "ajv/dist/2020.js";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ConfigError, messageOf, shownPath, type Problem } from "../errors.ts";
 import { createAjv } from "../schema/ajv.ts";
+import { lazily } from "../schema/lazily.ts";
 import { stepOptions, type Plugin } from "./define.ts";
 
 export const shippedPlugins = fileURLToPath(new URL("../../plugins/", import.meta.url));
@@ -17,7 +17,7 @@ export const shippedPlugins = fileURLToPath(new URL("../../plugins/", import.met
 export async function loadPlugins(folders: readonly string[]): Promise<Map<string, Plugin>> {
   const plugins = new Map<string, Plugin>();
   const problems: Problem[] = [];
-  const ajv = createAjv();
+  const ajv = lazily(createAjv);
   const tell = (path: string, message: string) =>
     problems.push({ file: shownPath(path), line: 1, column: 1, message: `plugin: ${message}`, frame: "" });
   for (const folder of folders) {
@@ -34,7 +34,8 @@ export async function loadPlugins(folders: readonly string[]): Promise<Map<strin
         if (!(await stat(path)).isFile()) throw new Error("it is not a regular file");
         const { default: plugin } = (await import(pathToFileURL(path).href)) as { default?: unknown };
         await setImmediate();
-        const wrong = judge(plugin, name, plugins, ajv);
+        // The schemas of those that ship are judged by the project's tests.
+        const wrong = judge(plugin, name, plugins) ?? (folder === shippedPlugins ? undefined : optionsProblem(plugin as Plugin, ajv()));
         if (wrong === undefined) plugins.set((plugin as Plugin).name, plugin as Plugin);
         else tell(path, wrong);
       } catch (error) {
@@ -50,12 +51,16 @@ export async function loadPlugins(folders: readonly string[]): Promise<Map<strin
 }
 
 /** Says what is wrong with a plugin's module; undefined for a valid one. */
-function judge(plugin: unknown, file: string, known: ReadonlyMap<string, Plugin>, ajv: Ajv2020): string | undefined {
+function judge(plugin: unknown, file: string, known: ReadonlyMap<string, Plugin>): string | undefined {
   if (!isPlugin(plugin)) return "the default export is not a plugin; write export default definePlugin({ ... })";
   if (`${plugin.name}.js` !== file) return `it calls itself ${plugin.name}; name and file must be the same`;
   if (known.has(plugin.name)) return `there is a plugin ${plugin.name} already; give this one another name`;
   const taken = Object.keys(stepOptions).find((option) => option in (plugin.schema.properties ?? {}));
-  if (taken !== undefined) return `every step has the option ${taken} already; give this plugin's another name`;
+  return taken === undefined ? undefined : `every step has the option ${taken} already; give this plugin's another name`;
+}
+
+/** Says what is wrong with the schema of a plugin's options; undefined where it takes the plugin's own examples. */
+function optionsProblem(plugin: Plugin, ajv: ReturnType<typeof createAjv>): string | undefined {
   try {
     const validate = ajv.compile(plugin.schema);
     const wrong = plugin.examples.findIndex((example) => !validate(structuredClone(example)));

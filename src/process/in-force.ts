@@ -1,5 +1,6 @@
 // Builds what is in force from the operator's files.
 import { basename, dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
@@ -100,8 +101,10 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   const faults = [...ownAddresses(loaded.tests, { ...settings, port }), ...(before ? await failedTests(parts, loaded, before, files) : [])];
   const faulty = new Set(faults.map(({ channel }) => channel));
   const good = new Map(before?.good);
-  for (const { channel, routes } of loaded.tests)
-    if (!faulty.has(channel.name)) good.set(channel.name, { channel, routes: routesOf({ channel, routes }), texts: loaded.texts });
+  for (const one of loaded.tests) {
+    const { channel } = one;
+    if (!faulty.has(channel.name)) good.set(channel.name, { channel, routes: routesOf(one), texts: loaded.texts });
+  }
   const wrong = new Set([...loaded.broken, ...faulty]);
   const there = new Set([...loaded.channels.map(({ name }) => name), ...wrong]);
   for (const name of good.keys()) if (!there.has(name)) good.delete(name);
@@ -117,7 +120,9 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
     told.length > problems.length ? undefined : await collected(() => parseGatewayFile(settings.config.file, fileText, env, models), told);
   const isRefused = there.size === 0 || (!before && (settings.strict || good.size === 0));
   if (!file || (problems.length > 0 && isRefused)) throw new ConfigError(told);
-  return assemble(parts, { file, fileText, files, good, doors: doors.good, problems, broken });
+  const next = await assemble(parts, { file, fileText, files, good, doors: doors.good, problems, broken });
+  if (before) await compileAhead(next.table);
+  return next;
 }
 
 /** The doors as their files say, or as they said when they were last right. */
@@ -129,6 +134,14 @@ async function readDoors({ channels }: ProcessSettings, before: InForce["doors"]
     problems: loaded.problems,
     broken: loaded.broken.map((name) => ({ channel: `doors/${name}`, serves: before.has(name) })),
   };
+}
+
+/** Compile what a load has put off, a schema at a time, so that no request has to wait for it. */
+export async function compileAhead({ models }: Pick<Table, "models">): Promise<void> {
+  for (const { schema } of models.values()) {
+    await setImmediate();
+    schema.prepare();
+  }
 }
 
 /** Make a table of what was found to be good. */

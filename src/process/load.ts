@@ -1,5 +1,6 @@
 // Loads the channels, with the demo provider behind its channel while that one is on.
 import { loadWhatIsRight, type Loaded, type LoadOptions, type PartlyLoaded } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import type { Environment } from "../channels/settings.ts";
 import type { Plugin } from "../plugin/define.ts";
 import type { ProcessSettings } from "./environment.ts";
@@ -21,7 +22,7 @@ export async function createLoader(
 ): Promise<Loader> {
   if (env.DEMO_BASE_URL)
     return {
-      load: (from) => loadWhatIsRight({ folder, plugins, env, ...from }),
+      load: (from) => loadWhatIsRight({ folder, plugins, env, proven: shipped(), ...from }),
       settle: (loaded) => loaded,
       close: () => Promise.resolve(),
     };
@@ -35,7 +36,7 @@ export async function createLoader(
   return {
     load: async (from) => {
       provider ??= await startDemoProvider();
-      return loadWhatIsRight({ folder, plugins, env: { ...env, DEMO_BASE_URL: provider.url }, ...from });
+      return loadWhatIsRight({ folder, plugins, env: { ...env, DEMO_BASE_URL: provider.url }, proven: shipped(), ...from });
     },
     settle: (loaded) => {
       const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");

@@ -20,7 +20,7 @@ import { loadPlugins } from "../plugin/load.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
 import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
-import { buildInForce, type InForce } from "./in-force.ts";
+import { buildInForce, compileAhead, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
 import { keepInForce } from "./keep-in-force.ts";
 import { openKeys } from "./open-keys.ts";
@@ -176,7 +176,7 @@ function createClosing(failed: (error: unknown) => void) {
   };
 }
 
-/** Say what a person should read at the start. */
+/** Say what a person should read at the start, and make ready for the first requests. */
 function introduce(
   say: (line: string) => void,
   { env, url, first, settings }: { env: Environment; url: string; first: InForce; settings: ProcessSettings },
@@ -184,6 +184,7 @@ function introduce(
   for (const line of unknownVariables(env, textsOf(first))) say(line);
   const { logLevel, hasConsole } = settings;
   greet(say, url, first, { isWordy: ["debug", "trace"].includes(logLevel), hasConsole });
+  void compileAhead(first.table);
 }
 
 /** The texts of the operator's files. */

@@ -1,8 +1,9 @@
 // Makes the JSON Schema validator, with the keywords of our own.
-import { Ajv2020 } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
+import type { Ajv2020 } from "ajv/dist/2020.js";
+import { createRequire } from "node:module";
 import { RE2JS } from "re2js";
 import { messageOf } from "../errors.ts";
+import { lazily } from "./lazily.ts";
 import { sizeKeyword } from "./x-size.ts";
 
 interface AjvSettings {
@@ -12,15 +13,28 @@ interface AjvSettings {
   allErrors?: boolean;
 }
 
-/** Has the schemas that judge schemas. Compiling them takes longer than most schemas of ours, so all instances share them. */
-const standard = new Ajv2020();
-formats.default(standard);
+const require = createRequire(import.meta.url);
+
+/**
+ * The validator's library, which takes a tenth of a second to load and is not needed by a start whose files were all judged before. `standard`
+ * has the schemas that judge schemas: compiling them takes longer than most schemas of ours, so all instances share them.
+ */
+const library = lazily(() => {
+  const { Ajv2020 } = require("ajv/dist/2020.js") as typeof import("ajv/dist/2020.js");
+  const { default: addFormats } = require("ajv-formats") as typeof import("ajv-formats");
+  const standard = new Ajv2020();
+  addFormats(standard);
+  // The judges of the keywords' values are compiled once, as the schemas of schemas are.
+  const judged = keywords.map(({ metaSchema, ...keyword }) => ({ ...keyword, validateSchema: standard.compile(metaSchema) }));
+  return { Ajv2020, addFormats, standard, judged };
+});
 
 /**
  * A strict JSON Schema 2020-12 validator that knows `x-size`, never coerces, and runs every pattern in linear time. One is made for
  * each load, since an instance remembers every `$id` it has seen.
  */
 export function createAjv(settings: AjvSettings = {}): Ajv2020 {
+  const { Ajv2020, addFormats, standard, judged } = library();
   const ajv = new Ajv2020({
     ...settings,
     strict: true,
@@ -36,8 +50,8 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   });
   Object.assign(ajv.schemas, standard.schemas);
   Object.assign(ajv.refs, standard.refs);
-  formats.default(ajv);
-  ajv.addVocabulary(keywords);
+  addFormats(ajv);
+  ajv.addVocabulary(judged);
   return ajv;
 }
 
@@ -51,11 +65,7 @@ const operationsKeyword = {
 /** The day a model came out. It judges no request. */
 const createdKeyword = { keyword: "x-created", schemaType: "string", metaSchema: { type: "string", format: "date" } } as const;
 
-/** The judges of their values are compiled once, as the schemas of schemas are. */
-const keywords = [sizeKeyword, operationsKeyword, createdKeyword].map(({ metaSchema, ...keyword }) => ({
-  ...keyword,
-  validateSchema: standard.compile(metaSchema),
-}));
+const keywords = [sizeKeyword, operationsKeyword, createdKeyword];
 
 /** An operator's pattern meets a client's text, so it must not be able to blow up: RE2, which has no lookaround and no backreference. */
 const regExp = Object.assign(compilePattern, { code: "compilePattern" });

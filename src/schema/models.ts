@@ -2,6 +2,7 @@
 import type { AnySchemaObject, ErrorObject, ValidateFunction } from "ajv";
 import { messageOf } from "../errors.ts";
 import { createAjv } from "./ajv.ts";
+import { lazily } from "./lazily.ts";
 import { refusal } from "./refuse.ts";
 
 /** A JSON Schema object. Only the keywords that are read here are named. */
@@ -24,6 +25,8 @@ export interface CompiledModel {
   schema: ModelSchema;
   /** Fills in the schema's defaults; a request that the schema does not allow is a GatewayError. */
   validate: (request: Record<string, unknown>) => void;
+  /** Compiles the schema where that was put off to the first request. */
+  prepare: () => void;
   /** Every field the model takes. */
   properties: string[];
   /** The operations of the model, from `x-operations`. */
@@ -62,18 +65,27 @@ const validators = new Map<string, ValidateFunction>();
 /** Compiled schemas that are kept for the next reload: a process may live through many edits. */
 export const mostValidators = 300;
 
-/**
- * Make the compiler for all models of one load. `common` is what they refer to by its `$id`. The compiler throws SchemaError for a
- * schema that is not valid or that refers to nothing.
- */
-export function createModelCompiler(common: ModelSchema): (id: string, schema: ModelSchema) => CompiledModel {
-  // All models share one validator: a validator for each takes ten times as long to compile.
-  const ajv = createAjv({ useDefaults: true });
-  ajv.addSchema(common);
-  const commonText = JSON.stringify(common);
+/** The manner of compiling: one that `isProven` is compiled when it first judges a request. */
+interface Compiling {
+  isProven?: boolean;
+}
 
-  return (id, schema) => {
-    const check = compile(id, schema);
+/**
+ * Make the compiler for all models of one load. `common` is what they refer to by its `$id`; an error is thrown here where it is not valid,
+ * unless it `isProven`. The compiler throws SchemaError for a schema that is not valid or that refers to nothing.
+ */
+export function createModelCompiler(
+  common: ModelSchema,
+  { isProven = false }: Compiling = {},
+): (id: string, schema: ModelSchema, how?: Compiling) => CompiledModel {
+  // All models share one validator: a validator for each takes ten times as long to compile.
+  const shared = lazily(() => createAjv({ useDefaults: true }).addSchema(common));
+  if (!isProven) shared();
+  const commonText = lazily(() => JSON.stringify(common));
+
+  return (id, schema, how = {}) => {
+    const judge = lazily(() => compile(id, schema));
+    if (!how.isProven) judge();
     const properties = [...new Set(fields(schema))];
     return {
       id,
@@ -84,14 +96,16 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
       describe: (field) => ({ ...common.properties?.[field], ...schema.properties?.[field] }),
       open: schema.unevaluatedProperties !== false && schema.additionalProperties !== false,
       bundled: { ...schema, $defs: { ...schema.$defs, common } },
+      prepare: () => void judge(),
       validate: (request) => {
+        const check = judge();
         if (!check(request)) throw refusal(check.errors as ErrorObject[], request, properties);
       },
     };
   };
 
   function compile(id: string, schema: ModelSchema): ValidateFunction {
-    const text = `${JSON.stringify(schema)}${commonText}`;
+    const text = `${JSON.stringify(schema)}${commonText()}`;
     const check = validators.get(text) ?? compileNew(id, schema);
     validators.delete(text);
     validators.set(text, check);
@@ -101,6 +115,7 @@ export function createModelCompiler(common: ModelSchema): (id: string, schema: M
   }
 
   function compileNew(id: string, schema: ModelSchema): ValidateFunction {
+    const ajv = shared();
     try {
       if (ajv.validateSchema(schema)) return ajv.compile(ownFirst(schema, common));
     } catch (error) {

@@ -34,9 +34,10 @@ export async function generate(): Promise<Map<string, string>> {
   const plugins = await loadPlugins([shippedPlugins]);
   const { tests } = await loadChannels({ folder: shippedChannels, plugins, env: {} });
   const problems = createProblems();
-  const { compiled } = compileSchemas((await readFiles(shippedChannels, problems)).schemas, problems);
+  const schemas = compileSchemas((await readFiles(shippedChannels, problems)).schemas, problems);
+  const compiled = schemas.names.flatMap((name) => schemas.get(name) ?? []);
   const routes = tests.flatMap((channel) => channel.routes);
-  const fields = [...compiled.values()].flatMap(({ bundled }) =>
+  const fields = compiled.flatMap(({ bundled }) =>
     Object.keys((bundled.$defs?.common as { properties?: object } | undefined)?.properties ?? {}),
   );
   const [operate, model] = await Promise.all(["operate", "write-a-model"].map((name) => readFile(join(root, `docs/${name}.md`), "utf8")));
@@ -47,7 +48,7 @@ export async function generate(): Promise<Map<string, string>> {
     ["CONTRIBUTING.md", replaceRegion(contributing, "files", await markdown(await filesTree(root)))],
     ["docs/operate.md", replaceRegion(withMetrics, "numbers", await markdown(await numbersTable(root)))],
     ["plugins/README.md", await markdown(pluginsPage(plugins))],
-    ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable([...compiled.values()])))],
+    ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable(compiled)))],
     ["docs/models.md", await markdown(`${note}\n\n${modelsPage(routes)}`)],
     ["docs/errors.md", await markdown(errorsPage())],
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],

@@ -1,0 +1,63 @@
+// Judges a folder of channels, and describes those that are right.
+import { join } from "node:path";
+import { readFiles, type ReadChannel } from "../src/channels/files.ts";
+import type { ChannelSettings } from "../src/channels/grammar.ts";
+import { loadWhatIsRight } from "../src/channels/load.ts";
+import { createProblems, keyOf, type Located } from "../src/channels/problems.ts";
+import { checked, grammarOf } from "../src/channels/judge.ts";
+import { digestOf, type Proven, type ProvenChannel } from "../src/channels/proven.ts";
+import { withSteps } from "../src/channels/steps.ts";
+import { textsIn } from "../src/channels/texts.ts";
+import { shownPath } from "../src/errors.ts";
+import { loadPlugins, shippedPlugins } from "../src/plugin/load.ts";
+
+/** Every channel of a folder, if all of it is right; nothing of it else, for every start then says what is wrong. */
+export async function prove(folder: string): Promise<Proven> {
+  const plugins = await loadPlugins([shippedPlugins]);
+  const { problems, texts } = await loadWhatIsRight({ folder, plugins, env: {} });
+  if (problems.length > 0) return { files: {}, channels: {} };
+  const { channels } = await readFiles(folder, createProblems(), { texts: textsIn(folder) });
+  return {
+    files: Object.fromEntries([...texts].map(([name, text]) => [name, digestOf(text)])),
+    channels: Object.fromEntries(
+      channels.map((channel) => {
+        const { located } = checked(withSteps(channel.located as Located, createProblems()), grammarOf(plugins), createProblems());
+        const layers = [channel.file, ...channel.below].map((file) => nameOf(file, folder, texts));
+        return [channel.name, provenOf(located as Located<ChannelSettings>, channel, layers)];
+      }),
+    ),
+  };
+}
+
+function nameOf(file: string, folder: string, texts: ReadonlyMap<string, unknown>): string {
+  return [...texts.keys()].find((name) => shownPath(join(folder, name)) === file)!;
+}
+
+function provenOf({ value, places }: Located<ChannelSettings>, channel: ReadChannel, layers: string[]): ProvenChannel {
+  const files = [channel.file, ...channel.below];
+  const models = Object.entries(value.models);
+  // The places that the life of a model is judged by.
+  const looked = [["base_url"], ...models.flatMap(([id]) => ["deprecated", "retires", "retired"].map((key) => ["models", id, key]))];
+  const written = looked.map((path) => [keyOf(path), files.indexOf(places.get(keyOf(path))?.source.file ?? "")] as const);
+  const schemas = models.map(([id, model]) => `models/${model?.schema ?? id}.json`);
+  return {
+    value,
+    gone: goneIn(value, []),
+    layers,
+    written: Object.fromEntries(written.filter(([, layer]) => layer >= 0)),
+    rest: [...new Set(["models/common.json", ...schemas, ...documentsIn(value)])],
+  };
+}
+
+function goneIn(value: unknown, path: string[]): string[][] {
+  if (value === undefined) return [path];
+  return entriesOf(value).flatMap(([key, inner]) => goneIn(inner, [...path, key]));
+}
+
+function documentsIn(value: unknown): string[] {
+  return entriesOf(value).flatMap(([key, inner]) => (key === "$document" && typeof inner === "string" ? [inner] : documentsIn(inner)));
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  return typeof value === "object" && value !== null ? Object.entries(value) : [];
+}
