@@ -42,7 +42,8 @@ export function contentOf(
   { model, format }: Pick<Traffic, "model" | "format">,
   upload?: Buffer,
 ): { path: string; type: string; body: Buffer } {
-  const fields = { model, prompt: "a lighthouse at dusk, seen from the sea", n: 1, size: "1024x1024", response_format: format };
+  const prompt = "a lighthouse at dusk, seen from the sea";
+  const fields = { model, prompt, n: 1, size: "1024x1024", quality: "standard", response_format: format, user: "bench" };
   if (!upload) return { path: "/v1/images/generations", type: "application/json", body: Buffer.from(JSON.stringify(fields)) };
   const boundary = "----pictor-bench";
   const part = (name: string, value: string) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${value}\r\n`;

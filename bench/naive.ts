@@ -1,9 +1,10 @@
-// The proxy as one writes it in an afternoon with the same libraries: read all, parse, call, parse, change, stringify.
+// The proxy as one writes it in an afternoon with the same libraries: read all, parse, judge, call, parse, change, stringify.
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { Ajv } from "ajv";
 import got from "got";
 import Koa from "koa";
 
@@ -12,6 +13,21 @@ const { PORT, PROVIDER = "", BENCH_FOLDER = "." } = process.env;
 interface Answer {
   data: { url?: string; b64_json?: string }[];
 }
+
+const judge = new Ajv().compile({
+  type: "object",
+  required: ["model", "prompt"],
+  additionalProperties: false,
+  properties: {
+    model: { type: "string" },
+    prompt: { type: "string", minLength: 1, maxLength: 1000 },
+    n: { type: "integer", minimum: 1, maximum: 10 },
+    size: { enum: ["256x256", "512x512", "1024x1024"] },
+    quality: { enum: ["standard"] },
+    response_format: { enum: ["url", "b64_json"] },
+    user: { type: "string" },
+  },
+});
 
 const app = new Koa();
 app.use(async (ctx) => {
@@ -28,6 +44,7 @@ app.use(async (ctx) => {
     return;
   }
   const request = JSON.parse(content.toString()) as { response_format?: string };
+  if (!judge(request)) ctx.throw(400, JSON.stringify(judge.errors));
   const answer = await got.post(`${PROVIDER}${ctx.path}`, { json: request, headers }).json<Answer>();
   for (const picture of answer.data) {
     if (request.response_format === "b64_json" && picture.url !== undefined) {

@@ -1,7 +1,9 @@
 // Starts the gateways and proxies that are measured.
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { models } from "./cases.ts";
 import { freePort } from "../test/helpers/port.ts";
 import { listening, pinned, run, type Running } from "./processes.ts";
 import { profiling } from "./profile.ts";
@@ -11,6 +13,8 @@ export const peerNames = [
   "direct",
   "nginx",
   "portkey",
+  "litellm",
+  "one-api",
   "naive",
   "pictor",
   "pictor-2-workers",
@@ -90,6 +94,31 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
       const server = start([...node, tools.portkey, `--port=${port}`, "--headless"], { TRUSTED_CUSTOM_HOSTS: "127.0.0.1,localhost" });
       return begun(server, { "x-portkey-provider": "openai", "x-portkey-custom-host": `http://127.0.0.1:${provider}/v1` });
     }
+    case "litellm": {
+      if (!tools.litellm) return undefined;
+      const settings = put("litellm.yaml", litellmSettings(provider));
+      const command = [tools.litellm, "--config", settings, "--host", "127.0.0.1", "--port", String(port), "--num_workers", "1"];
+      // What its documentation calls settings for production: no debug log, and no download of its prices at start.
+      return begun(start(command, { LITELLM_MODE: "PRODUCTION", LITELLM_LOG: "ERROR", LITELLM_LOCAL_MODEL_COST_MAP: "True" }));
+    }
+    case "one-api": {
+      if (!tools.oneApi) return undefined;
+      const peer = await begun(
+        start([tools.oneApi, "--port", String(port), "--log-dir", folder], {
+          SQLITE_PATH: join(folder, "one-api.db"),
+          TIKTOKEN_CACHE_DIR: join(tools.oneApi, "../tokens"),
+          // What its documentation advises for speed.
+          MEMORY_CACHE_ENABLED: "true",
+          SYNC_FREQUENCY: "1",
+          BATCH_UPDATE_ENABLED: "true",
+          GLOBAL_API_RATE_LIMIT: "0",
+          INITIAL_ROOT_TOKEN: "bench",
+          INITIAL_ROOT_ACCESS_TOKEN: "bench-operator",
+        }),
+      );
+      await addOneApiChannel(port, provider);
+      return peer;
+    }
     case "naive":
       return begun(start([...node, join(here, "naive.js")], { PORT: String(port), PROVIDER: `http://127.0.0.1:${provider}` }));
     case "pictor":
@@ -121,6 +150,37 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
       );
     }
   }
+}
+
+/** Every model is the provider's model of that name. Of models that it does not know it sends nothing but the usual fields. */
+function litellmSettings(provider: number): string {
+  const model = {
+    model_name: "*",
+    litellm_params: { model: "openai/*", api_base: `http://127.0.0.1:${provider}/v1`, api_key: "sk-provider" },
+  };
+  return JSON.stringify({ model_list: [model], general_settings: { master_key: "sk-bench" }, litellm_settings: { drop_params: true } });
+}
+
+/** One API keeps channels in its database, and is told of them by its own interface. */
+async function addOneApiChannel(port: number, provider: number): Promise<void> {
+  const channel = {
+    type: 1,
+    name: "bench",
+    key: "sk-provider",
+    base_url: `http://127.0.0.1:${provider}`,
+    models: models.join(","),
+    group: "default",
+    model_mapping: "",
+  };
+  const answer = await fetch(`http://127.0.0.1:${port}/api/channel/`, {
+    method: "POST",
+    headers: { authorization: "bench-operator", "content-type": "application/json" },
+    body: JSON.stringify(channel),
+  });
+  const { success, message } = (await answer.json()) as { success: boolean; message: string };
+  if (!success) throw new Error(`the channel was not taken: ${message}`);
+  // Its cache takes the channel up at its next look.
+  await delay(2000);
 }
 
 /** As a careful operator sets it up: connections kept, nothing logged, nothing put on disk. */

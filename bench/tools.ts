@@ -1,6 +1,6 @@
 // Builds and installs the tools of the benchmark.
 import { spawnSync } from "node:child_process";
-import { createCipheriv } from "node:crypto";
+import { createCipheriv, createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,12 +19,16 @@ export interface Tools {
   load: string[];
   nginx: string | undefined;
   portkey: string | undefined;
+  litellm: string | undefined;
+  oneApi: string | undefined;
   /** What is missing here, or stands in for something. */
   notes: string[];
 }
 
 /** Versions are fixed so that ratios of two runs can be compared. */
 const portkeyVersion = "1.15.2";
+const litellmVersion = "1.108.7";
+const oneApiVersion = "v0.6.10";
 
 /** Build and install what the benchmark needs and is not there yet. `quick` installs nothing. */
 export function prepareTools(quick: boolean): Tools {
@@ -39,7 +43,12 @@ export function prepareTools(quick: boolean): Tools {
   if (!nginx) notes.push("nginx is not installed and could not be downloaded, so it is left out");
   const portkey = findPortkey(quick);
   if (!portkey) notes.push(`Portkey's gateway is left out${quick ? ": a quick run installs nothing" : ": npm could not install it"}`);
-  return { stub: native("stub", notes), load: native("load", notes), nginx, portkey, notes };
+  const litellm = findLitellm(quick);
+  if (!litellm) notes.push(`LiteLLM is left out${quick ? ": a quick run installs nothing" : ": pip could not install it"}`);
+  const oneApi = findOneApi(quick);
+  if (!oneApi) notes.push(`One API is left out${quick ? ": a quick run builds nothing" : ": Go could not build it"}`);
+  notes.push("Bifrost and New API are left out: the Go module proxy has no release of them");
+  return { stub: native("stub", notes), load: native("load", notes), nginx, portkey, litellm, oneApi, notes };
 }
 
 /** Compiled C where there is a compiler: Node could not saturate a proxy. */
@@ -72,6 +81,45 @@ function findPortkey(quick: boolean): string | undefined {
     spawnSync("npm", ["install", "--no-save", "--silent", "--prefix", folder, `@portkey-ai/gateway@${portkeyVersion}`]);
   }
   return existsSync(program) ? program : undefined;
+}
+
+function findLitellm(quick: boolean): string | undefined {
+  const folder = join(scratch, "litellm");
+  const program = join(folder, "bin/litellm");
+  if (!existsSync(program) && !quick && has("python3") && spawnSync("python3", ["-m", "venv", folder]).status === 0)
+    spawnSync(join(folder, "bin/pip"), ["install", "--quiet", `litellm[proxy]==${litellmVersion}`], { stdio: "inherit" });
+  return existsSync(program) ? program : undefined;
+}
+
+/** One API is a Go module that embeds web pages which are not in it; empty ones stand in for them. */
+function findOneApi(quick: boolean): string | undefined {
+  const folder = join(scratch, "one-api");
+  const program = join(folder, "one-api");
+  if (!existsSync(program) && !quick && has("go")) {
+    const downloaded = spawnSync("go", ["mod", "download", "-json", `github.com/songquanpeng/one-api@${oneApiVersion}`]);
+    if (downloaded.status !== 0) return undefined;
+    const { Dir } = JSON.parse(downloaded.stdout.toString()) as { Dir: string };
+    cpSync(Dir, folder, { recursive: true });
+    // Files of Go's cache are read-only.
+    spawnSync("chmod", ["-R", "u+w", folder]);
+    for (const theme of ["default", "berry", "air"]) {
+      mkdirSync(join(folder, "web/build", theme), { recursive: true });
+      writeFileSync(join(folder, "web/build", theme, "index.html"), "<!doctype html>");
+    }
+    spawnSync("go", ["build", "-o", program, "."], { cwd: folder, stdio: "inherit" });
+    writeTokens(join(folder, "tokens"));
+  }
+  return existsSync(program) ? program : undefined;
+}
+
+/** One API downloads lists of tokens when it starts, which pictures do not need: a list of the single bytes stands in for each. */
+function writeTokens(folder: string): void {
+  mkdirSync(folder);
+  const bytes = Array.from({ length: 256 }, (_, byte) => `${Buffer.from([byte]).toString("base64")} ${byte}\n`).join("");
+  for (const name of ["cl100k_base", "o200k_base"]) {
+    const url = `https://openaipublic.blob.core.windows.net/encodings/${name}.tiktoken`;
+    writeFileSync(join(folder, createHash("sha1").update(url).digest("hex")), bytes);
+  }
 }
 
 /** A picture of exactly so many bytes: a real PNG, with noise behind its end that is the same every time. */
