@@ -108,7 +108,7 @@ async function problemsOf(load: () => Promise<unknown>): Promise<readonly Proble
 /** `pictor test [files]`: the channels' own tests, offline. Returns the exit code. Throws an Error for a file that is not there. */
 export async function test(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
   const settings = readSettings(env);
-  const only = (await pathsOf(files, settings, { channelsOnly: true })).map(nameOf);
+  const only = (await pathsOf(files, settings, { channelsOnly: true })).map((path) => testedName(path, settings));
   let tests: TestOutcome[] = [];
   // A check runs no test, and so needs no gateway to run them on.
   const { runChannelTests } = await import("../testing/run.ts");
@@ -134,14 +134,22 @@ export async function test(files: readonly string[], { json }: { json?: boolean 
 
 /** The files that are meant, as whole paths: each is named as a path or as a channel. */
 async function pathsOf(files: readonly string[], { channels, config }: ProcessSettings, { channelsOnly = false } = {}): Promise<string[]> {
-  const known = files.length === 0 ? [] : await readdir(channels, { recursive: !channelsOnly });
+  const all = files.length === 0 ? [] : await readdir(channels, { recursive: true });
+  const known = channelsOnly ? all.filter((name) => ["doors", "."].includes(dirname(name))) : all;
   const paths = known.filter((name) => ending.test(name)).map((name) => resolve(channels, name));
   if (!channelsOnly) paths.push(config.file);
   return files.map((file) => {
-    const path = paths.find((candidate) => candidate === resolve(file)) ?? paths.find((candidate) => nameOf(candidate) === file);
+    const path =
+      paths.find((candidate) => candidate === resolve(file)) ??
+      paths.find((candidate) => [nameOf(candidate), testedName(candidate, { channels })].includes(file));
     if (path !== undefined) return path;
     throw new Error(`${file} is not in ${shownPath(channels)} (${didYouMean(nameOf(file), paths.map(nameOf))})`);
   });
+}
+
+/** The name of a channel, or of a door with its folder before it. */
+function testedName(path: string, { channels }: Pick<ProcessSettings, "channels">): string {
+  return dirname(path) === resolve(channels, "doors") ? `doors/${nameOf(path)}` : nameOf(path);
 }
 
 const ending = /\.(ya?ml|json)$/;

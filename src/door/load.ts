@@ -2,16 +2,21 @@
 import { basename } from "node:path";
 import { readFolder, type ReadFile } from "../channels/files.ts";
 import { complain } from "../channels/complaint.ts";
-import { createProblems, type Located, type Problems } from "../channels/problems.ts";
+import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
 import { recorded, textsIn, type Texts } from "../channels/texts.ts";
 import type { Problem } from "../errors.ts";
 import { createAjv } from "../schema/ajv.ts";
+import { lazily } from "../schema/lazily.ts";
 import { once } from "../schema/once.ts";
+import { didYouMean } from "../schema/suggest.ts";
 import { compileDoor, type Door, type DoorRoute } from "./compile.ts";
+import { compileDoorTests, judgedDoorTests, type RenderDoorTests } from "./tests.ts";
 import type { PathPattern } from "./path.ts";
 import { doorSchema, type WrittenDoor } from "./grammar.ts";
 
 interface LoadOptions {
+  /** Reads the tests in the folder `tests/doors` too. */
+  withTests?: boolean;
   /** The folder of the channels; doors lie in `doors` below it. */
   folder: string;
   /** The source of the files' texts; the folder itself when omitted. */
@@ -27,6 +32,7 @@ export interface LoadedDoor {
   /** False where it is closed. */
   isOpen: boolean;
   text: Buffer;
+  tests: RenderDoorTests;
 }
 
 /** The doors of a folder that are right, with all that is wrong. */
@@ -37,35 +43,41 @@ export interface LoadedDoors {
   broken: readonly string[];
 }
 
-let validator: ReturnType<typeof compileSchema> | undefined;
-
-function compileSchema() {
-  return createAjv({ allErrors: true, useDefaults: true }).compile<WrittenDoor>(once(doorSchema));
-}
+const validator = lazily(() => createAjv({ allErrors: true }).compile<WrittenDoor>(once(doorSchema)));
 
 /** Load the doors of a folder. A door is right as a whole, or not there. */
-export async function loadDoors({ folder, texts = textsIn(folder), isTaken = () => false }: LoadOptions): Promise<LoadedDoors> {
+export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
+  const { folder, texts = textsIn(folder), isTaken = () => false, withTests = false } = options;
   const problems = createProblems();
   const read = new Map<string, Buffer>();
-  const files = await readFolder("doors", /\.ya?ml$/, { folder, texts: recorded(texts, read), problems });
+  const reading = { folder, texts: recorded(texts, read), problems };
+  const files = await readFolder("doors", /\.ya?ml$/, reading);
+  const tests = withTests ? await readFolder("tests/doors", /\.ya?ml$/, reading) : new Map<string, ReadFile>();
+  for (const { name, file } of tests.values())
+    if (!files.has(name))
+      problems.addAt(sourceOf(file, ""), 0, `there is no door ${name} for these tests (${didYouMean(name, [...files.keys()])})`);
   const broken: string[] = [];
   const doors: LoadedDoor[] = [];
   for (const file of files.values()) {
     const own = createProblems(problems);
-    const loaded = loadDoor(file, own, read);
-    if (loaded && loaded.isOpen) judgeAddresses(loaded, doors, { isTaken, problems: own });
+    const loaded = loadDoor(file, tests.get(file.name)?.located, { problems: own, read });
+    if (loaded?.isOpen) judgeAddresses(loaded, doors, { isTaken, problems: own });
     if (loaded && own.list().length === 0) doors.push(loaded);
     else broken.push(file.name);
   }
   return { doors, problems: problems.list(), broken };
 }
 
-function loadDoor({ name, file, located }: ReadFile, problems: Problems, read: ReadonlyMap<string, Buffer>): LoadedDoor | undefined {
+function loadDoor(
+  { name, file, located }: ReadFile,
+  tests: Located | undefined,
+  { problems, read }: { problems: Problems; read: ReadonlyMap<string, Buffer> },
+): LoadedDoor | undefined {
   if (!located) return undefined;
-  validator ??= compileSchema();
+  const validate = validator();
   const { value, places }: Located<unknown> = located;
-  if (!validator(value)) {
-    complain(located, validator.errors ?? [], problems, { whole: "door", isSecret: () => false });
+  if (!validate(value)) {
+    complain(located, validate.errors ?? [], problems, { whole: "door", isSecret: () => false });
     return undefined;
   }
   const written: Located<WrittenDoor> = { value, places };
@@ -74,6 +86,7 @@ function loadDoor({ name, file, located }: ReadFile, problems: Problems, read: R
     located: written,
     isOpen: value.enabled !== false,
     text: read.get(`doors/${basename(file)}`) ?? Buffer.alloc(0),
+    tests: compileDoorTests([written, ...(tests ? judgedDoorTests(tests, problems) : [])], problems),
   };
 }
 

@@ -1,5 +1,5 @@
 // Lists the names that the expressions of a door may read in each place.
-import type { Name, Names } from "../expression/names.ts";
+import { testNames, type Name, type Names } from "../expression/names.ts";
 
 /** The places of templates in a door file. */
 export type DoorPlace = "request" | "page" | "answer" | "event" | "errors";
@@ -67,4 +67,11 @@ export const doorNames: Record<DoorPlace, Names> = {
       },
     },
   },
+};
+
+/** Names for a door's tests. */
+export const doorTestNames: Names = {
+  place: "tests",
+  variables: { key: { about: "A key that is good." } },
+  functions: testNames.functions,
 };

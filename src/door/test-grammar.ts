@@ -36,6 +36,11 @@ export const testSchema = closed(
       description: "The unified request that is expected, exactly, images as data URIs. Without it nothing may be ordered.",
     },
     result: { type: "object", description: "The provider's answer to it, in OpenAI's shape: `data`, `usage` and the like." },
+    stream: {
+      type: "array",
+      items: { type: "object" },
+      description: "The provider's answer as events, in OpenAI's shape, in place of `result`.",
+    },
     failure: closed({ status: { type: "integer" }, json: {} }, ["status"]),
     answer: closed(
       {

@@ -13,28 +13,18 @@ import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
 import { crashIn, watchLog, type RequestLine } from "./log.ts";
 import { lacking } from "./match.ts";
+import { openDoorBench } from "./doors.ts";
 import { divertedTo, startMock, type Mock } from "./mock.ts";
+import type { ReadyTest, TestOutcome } from "./ready-test.ts";
 
-/** How one test of a channel ended. */
-export interface TestOutcome {
-  channel: string;
-  file: string;
-  /** The line on which it begins. */
-  line: number;
-  name: string;
-  /** The deviations from the test; empty when it passed. */
-  failures: string[];
-}
+export type { ReadyTest, TestOutcome } from "./ready-test.ts";
 
-/** A test that is ready to run. */
-export interface ReadyTest extends Omit<TestOutcome, "failures"> {
-  /** Gives what was otherwise than the test says. One test of a bench runs at a time. */
-  run: () => Promise<string[]>;
-}
+/** The name of a door among those of channels. */
+const ofDoor = /^doors\//;
 
 /**
- * Run the channels' own tests: real sockets, a mock provider and the gateway on loopback, nothing else is reached.
- * `only` names channels, `limit` is the longest that one test may take, in milliseconds. Throws `ConfigError` where the files themselves are wrong.
+ * Run the own tests of channels and doors: real sockets, a mock provider and the gateway on loopback, nothing else is reached.
+ * `only` names channels, and doors as `doors/NAME`, `limit` is the longest that one test may take, in milliseconds. Throws `ConfigError` where the files themselves are wrong.
  */
 export async function runChannelTests(
   folder: string,
@@ -42,17 +32,25 @@ export async function runChannelTests(
   only?: readonly string[],
   limit?: number,
 ): Promise<TestOutcome[]> {
-  const bench = await openTestBench(folder, plugins, only, limit);
-  try {
-    const outcomes: TestOutcome[] = [];
-    for (const { run, ...test } of bench.tests) outcomes.push({ ...test, failures: await run() });
-    return outcomes;
-  } finally {
-    await bench.close();
+  const doors = only?.filter((name) => ofDoor.test(name)).map((name) => name.replace(ofDoor, ""));
+  const channels = only?.filter((name) => !ofDoor.test(name));
+  const outcomes: TestOutcome[] = [];
+  const benches = [
+    ...(channels?.length === 0 ? [] : [() => openTestBench(folder, plugins, channels, limit)]),
+    ...(doors?.length === 0 ? [] : [() => openDoorBench(folder, plugins, doors, limit)]),
+  ];
+  for (const open of benches) {
+    const bench = await open();
+    try {
+      for (const { run, ...test } of bench.tests) outcomes.push({ ...test, failures: await run() });
+    } finally {
+      await bench.close();
+    }
   }
+  return outcomes;
 }
 
-/** The tests that `runChannelTests` runs, one by one as they are called for; close the bench behind them. */
+/** The tests of channels that `runChannelTests` runs, one by one as they are called for; close the bench behind them. */
 export async function openTestBench(
   folder: string,
   plugins: ReadonlyMap<string, Plugin>,
