@@ -1,24 +1,33 @@
 // Judges a folder of channels, and describes those that are right.
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { readFiles, type ReadChannel } from "../src/channels/files.ts";
 import type { ChannelSettings } from "../src/channels/grammar.ts";
 import { loadWhatIsRight } from "../src/channels/load.ts";
-import { createProblems, keyOf, type Located } from "../src/channels/problems.ts";
+import { createProblems, keyOf, placeOf, type Located } from "../src/channels/problems.ts";
 import { checked, grammarOf } from "../src/channels/judge.ts";
 import { digestOf, type Proven, type ProvenChannel } from "../src/channels/proven.ts";
 import { withSteps } from "../src/channels/steps.ts";
 import { textsIn } from "../src/channels/texts.ts";
+import { loadDoors } from "../src/door/load.ts";
 import { shownPath } from "../src/errors.ts";
 import { loadPlugins, shippedPlugins } from "../src/plugin/load.ts";
 
-/** Every channel of a folder, if all of it is right; nothing of it else, for every start then says what is wrong. */
+/** Every channel and door of a folder, if all of them are right; nothing else, for every start then says what is wrong. */
 export async function prove(folder: string): Promise<Proven> {
   const plugins = await loadPlugins([shippedPlugins]);
   const { problems, texts } = await loadWhatIsRight({ folder, plugins, env: {} });
-  if (problems.length > 0) return { files: {}, channels: {} };
+  const doors = await loadDoors({ folder });
+  if (problems.length + doors.problems.length > 0) return { files: {}, channels: {}, doors: {} };
+  const doorFiles = doors.doors.map(({ located, text }) => {
+    const { file } = placeOf(located.places, []).place.source;
+    return { name: `doors/${basename(file)}`, value: located.value, text };
+  });
   const { channels } = await readFiles(folder, createProblems(), { texts: textsIn(folder) });
   return {
-    files: Object.fromEntries([...texts].map(([name, text]) => [name, digestOf(text)])),
+    files: Object.fromEntries([
+      ...[...texts].map(([name, text]) => [name, digestOf(text)] as const),
+      ...doorFiles.map(({ name, text }) => [name, digestOf(text)] as const),
+    ]),
     channels: Object.fromEntries(
       channels.map((channel) => {
         const { located } = checked(withSteps(channel.located as Located, createProblems()), grammarOf(plugins), createProblems());
@@ -26,6 +35,7 @@ export async function prove(folder: string): Promise<Proven> {
         return [channel.name, provenOf(located as Located<ChannelSettings>, channel, layers)];
       }),
     ),
+    doors: Object.fromEntries(doorFiles.map(({ name, value }) => [name, value])),
   };
 }
 

@@ -23,10 +23,12 @@ export interface ProvenChannel {
   rest: readonly string[];
 }
 
-/** Channels that were found right. `files` has the digests of everything that they rest on, by name. */
+/** Channels that were found right, and the values of doors. `files` has the digests of everything that they rest on, by name. */
 export interface Proven {
   files: Readonly<Record<string, string>>;
   channels: Readonly<Record<string, ProvenChannel>>;
+  /** By name below the folder. */
+  doors: Readonly<Record<string, unknown>>;
 }
 
 /** The part of it that still holds, since the files say what they said then. */
@@ -37,6 +39,8 @@ export interface Proof {
   holdsOfSchema: (name: string) => boolean;
   /** A channel that was found right with all that it rests on. Of its places only the layers are known. */
   channel: (name: string) => { located: Located<ChannelSettings>; layers: readonly string[] } | undefined;
+  /** The value of a door that was found right, as the grammar has accepted it, by its name below the folder. */
+  door: (name: string) => unknown;
 }
 
 /** The file in which the build writes what it found right. */
@@ -50,7 +54,7 @@ export function provenIn(file: string): Proven {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Proven;
   } catch {
-    return { files: {}, channels: {} };
+    return { files: {}, channels: {}, doors: {} };
   }
 }
 
@@ -59,7 +63,7 @@ export function digestOf(text: Buffer): string {
 }
 
 /** Compare the texts of a folder with what was proven. The plugins must be those that ship, to which others may be added. */
-export function createProof({ files, channels }: Proven, folder: string, texts: Pick<Texts, "readNow">): Proof {
+export function createProof({ files, channels, doors }: Proven, folder: string, texts: Pick<Texts, "readNow">): Proof {
   const held = new Map<string, boolean>();
   const holdsOf = (name: string, text: Buffer) => {
     const holds = Object.hasOwn(files, name) && digestOf(text) === files[name];
@@ -87,6 +91,7 @@ export function createProof({ files, channels }: Proven, folder: string, texts: 
       const places = new Map(Object.entries({ "": 0, ...found.written }).map(([path, layer]) => [path, at(layer)]));
       return { located: { value, places }, layers };
     },
+    door: (name) => (holds(name) ? structuredClone(doors[name]) : undefined),
   };
 }
 

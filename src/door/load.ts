@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { readFolder, type ReadFile } from "../channels/files.ts";
 import { complain } from "../channels/complaint.ts";
 import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
+import { createProof, type Proof, type Proven } from "../channels/proven.ts";
 import { recorded, textsIn, type Texts } from "../channels/texts.ts";
 import type { Problem } from "../errors.ts";
 import { createAjv } from "../schema/ajv.ts";
@@ -21,6 +22,8 @@ interface LoadOptions {
   folder: string;
   /** The source of the files' texts; the folder itself when omitted. */
   texts?: Texts;
+  /** The doors that were found right before; they are not judged again. */
+  proven?: Proven;
   /** True for a path at which the gateway itself serves something. */
   isTaken?: (path: PathPattern) => boolean;
 }
@@ -47,11 +50,12 @@ const validator = lazily(() => createAjv({ allErrors: true }).compile<WrittenDoo
 
 /** Load the doors of a folder. A door is right as a whole, or not there. */
 export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
-  const { folder, texts = textsIn(folder), isTaken = () => false, withTests = false } = options;
+  const { folder, texts = textsIn(folder), isTaken = () => false, withTests = false, proven } = options;
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const reading = { folder, texts: recorded(texts, read), problems };
-  const files = await readFolder("doors", /\.ya?ml$/, reading);
+  const proof = proven && createProof(proven, folder, texts);
+  const files = await readFolder("doors", /\.ya?ml$/, { ...reading, isProven: proof?.holdsOf });
   const tests = withTests ? await readFolder("tests/doors", /\.ya?ml$/, reading) : new Map<string, ReadFile>();
   for (const { name, file } of tests.values())
     if (!files.has(name))
@@ -60,7 +64,7 @@ export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
   const doors: LoadedDoor[] = [];
   for (const file of files.values()) {
     const own = createProblems(problems);
-    const loaded = loadDoor(file, tests.get(file.name)?.located, { problems: own, read });
+    const loaded = loadDoor(file, tests.get(file.name)?.located, { problems: own, read, proof });
     if (loaded?.isOpen) judgeAddresses(loaded, doors, { isTaken, problems: own });
     if (loaded && own.list().length === 0) doors.push(loaded);
     else broken.push(file.name);
@@ -69,25 +73,41 @@ export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
 }
 
 function loadDoor(
-  { name, file, located }: ReadFile,
+  file: ReadFile,
   tests: Located | undefined,
-  { problems, read }: { problems: Problems; read: ReadonlyMap<string, Buffer> },
+  { problems, read, proof }: { problems: Problems; read: ReadonlyMap<string, Buffer>; proof?: Proof },
 ): LoadedDoor | undefined {
+  const name = `doors/${basename(file.file)}`;
+  const located = provenDoor(file, proof?.door(name)) ?? judgedDoor(file, problems);
+  return (
+    located && {
+      door: Object.freeze(compileDoor(file.name, located, problems)),
+      located,
+      isOpen: located.value.enabled !== false,
+      text: read.get(name) ?? Buffer.alloc(0),
+      tests: compileDoorTests([located, ...(tests ? judgedDoorTests(tests, problems) : [])], problems),
+    }
+  );
+}
+
+/** A door whose value is known; the file is parsed where a place in it is asked for. */
+function provenDoor(file: ReadFile, value: unknown): Located<WrittenDoor> | undefined {
+  if (value === undefined) return undefined;
+  return {
+    value: value as WrittenDoor,
+    get places() {
+      return (file.located as Located).places;
+    },
+  };
+}
+
+function judgedDoor({ located }: ReadFile, problems: Problems): Located<WrittenDoor> | undefined {
   if (!located) return undefined;
   const validate = validator();
   const { value, places }: Located<unknown> = located;
-  if (!validate(value)) {
-    complain(located, validate.errors ?? [], problems, { whole: "door", isSecret: () => false });
-    return undefined;
-  }
-  const written: Located<WrittenDoor> = { value, places };
-  return {
-    door: Object.freeze(compileDoor(name, written, problems)),
-    located: written,
-    isOpen: value.enabled !== false,
-    text: read.get(`doors/${basename(file)}`) ?? Buffer.alloc(0),
-    tests: compileDoorTests([written, ...(tests ? judgedDoorTests(tests, problems) : [])], problems),
-  };
+  if (validate(value)) return { value, places };
+  complain(located, validate.errors ?? [], problems, { whole: "door", isSecret: () => false });
+  return undefined;
 }
 
 /** Report the routes of a door whose addresses the gateway itself, another door or another route of it serves. */

@@ -1,5 +1,6 @@
 // Hands what is in force from one process to the one that takes its place: files may be broken by then.
 import { routesOf } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import { textsOf } from "../channels/texts.ts";
 import { loadDoors } from "../door/load.ts";
 import type { Problem } from "../errors.ts";
@@ -54,7 +55,7 @@ export async function inForceFrom(
     }
   }
   const texts = textsOf(new Map(doorTexts.map(([name, text]) => [name, Buffer.from(text)])));
-  const loadedDoors = await loadDoors({ folder: parts.settings.channels, texts, isTaken: isOwnPath });
+  const loadedDoors = await loadDoors({ folder: parts.settings.channels, texts, proven: shipped(), isTaken: isOwnPath });
   const doors = new Map(loadedDoors.doors.map((one) => [one.door.name, one]));
   const fileText = gatewayText === undefined ? undefined : Buffer.from(gatewayText);
   const file = parseGatewayFile(parts.settings.config.file, fileText, parts.env, undefined);

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
 import type { Door } from "../door/compile.ts";
@@ -127,7 +128,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
 
 /** The doors as their files say, or as they said when they were last right. */
 async function readDoors({ channels }: ProcessSettings, before: InForce["doors"] = new Map()) {
-  const loaded = await loadDoors({ folder: channels, isTaken: isOwnPath });
+  const loaded = await loadDoors({ folder: channels, proven: shipped(), isTaken: isOwnPath });
   const kept = loaded.broken.flatMap((name) => [...before].filter(([known]) => known === name));
   return {
     good: new Map([...kept, ...loaded.doors.map((one) => [one.door.name, one] as const)]),

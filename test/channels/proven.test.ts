@@ -27,7 +27,7 @@ function load(changes: Changes, options: Partial<LoadOptions> = {}) {
   });
 }
 
-const nothing = { files: {}, channels: {} };
+const nothing = { files: {}, channels: {}, doors: {} };
 
 /** All that a load gives but what is compiled, and what that is made of. */
 function shownOf({ channels, routes, problems, broken, tests }: PartlyLoaded) {
