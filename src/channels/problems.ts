@@ -1,13 +1,11 @@
 // Collects the problems of the operator's files with their places.
-import { LineCounter } from "yaml";
 import type { Problem } from "../errors.ts";
 import type { OfModel, Path } from "../expression/rendering.ts";
 
-/** A text file of the operator, with what is needed to point into it. */
+/** A text file of the operator. */
 export interface Source {
   file: string;
   text: string;
-  lines: LineCounter;
   /** The places of secrets that are written out, as offsets; they are starred wherever the file is shown. */
   secrets: [from: number, to: number][];
 }
@@ -48,7 +46,7 @@ export function createProblems(whole?: Problems): Problems {
   const found = new Map<string, Found>();
   const addAt = (source: Source, offset: number, message: string, of?: OfModel) => {
     whole?.addAt(source, offset, message, of);
-    const { line, col: column } = source.lines.linePos(Math.min(offset, source.text.length));
+    const { line, column } = positionIn(source, offset);
     // A preset's mistake shows in every channel that extends it; it is told once.
     const key = `${source.file}:${line}:${column}:${message}`;
     const first = found.get(key) ?? { source, line, column, message, of, models: new Set() };
@@ -104,7 +102,7 @@ export function movedPlaces(places: ReadonlyMap<string, Place>, from: Path, to: 
 /** The file and line in which the value of a path begins. */
 export function lineOf({ places }: Pick<Located, "places">, path: Path): { file: string; line: number } {
   const { source, key } = placeOf(places, path).place;
-  return { file: source.file, line: source.lines.linePos(key).line };
+  return { file: source.file, line: positionIn(source, key).line };
 }
 
 function compare(a: string, b: string): number {
@@ -112,10 +110,13 @@ function compare(a: string, b: string): number {
 }
 
 export function sourceOf(file: string, text: string): Source {
-  const lines = new LineCounter();
-  lines.addNewLine(0);
-  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
-  return { file, text, lines, secrets: [] };
+  return { file, text, secrets: [] };
+}
+
+/** Line and column of an offset, both from 1. */
+function positionIn({ text }: Source, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset);
+  return { line: before.split("\n").length, column: before.length - before.lastIndexOf("\n") };
 }
 
 const frameWidth = 160;

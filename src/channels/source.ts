@@ -1,9 +1,14 @@
 // Parses a YAML or JSON file and keeps the place of each value.
-import { isAlias, isMap, isScalar, isSeq, parseDocument, visit, type Document, type Node, type Range, type YAMLError } from "yaml";
+import { createRequire } from "node:module";
+import type { Document, Node, Range, YAMLError } from "yaml";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
+import { lazily } from "../schema/lazily.ts";
 import { decode } from "./decode.ts";
 import { keyOf, sourceOf, type Located, type Place, type Problems, type Source } from "./problems.ts";
+
+/** The parser, which a start that knows all its files does not load. */
+const yaml = lazily(() => createRequire(import.meta.url)("yaml") as typeof import("yaml"));
 
 /** Aliases of one YAML file, counted as they unfold: a few lines can unfold to gigabytes. */
 export const mostAliases = 50;
@@ -18,7 +23,7 @@ export function readSource(file: string, bytes: Buffer, problems: Problems): Loc
   }
   const json = file.endsWith(".json") ? readJson(source) : undefined;
   if (json) return json;
-  const document = parseDocument(source.text, { version: "1.2", uniqueKeys: true, prettyErrors: false, logLevel: "error" });
+  const document = yaml().parseDocument(source.text, { version: "1.2", uniqueKeys: true, prettyErrors: false, logLevel: "error" });
   const errors = [...document.errors, ...document.warnings];
   if (file.endsWith(".json") && !isJson(source.text)) {
     const offset = firstNotJson(source.text) ?? errors[0]?.pos[0] ?? source.text.length;
@@ -62,7 +67,7 @@ function readJson(source: Source): Located | undefined {
   return {
     value,
     get places() {
-      return (places ??= placesOf(parseDocument(source.text), source));
+      return (places ??= placesOf(yaml().parseDocument(source.text), source));
     },
   };
 }
@@ -132,9 +137,9 @@ const mergeKey =
 function mergeKeysOf(document: Document, text: string): number[] {
   const found: number[] = [];
   if (!text.includes("<<")) return found;
-  visit(document, {
+  yaml().visit(document, {
     Pair: (_, { key }) => {
-      if (isScalar(key) && key.value === "<<" && key.type === "PLAIN") found.push(key.range?.[0] ?? 0);
+      if (yaml().isScalar(key) && key.value === "<<" && key.type === "PLAIN") found.push(key.range?.[0] ?? 0);
     },
   });
   return found;
@@ -161,6 +166,7 @@ const quotes: Record<string, typeof unquoted> = {
 };
 
 function placesOf(document: Document, source: Source): Map<string, Place> {
+  const { isAlias, isMap, isScalar, isSeq } = yaml();
   const places = new Map<string, Place>();
   const note = (node: Node, path: Path, key: number): void => {
     const [from, to] = node.range as Range;

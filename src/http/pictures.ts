@@ -3,7 +3,6 @@ import { basename, dirname } from "node:path";
 import type { AddressInfo } from "node:net";
 import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
-import sendFile from "send";
 import { GatewayError } from "../errors.ts";
 import { thumbnailOf } from "../picture/thumbnail.ts";
 import type { Gateway } from "./gateway.ts";
@@ -24,6 +23,7 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
     // A drawing may hold scripts: opened by itself it is shown without them, and as nobody's page.
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
   });
+  const { default: sendFile } = await import("send");
   ctx.respond = false;
   await new Promise<void>((resolve, reject) => {
     ctx.res.once("close", resolve);

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import got, { type Request, type Response } from "got";
+import type { Request, Response } from "got";
 import { ProviderFailure } from "../errors.ts";
 import { headFirst, sniff, sniffInput } from "../picture/sniff.ts";
+import { lazily } from "../schema/lazily.ts";
 import { createAgents, notPublicCode, proxyCode } from "./agents.ts";
 import { takeTurns } from "./take-turns.ts";
 
@@ -83,13 +84,16 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
   const agentOptions = { keepAlive: true, timeout: timeoutMs, lookup };
   const guarded = createAgents({ ...agentOptions, guarded: true });
   const ordinary = createAgents(agentOptions);
-  const client = got.extend({
-    followRedirect: false,
-    retry: { limit: 0 },
-    throwHttpErrors: false,
-    decompress: true,
-    headers: { "user-agent": "pictor" },
-  });
+  // The library is loaded for the first picture, as that of calls is for the first call.
+  const clientOf = lazily(async () =>
+    (await import("got")).default.extend({
+      followRedirect: false,
+      retry: { limit: 0 },
+      throwHttpErrors: false,
+      decompress: true,
+      headers: { "user-agent": "pictor" },
+    }),
+  );
 
   return async function fetchPicture(url, { signal, trusted = () => false, fresh = false, input = false }) {
     signal.throwIfAborted();
@@ -113,6 +117,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
     async function send(): Promise<{ request: Request; response: Response }> {
       let target = judged(url);
       let isTrusted = true;
+      const client = await clientOf();
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
         isTrusted &&= trusted(target);
         const request = client.stream(target, { agent: isTrusted || isWeb(target) ? ordinary : guarded, signal: job.signal });
