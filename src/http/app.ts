@@ -113,7 +113,8 @@ export function createApp(gateway: Gateway): Koa {
   gateway.metrics.measureStore = () => measureStore(gateway);
   gateway.metrics.measureBudgets = () => measureBudgets(gateway);
   gateway.metrics.measureWebhooks = () => measureWebhooks(gateway);
-  const app = new Koa({ proxy: gateway.trustProxy ?? false });
+  // Of the addresses in a header the last is the one that the trusted proxy saw: whatever stands before it a client may have written.
+  const app = new Koa({ proxy: gateway.trustProxy ?? false, maxIpsCount: 1 });
   app.silent = true;
   app.use(observe(gateway)).use(errors(gateway)).use(judgeHead).use(findDoor(gateway));
   if (gateway.corsOrigins) app.use(allowOrigins(gateway.corsOrigins));

@@ -4,26 +4,18 @@ import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { hashOf, keyIn } from "./client-keys.ts";
-import type { Gateway } from "./gateway.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
 
-/** True for a request with the operator's key. Takes the same time for every key. */
-export function isOperator(ctx: Context, { adminKey }: Gateway): boolean {
-  const key = keyIn(ctx.req.headers);
-  return adminKey !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(adminKey));
+/** True for the operator's key. Takes the same time for every key. */
+export function isOperatorsKey(key: string, { adminKey }: Gateway): boolean {
+  return adminKey !== undefined && timingSafeEqual(hashOf(key), hashOf(adminKey));
 }
 
-/** True also for the holder of the key that the gateway made and printed for an operator who set none. */
+/** True for the operator, and for the holder of the key that the gateway made and printed for an operator who set none. */
 export function isOperatorOrOwn(ctx: Context, gateway: Gateway): boolean {
   const [own, key] = [gateway.ownKey?.(), keyIn(ctx.req.headers)];
-  return isOperator(ctx, gateway) || (own !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(own)));
-}
-
-/** Throws a `GatewayError` unless the request is the operator's: a 401, or a 404 where nobody is the operator. */
-export function requireOperator(ctx: Context, gateway: Gateway): void {
-  if (isOperator(ctx, gateway)) return;
-  if (gateway.adminKey === undefined)
-    throw new GatewayError("not_found", "this gateway has no operator's key; set PICTOR_ADMIN_KEY where it runs");
-  throw new GatewayError("invalid_api_key", "this is for the operator; send the header Authorization: Bearer <PICTOR_ADMIN_KEY>");
+  const isOwn = own !== undefined && key !== undefined && timingSafeEqual(hashOf(key), hashOf(own));
+  return isOwn || (ctx.state as RequestState).isOperator === true;
 }
 
 /** POST /admin/channels/{name}/clear: lift the cool-downs of a channel, its models and its keys, in every process. */

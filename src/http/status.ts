@@ -4,8 +4,7 @@ import { beginOf } from "../channels/life.ts";
 import { leastLeft } from "../gateway/budget.ts";
 import { livingModels } from "../gateway/life.ts";
 import { channelStates } from "../gateway/states.ts";
-import type { Gateway } from "./gateway.ts";
-import { isOperator } from "./operator.ts";
+import type { Gateway, RequestState } from "./gateway.ts";
 
 /**
  * GET /readyz: whether any model can be served, and whether the operator's files are all in force. Anybody may read that; the lines of the
@@ -19,7 +18,7 @@ export async function ready(ctx: Context, gateway: Gateway): Promise<void> {
   const shared = gateway.routing.state.standing();
   const { reload, broken = [] } = gateway.config?.() ?? {};
   const channels = channelStates(table, gateway.routing, broken);
-  const isOwn = isOperator(ctx, gateway);
+  const isOwn = (ctx.state as RequestState).isOperator === true;
   const { writable, freeBytes } = await gateway.store.disk();
   ctx.set("cache-control", "no-store");
   ctx.body = {

@@ -38,10 +38,11 @@ export function inForceOf(text: string, ownKey?: string): InForce {
 
 /** Start one of these files, as `startHouse` takes them; its fixed key is `sk-test`, the operator's `sk-operator`. */
 export async function startKeysHouse(text = "", files?: Record<string, string>): Promise<KeysHouse> {
-  const house = await startDurableHouse(files);
+  const house = await startDurableHouse(files, { trustProxy: true });
   house.handler = answerWithUrls;
   let inForce = inForceOf(text);
   let looks = 0;
+  let strangers = 0;
   const counted: Ledger = {
     ...house.ledger,
     keys: {
@@ -71,7 +72,8 @@ export async function startKeysHouse(text = "", files?: Record<string, string>):
     statusOf: async (key: string, model = "demo") => {
       const answer = await house.generate(
         { model, prompt: "a cat", response_format: "url" },
-        { headers: { authorization: `Bearer ${key}` } },
+        // Each is somebody else, since only so many wrong keys of one address are judged.
+        { headers: { authorization: `Bearer ${key}`, "x-forwarded-for": `2001:db8:0:${(strangers += 1).toString(16)}::1` } },
       );
       await answer.arrayBuffer();
       return answer.status;

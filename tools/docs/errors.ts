@@ -82,7 +82,8 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     solve: "Send JSON as `application/json`, or a form as `multipart/form-data`, in UTF-8.",
   },
   rate_limit_exceeded: {
-    meaning: "A limit of the key, the channel or the provider is reached, or the channel's queue is full.",
+    meaning:
+      "A limit of the key, the channel or the provider is reached, or the channel's queue is full. Or too many wrong keys came from this address, and no more are judged for a minute.",
     solve: "Wait for the seconds in `retry-after`. Where `x-should-retry` is false the picture may have been made and paid for.",
   },
   insufficient_quota: {
