@@ -105,8 +105,7 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const texts = recorded(options.texts ?? textsIn(options.folder), read);
-  // The tests are asked for their lines, which are not proven.
-  const proof = options.proven && !options.withTests ? createProof(options.proven, options.folder, texts) : undefined;
+  const proof = options.proven && createProof(options.proven, options.folder, texts);
   const { only, withTests } = options;
   const files = await readFiles(options.folder, problems, { only, texts, withTests, isProven: proof?.holdsOf });
   const load: Load = {
@@ -155,7 +154,8 @@ function isBelow(file: string, meant: readonly ReadChannel[], { schemaOf, folder
 
 /** A channel that was found right before. There is none where it was not, or where the environment makes something wrong: then it is judged. */
 function loadProven(file: ReadChannel, load: Load): ChannelTests | undefined {
-  const known = load.proof?.channel(file.name);
+  // The tests are asked for their lines, which are not proven.
+  const known = load.withTests ? undefined : load.proof?.channel(file.name);
   if (!known) return undefined;
   const problems = createProblems();
   const { located, layers } = known;

@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { loadChannels } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import type { WrittenTest } from "../channels/test-grammar.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
@@ -77,7 +78,10 @@ export async function openTestBench(
     const readSecret = (path: string) => `file:${path}`;
     // Not a word that answers have, such as "token": secrets are masked in them.
     const token = "a-token-of-tests";
-    const loaded = await loadChannels({ folder, plugins, env, only, withTests: true, readSecret, wait: noWait, divert, token });
+    const loaded = await loadChannels({
+      ...{ folder, plugins, env, only, proven: shipped(), withTests: true },
+      ...{ readSecret, wait: noWait, divert, token },
+    });
     const tests = loaded.tests.flatMap((own) => {
       const channel = createTable({ channels: [own.channel], routes: own.routes });
       return own.render({ base_url: mock.url, env }).map(({ test, file, line }) => ({
