@@ -1,4 +1,5 @@
 // Compiles a door file into routes that can be served.
+import { messageOf } from "../errors.ts";
 import { compileCondition } from "../expression/text.ts";
 import { compileTemplate } from "../expression/template.ts";
 import type { Variables } from "../expression/cel.ts";
@@ -11,7 +12,8 @@ import { doorNames, type DoorPlace } from "./names.ts";
 import { compilePath, type PathPattern } from "./path.ts";
 
 /** A place where a client's key may stand. */
-export type KeyPlace = { kind: "bearer" } | { kind: "basic" } | { kind: "header"; name: string } | { kind: "query"; name: string };
+export type KeyPlace =
+  { kind: "bearer" } | { kind: "basic" } | { kind: "header"; name: string; match?: RegExp } | { kind: "query"; name: string };
 
 /** An API of others that clients may speak. */
 export interface Door {
@@ -41,6 +43,8 @@ export interface Drawing {
   refuse: readonly { holds: (variables: Variables) => boolean; message: string; param?: string }[];
   streams: (variables: Variables) => boolean;
   answer: Template;
+  /** The answer to a request for a job. */
+  accepted?: Template;
   events: Readonly<Partial<Record<(typeof eventNames)[number], readonly EventTemplate[]>>>;
 }
 
@@ -55,6 +59,8 @@ export interface Page {
   kind: "page";
   body: Template;
   model?: Template;
+  /** The id of a job of the client. */
+  job?: Template;
   keep: readonly (readonly [name: string, value: Template])[];
   /** True where something reads the request's body. */
   readsBody: boolean;
@@ -67,7 +73,7 @@ export function compileDoor(name: string, located: Located<WrittenDoor>, problem
   return {
     name,
     description,
-    ...(key && { keys: key.flatMap(placeOf) }),
+    ...(key && { keys: key.flatMap((place, index) => placeOf(place, ["key", index], at)) }),
     ...(errors && {
       errors: {
         ...("status" in errors && { status: at.template(errors.status, ["errors", "status"], "errors") }),
@@ -81,13 +87,23 @@ export function compileDoor(name: string, located: Located<WrittenDoor>, problem
   };
 }
 
-function placeOf(place: NonNullable<WrittenDoor["key"]>[number]): KeyPlace[] {
+function placeOf(place: NonNullable<WrittenDoor["key"]>[number], path: Path, at: At): KeyPlace[] {
   if (typeof place === "string") return [{ kind: place }];
-  const { header, query } = place;
+  const { header, query, match } = place;
+  if ((header === undefined) === (query === undefined)) at.report(path, "a place of the key is one header, or one parameter of the query");
+  if (query !== undefined) return [{ kind: "query", name: query }];
   return [
-    ...(header === undefined ? [] : [{ kind: "header" as const, name: header.toLowerCase() }]),
-    ...(query === undefined ? [] : [{ kind: "query" as const, name: query }]),
+    { kind: "header", name: header?.toLowerCase() ?? "", ...(match !== undefined && { match: patternOf(match, [...path, "match"], at) }) },
   ];
+}
+
+function patternOf(written: string, path: Path, at: At): RegExp {
+  try {
+    return new RegExp(written);
+  } catch (error) {
+    at.report(path, `no regular expression: ${messageOf(error)}`);
+    return /$^/;
+  }
 }
 
 type At = ReturnType<typeof compilerOf>;
@@ -119,15 +135,16 @@ function compileServing(route: WrittenRoute, path: Path, at: At): Drawing | Page
   return compileDrawing(route, path, at);
 }
 
-const ofPages = new Set(["page", "model", "keep"]);
-const ofDrawings = new Set(["operation", "request", "optional", "defaults", "ignore", "refuse", "stream", "answer", "events"]);
+const ofPages = new Set(["page", "model", "job", "keep"]);
+const ofDrawings = new Set(["operation", "request", "optional", "defaults", "ignore", "refuse", "stream", "answer", "accepted", "events"]);
 
-function compilePage({ page, model, keep = {} }: WrittenRoute, path: Path, at: At): Page {
+function compilePage({ page, model, job, keep = {} }: WrittenRoute, path: Path, at: At): Page {
   const uses = new Set<string>();
   return {
     kind: "page",
     body: at.template(page, [...path, "page"], "page", uses),
     ...(model !== undefined && { model: at.template(model, [...path, "model"], "request", uses) }),
+    ...(job !== undefined && { job: at.template(job, [...path, "job"], "request", uses) }),
     keep: Object.entries(keep).map(([name, value]) => [name, at.template(value, [...path, "keep", name], "request", uses)] as const),
     readsBody: [...uses].some((name) => /^body\b/.test(name)),
   };
@@ -160,6 +177,7 @@ function compileDrawing(route: WrittenRoute, path: Path, at: At): Drawing {
     })),
     streams: typeof stream === "boolean" ? () => stream : at.condition(stream, [...path, "stream"]),
     answer: at.template(answer, [...path, "answer"], "answer"),
+    ...("accepted" in route && { accepted: at.template(route.accepted, [...path, "accepted"], "job") }),
     events: Object.fromEntries(
       eventNames.flatMap((name) => (name in events ? [[name, compileEvents(events[name], [...path, "events", name], at)]] : [])),
     ),

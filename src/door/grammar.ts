@@ -43,6 +43,7 @@ const routeSchema = closed({
   },
   stream: { type: ["boolean", "string"], description: "Whether the answer is a stream: true, or a condition. false when omitted." },
   answer: anything("The answer, as JSON."),
+  accepted: anything("The answer where `request` says `async: true`: the pictures are made as a job, which a page with `job` shows."),
   events: closed({
     start: { ...event, description: "Sent with the head of the answer." },
     partial: { ...event, description: "An unfinished picture." },
@@ -52,6 +53,7 @@ const routeSchema = closed({
   }),
   page: anything("The answer of a route that makes nothing, such as a list of models."),
   model: text("The model that a page is of; its client gets the answer for an unknown model where there is none."),
+  job: text("The id of the job that a page is of; its client gets the answer for what is not there where there is none."),
   keep: {
     type: "object",
     additionalProperties: { type: "string" },
@@ -61,6 +63,7 @@ const routeSchema = closed({
 
 const keyPlace = closed({
   header: text("The header that has the key."),
+  match: text("A regular expression whose first group is the key, where the header holds more."),
   query: text("The parameter of the query that has the key; no log shows it."),
 });
 
@@ -90,7 +93,7 @@ export const doorSchema = closed(
       propertyNames: { pattern: "^(GET|POST|PUT|PATCH|DELETE) /\\S*$", title: "a method and a path, such as POST /v1/draw/{model}" },
       additionalProperties: routeSchema,
       description:
-        "What each path answers, by method and path. A part of a path may be a parameter: `POST /v1/models/{model}:draw`; `{model...}` may hold slashes.",
+        "What each path answers, by method and path. A part of a path may be a parameter: `POST /v1/models/{model}:draw`; `{model...}` may hold slashes. A query, as in `POST /?Action=Draw`, must be there.",
     },
     tests: { type: "array", items: testSchema, description: "The door's own tests, here or in `tests/doors/` under the same file name." },
   },
@@ -103,7 +106,7 @@ export type WrittenRoute = FromSchema<typeof routeSchema>;
 export interface WrittenDoor {
   description: string;
   enabled?: boolean;
-  key?: ("bearer" | "basic" | { header?: string; query?: string })[];
+  key?: ("bearer" | "basic" | { header?: string; query?: string; match?: string })[];
   errors?: { status?: unknown; body: unknown };
   routes: Record<string, WrittenRoute>;
   tests?: FromSchema<typeof testSchema>[];

@@ -132,5 +132,7 @@ function judgeAddresses(
 /** True where one request could be meant for both. */
 function meet(one: DoorRoute, other: DoorRoute): boolean {
   if (one.method !== other.method) return false;
+  const values = new Map(other.path.query);
+  if (one.path.query.some(([name, value]) => values.has(name) && values.get(name) !== value)) return false;
   return one.path.parametersOf(other.path.example) !== undefined || other.path.parametersOf(one.path.example) !== undefined;
 }

@@ -2,7 +2,7 @@
 import { testNames, type Name, type Names } from "../expression/names.ts";
 
 /** The places of templates in a door file. */
-export type DoorPlace = "request" | "page" | "answer" | "event" | "errors";
+export type DoorPlace = "request" | "page" | "job" | "answer" | "event" | "errors";
 
 const asked: Record<string, Name> = {
   body: { about: "The body of the client's request; an empty object where it has none.", deep: true },
@@ -15,15 +15,22 @@ const asked: Record<string, Name> = {
 
 const id: Record<string, Name> = { id: { about: "The id of the request." } };
 
+const job: Name = {
+  about: "A job: its `id`, its `status` as GET /v1/images/jobs/{id} says it, `progress`, `model`, `created_at`, `expires_at` and `error`.",
+  fields: ["id", "status", "progress", "model", "created_at", "expires_at", "channel", "attempts", "error"],
+};
+
+const result: Name = {
+  about:
+    "The pictures, and what the provider says of them. Each of `pictures` has `base64` and `data_uri`, or `url`, and where they are known `type`, `width`, `height`, `revised_prompt` and `metadata`.",
+  fields: ["pictures", "errors", "created", "metadata", "size", "quality", "background", "output_format"],
+};
+
 const made: Record<string, Name> = {
   ...asked,
   ...id,
   request: { about: "The unified request, as its model's schema filled it in." },
-  result: {
-    about:
-      "The pictures, and what the provider says of them. Each of `pictures` has `base64` and `data_uri`, or `url`, and where they are known `type`, `width`, `height`, `revised_prompt` and `metadata`.",
-    fields: ["pictures", "errors", "created", "metadata", "size", "quality", "background", "output_format"],
-  },
+  result,
   usage: { about: "The provider's usage, where it has any." },
   cost: { about: "What the request cost in USD, where that is known." },
   model: { about: "The model.", fields: ["id"] },
@@ -41,9 +48,13 @@ export const doorNames: Record<DoorPlace, Names> = {
     variables: {
       ...asked,
       models: { about: "The models that this client may use, as /v1/models lists them." },
+      job: { ...job, about: `${job.about} In a page with \`job\`.` },
+      result: { ...result, about: "What the job made, once it is completed, as in `answer`; its pictures have `url` too." },
+      usage: { about: "The provider's usage of the job." },
       model: { about: "The model that `model` of the page names, as /v1/models/{id} shows it." },
     },
   },
+  job: { place: "accepted", variables: { ...asked, request: made.request as Name, job } },
   answer: { place: "answer", variables: made },
   event: {
     place: "events",

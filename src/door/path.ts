@@ -6,6 +6,8 @@ export interface PathPattern {
   written: string;
   /** The parameters that a request's path has, decoded; undefined where it is another path. */
   parametersOf: (path: string) => Record<string, string> | undefined;
+  /** Parameters of the query that a request must have, with their values. */
+  query: readonly (readonly [name: string, value: string])[];
   /** A path that fits, with `x` for each parameter. */
   example: string;
 }
@@ -13,16 +15,18 @@ export interface PathPattern {
 const parameter = /\{(\w+)(\.\.\.)?\}/g;
 
 /**
- * Compile a path: `{name}` stands for a part of one segment, with text before and behind it, and `{name...}` for any number of segments. Paths fit in
+ * Compile an address, a path with or without a query that it must have: `{name}` stands for a part of one segment, with text before and behind it, and `{name...}` for any number of segments. Paths fit in
  * either case, with and without a slash at the end, as those of the gateway itself do.
  */
-export function compilePath(written: string): PathPattern {
+export function compilePath(address: string): PathPattern {
+  const [written = "", query = ""] = address.split("?");
   const names = [...written.matchAll(parameter)].map(([, name = ""]) => name);
   const literals = written.split(/\{\w+(?:\.\.\.)?\}/).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const groups = [...written.matchAll(parameter)].map(([, , rest]) => (rest === undefined ? "([^/]+)" : "(.+)"));
   const whole = new RegExp(`^${literals.map((text, index) => text + (groups[index] ?? "")).join("")}/?$`, "i");
   return {
-    written,
+    written: address,
+    query: [...new URLSearchParams(query)],
     example: written.replace(parameter, "x"),
     parametersOf: (path) => {
       const found = whole.exec(path);

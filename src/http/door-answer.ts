@@ -38,7 +38,7 @@ export function saidVariables({ id, foreign, request }: Said): Variables {
 }
 
 /** The names of templates for what was made. */
-export function madeVariables({ result, changes, cost }: Made): Variables {
+export function madeVariables({ result, changes, cost }: Made): Variables & { result: Variables & { pictures: Variables[] } } {
   const { pictures, errors, facts, metadata } = result;
   const { usage, created, ...others } = facts;
   const spent = cost?.().nanos;

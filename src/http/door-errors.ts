@@ -14,7 +14,7 @@ export function doorError(ctx: Context, { door, path }: AtDoor, error: GatewayEr
     const status = door.errors.status && rendered(door.errors.status, variables);
     const body = JSON.stringify(rendered(door.errors.body, variables) ?? null);
     ctx.type = "application/json";
-    return [typeof status === "number" && status >= 400 && status < 600 ? status : error.status, body];
+    return [typeof status === "number" && status >= 200 && status < 600 ? status : error.status, body];
   } catch {
     // A template that fails must not hide the error that it was to say.
     return undefined;

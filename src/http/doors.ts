@@ -20,18 +20,18 @@ export interface AtDoor {
 export function findDoor(gateway: Gateway) {
   return async function findDoor(ctx: Context, next: Next): Promise<void> {
     const { doors = [] } = gateway.table();
-    const found = doors.length > 0 ? doorOf(doors, ctx.method, ctx.path) : undefined;
+    const found = doors.length > 0 ? doorOf(doors, ctx) : undefined;
     if (found) (ctx.state as RequestState).door = found;
     await next();
   };
 }
 
-function doorOf(doors: readonly Door[], method: string, address: string): AtDoor | undefined {
-  const wanted = method === "HEAD" ? "GET" : method;
+function doorOf(doors: readonly Door[], ctx: Context): AtDoor | undefined {
+  const wanted = ctx.method === "HEAD" ? "GET" : ctx.method;
   for (const door of doors) {
     const fitting = door.routes.flatMap((route) => {
-      const path = route.path.parametersOf(address);
-      return path ? [{ route, path }] : [];
+      const path = route.path.parametersOf(ctx.path);
+      return path && route.path.query.every(([name, value]) => ctx.query[name] === value) ? [{ route, path }] : [];
     });
     const [first] = fitting;
     if (!first) continue;
@@ -59,7 +59,7 @@ function keyAt(ctx: Context, place: KeyPlace): string | undefined {
     case "basic":
       return basicKeyIn(authorization);
     case "header":
-      return ctx.get(place.name);
+      return place.match ? place.match.exec(ctx.get(place.name))?.[1] : ctx.get(place.name);
     case "query":
       return [ctx.query[place.name]].flat()[0];
   }

@@ -102,6 +102,8 @@ export interface RequestState {
   door?: AtDoor;
   /** Puts the answer together where the client speaks another API. */
   answer?: (made: Made) => Promise<AnswerBody>;
+  /** Says what a job is, as JSON, where the client speaks another API that has jobs. */
+  accepted?: (job: object) => string;
   /** Set where the client wants a stream. */
   events?: EventAnswer;
   /** Set by an attempt with which a picture was ordered, or may have been: the same request once more could be paid for twice. */

@@ -130,7 +130,11 @@ async function readAsked(
     signal: state.signal,
     voice,
   });
-  if (voice) state.answer = (made) => voice.answer(made, read.request);
+  if (voice) {
+    const { accepted } = voice;
+    state.answer = (made) => voice.answer(made, read.request);
+    if (accepted) state.accepted = (job) => accepted(job, read.request);
+  }
   return read;
 }
 

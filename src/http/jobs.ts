@@ -67,7 +67,7 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
   const ended = wait > 0 ? service.durable.follow(row.id, AbortSignal.any([signal, enough.signal])) : undefined;
   const isOver = ended && (await inTime(ended, wait).finally(() => enough.abort())) !== undefined;
   const now = (isOver && (await service.ledger.find(row.id))) || row;
-  ctx.status = now.endedAt === undefined ? 202 : 200;
+  ctx.status = now.endedAt === undefined && !(ctx.state as RequestState).accepted ? 202 : 200;
   await show(ctx as RouterContext, gateway, now);
 }
 
@@ -164,9 +164,9 @@ export async function cancelJob(ctx: RouterContext, gateway: Gateway): Promise<v
 }
 
 /** The client's own job that the address names. Throws a 404 where there is none. */
-export async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<RequestRow> {
+export async function jobOf(ctx: Context, gateway: Gateway, id = (ctx as RouterContext).params.id): Promise<RequestRow> {
   const client = (ctx.state as RequestState).client?.id ?? "";
-  const row = await serviceOf(gateway).ledger.find(String(ctx.params.id), client);
+  const row = await serviceOf(gateway).ledger.find(String(id), client);
   // A keyed request that was no job is shown too: sent again as a job it is answered with that request.
   if (!row?.job && row?.fingerprint === undefined)
     throw new GatewayError("not_found", "there is no such job of this client, or its time is over");
@@ -175,7 +175,10 @@ export async function jobOf(ctx: RouterContext, gateway: Gateway): Promise<Reque
 
 async function show(ctx: RouterContext, gateway: Gateway, row: RequestRow): Promise<void> {
   if (row.endedAt === undefined) ctx.set("retry-after", String(lookAgain));
-  ctx.body = { object: "image.job", ...(await viewOf(ctx, gateway, row)) };
+  const view = { object: "image.job", ...(await viewOf(ctx, gateway, row)) };
+  const { accepted } = ctx.state as RequestState;
+  ctx.body = accepted ? accepted(view) : view;
+  if (accepted) ctx.type = "application/json";
 }
 
 /** The service that keeps jobs. Throws a 404 where there is none. */

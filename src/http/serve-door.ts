@@ -1,15 +1,23 @@
 // Serves the routes of doors: pictures, and pages such as lists of models.
+import { Readable } from "node:stream";
+import type { RouterContext } from "@koa/router";
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
 import type { Drawing, Page } from "../door/compile.ts";
 import { renderTheirs, rendered, understand, type Foreign } from "../door/understand.ts";
+import type { Variables } from "../expression/cel.ts";
+import { readKeptAnswer } from "../gateway/kept-answer.ts";
+import { encodeJson } from "../net/body.ts";
 import { readClientBody } from "./body.ts";
-import { doorAnswer, type Said } from "./door-answer.ts";
+import { doorAnswer, madeVariables, saidVariables, type Said } from "./door-answer.ts";
 import { doorEvents } from "./door-events.ts";
 import { foreignOf, type AtDoor } from "./doors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { usualLimits } from "./input-limits.ts";
+import { jobOf } from "./jobs.ts";
+import { originOf } from "./pictures.ts";
+import { viewOf } from "./requests.ts";
 import { modelPage, modelPages } from "./models.ts";
 import type { Voice } from "./voice.ts";
 
@@ -35,11 +43,15 @@ export function serveDoor(gateway: Gateway) {
 
 function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor, drawing: Drawing): Voice {
   const { id } = ctx.state as RequestState;
+  const { accepted } = drawing;
   let foreign: Foreign;
   const saidOf = (request: Said["request"]): Said => ({ id, foreign, request });
   return {
     optional: drawing.optional,
     understand: (body) => understand(drawing, (foreign = foreignOf(ctx, gateway, at, body))),
+    ...(accepted && {
+      accepted: (job, request) => JSON.stringify(rendered(accepted, { ...saidVariables(saidOf(request)), job }) ?? null),
+    }),
     answer: (made, request) => doorAnswer(drawing, saidOf(request), made),
     events: (answer, request, around) => doorEvents(answer, { door: at.door, drawing, said: saidOf(request) }, around),
   };
@@ -55,9 +67,30 @@ async function servePage(ctx: Context, gateway: Gateway, at: AtDoor, page: Page)
   if (client && kept.length > 0) gateway.doorMemory?.keep(client.id, at.door.name, Object.fromEntries(kept));
   const named = page.model && renderTheirs(page.model, { ...foreign });
   const model = page.model && modelPage(ctx, gateway, typeof named === "string" ? named : "");
+  const job = page.job && (await jobVariables(ctx, gateway, renderTheirs(page.job, { ...foreign })));
   const after = { ...foreign, kept: { ...foreign.kept, ...Object.fromEntries(kept) } };
-  ctx.body = JSON.stringify(rendered(page.body, { ...after, models: modelPages(ctx, gateway), ...(model && { model }) }) ?? null);
+  const known = { ...after, models: modelPages(ctx, gateway), ...(model && { model }), ...job };
+  const body = await encodeJson(rendered(page.body, known) ?? null);
+  ctx.body = Buffer.isBuffer(body) ? body : Readable.from(body.chunks());
+  ctx.length = body.length;
   ctx.type = "application/json";
+}
+
+/** A job as a page sees it, with what it made once it is over. Throws a 404 for another client's. */
+async function jobVariables(ctx: Context, gateway: Gateway, id: unknown): Promise<Variables> {
+  const row = await jobOf(ctx, gateway, typeof id === "string" ? id : "");
+  const { result, ...job } = await viewOf(ctx as RouterContext, gateway, row);
+  if (!result || row.answer === undefined) return { job };
+  const origin = originOf(ctx, gateway);
+  const [made, linked] = await Promise.all([
+    readKeptAnswer(gateway.store, row.answer),
+    readKeptAnswer(gateway.store, row.answer, (stored) => `${origin}/images/${stored}`),
+  ]);
+  if (!made || !linked) return { job };
+  const urls = linked.result.pictures.map(({ data }) => (data.kind === "url" ? { url: data.url } : {}));
+  const variables = madeVariables(made);
+  const pictures = variables.result.pictures.map((one, at) => ({ ...one, ...urls[at] }));
+  return { ...variables, job, result: { ...variables.result, pictures } };
 }
 
 /** The body of a request that makes nothing; an empty object where it has none. */

@@ -17,6 +17,8 @@ export interface Voice {
   understand: (body: Record<string, unknown>) => Understood;
   /** Fields that are dropped where the model does not take them. */
   optional: ReadonlySet<string>;
+  /** The answer to a request for a job, as JSON; OpenAI's shape when absent. */
+  accepted?: (job: object, request: UnifiedRequest) => string;
   answer: (made: Made, request: UnifiedRequest) => Promise<AnswerBody>;
   events: (ctx: Context, request: UnifiedRequest, around: { heartbeat: number; log: Logger }) => EventAnswer;
 }
