@@ -55,115 +55,141 @@ const backslash = 0x5c;
 
 const unbounded: JsonBounds = { text: Infinity, values: Infinity, depth: Infinity };
 
+interface LiftOptions {
+  /** Reads the text around the long ones; UTF-8 when omitted. */
+  decode?: (bytes: Buffer) => string;
+  bounds?: JsonBounds;
+  /** True for an error with which the source may break off behind a whole object or list. */
+  mayBreakOff?: (error: unknown) => boolean;
+}
+
+/** A document that is being read. */
+interface Reading extends Required<Omit<LiftOptions, "bounds">> {
+  source: AsyncIterator<Buffer>;
+  sink: Sink;
+  gauge: ReturnType<typeof createGauge>;
+  /** The kept part of the document: everything but its long texts. */
+  small: Buffer[];
+  /** The sink's results for the long texts, in order. */
+  lifted: unknown[];
+  chunk: Buffer;
+  /** Everything before it in the chunk is dealt with. */
+  from: number;
+}
+
 /**
  * Parse JSON while it arrives. Long texts go through `sink`, in turn, so that a picture's base64 is never a string and need not be in
- * memory. `decode` reads the text around them. The source may break off behind a whole object or list with an error that `mayBreakOff`
- * knows. Rejects with `SyntaxError` for what is not JSON, with `TooMuchJson` for more than
- * `bounds`, or with the source's, the sink's or the decoder's own error.
+ * memory. Rejects with `SyntaxError` for what is not JSON, with `TooMuchJson` for more than `bounds`, or with the source's, the sink's or the
+ * decoder's own error.
  */
 export async function liftJson(
   chunks: AsyncIterable<Buffer>,
   sink: Sink,
-  {
-    decode = utf8,
-    bounds = unbounded,
-    mayBreakOff = () => false,
-  }: { decode?: (bytes: Buffer) => string; bounds?: JsonBounds; mayBreakOff?: (error: unknown) => boolean } = {},
+  { decode = utf8, bounds = unbounded, mayBreakOff = () => false }: LiftOptions = {},
 ): Promise<unknown> {
   const source = chunks[Symbol.asyncIterator]();
   const gauge = createGauge(bounds);
-  const small: Buffer[] = [];
-  const lifted: unknown[] = [];
-  let chunk: Buffer = Buffer.alloc(0);
-  let from = 0; // Everything before it in the chunk is dealt with.
-
-  const keep = (piece: Buffer) => {
-    gauge.kept(piece.length);
-    gather(small, piece);
-  };
-
-  const advance = async (): Promise<boolean> => {
-    const next = await source.next();
-    chunk = next.done ? Buffer.alloc(0) : next.value;
-    from = 0;
-    return !next.done;
-  };
-
-  /** As `advance`, where the document may be whole already. */
-  const goOn = () =>
-    advance().catch((error: unknown) => {
-      if (small.length > 0 && gauge.closing() === "" && mayBreakOff(error)) return false;
-      throw error;
-    });
-
-  /** The rest of the text that the chunk is in, piece by piece; `held` is its beginning. Leaves `from` at its closing quote. */
-  async function* restOfText(held: readonly Buffer[], slashes: number): AsyncGenerator<Buffer> {
-    const plain = unescaper();
-    let run = slashes;
-    let first: readonly Buffer[] = held;
-    for (let end = -1; end === -1;) {
-      end = endOfText(chunk, from, run);
-      const piece = chunk.subarray(from, end === -1 ? chunk.length : end);
-      run = slashesAtEnd(piece, run);
-      from += piece.length;
-      yield plain(first.length > 0 ? Buffer.concat([...first, piece]) : piece, end !== -1);
-      first = [];
-      if (end === -1 && !(await advance())) throw new SyntaxError("the JSON ends within a text");
-    }
-  }
-
-  /** Hand a long text to the sink. What the sink does not read is read away. */
-  async function lift(held: readonly Buffer[], slashes: number): Promise<void> {
-    const pieces = restOfText(held, slashes);
-    // A reader of the text that stops early does not end the pieces.
-    const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
-    const soFar = (value: unknown) => {
-      const beginning = decode(Buffer.concat(small));
-      return parseSmall(`${beginning}${mark}${lifted.length}"${gauge.closing()}`, [...lifted, value]);
-    };
-    const value = await sink(text, soFar);
-    for (let next = await pieces.next(); !next.done;) next = await pieces.next();
-    keep(Buffer.from(`${mark}${lifted.length}`));
-    lifted.push(value);
-  }
-
+  const reading: Reading = { source, sink, gauge, decode, mayBreakOff, small: [], lifted: [], chunk: Buffer.alloc(0), from: 0 };
   try {
-    while (await goOn()) {
-      if (small.length === 0 && chunk.subarray(0, 3).equals(byteOrderMark)) from = 3;
-      let outside = from; // The beginning of what is no text.
-      for (let start = chunk.indexOf(quote, from); start !== -1;) {
-        gauge.between(chunk, outside, start);
-        let end = endOfText(chunk, start + 1, 0);
-        const length = (end === -1 ? chunk.length : end) - start - 1;
-        if (end === -1 || length >= liftFrom) {
-          keep(chunk.subarray(from, start + 1));
-          from = start + 1;
-          const held: Buffer[] = [];
-          let slashes = 0;
-          let size = length;
-          while (end === -1 && size < liftFrom) {
-            const piece = chunk.subarray(from);
-            held.push(piece);
-            slashes = slashesAtEnd(piece, slashes);
-            if (!(await advance())) throw new SyntaxError("the JSON ends within a text");
-            end = endOfText(chunk, 0, slashes);
-            size += end === -1 ? chunk.length : end;
-          }
-          if (size >= liftFrom) {
-            await lift(held, slashes);
-            end = from;
-          } else held.forEach(keep);
-        }
-        outside = end + 1;
-        start = chunk.indexOf(quote, outside);
-      }
-      gauge.between(chunk, outside, chunk.length);
-      keep(chunk.subarray(from));
+    while (await goOn(reading)) {
+      if (reading.small.length === 0 && reading.chunk.subarray(0, 3).equals(byteOrderMark)) reading.from = 3;
+      await readChunk(reading);
     }
   } finally {
     await source.return?.();
   }
-  return parseSmall(decode(Buffer.concat(small)), lifted);
+  return parseSmall(decode(Buffer.concat(reading.small)), reading.lifted);
+}
+
+function keep({ gauge, small }: Reading, piece: Buffer): void {
+  gauge.kept(piece.length);
+  gather(small, piece);
+}
+
+/** Take the next chunk; false where there is none. */
+async function advance(reading: Reading): Promise<boolean> {
+  const next = await reading.source.next();
+  reading.chunk = next.done ? Buffer.alloc(0) : next.value;
+  reading.from = 0;
+  return !next.done;
+}
+
+/** As `advance`, where the document may be whole already. */
+function goOn(reading: Reading): Promise<boolean> {
+  return advance(reading).catch((error: unknown) => {
+    if (reading.small.length > 0 && reading.gauge.closing() === "" && reading.mayBreakOff(error)) return false;
+    throw error;
+  });
+}
+
+/** Read the chunk to its end, and on to the end of a text that it breaks off in. */
+async function readChunk(reading: Reading): Promise<void> {
+  let outside = reading.from; // The beginning of what is no text.
+  for (let start = reading.chunk.indexOf(quote, outside); start !== -1; start = reading.chunk.indexOf(quote, outside)) {
+    reading.gauge.between(reading.chunk, outside, start);
+    const end = endOfText(reading.chunk, start + 1, 0);
+    const isWhole = end !== -1 && end - start - 1 < liftFrom;
+    outside = (isWhole ? end : await readLongText(reading, start, end)) + 1;
+  }
+  reading.gauge.between(reading.chunk, outside, reading.chunk.length);
+  keep(reading, reading.chunk.subarray(reading.from));
+}
+
+/** Read a text that is long, or breaks off with its chunk; returns the index of its closing quote, which may stand in a later chunk. */
+async function readLongText(reading: Reading, start: number, closing: number): Promise<number> {
+  let end = closing;
+  keep(reading, reading.chunk.subarray(reading.from, start + 1));
+  reading.from = start + 1;
+  const held: Buffer[] = [];
+  let slashes = 0;
+  let size = (end === -1 ? reading.chunk.length : end) - start - 1;
+  while (end === -1 && size < liftFrom) {
+    const piece = reading.chunk.subarray(reading.from);
+    held.push(piece);
+    slashes = slashesAtEnd(piece, slashes);
+    if (!(await advance(reading))) throw new SyntaxError("the JSON ends within a text");
+    end = endOfText(reading.chunk, 0, slashes);
+    size += end === -1 ? reading.chunk.length : end;
+  }
+  if (size >= liftFrom) {
+    await lift(reading, held, slashes);
+    return reading.from;
+  }
+  for (const piece of held) keep(reading, piece);
+  return end;
+}
+
+/** Hand a long text to the sink. What the sink does not read is read away. */
+async function lift(reading: Reading, held: readonly Buffer[], slashes: number): Promise<void> {
+  const { sink, decode, small, lifted, gauge } = reading;
+  const pieces = restOfText(reading, held, slashes);
+  // A reader of the text that stops early does not end the pieces.
+  const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
+  const soFar = (value: unknown) => {
+    const beginning = decode(Buffer.concat(small));
+    return parseSmall(`${beginning}${mark}${lifted.length}"${gauge.closing()}`, [...lifted, value]);
+  };
+  const value = await sink(text, soFar);
+  for (let next = await pieces.next(); !next.done;) next = await pieces.next();
+  keep(reading, Buffer.from(`${mark}${lifted.length}`));
+  lifted.push(value);
+}
+
+/** The rest of the text that the chunk is in, piece by piece; `held` is its beginning. Leaves `from` at its closing quote. */
+async function* restOfText(reading: Reading, held: readonly Buffer[], slashes: number): AsyncGenerator<Buffer> {
+  const plain = unescaper();
+  let run = slashes;
+  let first: readonly Buffer[] = held;
+  for (let end = -1; end === -1;) {
+    const { chunk, from } = reading;
+    end = endOfText(chunk, from, run);
+    const piece = chunk.subarray(from, end === -1 ? chunk.length : end);
+    run = slashesAtEnd(piece, run);
+    reading.from += piece.length;
+    yield plain(first.length > 0 ? Buffer.concat([...first, piece]) : piece, end !== -1);
+    first = [];
+    if (end === -1 && !(await advance(reading))) throw new SyntaxError("the JSON ends within a text");
+  }
 }
 
 function utf8(bytes: Buffer): string {
