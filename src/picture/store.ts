@@ -1,6 +1,6 @@
 // Keeps pictures on disk and gives each an id of its own.
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
 import { chunksOf, headOf, type LocalData } from "./convert.ts";
@@ -9,6 +9,7 @@ import { untilRoom } from "./keep.ts";
 import type { Picture } from "./picture.ts";
 import { createQuota } from "./quota.ts";
 import { sniff, sniffBytes } from "./sniff.ts";
+import { readLink, statOf, sweepStore, temporaryIn, type Link } from "./sweep.ts";
 
 /** A kept picture. `file` is its absolute path, `expires` is in epoch milliseconds, `etag` is quoted as HTTP wants it. */
 export interface StoredPicture {
@@ -63,16 +64,6 @@ export async function storePicture(
   }
 }
 
-interface Link {
-  hash: string;
-  mediaType: string;
-  bytes: number;
-  expires: number;
-}
-
-/** Age from which a half-written picture is removed, in milliseconds: it was left behind by a process that is gone. */
-export const temporaryLife = 60 * 60 * 1000;
-
 /** Longest time between two sweeps of the store, in seconds: a shorter life of pictures has a shorter one. */
 export const longestPause = 10 * 60;
 
@@ -93,13 +84,13 @@ export async function openStore(options: { folder: string; life: number; most?: 
   };
   await makeFolders();
   const disk = watchDisk(pictures);
-  const quota = createQuota(links, most, () => sweep());
+  const sweep = () => sweepStore({ pictures, links, now });
+  const quota = createQuota(links, most, sweep);
 
-  const temporary = () => join(pictures, `${randomBytes(12).toString("hex")}.tmp`);
   const describe = (id: string, { hash, ...rest }: Link): StoredPicture => ({ id, file: join(pictures, hash), etag: `"${hash}"`, ...rest });
 
   async function save(chunks: AsyncIterable<Buffer>, ownLife = life, id = randomBytes(24).toString("base64url")): Promise<StoredPicture> {
-    const [pictureFile, linkFile] = [temporary(), temporary()];
+    const [pictureFile, linkFile] = [temporaryIn(pictures), temporaryIn(pictures)];
     const source = { failed: false };
     try {
       const handle = await open(pictureFile, "wx", 0o600).catch(async () => {
@@ -126,46 +117,6 @@ export async function openStore(options: { folder: string; life: number; most?: 
     const picture = describe(id, link);
     // A power cut may leave a link whose picture never reached the disk, or not all of it.
     return (await statOf(picture.file))?.size === link.bytes ? picture : undefined;
-  }
-
-  /** The hashes that live links name. Links that are expired or broken are removed. */
-  async function linked(remove: (file: string) => Promise<void>): Promise<Set<string>> {
-    const hashes = new Set<string>();
-    for (const id of await readdir(links)) {
-      const link = await readLink(join(links, id));
-      if (link !== undefined && link.expires > now()) hashes.add(link.hash);
-      else await remove(join(links, id));
-    }
-    return hashes;
-  }
-
-  async function sweep(): Promise<number> {
-    let removed = 0;
-    const remove = async (file: string) => {
-      await rm(file, { force: true });
-      removed += 1;
-    };
-    const files = await readdir(pictures);
-    const live = await linked(remove);
-    const taken = new Map<string, string>();
-    for (const name of files) {
-      const file = join(pictures, name);
-      if (name.endsWith(".tmp")) {
-        // The time of the last change of state, since a rename counts: a picture that another process just took away is not old.
-        const changed = (await statOf(file))?.ctimeMs ?? Infinity;
-        if (changed + temporaryLife < now()) await remove(file);
-      } else if (!live.has(name)) {
-        const aside = temporary();
-        if (await moved(file, aside)) taken.set(name, aside);
-      }
-    }
-    if (taken.size === 0) return removed;
-    const liveNow = await linked(remove);
-    for (const [name, aside] of taken) {
-      if (liveNow.has(name)) await rename(aside, join(pictures, name));
-      else await remove(aside);
-    }
-    return removed;
   }
 
   let sweeping: Promise<unknown> = Promise.resolve();
@@ -215,26 +166,4 @@ async function write(handle: FileHandle, chunks: AsyncIterable<Buffer>, most: nu
     await handle.close();
   }
   return { hash: hash.digest("hex"), mediaType: sniff(Buffer.concat(head))?.mediaType ?? "application/octet-stream", bytes };
-}
-
-/** Undefined when there is no such link, or a power cut left half of one. */
-async function readLink(file: string): Promise<Link | undefined> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as Link;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Undefined when another process removed the file first. */
-async function statOf(file: string): Promise<{ size: number; ctimeMs: number } | undefined> {
-  return stat(file).catch(() => undefined);
-}
-
-/** False when another process removed the file first. */
-async function moved(from: string, to: string): Promise<boolean> {
-  return rename(from, to).then(
-    () => true,
-    () => false,
-  );
 }
