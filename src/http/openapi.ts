@@ -71,6 +71,21 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
 
 function paths(request: Json): Json {
   return {
+    ...orderPaths(request),
+    ...modelPaths,
+    ...estimatePaths(request),
+    ...jobPaths(request),
+    ...requestPaths,
+    ...usagePaths,
+    ...keyPaths,
+    ...channelPaths,
+    ...picturePaths,
+    ...servicePaths,
+  };
+}
+
+function orderPaths(request: Json): Json {
+  return {
     "/v1/images/generations": {
       post: {
         operationId: "createImage",
@@ -98,96 +113,99 @@ function paths(request: Json): Json {
         },
       ]),
     ),
-    "/v1/models": {
-      get: {
-        operationId: "listModels",
-        summary: "List the models.",
-        tags: ["models"],
-        responses: {
-          200: {
-            description: "Every model that can be asked for now.",
-            content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("Model") } } }),
-          },
-          ...failures(401),
-        },
-      },
-    },
-    "/v1/models/matrix": {
-      get: {
-        operationId: "listMatrix",
-        summary: "Show what each model can do, one row a model.",
-        tags: ["models"],
-        responses: {
-          200: {
-            description: "The same models, with what clients choose one by.",
-            content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("MatrixRow") } } }),
-          },
-          ...failures(401),
-        },
-      },
-    },
-    "/v1/models/{id}": {
-      get: {
-        operationId: "showModel",
-        summary: "Show a model.",
-        tags: ["models"],
-        parameters: [id],
-        responses: { 200: { description: "The model.", content: json(ref("Model")) }, ...failures(401, 404) },
-      },
-    },
-    "/v1/models/{id}/schema": {
-      get: {
-        operationId: "showModelSchema",
-        summary: "Show the JSON Schema that a model's requests are judged by.",
-        tags: ["models"],
-        parameters: [id],
-        responses: {
-          200: { description: "JSON Schema, 2020-12.", content: { "application/schema+json": { schema: { type: "object" } } } },
-          ...failures(401, 404),
-        },
-      },
-    },
-    ...estimatePaths(request),
-    ...jobPaths(request),
-    ...requestPaths,
-    ...usagePaths,
-    ...keyPaths,
-    ...channelPaths,
-    "/images/{id}": {
-      get: {
-        operationId: "getPicture",
-        summary: "Fetch a stored picture.",
-        description: "Takes Range and If-None-Match.",
-        tags: ["images"],
-        security: [],
-        parameters: [
-          id,
-          {
-            name: "thumbnail",
-            in: "query",
-            description: "`true` for a small one, as WebP, whose longer side has 320 pixels.",
-            schema: { enum: ["true"] },
-          },
-        ],
-        responses: {
-          200: { description: "The picture.", content: picture },
-          206: { description: "The part of it that `Range` names.", content: picture },
-          304: { description: "It is the one that `If-None-Match` names." },
-          ...failures(404),
-          416: { description: "`Range` is not within the picture.", content: json(ref("Error")) },
-        },
-      },
-    },
-    "/livez": service("live", "Whether the process lives.", { 200: { description: "It does.", content: json({ type: "object" }) } }),
-    "/readyz": service("ready", "Whether a model can be served, and each channel's state.", {
-      200: { description: "One can.", content: json({ type: "object" }) },
-      503: { description: "None can.", content: json({ type: "object" }) },
-    }),
-    "/metrics": service("metrics", "The process in numbers, for Prometheus.", {
-      200: { description: "Prometheus' text format.", content: { "text/plain": { schema: { type: "string" } } } },
-    }),
   };
 }
+
+const modelPaths: Json = {
+  "/v1/models": {
+    get: {
+      operationId: "listModels",
+      summary: "List the models.",
+      tags: ["models"],
+      responses: {
+        200: {
+          description: "Every model that can be asked for now.",
+          content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("Model") } } }),
+        },
+        ...failures(401),
+      },
+    },
+  },
+  "/v1/models/matrix": {
+    get: {
+      operationId: "listMatrix",
+      summary: "Show what each model can do, one row a model.",
+      tags: ["models"],
+      responses: {
+        200: {
+          description: "The same models, with what clients choose one by.",
+          content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("MatrixRow") } } }),
+        },
+        ...failures(401),
+      },
+    },
+  },
+  "/v1/models/{id}": {
+    get: {
+      operationId: "showModel",
+      summary: "Show a model.",
+      tags: ["models"],
+      parameters: [id],
+      responses: { 200: { description: "The model.", content: json(ref("Model")) }, ...failures(401, 404) },
+    },
+  },
+  "/v1/models/{id}/schema": {
+    get: {
+      operationId: "showModelSchema",
+      summary: "Show the JSON Schema that a model's requests are judged by.",
+      tags: ["models"],
+      parameters: [id],
+      responses: {
+        200: { description: "JSON Schema, 2020-12.", content: { "application/schema+json": { schema: { type: "object" } } } },
+        ...failures(401, 404),
+      },
+    },
+  },
+};
+
+const picturePaths: Json = {
+  "/images/{id}": {
+    get: {
+      operationId: "getPicture",
+      summary: "Fetch a stored picture.",
+      description: "Takes Range and If-None-Match.",
+      tags: ["images"],
+      security: [],
+      parameters: [
+        id,
+        {
+          name: "thumbnail",
+          in: "query",
+          description: "`true` for a small one, as WebP, whose longer side has 320 pixels.",
+          schema: { enum: ["true"] },
+        },
+      ],
+      responses: {
+        200: { description: "The picture.", content: picture },
+        206: { description: "The part of it that `Range` names.", content: picture },
+        304: { description: "It is the one that `If-None-Match` names." },
+        ...failures(404),
+        416: { description: "`Range` is not within the picture.", content: json(ref("Error")) },
+      },
+    },
+  },
+};
+
+const servicePaths: Json = {
+  "/livez": service("live", "Whether the process lives.", { 200: { description: "It does.", content: json({ type: "object" }) } }),
+  "/readyz": service("ready", "Whether a model can be served, and each channel's state.", {
+    200: { description: "One can.", content: json({ type: "object" }) },
+    503: { description: "None can.", content: json({ type: "object" }) },
+  }),
+  "/metrics": service("metrics", "The process in numbers, for Prometheus.", {
+    200: { description: "Prometheus' text format.", content: { "text/plain": { schema: { type: "string" } } } },
+  }),
+};
 
 function service(operationId: string, summary: string, responses: Json): Json {
   return { get: { operationId, summary, tags: ["service"], security: [], responses: { ...responses, ...failures(405) } } };
