@@ -97,7 +97,7 @@ program
   .allowUnknownOption()
   .action(async (model: string, fields: string[], options: { json?: boolean; image: string[]; mask?: string; stream?: boolean }) => {
     const { explain } = await import("./cli/explain.ts");
-    process.exitCode = await explain(model, fieldsOf(fields), options, process.env, print);
+    process.exitCode = await explain(model, fieldsOf(fields), options, { env: process.env, say: print });
   });
 
 program

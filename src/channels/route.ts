@@ -98,7 +98,7 @@ export interface Route {
    * The pipeline around the calls to the provider, for one attempt with one key. The calls end with `inTime`, and all of it with the
    * context's signal. `events` is there where the client wants a stream.
    */
-  run(ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events): Promise<void>;
+  run(ctx: PluginContext, key: Key | undefined, progress: Progress, watched: { inTime: AbortSignal; events?: Events }): Promise<void>;
   /** The same pipeline around tasks that were accepted before, in the order of the calls; nothing is ordered. */
   resume(
     ctx: PluginContext,
@@ -230,7 +230,7 @@ function callsOf(
       progress.accepted = true;
     };
   return {
-    run: (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal, events?: Events) =>
+    run: (ctx: PluginContext, key: Key | undefined, progress: Progress, { inTime, events }: { inTime: AbortSignal; events?: Events }) =>
       compose(pipelineOf(ctx.operation).steps, core(key, progress, inTime))(ctx, events),
     resume: (
       ctx: PluginContext,

@@ -46,8 +46,7 @@ export async function explain(
   model: string,
   fields: Record<string, unknown>,
   { json, image = [], mask, stream = false, now = Date.now() }: Options,
-  env: Readonly<Record<string, string | undefined>>,
-  say: (line: string) => void,
+  { env, say }: { env: Readonly<Record<string, string | undefined>>; say: (line: string) => void },
 ): Promise<number> {
   const settings = readSettings(env);
   const { tests, off } = await loadAll(settings, env);
@@ -64,7 +63,7 @@ export async function explain(
   let before: readonly Change[];
   try {
     const asked = { id: model, schema: first.schema, routes: own };
-    const read = await readFields({ fields: given, form: false }, asked, "generate", usualLimits, noSpool);
+    const read = await readFields({ fields: given, form: false }, asked, "generate", { limits: usualLimits, spool: noSpool });
     ({ request: input, changes: before } = read(asked));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

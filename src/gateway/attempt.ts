@@ -67,7 +67,7 @@ export async function attempt(
   const events = context.events?.show && counted(context.events, progress, changes);
   try {
     if (tasks) await route.resume(ctx, key, { tasks, ...progress }, calls.signal);
-    else await route.run(ctx, key, progress, calls.signal, events);
+    else await route.run(ctx, key, progress, { inTime: calls.signal, events });
     judgeCount(ctx, ctx.result.pictures.length + (events?.shown() ?? 0), route.partial);
     await settleRest(ctx);
     // Until the provider's whole answer is here.

@@ -45,7 +45,7 @@ export interface ReadRequest extends Unified {
  * A request with images, or to the path of edits, is an edit. Throws a 400, 413 or 415, and what `find` throws.
  */
 export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
-  const { operation: path, find, limits, spool, voice } = around;
+  const { operation: path, find, limits, voice } = around;
   const { fields: all, form, said } = await readSaid(message, voice, limits, around);
   const says = (value: unknown, wanted: boolean) => value === wanted || (form && String(value).trim().toLowerCase() === String(wanted));
   // They say how to answer, and not what to make, so no model's schema knows them.
@@ -55,7 +55,7 @@ export async function readRequest(message: IncomingMessage, around: Around): Pro
   const named = isSaid ? others : { ...others, async: asynchronous };
   const entry = find(modelOf(named, around.usualModel));
   const { fields, changes } = voice ? takenBy(entry.schema, named, voice.optional) : { fields: named, changes: [] };
-  const unified = await readFields({ fields, form }, entry, path, limits, spool);
+  const unified = await readFields({ fields, form }, entry, path, around);
   const forModel = said ? withChanges(unified, [...said.changes, ...changes]) : unified;
   const streams = said?.streams ?? says(fields.stream, true);
   return { entry, ...forModel(entry), streams, isAsync, webhook: webhook ?? undefined, forModel };
@@ -80,8 +80,7 @@ export async function readFields(
   { fields, form }: ClientBody,
   asked: Asked,
   path: OperationName,
-  limits: ImageLimits,
-  spool: Pick<SpoolScope, "take">,
+  { limits, spool }: { limits: ImageLimits; spool: Pick<SpoolScope, "take"> },
 ): Promise<(model: Asked) => Unified> {
   const given = imageFieldsOf(fields, asked.schema, path);
   const operation = given.images.length > 0 || given.mask !== undefined ? "edit" : path;

@@ -31,7 +31,8 @@ export async function readParts<T>(
   const contents: Readable[] = [];
   const ended = new Promise<void>((resolve, reject) => {
     parser.once("finish", resolve).on("error", reject);
-    parser.on("file", (name: string | undefined, content, fileName: string | undefined, _encoding, kind) => {
+    parser.on("file", (...file) => {
+      const [name, content, fileName, , kind] = file as [string | undefined, (typeof file)[1], string | undefined, string, string];
       contents.push(content);
       const part = read({ name: name ?? "", fileName, type: kind }, content);
       part.catch(reject);

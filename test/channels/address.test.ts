@@ -71,7 +71,7 @@ describe("a base URL", () => {
       const text = channel.replace(url, "https://a.b/v1/?api-version=2024-10-21").replace("post: /images", `post: "${path}"`);
       const folder = await makeFolder({ "x.yaml": text });
       try {
-        const { out } = await inProcess((say) => explain("m", {}, { json: true }, { PICTOR_CHANNELS: folder }, say));
+        const { out } = await inProcess((say) => explain("m", {}, { json: true }, { env: { PICTOR_CHANNELS: folder }, say }));
         const { channels } = JSON.parse(out) as { channels: { requests: { url: string }[] }[] };
         expect(channels[0]?.requests.map((request) => request.url)).to.deep.equal([sent]);
       } finally {

@@ -61,7 +61,7 @@ describe("pictor explain, of calls that wait for answers", () => {
   after(() => Promise.all([folder, computed].map((made) => rm(made, { recursive: true }))));
 
   const tell = async (model: string, env: Record<string, string>, image: string[] = []): Promise<Told> => {
-    const { out, err } = await inProcess((say) => explain(model, {}, { json: true, image }, env, say));
+    const { out, err } = await inProcess((say) => explain(model, {}, { json: true, image }, { env, say }));
     expect(err).to.equal("");
     return JSON.parse(out) as Told;
   };
@@ -81,7 +81,7 @@ describe("pictor explain, of calls that wait for answers", () => {
     expect(led?.[0]).to.include({ method: "POST", url: "https://submitted-status-url.invalid/" });
     expect(led?.[0]?.headers).not.to.have.property("authorization");
     expect(unclear).to.deep.equal([]);
-    const { out } = await inProcess((say) => explain("m", {}, {}, { PICTOR_CHANNELS: folder, KEY: "k" }, say));
+    const { out } = await inProcess((say) => explain("m", {}, {}, { env: { PICTOR_CHANNELS: folder, KEY: "k" }, say }));
     expect(out).to.match(/\n {2}then, after 0\.5 s, 1 s, 1\.5 s and so on, until it is made:\n {2}GET http:.*\/tasks\//);
   });
 

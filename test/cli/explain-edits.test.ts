@@ -60,7 +60,7 @@ describe("pictor explain with images", () => {
 
   const env = () => ({ PICTOR_CHANNELS: made.folder, SECRET_KEY: "a-secret-of-ours" });
   const run = (words: string[], options: Parameters<typeof explain>[2]) =>
-    inProcess((say) => explain("demo", fieldsOf(words), options, env(), say));
+    inProcess((say) => explain("demo", fieldsOf(words), options, { env: env(), say }));
   const told = async (options: Parameters<typeof explain>[2], words: string[] = []): Promise<Told> => {
     const { out, err } = await run(words, { ...options, json: true });
     expect(err).to.equal("");
@@ -127,7 +127,7 @@ describe("pictor explain with images", () => {
   });
 
   it("tells that a model cannot edit", async () => {
-    const { out } = await inProcess((say) => explain("dall-e-3", {}, { image: [paths.cat] }, env(), say));
+    const { out } = await inProcess((say) => explain("dall-e-3", {}, { image: [paths.cat] }, { env: env(), say }));
     expect(out).to.match(/^invalid_value: dall-e-3 cannot edit pictures/);
   });
 

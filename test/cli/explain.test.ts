@@ -60,7 +60,7 @@ describe("pictor explain", () => {
 
   const env = (more = {}) => ({ PICTOR_CHANNELS: folder, SECRET_KEY: key, ...more });
   const run = (words: string[], { json = false, more = {} } = {}): Promise<Ended> =>
-    inProcess((say) => explain("m", fieldsOf(words), { json }, env(more), say));
+    inProcess((say) => explain("m", fieldsOf(words), { json }, { env: env(more), say }));
   const told = async (words: string[], more = {}): Promise<Told> => {
     const { out, err } = await run(words, { json: true, more });
     expect(err).to.equal("");
@@ -129,7 +129,7 @@ describe("pictor explain", () => {
       "y.yaml": begun.replace("before.ticket.id", "before.ticket.list[0].id"),
     });
     try {
-      const { out } = await inProcess((say) => explain("m", { seed: 3 }, { json: true }, { PICTOR_CHANNELS: uploading }, say));
+      const { out } = await inProcess((say) => explain("m", { seed: 3 }, { json: true }, { env: { PICTOR_CHANNELS: uploading }, say }));
       const [x, y] = (JSON.parse(out) as Told).channels;
       expect(x!.requests.map(({ url, body }) => [url, body])).to.deep.equal([
         ["http://127.0.0.1:1/v1/tickets", { seed: 3 }],
@@ -162,7 +162,7 @@ describe("pictor explain", () => {
   });
 
   it("refuses a model that is not there, and words that are no fields", async () => {
-    const { err } = await inProcess((say) => explain("mm", {}, {}, env(), say));
+    const { err } = await inProcess((say) => explain("mm", {}, {}, { env: env(), say }));
     expect(err).to.equal("there is no model mm (did you mean m?)");
     expect((await run(["16:9"])).err).to.equal("16:9 is no field; write --size 1024x768");
     expect((await run(["--size"])).err).to.equal("--size needs a value");
@@ -172,7 +172,7 @@ describe("pictor explain", () => {
   it("lets a mistake of a file through as what it is", async () => {
     const broken = await makeFolder({ "x.yaml": channel("bearer").replace("body.images", "bdy") });
     try {
-      const { err } = await inProcess((say) => explain("m", {}, {}, { PICTOR_CHANNELS: broken }, say));
+      const { err } = await inProcess((say) => explain("m", {}, {}, { env: { PICTOR_CHANNELS: broken }, say }));
       expect(err).to.include("unknown name bdy");
     } finally {
       await rm(broken, { recursive: true });

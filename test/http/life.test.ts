@@ -162,7 +162,7 @@ describe("http: the life of a model", () => {
 
     const { folder, remove } = await channelFolder({ "acme.yaml": acme });
     try {
-      const { out } = await inProcess((say) => explain("old", {}, { now }, { PICTOR_CHANNELS: folder, ACME_URL: mock.url }, say));
+      const { out } = await inProcess((say) => explain("old", {}, { now }, { env: { PICTOR_CHANNELS: folder, ACME_URL: mock.url }, say }));
       expect(out).to.include("channel acme (off: the model was shut down by its provider on 2026-12-01; use new)");
     } finally {
       await remove();
