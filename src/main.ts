@@ -11,6 +11,7 @@ import type { RequestsOptions } from "./cli/requests.ts";
 import type { ListOptions } from "./cli/webhooks.ts";
 import { describe } from "./process/describe.ts";
 import { workerCount } from "./process/worker-count.ts";
+import { useEnvFile, withEnvFile } from "./process/env-file.ts";
 import { ConfigError, messageOf } from "./errors.ts";
 import { version } from "./http/version.ts";
 
@@ -43,16 +44,21 @@ function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
   for (const name of names) process.on(name, stop);
 }
 
+// The first process of several hands its environment on as it is: each worker reads the file itself, and again when it changes.
+program.hook("preAction", (_, command) => {
+  if (command.name() !== "serve") useEnvFile(process.env);
+});
+
 program
   .command("serve")
   .description("start the gateway")
   .option("--workers <number>", "processes on one port, 0 to serve in this very one; PICTOR_WORKERS when omitted")
   .action(async ({ workers }: { workers?: string }) => {
-    const env = workers === undefined ? process.env : { ...process.env, PICTOR_WORKERS: workers };
-    if (cluster.isWorker) return (await import("./process/worker.ts")).serveAsWorker(env, tell);
-    const count = workerCount(env);
+    if (workers !== undefined) process.env.PICTOR_WORKERS = workers;
+    if (cluster.isWorker) return (await import("./process/worker.ts")).serveAsWorker(process.env, tell, useEnvFile(process.env));
+    const count = workerCount(withEnvFile(process.env));
     if (count === 0) {
-      const serving = await (await import("./process/worker.ts")).serveAlone(env, tell);
+      const serving = await (await import("./process/worker.ts")).serveAlone(process.env, tell, useEnvFile(process.env));
       untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
       process.on("SIGHUP", () => void serving.reload());
       return;
@@ -61,6 +67,22 @@ program
     if (typeof started === "number") return void (process.exitCode = started);
     untilTold((signal) => started.close({ patient: signal === "SIGTERM" }));
     process.on("SIGHUP", () => started.reload());
+  });
+
+program
+  .command("init [channels...]")
+  .description("write .env with fresh keys, gateway.yaml, and copies of these shipped channels; nothing is overwritten")
+  .option("--json", "for machines")
+  .action(async (names: string[], options: { json?: boolean }) => {
+    const { askNames, init } = await import("./cli/init.ts");
+    const asks = names.length === 0 && process.stdin.isTTY && process.stdout.isTTY && !options.json;
+    const files = await init(".", asks ? await askNames(process.stdin, process.stdout) : names);
+    if (options.json) {
+      print(JSON.stringify({ files }));
+      return;
+    }
+    for (const { file, written } of files) print(`${file} ${written ? "is written" : "is there already, and stays as it is"}`);
+    print("set a provider's key in .env, and start the gateway here: npx pictor");
   });
 
 program
@@ -229,14 +251,16 @@ program
   .option("--schema <name>", "the model's schema, a file of models/", "demo")
   .option("--json", "for machines")
   .action(async (name: string, options: Omit<NewChannel, "name"> & { json?: boolean }) => {
-    const { readSettings } = await import("./process/environment.ts");
-    const file = await writeChannel(readSettings(process.env).channels, { ...options, name });
+    const { channelTexts, ownFolder, readSettings } = await import("./process/environment.ts");
+    const { channels } = readSettings(process.env);
+    const file = await writeChannel(ownFolder(channels), { ...options, name }, channelTexts(channels));
     const command = `pictor check ${name} && pictor test ${name}`;
     print(options.json ? JSON.stringify({ file }) : `${file} is written; change what is different there, then run ${command}`);
   });
 
 try {
-  await program.parseAsync();
+  // Without a command it serves. A default command would take a misspelt one for an argument.
+  await program.parseAsync(process.argv.length > 2 ? process.argv : [...process.argv, "serve"]);
 } catch (error) {
   if (error instanceof ConfigError) for (const problem of error.problems) tell(describe(problem));
   else tell(messageOf(error));

@@ -22,7 +22,7 @@ export async function prove(folder: string): Promise<Proven> {
     const { file } = placeOf(located.places, []).place.source;
     return { name: `doors/${basename(file)}`, value: located.value, text };
   });
-  const { channels } = await readFiles(folder, createProblems(), { texts: textsIn(folder) });
+  const { channels } = await readFiles(textsIn(folder), createProblems());
   return {
     files: Object.fromEntries([
       ...[...texts].map(([name, text]) => [name, digestOf(text)] as const),

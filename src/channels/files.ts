@@ -1,14 +1,15 @@
-// Reads the folder of channels, with the presets and schemas in it.
-import { basename, join } from "node:path";
+// Reads the folder of channels, with the presets and schemas in it, and the channels that the environment has.
+import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { messageOf, shownPath } from "../errors.ts";
+import { messageOf } from "../errors.ts";
+import { isPlainObject } from "../expression/cel.ts";
 import { lazily } from "../schema/lazily.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { sourceOf, type Located, type Problems } from "./problems.ts";
+import { movedPlaces, sourceOf, type Located, type Problems } from "./problems.ts";
 import { overlay } from "./overlay.ts";
 import { readSource } from "./source.ts";
 import { withPresetSteps } from "./steps.ts";
-import { textsIn, type Texts } from "./texts.ts";
+import { channelsVariable, type Texts } from "./texts.ts";
 
 /** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */
 export interface ReadFile {
@@ -32,7 +33,6 @@ export interface Files {
 }
 
 interface Reading {
-  folder: string;
   texts: Texts;
   problems: Problems;
   /** True for a file that was found right before; it is parsed when it is asked for. */
@@ -42,29 +42,52 @@ interface Reading {
 interface ReadOptions {
   /** Only these channels, by name. */
   only?: readonly string[];
-  texts?: Texts;
   /** Reads the channels' `tests` too. */
   withTests?: boolean;
   isProven?: Reading["isProven"];
 }
 
 /** Read a folder of channels, with its `presets` and `models`. What cannot be read or parsed is in `problems`. */
-export async function readFiles(
-  folder: string,
-  problems: Problems,
-  { only, texts = textsIn(folder), withTests = false, isProven }: ReadOptions = {},
-): Promise<Files> {
-  const reading = { folder, texts, problems, isProven };
-  const [channels, presets, schemas, tests] = await Promise.all([
+export async function readFiles(texts: Texts, problems: Problems, { only, withTests = false, isProven }: ReadOptions = {}): Promise<Files> {
+  const reading = { texts, problems, isProven };
+  const [filed, presets, schemas, tests] = await Promise.all([
     readFolder(".", /\.ya?ml$/, reading, { needed: true, only }),
     readFolder("presets", /\.ya?ml$/, reading),
     readFolder("models", /\.json$/, reading),
     withTests ? readFolder("tests", /\.ya?ml$/, reading, { only }) : new Map<string, ReadFile>(),
   ]);
+  const channels = new Map([...filed, ...(await readGiven(reading, only))].sort(([a], [b]) => (a < b ? -1 : 1)));
   for (const { name, file } of tests.values())
     if (!channels.has(name))
       problems.addAt(sourceOf(file, ""), 0, `there is no channel ${name} for these tests (${didYouMean(name, [...channels.keys()])})`);
-  return { channels: [...channels.values()].map((channel) => overPresets(channel, presets, tests.get(channel.name), problems)), schemas };
+  const whole = (channel: ReadFile) => overPresets(channel, presets, testsOf(channel, tests.get(channel.name)), problems);
+  return { channels: [...channels.values()].map(whole), schemas };
+}
+
+/** The tests that lie beside a channel or door; those of another file of its name, which it has taken the place of, say nothing about it. */
+export function testsOf({ file }: ReadFile, tests: ReadFile | undefined): ReadFile | undefined {
+  return tests && tests.file.replace(/\btests[/\\](?=(doors[/\\])?[^/\\]+$)/, "").replace(ending, "") === file.replace(ending, "")
+    ? tests
+    : undefined;
+}
+
+const ending = /\.ya?ml$/;
+
+/** The channels of the environment, where it has any. What each of them stands for is a file. */
+async function readGiven({ texts, problems }: Reading, only?: readonly string[]): Promise<Map<string, ReadFile>> {
+  const files = new Map<string, ReadFile>();
+  const names = await texts.list(".").catch((): string[] => []);
+  const given = names.includes(channelsVariable) && readSource(channelsVariable, await texts.read(channelsVariable), problems);
+  if (!given) return files;
+  for (const [name, value] of Object.entries(given.value)) {
+    if (!(only?.includes(name) ?? true)) continue;
+    const places = movedPlaces(given.places, [name], []);
+    const isNamed = /^[a-z0-9][a-z0-9._-]*$/i.test(name);
+    if (!isNamed) problems.add(given, [name], `${name} is no name for a channel; use letters, digits and dashes`, { at: "key" });
+    else if (!isPlainObject(value)) problems.add(given, [name], `the channel ${name} is not a map; write what its file would hold`);
+    files.set(name, { name, file: channelsVariable, located: isNamed && isPlainObject(value) ? { value, places } : undefined });
+  }
+  return files;
 }
 
 function overPresets(
@@ -92,11 +115,11 @@ function overPresets(
 export async function readFolder(
   below: string,
   ending: RegExp,
-  { folder, texts, problems, isProven }: Reading,
+  { texts, problems, isProven }: Reading,
   { needed = false, only }: { needed?: boolean; only?: readonly string[] } = {},
 ): Promise<Map<string, ReadFile>> {
   const entries = await texts.list(below).catch((error: unknown) => {
-    if (needed) problems.addAt(sourceOf(shownPath(folder), ""), 0, `the folder of channels cannot be read: ${messageOf(error)}`);
+    if (needed) problems.addAt(sourceOf(texts.shown("."), ""), 0, `the folder of channels cannot be read: ${messageOf(error)}`);
     return [];
   });
   // Editors keep files that begin with a dot beside those they edit.
@@ -105,7 +128,7 @@ export async function readFolder(
   const read = await Promise.all(names.map((name) => texts.read(name).catch((error: unknown) => new Error(messageOf(error)))));
   const files = new Map<string, ReadFile>();
   for (const [index, text] of read.entries()) {
-    const file = shownPath(join(folder, String(names[index])));
+    const file = texts.shown(String(names[index]));
     const name = basename(file).replace(ending, "");
     const before = files.get(name);
     if (before) problems.addAt(sourceOf(file, ""), 0, `there is ${before.file} too, and a name is used once; rename one of them`);

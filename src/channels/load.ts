@@ -1,9 +1,8 @@
 // Loads channel files: checked, compiled, immutable.
-import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { CallContext } from "../dialect/context.ts";
 import { wait as realWait } from "../dialect/duration.ts";
-import { ConfigError, shownPath, type Problem } from "../errors.ts";
+import { ConfigError, type Problem } from "../errors.ts";
 import type { Path } from "../expression/rendering.ts";
 import { createAuthorizer } from "../net/auth/authorizer.ts";
 import type { Plugin } from "../plugin/define.ts";
@@ -33,18 +32,16 @@ import {
 } from "./settings.ts";
 import { withSteps } from "./steps.ts";
 import { compileTests, judgedTests, type RenderTests } from "./tests.ts";
-import { recorded, textsIn, type Texts } from "./texts.ts";
+import { channelsVariable, recorded, textsOfFolder, type Texts } from "./texts.ts";
 import { fetchToken } from "./token.ts";
 import { verifyOf, type Verify } from "./verify.ts";
 
 export interface LoadOptions extends Surroundings {
-  /** The folder of channel files, with `presets` and `models` in it. */
-  folder: string;
+  /** The folder of channel files, with `presets` and `models` in it: its path, or its texts. */
+  folder: string | Texts;
   plugins: ReadonlyMap<string, Plugin>;
   /** Only these channels, by name; all when omitted. */
   only?: readonly string[];
-  /** The source of the files' texts; the folder itself when omitted. */
-  texts?: Texts;
   /** Reads the tests in the folder `tests` too. */
   withTests?: boolean;
   /** How polls wait; tests do not. */
@@ -104,10 +101,10 @@ export async function loadChannels(options: LoadOptions): Promise<Loaded> {
 export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoaded> {
   const problems = createProblems();
   const read = new Map<string, Buffer>();
-  const texts = recorded(options.texts ?? textsIn(options.folder), read);
-  const proof = options.proven && createProof(options.proven, options.folder, texts);
+  const texts = recorded(textsOfFolder(options.folder), read);
+  const proof = options.proven && createProof(options.proven, texts);
   const { only, withTests } = options;
-  const files = await readFiles(options.folder, problems, { only, texts, withTests, isProven: proof?.holdsOf });
+  const files = await readFiles(texts, problems, { only, withTests, isProven: proof?.holdsOf });
   const load: Load = {
     ...options,
     texts,
@@ -143,12 +140,13 @@ export function routesOf(one: Pick<ChannelTests, "channel" | "routes">): Route[]
 }
 
 /** True for a file that some channels need: their own, their presets, their models' schemas. */
-function isBelow(file: string, meant: readonly ReadChannel[], { schemaOf, folder }: Load): boolean {
-  const schemas = ["common", ...[...schemaOf.values()].map(({ name }) => name)].map((name) =>
-    shownPath(join(folder, "models", `${name}.json`)),
-  );
+function isBelow(file: string, meant: readonly ReadChannel[], { schemaOf, texts }: Load): boolean {
+  const schemas = ["common", ...[...schemaOf.values()].map(({ name }) => name)].map((name) => texts.shown(`models/${name}.json`));
   return (
-    file === shownPath(folder) || schemas.includes(file) || meant.some((channel) => channel.file === file || channel.below.includes(file))
+    file === texts.shown(".") ||
+    file === channelsVariable ||
+    schemas.includes(file) ||
+    meant.some((channel) => channel.file === file || channel.below.includes(file))
   );
 }
 
@@ -156,7 +154,8 @@ function isBelow(file: string, meant: readonly ReadChannel[], { schemaOf, folder
 function loadProven(file: ReadChannel, load: Load): ChannelTests | undefined {
   // The tests are asked for their lines, which are not proven.
   const known = load.withTests ? undefined : load.proof?.channel(file.name);
-  if (!known) return undefined;
+  // Another file may have taken the place of the one that was found right.
+  if (known?.layers[0] !== file.file) return undefined;
   const problems = createProblems();
   const { located, layers } = known;
   const own = { ...load, problems, resolve: createResolver(load, problems), layers };

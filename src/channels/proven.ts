@@ -1,9 +1,7 @@
 // Knows channels that were found right when the project was built, by the bytes of their files.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { shownPath } from "../errors.ts";
 import { lazily } from "../schema/lazily.ts";
 import type { ChannelSettings } from "./grammar.ts";
 import { sourceOf, type Located, type Place } from "./problems.ts";
@@ -63,7 +61,7 @@ export function digestOf(text: Buffer): string {
 }
 
 /** Compare the texts of a folder with what was proven. The plugins must be those that ship, to which others may be added. */
-export function createProof({ files, channels, doors }: Proven, folder: string, texts: Pick<Texts, "readNow">): Proof {
+export function createProof({ files, channels, doors }: Proven, texts: Pick<Texts, "readNow" | "shown">): Proof {
   const held = new Map<string, boolean>();
   const holdsOf = (name: string, text: Buffer) => {
     const holds = Object.hasOwn(files, name) && digestOf(text) === files[name];
@@ -84,7 +82,7 @@ export function createProof({ files, channels, doors }: Proven, folder: string, 
     channel: (name) => {
       const found = Object.hasOwn(channels, name) ? channels[name] : undefined;
       if (!found || ![...found.layers, ...found.rest].every(holds)) return undefined;
-      const layers = found.layers.map((layer) => shownPath(join(folder, layer)));
+      const layers = found.layers.map((layer) => texts.shown(layer));
       const value = structuredClone(found.value);
       for (const path of found.gone) takeAway(value, path);
       const at = (layer: number): Place => ({ source: sourceOf(String(layers[layer]), ""), key: 0, value: 0, end: 0, inside: () => 0 });

@@ -1,6 +1,7 @@
-// Supplies the texts of channel files: from their folder, or from an earlier read of it.
+// Supplies the texts of channel files: from their folders, from the environment, or from an earlier read of them.
 import { readdir } from "node:fs/promises";
 import { join, posix } from "node:path";
+import { shownPath } from "../errors.ts";
 import { fileLimits, readRegularFile, readRegularFileNow } from "./regular-file.ts";
 
 /** The texts of a folder. Names are paths below it, with `/`. */
@@ -11,20 +12,41 @@ export interface Texts {
   read(name: string): Promise<Buffer>;
   /** The same at once. */
   readNow(name: string): Buffer;
+  /** The file that has this name, as the operator would type its path. */
+  shown(name: string): string;
 }
 
-/** The texts of a folder as they are now. */
-export function textsIn(folder: string): Texts {
+/** The text that holds channels by their names, each as a file would; it is the variable's that it comes from. */
+export const channelsVariable = "PICTOR_CHANNELS_JSON";
+
+/** The texts of a folder, which may be named by its path. */
+export function textsOfFolder(folder: string | Texts): Texts {
+  return typeof folder === "string" ? textsIn(folder) : folder;
+}
+
+/** The texts of a folder as they are now. One that is optional is empty where it is not there. */
+export function textsIn(folder: string, { optional = false } = {}): Texts {
   const limitOf = (name: string) => (/\.ya?ml$/.test(name) ? fileLimits.yaml : fileLimits.json);
   return {
-    list: async (below = ".") => (await readdir(join(folder, below))).map((name) => posix.join(below, name)),
+    list: async (below = ".") => {
+      const names = await readdir(join(folder, below)).catch((error: unknown) => {
+        if (optional && isAbsent(error)) return [];
+        throw error;
+      });
+      return names.map((name) => posix.join(below, name));
+    },
     read: (name) => readRegularFile(join(folder, name), limitOf(name)),
     readNow: (name) => readRegularFileNow(join(folder, name), limitOf(name)),
+    shown: (name) => shownPath(join(folder, name)),
   };
 }
 
+function isAbsent(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
 /** Texts that are at hand, by name. */
-export function textsOf(texts: ReadonlyMap<string, Buffer>): Texts {
+export function textsOf(texts: ReadonlyMap<string, Buffer>, shown: Texts["shown"] = (name) => name): Texts {
   const readNow = (name: string) => {
     const text = texts.get(name);
     if (text === undefined) throw Object.assign(new Error("it was not there"), { code: "ENOENT" });
@@ -34,7 +56,51 @@ export function textsOf(texts: ReadonlyMap<string, Buffer>): Texts {
     list: (below = ".") => Promise.resolve([...texts.keys()].filter((name) => posix.dirname(name) === below)),
     read: async (name) => Promise.resolve(readNow(name)),
     readNow,
+    shown,
   };
+}
+
+/** Folders laid over each other, the uppermost first: a file takes the place of those below it that have its name, whatever their ending. */
+export function layered(layers: readonly Texts[]): Texts {
+  const homes = new Map<string, Texts>();
+  const homesOf = (name: string) => [homes.get(name) ?? layers].flat();
+  const readNow = (name: string) => {
+    let absent: unknown;
+    for (const layer of homesOf(name)) {
+      try {
+        return layer.readNow(name);
+      } catch (error) {
+        if (!isAbsent(error)) throw error;
+        absent ??= error;
+      }
+    }
+    throw absent;
+  };
+  return {
+    list: async (below = ".") => {
+      const above = new Set<string>();
+      const listed: string[] = [];
+      for (const layer of layers) {
+        // A layer need not have every folder.
+        const names = await layer.list(below).catch((error: unknown) => {
+          if (below !== "." && isAbsent(error)) return [];
+          throw error;
+        });
+        const own = names.filter((name) => !above.has(withoutEnding(name)));
+        for (const name of own) homes.set(name, layer);
+        for (const name of own) above.add(withoutEnding(name));
+        listed.push(...own);
+      }
+      return listed;
+    },
+    read: async (name) => homes.get(name)?.read(name) ?? readNow(name),
+    readNow,
+    shown: (name) => (homesOf(name)[0] as Texts).shown(name),
+  };
+}
+
+function withoutEnding(name: string): string {
+  return name.replace(/\.(ya?ml|json)$/, "");
 }
 
 /** The same texts; `into` gets each that is read. */
@@ -47,5 +113,6 @@ export function recorded(texts: Texts, into: Map<string, Buffer>): Texts {
     list: (below) => texts.list(below),
     read: async (name) => kept(name, await texts.read(name)),
     readNow: (name) => kept(name, texts.readNow(name)),
+    shown: (name) => texts.shown(name),
   };
 }

@@ -1,5 +1,4 @@
 // Runs `pictor check` and `pictor test`.
-import { readdir } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { endInWords, isEnding } from "../channels/life.ts";
 import { loadWhatIsRight, type ChannelTests } from "../channels/load.ts";
@@ -11,7 +10,7 @@ import { didYouMean } from "../schema/suggest.ts";
 import type { TestOutcome } from "../testing/run.ts";
 import { colours } from "../process/colours.ts";
 import { describe } from "../process/describe.ts";
-import { readSettings, type ProcessSettings } from "../process/environment.ts";
+import { channelTexts, readSettings, type ProcessSettings } from "../process/environment.ts";
 import { readFiles } from "../process/in-force.ts";
 
 export type Say = (line: string) => void;
@@ -28,12 +27,12 @@ export async function check(
   say: Say,
 ): Promise<number> {
   const settings = readSettings(env);
-  const paths = await pathsOf(files, settings);
+  const { channels, paths } = await meantBy(files, settings);
   let right: readonly ChannelTests[] = [];
   const load = async (only?: readonly string[]) => {
     const plugins = await loadPlugins(settings.pluginFolders);
-    const loaded = await loadWhatIsRight({ folder: settings.channels, plugins, env, only, withTests: true });
-    const doors = await loadDoors({ folder: settings.channels, isTaken: isOwnPath });
+    const loaded = await loadWhatIsRight({ folder: channelTexts(settings.channels), plugins, env, only, withTests: true });
+    const doors = await loadDoors({ folder: channelTexts(settings.channels), isTaken: isOwnPath });
     right = loaded.tests;
     const problems = [...loaded.problems, ...doors.problems];
     if (problems.length > 0) throw new ConfigError(problems);
@@ -41,7 +40,6 @@ export async function check(
   };
   const all = await problemsOf(() => readFiles({ settings, env, load }));
   // With a channel go its preset and its models' schemas; a file of another kind speaks for itself.
-  const channels = paths.filter((path) => dirname(path) === resolve(settings.channels)).map(nameOf);
   const below = new Set(channels.length === 0 ? [] : (await problemsOf(() => load(channels))).map(({ file }) => file));
   const problems = files.length === 0 ? all : all.filter(({ file }) => paths.includes(resolve(file)) || below.has(file));
   const warnings = endings(right, channels, now);
@@ -108,12 +106,17 @@ async function problemsOf(load: () => Promise<unknown>): Promise<readonly Proble
 /** `pictor test [files]`: the channels' own tests, offline. Returns the exit code. Throws an Error for a file that is not there. */
 export async function test(files: readonly string[], { json }: { json?: boolean }, env: Env, say: Say): Promise<number> {
   const settings = readSettings(env);
-  const only = (await pathsOf(files, settings, { channelsOnly: true })).map((path) => testedName(path, settings));
+  const { channels, doors } = await meantBy(files, settings, { testedOnly: true });
+  const only = [...channels, ...doors];
   let tests: TestOutcome[] = [];
   // A check runs no test, and so needs no gateway to run them on.
   const { runChannelTests } = await import("../testing/run.ts");
   const problems = await problemsOf(async () => {
-    tests = await runChannelTests(settings.channels, await loadPlugins(settings.pluginFolders), files.length > 0 ? only : undefined);
+    tests = await runChannelTests(
+      channelTexts(settings.channels),
+      await loadPlugins(settings.pluginFolders),
+      files.length > 0 ? only : undefined,
+    );
   });
   const failed = tests.filter(({ failures }) => failures.length > 0).length;
   if (json) say(JSON.stringify({ problems, tests }, null, 2));
@@ -132,24 +135,35 @@ export async function test(files: readonly string[], { json }: { json?: boolean 
   return problems.length === 0 && failed === 0 ? 0 : 1;
 }
 
-/** The files that are meant, as whole paths: each is named as a path or as a channel. */
-async function pathsOf(files: readonly string[], { channels, config }: ProcessSettings, { channelsOnly = false } = {}): Promise<string[]> {
-  const all = files.length === 0 ? [] : await readdir(channels, { recursive: true });
-  const known = channelsOnly ? all.filter((name) => ["doors", "."].includes(dirname(name))) : all;
-  const paths = known.filter((name) => ending.test(name)).map((name) => resolve(channels, name));
-  if (!channelsOnly) paths.push(config.file);
-  return files.map((file) => {
+/** The files that are meant, as whole paths, and the channels and doors among them. Each is named as a path, as a channel, or as `doors/NAME`. */
+async function meantBy(
+  files: readonly string[],
+  { channels: sources, config }: ProcessSettings,
+  { testedOnly = false } = {},
+): Promise<{ paths: string[]; channels: string[]; doors: string[] }> {
+  if (files.length === 0) return { paths: [], channels: [], doors: [] };
+  const texts = channelTexts(sources);
+  const pathsIn = async (below: string) =>
+    (await texts.list(below).catch(() => [])).filter((name) => ending.test(name)).map((name) => resolve(texts.shown(name)));
+  const [channels, doors, ...others] = await Promise.all(
+    [".", "doors", "presets", "models", "tests", "workflows", "tests/doors"].map(pathsIn),
+  );
+  const all = [...(channels ?? []), ...(doors ?? []), ...(testedOnly ? [] : [...others.flat(), config.file])];
+  const paths = files.map((file) => {
     const path =
-      paths.find((candidate) => candidate === resolve(file)) ??
-      paths.find((candidate) => [nameOf(candidate), testedName(candidate, { channels })].includes(file));
+      all.find((candidate) => candidate === resolve(file)) ??
+      all.find((candidate) => [nameOf(candidate), doorOf(candidate)].includes(file));
     if (path !== undefined) return path;
-    throw new Error(`${file} is not in ${shownPath(channels)} (${didYouMean(nameOf(file), paths.map(nameOf))})`);
+    const folders = sources.folders.map((folder) => shownPath(folder.path)).join(" and ");
+    throw new Error(`${file} is not in ${folders} (${didYouMean(nameOf(file), all.map(nameOf))})`);
   });
+  const among = (known: readonly string[] = []) => paths.filter((path) => known.includes(path));
+  return { paths, channels: among(channels).map(nameOf), doors: among(doors).map(doorOf) };
 }
 
-/** The name of a channel, or of a door with its folder before it. */
-function testedName(path: string, { channels }: Pick<ProcessSettings, "channels">): string {
-  return dirname(path) === resolve(channels, "doors") ? `doors/${nameOf(path)}` : nameOf(path);
+/** The name of a door with its folder before it. */
+function doorOf(path: string): string {
+  return `${basename(dirname(path))}/${nameOf(path)}`;
 }
 
 const ending = /\.(ya?ml|json)$/;

@@ -18,7 +18,7 @@ import { loadPlugins } from "../plugin/load.ts";
 import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
-import { readSettings, type ProcessSettings } from "../process/environment.ts";
+import { channelTexts, readSettings, type ProcessSettings } from "../process/environment.ts";
 
 interface Step extends RouteExplanation {
   /** Why the channel is off. */
@@ -87,10 +87,11 @@ async function fileOf(path: string): Promise<FormFile> {
 
 /** Every channel, on or off, and why it is off. One without an address gets a stand-in, since its requests can be shown all the same. */
 async function loadAll(
-  { channels: folder, pluginFolders }: ProcessSettings,
+  { channels: sources, pluginFolders }: ProcessSettings,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ tests: ChannelTests[]; off: Map<string, string | undefined> }> {
   const plugins = await loadPlugins(pluginFolders);
+  const folder = channelTexts(sources);
   const proven = shipped();
   const { channels, tests } = await loadChannels({ folder, plugins, env, proven });
   const off = new Map(channels.map((channel) => [channel.name, channel.off]));

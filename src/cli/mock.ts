@@ -4,7 +4,7 @@ import { prefixOf } from "../channels/settings.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { startProvider } from "../testing/provider.ts";
-import { readSettings } from "../process/environment.ts";
+import { channelTexts, readSettings } from "../process/environment.ts";
 
 /** `pictor mock CHANNEL`: a provider on loopback that answers as the channel's tests say. Runs until it is closed. */
 export async function mock(
@@ -17,7 +17,7 @@ export async function mock(
   if (!/^\d+$/.test(given) || port > 65535) throw new Error(`--port is ${given}; it must be a whole number from 0 to 65535`);
   const settings = readSettings(env);
   const { tests } = await loadChannels({
-    folder: settings.channels,
+    folder: channelTexts(settings.channels),
     plugins: await loadPlugins(settings.pluginFolders),
     env,
     withTests: true,

@@ -1,6 +1,7 @@
 // Runs `pictor new channel`.
-import { readdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { textsIn } from "../channels/texts.ts";
 import { didYouMean } from "../schema/suggest.ts";
 
 /** Kinds of a new channel: OpenAI's API, one call of its own shape, or a task that is polled. */
@@ -15,19 +16,20 @@ export interface NewChannel {
 }
 
 /**
- * Write a commented channel file that passes `check`; resolves with its path. Throws an Error that says what would be right where the
+ * Write a commented channel file that passes `check` into a folder; resolves with its path. `texts` are the channels that it will be among. Throws an Error that says what would be right where the
  * name, the address or the schema will not do, or where the file is there already.
  */
-export async function writeChannel(folder: string, channel: NewChannel): Promise<string> {
+export async function writeChannel(folder: string, channel: NewChannel, texts = textsIn(folder)): Promise<string> {
   const { name, baseUrl, schema } = channel;
   // The name is the beginning of an environment's variable, which no digit begins.
   if (!/^[a-z][a-z0-9-]*$/.test(name))
     throw new Error(`${name} is no name for a channel; use lower-case letters, digits and dashes, a letter first`);
   if (!/^https?:\/\/[^\s#]+$/.test(baseUrl) || !URL.canParse(baseUrl))
     throw new Error(`--base-url is ${baseUrl}; it must be an address such as https://api.example.com/v1`);
-  const schemas = (await readdir(join(folder, "models"))).map((file) => basename(file, ".json")).filter((id) => id !== "common");
+  const schemas = (await texts.list("models")).map((file) => basename(file, ".json")).filter((id) => id !== "common");
   if (!schemas.includes(schema)) throw new Error(`there is no schema models/${schema}.json (${didYouMean(schema, schemas)})`);
   const file = join(folder, `${name}.yaml`);
+  await mkdir(folder, { recursive: true });
   try {
     await writeFile(file, text(channel), { flag: "wx" });
   } catch (error) {

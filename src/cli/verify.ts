@@ -10,7 +10,7 @@ import { noSpool } from "../picture/spool.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
-import { readSettings } from "../process/environment.ts";
+import { channelTexts, readSettings } from "../process/environment.ts";
 
 interface Verdict {
   channel: string;
@@ -46,7 +46,7 @@ export async function verify(
 ): Promise<number> {
   const settings = readSettings(env);
   const { channels, tests } = await loadChannels({
-    folder: settings.channels,
+    folder: channelTexts(settings.channels),
     plugins: await loadPlugins(settings.pluginFolders),
     env,
     proven: shipped(),

@@ -1,10 +1,10 @@
 // Loads door files: checked, compiled, immutable.
 import { basename } from "node:path";
-import { readFolder, type ReadFile } from "../channels/files.ts";
+import { readFolder, testsOf, type ReadFile } from "../channels/files.ts";
 import { complain } from "../channels/complaint.ts";
 import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
 import { createProof, type Proof, type Proven } from "../channels/proven.ts";
-import { recorded, textsIn, type Texts } from "../channels/texts.ts";
+import { recorded, textsOfFolder, type Texts } from "../channels/texts.ts";
 import type { Problem } from "../errors.ts";
 import { createAjv } from "../schema/ajv.ts";
 import { lazily } from "../schema/lazily.ts";
@@ -18,10 +18,8 @@ import { doorSchema, type WrittenDoor } from "./grammar.ts";
 interface LoadOptions {
   /** Reads the tests in the folder `tests/doors` too. */
   withTests?: boolean;
-  /** The folder of the channels; doors lie in `doors` below it. */
-  folder: string;
-  /** The source of the files' texts; the folder itself when omitted. */
-  texts?: Texts;
+  /** The folder of the channels, its path or its texts; doors lie in `doors` below it. */
+  folder: string | Texts;
   /** The doors that were found right before; they are not judged again. */
   proven?: Proven;
   /** True for a path at which the gateway itself serves something. */
@@ -50,11 +48,12 @@ const validator = lazily(() => createAjv({ allErrors: true }).compile<WrittenDoo
 
 /** Load the doors of a folder. A door is right as a whole, or not there. */
 export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
-  const { folder, texts = textsIn(folder), isTaken = () => false, withTests = false, proven } = options;
+  const { folder, isTaken = () => false, withTests = false, proven } = options;
   const problems = createProblems();
   const read = new Map<string, Buffer>();
-  const reading = { folder, texts: recorded(texts, read), problems };
-  const proof = proven && createProof(proven, folder, texts);
+  const texts = textsOfFolder(folder);
+  const reading = { texts: recorded(texts, read), problems };
+  const proof = proven && createProof(proven, texts);
   const files = await readFolder("doors", /\.ya?ml$/, { ...reading, isProven: proof?.holdsOf });
   const tests = withTests ? await readFolder("tests/doors", /\.ya?ml$/, reading) : new Map<string, ReadFile>();
   for (const { name, file } of tests.values())
@@ -64,7 +63,7 @@ export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
   const doors: LoadedDoor[] = [];
   for (const file of files.values()) {
     const own = createProblems(problems);
-    const loaded = loadDoor(file, tests.get(file.name)?.located, { problems: own, read, proof });
+    const loaded = loadDoor(file, testsOf(file, tests.get(file.name))?.located, { problems: own, read, proof });
     if (loaded?.isOpen) judgeAddresses(loaded, doors, { isTaken, problems: own });
     if (loaded && own.list().length === 0) doors.push(loaded);
     else broken.push(file.name);

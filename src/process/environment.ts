@@ -2,8 +2,10 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { trimmed } from "../channels/settings.ts";
+import { channelsVariable, layered, textsIn, textsOf, type Texts } from "../channels/texts.ts";
 import { usualLimits, type InputLimits } from "../http/input-limits.ts";
 import { shippedPlugins } from "../plugin/load.ts";
+import { envFile } from "./env-file.ts";
 import { workerCount } from "./worker-count.ts";
 
 /** The process's settings, from the environment. docs/operate.md has a table of them. */
@@ -13,7 +15,10 @@ export const environmentNames = {
   PICTOR_API_KEYS: "The clients' keys, separated by commas; one is made and printed when there are none.",
   PICTOR_ADMIN_KEY: "The operator's own key, for the details of `/readyz` and for `/admin`; nobody has them while it is not set.",
   PICTOR_START: "`strict` refuses to start where any file is wrong; `lenient` serves what is right.",
-  PICTOR_CHANNELS: "Folder of the channel files.",
+  PICTOR_CHANNELS:
+    "Folders of channel files, separated by commas: a file takes the place of its namesakes further on. `shipped` is the package's; `channels` here and `shipped` when absent.",
+  PICTOR_CHANNELS_JSON:
+    "Channels without files: a map, in JSON or YAML, of each channel's name to what its file would hold. They go before all files.",
   PICTOR_PLUGINS: "Folder of plugins beside those that ship, `*.js`.",
   PICTOR_PUBLIC_URL: "Where URLs of stored pictures begin; the request's own host when absent.",
   PICTOR_DATA: "Folder of the embedded stores.",
@@ -26,7 +31,8 @@ export const environmentNames = {
   PICTOR_TRUST_PROXY: "`on` believes `X-Forwarded-*`.",
   PICTOR_CONSOLE: "`off` serves no console at `/console`.",
   PICTOR_DEMO: "`on` keeps the demo model beside other channels.",
-  PICTOR_CONFIG: "The file of client keys, fallbacks and limits; `gateway.yaml` beside the channels' folder, or here, when absent.",
+  PICTOR_CONFIG:
+    "The file of client keys, fallbacks and limits; `gateway.yaml` beside the first of `PICTOR_CHANNELS`, or here, when absent.",
   PICTOR_SHUTDOWN_SECONDS: "Seconds that requests under way have to finish once the process is told to end.",
   PICTOR_SHUTDOWN_PAUSE: "Seconds that `/readyz` says no before SIGTERM stops accepting, for balancers to notice.",
   PICTOR_WORKERS: "Processes that serve on the port, as `serve --workers` says; `0` serves in the first one, and nothing starts it anew.",
@@ -64,6 +70,13 @@ type Defaulted = keyof typeof environmentDefaults;
 
 export const shippedChannels = fileURLToPath(new URL("../../../channels/", import.meta.url));
 
+/** The sources of the channels, the uppermost first. */
+export interface ChannelSources {
+  folders: readonly { path: string; optional: boolean }[];
+  /** The channels that the environment holds, as text. */
+  given: string | undefined;
+}
+
 export interface ProcessSettings {
   port: number;
   host: string;
@@ -71,7 +84,9 @@ export interface ProcessSettings {
   adminKey: string | undefined;
   /** True where any wrong file keeps the gateway from starting. */
   strict: boolean;
-  channels: string;
+  channels: ChannelSources;
+  /** The path of `.env`, whether it is there or not. */
+  envFile: string;
   pluginFolders: string[];
   publicUrl: string | undefined;
   data: string;
@@ -111,7 +126,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (adminKey !== undefined && (/\s/.test(adminKey) || apiKeys.includes(adminKey)))
     throw new Error("PICTOR_ADMIN_KEY must be one word, and none of PICTOR_API_KEYS: a client would be the operator");
   const plugins = given("PICTOR_PLUGINS");
-  const channels = given("PICTOR_CHANNELS");
+  const folders = foldersOf(list("PICTOR_CHANNELS"));
   const redis = given("REDIS_URL");
   if (redis && !/^rediss?:\/\/\S/.test(redis)) throw new Error("REDIS_URL must be an address such as redis://127.0.0.1:6379");
   const database = given("DATABASE_URL");
@@ -129,7 +144,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     apiKeys,
     adminKey,
     strict: start === "strict",
-    channels: resolve(channels ?? shippedChannels),
+    channels: { folders, given: given("PICTOR_CHANNELS_JSON") },
+    envFile: envFile(),
     pluginFolders: [shippedPlugins, ...(plugins ? [resolve(plugins)] : [])],
     publicUrl,
     data: resolve(value("PICTOR_DATA")),
@@ -147,7 +163,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     demo: flag("PICTOR_DEMO"),
     hasConsole: flag("PICTOR_CONSOLE"),
     config: {
-      file: resolve(config ?? join(channels === undefined ? "." : dirname(resolve(channels)), "gateway.yaml")),
+      file: resolve(config ?? join(dirname(ownFolder({ folders })), "gateway.yaml")),
       named: config !== undefined,
     },
     shutdownSeconds: number("PICTOR_SHUTDOWN_SECONDS", 0, 86_400),
@@ -157,6 +173,31 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     redis,
     database,
   };
+}
+
+const shipped = resolve(shippedChannels);
+
+function foldersOf(named: readonly string[]): ChannelSources["folders"] {
+  const paths =
+    named.length > 0
+      ? named.map((name) => ({ path: name === "shipped" ? shipped : resolve(name), optional: false }))
+      : [
+          { path: resolve("channels"), optional: true },
+          { path: shipped, optional: false },
+        ];
+  // In a clone both are one.
+  return paths.filter(({ path }, index) => paths.findLastIndex((other) => other.path === path) === index);
+}
+
+/** The operator's own folder of channels, whether it is there or not. */
+export function ownFolder({ folders }: Pick<ChannelSources, "folders">): string {
+  return (folders.find(({ path }) => path !== shipped) ?? { path: resolve("channels") }).path;
+}
+
+/** The channels' texts as they are now. */
+export function channelTexts({ folders, given }: ChannelSources): Texts {
+  const inEnvironment = given === undefined ? [] : [textsOf(new Map([[channelsVariable, Buffer.from(given)]]))];
+  return layered([...inEnvironment, ...folders.map(({ path, optional }) => textsIn(path, { optional }))]);
 }
 
 /** Throws an Error for a proxy that is no address. */

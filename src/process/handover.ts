@@ -6,6 +6,7 @@ import { loadDoors } from "../door/load.ts";
 import type { Problem } from "../errors.ts";
 import { isOwnPath } from "../http/app.ts";
 import type { ConfigState } from "../http/gateway.ts";
+import { channelTexts } from "./environment.ts";
 import { parseGatewayFile } from "./gateway-file.ts";
 import { assemble, type Good, type InForce, type Parts } from "./in-force.ts";
 
@@ -45,17 +46,19 @@ export async function inForceFrom(
   parts: Parts,
   { loads, doors: doorTexts, gatewayText, files, problems, broken }: Handover,
 ): Promise<InForce> {
+  const now = channelTexts(parts.settings.channels);
+  const shown = (name: string) => now.shown(name);
   const good = new Map<string, Good>();
   for (const { channels, texts: written } of loads) {
-    const texts = textsOf(new Map(written.map(([name, text]) => [name, Buffer.from(text)])));
-    const loaded = await parts.loader.load({ texts, only: channels });
+    const folder = textsOf(new Map(written.map(([name, text]) => [name, Buffer.from(text)])), shown);
+    const loaded = await parts.loader.load({ folder, only: channels });
     for (const one of loaded.tests) {
       const { channel } = one;
       good.set(channel.name, { channel, routes: routesOf(one), texts: loaded.texts });
     }
   }
-  const texts = textsOf(new Map(doorTexts.map(([name, text]) => [name, Buffer.from(text)])));
-  const loadedDoors = await loadDoors({ folder: parts.settings.channels, texts, proven: shipped(), isTaken: isOwnPath });
+  const folder = textsOf(new Map(doorTexts.map(([name, text]) => [name, Buffer.from(text)])), shown);
+  const loadedDoors = await loadDoors({ folder, proven: shipped(), isTaken: isOwnPath });
   const doors = new Map(loadedDoors.doors.map((one) => [one.door.name, one]));
   const fileText = gatewayText === undefined ? undefined : Buffer.from(gatewayText);
   const file = parseGatewayFile(parts.settings.config.file, fileText, parts.env, undefined);

@@ -1,5 +1,5 @@
 // Builds what is in force from the operator's files.
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import { shipped } from "../channels/proven.ts";
@@ -13,7 +13,7 @@ import { isOwnPath } from "../http/app.ts";
 import { createClientKeys, type ClientKeys } from "../http/client-keys.ts";
 import type { ConfigState } from "../http/gateway.ts";
 import type { Plugin } from "../plugin/define.ts";
-import type { ProcessSettings } from "./environment.ts";
+import { channelTexts, type ProcessSettings } from "./environment.ts";
 import { gatewayText, parseGatewayFile, readGatewayFile, type GatewayFile } from "./gateway-file.ts";
 import type { Loader } from "./load.ts";
 import { isOwnAddress } from "./own-address.ts";
@@ -60,6 +60,8 @@ export interface Parts {
   settings: ProcessSettings;
   plugins: ReadonlyMap<string, Plugin>;
   env: Environment;
+  /** Reads into `env` what may have changed in it. */
+  refreshEnv?: () => void;
   loader: Pick<Loader, "load" | "settle">;
 }
 
@@ -96,7 +98,8 @@ async function collected<T>(read: () => T | Promise<T>, problems: Problem[]): Pr
  */
 export async function buildInForce(parts: Parts, port: number, before?: InForce): Promise<InForce> {
   const { settings, env } = parts;
-  const files = await snapshotOf([settings.channels, settings.config.file]);
+  const files = await snapshotOf(watchedPaths(settings));
+  if (before) parts.refreshEnv?.();
   const loaded = await parts.loader.load();
   const doors = await readDoors(settings, before?.doors);
   const faults = [...ownAddresses(loaded.tests, { ...settings, port }), ...(before ? await failedTests(parts, loaded, before, files) : [])];
@@ -128,7 +131,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
 
 /** The doors as their files say, or as they said when they were last right. */
 async function readDoors({ channels }: ProcessSettings, before: InForce["doors"] = new Map()) {
-  const loaded = await loadDoors({ folder: channels, proven: shipped(), isTaken: isOwnPath });
+  const loaded = await loadDoors({ folder: channelTexts(channels), proven: shipped(), isTaken: isOwnPath });
   const kept = loaded.broken.flatMap((name) => [...before].filter(([known]) => known === name));
   return {
     good: new Map([...kept, ...loaded.doors.map((one) => [one.door.name, one] as const)]),
@@ -176,11 +179,19 @@ export async function assemble(
   };
 }
 
+/** The operator's files and folders, which are read anew when they change. */
+export function watchedPaths({ channels, config, envFile }: ProcessSettings): string[] {
+  return [...channels.folders.map(({ path }) => path), config.file, envFile];
+}
+
 /** The channels whose files differ, by name; undefined is all of them, where something has changed that several may rest on. */
-export function changedChannels(before: Snapshot, after: Snapshot, { channels, config }: ProcessSettings): string[] | undefined {
-  const doors = [join(channels, "doors"), join(channels, "tests", "doors")];
-  const own = changedPaths(before, after).filter((path) => path !== config.file && !doors.includes(dirname(path)));
-  return own.every((path) => [channels, join(channels, "tests")].includes(dirname(path)))
+export function changedChannels(before: Snapshot, after: Snapshot, { channels, config, envFile }: ProcessSettings): string[] | undefined {
+  /** The folder of a path below one of channels; undefined where it is below none. */
+  const below = (path: string) =>
+    channels.folders.map((folder) => relative(folder.path, dirname(path))).find((name) => !name.startsWith(".."));
+  const isOfDoor = (path: string) => ["doors", join("tests", "doors")].includes(below(path) ?? "");
+  const own = changedPaths(before, after).filter((path) => ![config.file, envFile].includes(path) && !isOfDoor(path));
+  return own.every((path) => ["", "tests"].includes(below(path) ?? path))
     ? own.map((path) => basename(path).replace(/\.ya?ml$/, ""))
     : undefined;
 }
@@ -200,7 +211,7 @@ async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, b
   const unreadable: Problem[] = [];
   // The first load runs none, and starts without what they need.
   const { runChannelTests } = await import("../testing/run.ts");
-  const run = (names: readonly string[]) => collected(() => runChannelTests(settings.channels, plugins, names), unreadable);
+  const run = (names: readonly string[]) => collected(() => runChannelTests(channelTexts(settings.channels), plugins, names), unreadable);
   const first = await run(only);
   const faults = unreadable.map((problem) => ({ channel: basename(problem.file).replace(/\.ya?ml$/, ""), problem }));
   const readable = only.filter((name) => !faults.some(({ channel }) => channel === name));

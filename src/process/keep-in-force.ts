@@ -4,6 +4,7 @@ import { createReloadable, type Reload, type Reloadable } from "../gateway/reloa
 import type { Metrics } from "../http/metrics.ts";
 import type { Listening } from "../http/server.ts";
 import { handoverOf, type Handover } from "./handover.ts";
+import { changedPaths } from "./watch.ts";
 import { buildInForce, changedChannels, type InForce, type Parts } from "./in-force.ts";
 
 /** Parts of a reload beside what it replaces. */
@@ -54,7 +55,9 @@ export function keepInForce(first: InForce, { parts, server, lift, log, metrics,
       const before = inForce.current();
       const ended = await inForce.reload();
       const { files, good } = inForce.current();
-      const changed = lifted === "changed" ? changedChannels(before.files, files, parts.settings) : undefined;
+      // With the environment any key may have become another one.
+      const isNamed = lifted === "changed" && !changedPaths(before.files, files).includes(parts.settings.envFile);
+      const changed = isNamed ? changedChannels(before.files, files, parts.settings) : undefined;
       for (const name of changed ?? good.keys()) lift(name);
       return ended;
     },

@@ -1,14 +1,15 @@
 // Loads the channels, with the demo provider behind its channel while that one is on.
-import { loadWhatIsRight, type Loaded, type LoadOptions, type PartlyLoaded } from "../channels/load.ts";
+import { loadWhatIsRight, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import { shipped } from "../channels/proven.ts";
 import type { Environment } from "../channels/settings.ts";
+import type { Texts } from "../channels/texts.ts";
 import type { Plugin } from "../plugin/define.ts";
-import type { ProcessSettings } from "./environment.ts";
+import { channelTexts, type ProcessSettings } from "./environment.ts";
 
 /** Loads the channels as often as they change, with the demo provider behind its channel. */
 export interface Loader {
-  /** Load what is right of the folder, or of these texts. */
-  load: (from?: Pick<LoadOptions, "texts" | "only">) => Promise<PartlyLoaded>;
+  /** Load what is right of the operator's channels, or of these texts. */
+  load: (from?: { folder: Texts; only: readonly string[] }) => Promise<PartlyLoaded>;
   /** The same channels, and the demo off where others are on. */
   settle: (loaded: Pick<Loaded, "channels" | "routes">) => Pick<Loaded, "channels" | "routes">;
   close: () => Promise<void>;
@@ -16,13 +17,13 @@ export interface Loader {
 
 /** The demo model is served while no other is, or where the operator wants it beside them; its provider runs only then. */
 export async function createLoader(
-  { channels: folder, demo }: ProcessSettings,
+  { channels, demo }: ProcessSettings,
   plugins: ReadonlyMap<string, Plugin>,
   env: Environment,
 ): Promise<Loader> {
   if (env.DEMO_BASE_URL)
     return {
-      load: (from) => loadWhatIsRight({ folder, plugins, env, proven: shipped(), ...from }),
+      load: (from) => loadWhatIsRight({ folder: channelTexts(channels), plugins, env, proven: shipped(), ...from }),
       settle: (loaded) => loaded,
       close: () => Promise.resolve(),
     };
@@ -36,7 +37,8 @@ export async function createLoader(
   return {
     load: async (from) => {
       provider ??= await startDemoProvider();
-      return loadWhatIsRight({ folder, plugins, env: { ...env, DEMO_BASE_URL: provider.url }, proven: shipped(), ...from });
+      const read = { folder: channelTexts(channels), plugins, env: { ...env, DEMO_BASE_URL: provider.url }, proven: shipped() };
+      return loadWhatIsRight({ ...read, ...from });
     },
     settle: (loaded) => {
       const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");

@@ -20,7 +20,7 @@ import { loadPlugins } from "../plugin/load.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
 import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
-import { buildInForce, compileAhead, type InForce } from "./in-force.ts";
+import { buildInForce, compileAhead, watchedPaths, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
 import { keepInForce } from "./keep-in-force.ts";
 import { openKeys } from "./open-keys.ts";
@@ -44,6 +44,8 @@ export interface Serving {
 
 /** How a process that serves stands to those that serve beside it, before it, and after it. */
 export interface Peers {
+  /** Reads anew into the environment that it was started with what may have changed in it. */
+  refreshEnv?: () => void;
   /** How it learns the metrics of all. */
   metricsOfAll?: (own: Metrics["registry"]) => () => Promise<string>;
   /** The configuration in force in the process whose place it takes. */
@@ -66,7 +68,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
   const closing = createClosing((error) => log.error({ err: error }, "not closed properly"));
   try {
     const loader = closing.add(await createLoader(settings, plugins, env));
-    const parts = { settings, plugins, env, loader };
+    const parts = { settings, plugins, env, refreshEnv: peers.refreshEnv, loader };
     const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
     const store = closing.add(await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
@@ -116,7 +118,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     closing.add({ close: () => server.close(settings.shutdownSeconds * 1000, life.cut, life.idle) });
     // Only now is the port known where any would do.
     refuseOwnAddress(first.table.channels, { ...settings, port: server.port });
-    closing.add(watchPaths([settings.channels, settings.config.file], first.files, () => void inForce.reload("changed")));
+    closing.add(watchPaths(watchedPaths(settings), first.files, () => void inForce.reload("changed")));
     const url = addressOf(settings.host, server.port);
     introduce(say, { env, url, first, settings });
     peers.keep?.(handoverOf(first));

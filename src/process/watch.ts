@@ -7,18 +7,19 @@ export type Snapshot = ReadonlyMap<string, string>;
 
 /**
  * The files that a load of these folders and files depends on. Names that begin with a dot are left out: editors keep theirs so, and Kubernetes
- * the folders that its links lead to. What cannot be read is not there.
+ * the folders that its links lead to; those of `paths` themselves are meant. What cannot be read is not there.
  */
 export async function snapshotOf(paths: readonly string[]): Promise<Snapshot> {
   const found = new Map<string, string>();
-  const visit = async (path: string): Promise<void> => {
+  const visit = async (path: string, isMeant = false): Promise<void> => {
     const stats = await stat(path).catch(() => undefined);
     if (stats?.isDirectory()) {
       const names = await readdir(path).catch(() => []);
       await Promise.all(names.filter((name) => !name.startsWith(".")).map((name) => visit(join(path, name))));
-    } else if (stats && /\.(ya?ml|json)$/.test(path)) found.set(path, [stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join());
+    } else if (stats && (isMeant || /\.(ya?ml|json)$/.test(path)))
+      found.set(path, [stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join());
   };
-  for (const path of paths) await visit(path);
+  for (const path of paths) await visit(path, true);
   return found;
 }
 

@@ -15,14 +15,18 @@ type Receive = Parameters<NonNullable<Peers["siblings"]>["listen"]>[0];
 export const longestChange = 30_000;
 
 /** Serve as a process of its own. */
-export async function serveAlone(env: Environment, say: (line: string) => void): Promise<Serving> {
-  const serving = await serve(env, say);
+export async function serveAlone(env: Environment, say: (line: string) => void, refreshEnv: () => void): Promise<Serving> {
+  const serving = await serve(env, say, { refreshEnv });
   guard(serving, serving.close);
   return serving;
 }
 
 /** Serve under the first process, which says how. Rejects where it cannot start. */
-export async function serveAsWorker(env: Environment, say: (line: string) => void): Promise<void> {
+export async function serveAsWorker(
+  env: Record<string, string | undefined>,
+  say: (line: string) => void,
+  refreshEnv: () => void,
+): Promise<void> {
   const started = later<Serving>();
   const replaced = later<ToWorker>();
   const start = later<Start>();
@@ -47,7 +51,9 @@ export async function serveAsWorker(env: Environment, say: (line: string) => voi
   process.on("message", (message: ToWorker) => void heard[message.pictor]?.(message as never));
   send({ pictor: "begin" });
   const { isFirst, port, handover } = await start.promise;
-  const serving = await serve(port === undefined ? env : { ...env, PORT: String(port) }, isFirst ? say : () => undefined, {
+  if (port !== undefined) env.PORT = String(port);
+  const serving = await serve(env, isFirst ? say : () => undefined, {
+    refreshEnv,
     metricsOfAll: metrics.ofAll,
     handover,
     keep: (kept) => send({ pictor: "keep", handover: kept }),

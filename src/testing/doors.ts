@@ -1,6 +1,6 @@
 // Runs the doors' own tests: a client in front of a whole gateway, and a mock provider that speaks OpenAI's API behind it.
 import { loadChannels } from "../channels/load.ts";
-import { textsIn, type Texts } from "../channels/texts.ts";
+import { textsOfFolder, type Texts } from "../channels/texts.ts";
 import { methods } from "../dialect/call.ts";
 import { loadDoors, type LoadedDoor } from "../door/load.ts";
 import type { DoorTest } from "../door/test-grammar.ts";
@@ -47,7 +47,7 @@ const channel = (url: string, models: Readonly<Record<string, string>>) => ({
 
 /** The tests of the doors of a folder, or of those that are named, one by one as they are called for; close the bench behind them. */
 export async function openDoorBench(
-  folder: string,
+  folder: string | Texts,
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
   limit = 10_000,
@@ -63,8 +63,8 @@ export async function openDoorBench(
   const run = async ({ door }: LoadedDoor, test: DoorTest): Promise<string[]> => {
     log.lines.length = 0;
     const models = test.models ?? { [typeof test.request?.model === "string" ? test.request.model : "a-model"]: "open" };
-    const texts = textsWith(folder, { channel: channel(mock.url, models), schemas: Object.values(models) });
-    const loaded = await loadChannels({ folder, plugins, env: { KEY_OF_TESTS: "a-key-of-tests" }, texts });
+    const texts = textsWith(textsOfFolder(folder), { channel: channel(mock.url, models), schemas: Object.values(models) });
+    const loaded = await loadChannels({ folder: texts, plugins, env: { KEY_OF_TESTS: "a-key-of-tests" } });
     table = createTable(loaded, { doors: [door], defaultModel: Object.keys(models)[0] });
     // Each test starts without what the one before has left.
     Object.assign(gateway.gateway, { routing: createRouting(), doorMemory: createDoorMemory() });
@@ -88,14 +88,14 @@ export async function openDoorBench(
 }
 
 /** A folder of one channel, with the schemas that it needs from another. */
-function textsWith(folder: string, { channel: only, schemas }: { channel: object; schemas: readonly string[] }): Texts {
-  const real = textsIn(folder);
+function textsWith(real: Texts, { channel: only, schemas }: { channel: object; schemas: readonly string[] }): Texts {
   const text = Buffer.from(JSON.stringify(only));
   const names = ["common", ...new Set(schemas)].map((name) => `models/${name}.json`);
   return {
     list: (below = ".") => Promise.resolve(below === "." ? ["provider.yaml"] : below === "models" ? names : []),
     read: (name) => (name === "provider.yaml" ? Promise.resolve(text) : real.read(name)),
     readNow: (name) => real.readNow(name),
+    shown: (name) => real.shown(name),
   };
 }
 

@@ -1,11 +1,14 @@
 // Runs the channels' own tests against a mock provider on loopback.
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { loadChannels } from "../channels/load.ts";
+import { createProblems } from "../channels/problems.ts";
 import { shipped } from "../channels/proven.ts";
+import { prefixOf } from "../channels/settings.ts";
+import { readSource } from "../channels/source.ts";
 import type { WrittenTest } from "../channels/test-grammar.ts";
+import { channelsVariable, textsOfFolder, type Texts } from "../channels/texts.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
@@ -28,7 +31,7 @@ const ofDoor = /^doors\//;
  * `only` names channels, and doors as `doors/NAME`, `limit` is the longest that one test may take, in milliseconds. Throws `ConfigError` where the files themselves are wrong.
  */
 export async function runChannelTests(
-  folder: string,
+  folder: string | Texts,
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
   limit?: number,
@@ -53,7 +56,7 @@ export async function runChannelTests(
 
 /** The tests of channels that `runChannelTests` runs, one by one as they are called for; close the bench behind them. */
 export async function openTestBench(
-  folder: string,
+  folder: string | Texts,
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
   limit = 10_000,
@@ -112,18 +115,18 @@ function noWait(_milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. */
-export async function testEnvironment(folder: string, url: string): Promise<Record<string, string>> {
+export async function testEnvironment(folder: string | Texts, url: string): Promise<Record<string, string>> {
+  const texts = textsOfFolder(folder);
+  const lists = await Promise.all([".", "presets", "tests"].map((below) => texts.list(below).catch(() => [])));
   const env: Record<string, string> = {};
-  const names = await readdir(folder, { recursive: true });
-  for (const name of names.filter((entry) => /\.ya?ml$/.test(entry))) {
-    for (const [, variable = ""] of (await readFile(join(folder, name), "utf8")).matchAll(/\benv\.\??(\w+)/g))
-      env[variable] = `env:${variable}`;
-    env[
-      `${name
-        .replace(/\.ya?ml$/, "")
-        .toUpperCase()
-        .replaceAll(/[^A-Z0-9]/g, "_")}_BASE_URL`
-    ] = url;
+  for (const name of lists.flat().filter((entry) => entry === channelsVariable || /\.ya?ml$/.test(entry))) {
+    const text = await texts.read(name).catch(() => Buffer.alloc(0));
+    for (const [, variable = ""] of text.toString("utf8").matchAll(/\benv\.\??(\w+)/g)) env[variable] = `env:${variable}`;
+    const channels =
+      name === channelsVariable
+        ? Object.keys(readSource(name, text, createProblems())?.value ?? {})
+        : [basename(name).replace(/\.ya?ml$/, "")];
+    for (const channel of channels) env[`${prefixOf(channel)}_BASE_URL`] = url;
   }
   return env;
 }

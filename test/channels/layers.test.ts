@@ -1,156 +1,149 @@
-import { eachIsTold } from "./mistakes.ts";
+import { expect } from "chai";
+import { join } from "node:path";
+import { layered, textsIn, textsOf, type Texts } from "../../src/channels/texts.ts";
+import { loadWhatIsRight } from "../../src/channels/load.ts";
+import { shipped } from "../../src/channels/proven.ts";
+import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
+import { channelTexts, shippedChannels } from "../../src/process/environment.ts";
+import { runChannelTests } from "../../src/testing/run.ts";
 
-const model = JSON.stringify({
-  type: "object",
-  allOf: [{ $ref: "common.json" }],
-  "x-operations": ["generate", "edit"],
-  unevaluatedProperties: false,
+const textsWith = (files: Record<string, string>, folder = "own") =>
+  textsOf(new Map(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)])), (name) => join(folder, name));
+
+const schema = JSON.stringify({ type: "object", properties: { prompt: { type: "string" }, model: { type: "string" } } });
+const channelAt = (host: string, more = "") => `
+base_url: https://${host}
+models: { m: {} }
+generate: { request: { post: /draw, json: { prompt: "\${request.prompt}" } }, result: { images: "\${body.images}", url: "\${image.url}" } }
+${more}`;
+const ownTest = (host: string) => `
+tests:
+  - name: of ${host}
+    request: { model: m, prompt: a cat }
+    exchange:
+      - expect: { post: /draw }
+        reply: { json: { images: [] } }
+    answer: { status: 502 }
+`;
+
+describe("channels of several folders", () => {
+  let plugins: Awaited<ReturnType<typeof loadPlugins>>;
+  before(async () => (plugins = await loadPlugins([shippedPlugins])));
+  const load = (folder: Texts, only?: string[]) => loadWhatIsRight({ folder, plugins, env: {}, only });
+  const below = textsWith({ "a.yaml": channelAt("a.example"), "b.yaml": channelAt("b.example"), "models/m.json": schema }, "below");
+
+  it("are those of the uppermost folder that has their name, whatever its ending, with the presets and models of all", async () => {
+    const above = textsWith({ "a.yml": channelAt("other.example") }, "above");
+    const { channels, problems } = await load(layered([above, below]));
+    expect(problems).to.deep.equal([]);
+    expect(channels.map(({ name, baseUrl }) => [name, baseUrl])).to.deep.equal([
+      ["a", "https://other.example"],
+      ["b", "https://b.example"],
+    ]);
+  });
+
+  it("are told of with the paths of their own files", async () => {
+    const above = textsWith({ "a.yaml": channelAt("a.example", "colour: red"), "models/m.json": "{" }, "above");
+    const { problems, broken } = await load(layered([above, textsWith({ "b.yaml": channelAt("b.example", "x: 1") }, "below")]));
+    expect(problems.map(({ file }) => file)).to.deep.equal(["above/a.yaml", "above/models/m.json", "below/b.yaml"]);
+    expect(broken).to.deep.equal(["a", "b"]);
+  });
+
+  it("have tests beside them; those of a file whose place they took say nothing of them", async () => {
+    const files = { "a.yaml": channelAt("a.example"), "tests/a.yaml": ownTest("below"), "models/m.json": schema };
+    const run = async (texts: Texts) => (await runChannelTests(texts, plugins)).map(({ name, failures }) => [name, failures]);
+    expect(await run(textsWith(files, "below"))).to.deep.equal([["of below", []]]);
+    expect(await run(layered([textsWith({ "a.yaml": channelAt("x.example") }, "above"), textsWith(files, "below")]))).to.deep.equal([]);
+  });
+
+  it("need every folder that is named, and not one that is optional", async () => {
+    const gone = { path: "/nowhere/at/all", optional: false };
+    const shipped = { path: shippedChannels, optional: false };
+    const missing = await load(channelTexts({ folders: [gone, shipped], given: undefined }), ["demo"]);
+    expect(missing.problems.map(({ file, message }) => [file, message.slice(0, 51)])).to.deep.equal([
+      ["/nowhere/at/all", "the folder of channels cannot be read: ENOENT: no s"],
+    ]);
+    const there = await load(channelTexts({ folders: [{ ...gone, optional: true }, shipped], given: undefined }), ["openai"]);
+    expect(there.problems).to.deep.equal([]);
+    expect(there.channels.map(({ name }) => name)).to.deep.equal(["openai"]);
+  });
+
+  it("can be read at once, from whichever folder has the file", async () => {
+    const both = layered([textsIn("test"), below]);
+    expect(both.readNow("models/m.json").toString()).to.equal(schema);
+    expect((await both.read("models/m.json")).toString()).to.equal(schema);
+    expect(() => both.readNow("none.json")).to.throw("ENOENT");
+    expect(() => layered([textsIn(".")]).readNow("test")).to.throw("EISDIR");
+    expect(
+      await layered([textsIn(".")])
+        .list("src/main.ts")
+        .catch((error: unknown) => (error as Error).message),
+    ).to.include("ENOTDIR");
+  });
 });
-const schema = { "models/m.json": model };
-/** Models that take a prompt, and need one. */
-const prompted = JSON.stringify({ ...(JSON.parse(model) as object), required: ["model", "prompt"] });
-const unsent = "no prompt is sent for";
-const wanted = "every request of a client has one; put ${request.prompt} where the provider reads it";
-const lost = "null takes away a line from what lies below, and nothing is there";
-const hint = "write $drop where a request is to go without a key, ${null} for a null that is sent";
-const result = "  result:\n    images: ${body.data}\n    url: ${image.url}\n";
 
-describe("mistakes in what is laid over another", () => {
-  eachIsTold([
-    {
-      name: "an edit like a generation that is not there",
-      files: {
-        ...schema,
-        "x.yaml": "base_url: https://a.b\nmodels:\n  m:\nedit:\n  like: generate\n  request: { post: /edit }\n" + result,
+describe("channels of the environment", () => {
+  let plugins: Awaited<ReturnType<typeof loadPlugins>>;
+  before(async () => (plugins = await loadPlugins([shippedPlugins])));
+  const folders = [{ path: shippedChannels, optional: false }];
+  const load = (given: string, only = ["acme", "demo"]) =>
+    loadWhatIsRight({ folder: channelTexts({ folders, given }), plugins, env: { ACME_API_KEY: "k" }, only, proven: shipped() });
+  const acme = {
+    extends: "openai-images",
+    base_url: "https://acme.example",
+    keys: ["${env.ACME_API_KEY}"],
+    models: { acme: { schema: "demo" } },
+  };
+
+  it("are a map in JSON or YAML, and take the place of files", async () => {
+    for (const given of [
+      JSON.stringify({ acme, demo: acme }),
+      "acme:\n  base_url: https://acme.example\n  models: { acme: { schema: demo } }\n  extends: openai-images\n",
+    ]) {
+      const { channels, problems } = await load(given);
+      expect(problems).to.deep.equal([]);
+      expect(channels.map(({ name, baseUrl }) => [name, baseUrl])[0]).to.deep.equal(["acme", "https://acme.example"]);
+    }
+    const { channels } = await load(JSON.stringify({ demo: acme }));
+    expect(channels.map(({ baseUrl }) => baseUrl)).to.deep.equal(["https://acme.example"]);
+  });
+
+  it("are told of with the variable's name, line and column", async () => {
+    const told = async (given: string) =>
+      (await load(given)).problems.map(
+        ({ file, line, column, message }) => `${file}:${line}:${column}: ${message.replace(/(?<="colour").*/, "")}`,
+      );
+    expect(
+      await told('{ "acme": { "base_url": "https://acme.example", "models": { "a": { "schema": "demoo" } },\n "colour": 1 } }'),
+    ).to.deep.equal([
+      "PICTOR_CHANNELS_JSON:1:79: models: there is no schema models/demoo.json (did you mean demo?)",
+      'PICTOR_CHANNELS_JSON:2:2: channel: unknown key "colour"',
+    ]);
+    expect(await told("acme: 3\nx: {}")).to.deep.equal([
+      "PICTOR_CHANNELS_JSON:1:7: the channel acme is not a map; write what its file would hold",
+    ]);
+    expect(await told("acme: [")).to.have.length(1);
+    expect((await told("acme"))[0]).to.match(/^PICTOR_CHANNELS_JSON:1:1: the file is not a map/);
+    const named = await loadWhatIsRight({ folder: channelTexts({ folders, given: '{ "a/b": {} }' }), plugins, env: {} });
+    expect(named.problems.map(({ message }) => message)).to.deep.equal(["a/b is no name for a channel; use letters, digits and dashes"]);
+    expect(named.broken).to.deep.equal(["a/b"]);
+  });
+
+  it("have tests in them", async () => {
+    const given = JSON.stringify({
+      acme: {
+        ...acme,
+        tests: [
+          {
+            name: "t",
+            request: { model: "acme", prompt: "a cat" },
+            exchange: [{ expect: { post: "/images/generations" }, reply: { json: { data: [{ url: "${base_url}/1.png" }] } } }],
+            answer: { status: 200 },
+          },
+        ],
       },
-      expected: ["channels/x.yaml:5:9: edit.like: there is no generate to be like; write the request here"],
-    },
-    {
-      name: "an edit like something else",
-      change: ["generate:\n", "edit:\n  like: edits\ngenerate:\n"],
-      expected: ['channels/x.yaml:8:9: edit.like: unknown value "edits" (known: generate)'],
-    },
-    {
-      name: "a generation like an edit",
-      change: ["generate:\n", "generate:\n  like: edit\n"],
-      expected: ['channels/x.yaml:8:3: generate: unknown key "like" (known: before, request, success, poll, cancel, result, stream)'],
-    },
-    {
-      name: "a mistake in what an edit has from the generation, once, where it stands",
-      files: schema,
-      change: [
-        "n: ${request.n}\n" + result,
-        "n: ${request.m}\n" + result + "edit: { like: generate, request: { json: { k: '${request.k}' } } }\n",
-      ],
-      expected: [
-        "channels/x.yaml:12:20: generate.request.json: request.m is unknown to m (schema m); did you mean n?",
-        "channels/x.yaml:16:58: edit.request.json: request.k is unknown to m (schema m); did you mean n?",
-      ],
-    },
-    {
-      name: "a mistake in what is laid over merged objects, where it stands",
-      files: schema,
-      change: [
-        "    json:\n      prompt: ${request.prompt}\n      n: ${request.n}\n" + result,
-        "    json: { $merge: ['${request}', { b: '${request.b}' }] }\n" +
-          result +
-          "edit: { like: generate, request: { json: { k: '${request.k}' } } }\n",
-      ],
-      expected: [
-        "channels/x.yaml:10:52: generate.request.json: request.b is unknown to m (schema m); did you mean n?",
-        "channels/x.yaml:14:58: edit.request.json: request.k is unknown to m (schema m); did you mean n?",
-      ],
-    },
-    {
-      name: "a model whose own body sends no prompt",
-      files: { "models/m.json": prompted },
-      change: ["  m:\n", "  m: { generate: { request: { json: { $replace: true, n: '${request.n}' } } } }\n"],
-      expected: [`channels/x.yaml:4:37: generate.request.json: ${unsent} m (schema m); ${wanted}`],
-    },
-    {
-      name: "a model that takes the body away, or the prompt in it",
-      files: { "models/m.json": prompted },
-      change: [
-        "  m:\n",
-        "  m: { generate: { request: { json: null } } }\n  a: { schema: m, generate: { request: { json: { prompt: null } } } }\n",
-      ],
-      expected: [
-        `channels/x.yaml:4:29: generate.request: ${unsent} m (schema m); ${wanted}`,
-        `channels/x.yaml:5:48: generate.request.json: ${unsent} a (schema m); ${wanted}`,
-      ],
-    },
-    {
-      name: "operations that send no prompt, once for all models",
-      files: { "models/m.json": prompted },
-      change: [
-        "  m:\n",
-        "  m:\n  b: { schema: m }\nedit: { request: { post: /e, json: { $json: '${request.n}' } }, result: { images: '${body}', url: '${image}' } }\n",
-      ],
-      expected: [`channels/x.yaml:6:36: edit.request.json: ${unsent} m (schema m) and 1 more; ${wanted}`],
-    },
-    {
-      name: "no mistake: a prompt that goes with the whole request or in the address, or that no request need have",
-      files: { "models/m.json": prompted, "models/free.json": model },
-      change: [
-        "  m:\n",
-        "  m: { generate: { request: { json: { $replace: true, $merge: ['${request}'] } } } }\n" +
-          "  a: { schema: m, generate: { request: { post: '/${request.prompt}', json: null } } }\n" +
-          "  b: { schema: free, generate: { request: { json: null } } }\n",
-      ],
-      expected: [],
-    },
-    {
-      name: "a null that takes nothing away",
-      change: ["n: ${request.n}", "n: null"],
-      expected: [`channels/x.yaml:12:10: generate.request.json: ${lost}; ${hint}`],
-    },
-    {
-      name: "a null of a model that takes nothing away",
-      change: ["  m:\n", "  m: { generate: { request: { json: { m: null } } } }\n"],
-      expected: [`channels/x.yaml:4:42: generate.request.json: ${lost}; ${hint}`],
-    },
-    {
-      name: "a null in a list, and in what is laid over when the request is made",
-      change: ["n: ${request.n}", "n: [null]\n      m: { $merge: [{ a: 1 }, { a: null }] }"],
-      expected: [
-        `channels/x.yaml:12:11: generate.request.json: ${lost}; ${hint}`,
-        `channels/x.yaml:13:36: generate.request.json: ${lost}; ${hint}`,
-      ],
-    },
-    {
-      name: "$replace where nothing lies below",
-      change: ["n: ${request.n}", "n: { $replace: true, m: 1 }"],
-      expected: [
-        "channels/x.yaml:12:22: generate.request.json: $replace: true takes the place of a map that lies below, and there is none; leave it out",
-      ],
-    },
-    {
-      name: "$replace with another value",
-      change: ["  m:\n", "  m: { generate: { $replace: no } }\n"],
-      expected: ['channels/x.yaml:4:30: models.m.generate.$replace: unknown value "no" (known: true)'],
-    },
-    {
-      name: "a change of an unknown step",
-      change: ["  m:\n", "  m: { plugins: { size-mpa: { multiple_of: 8 } } }\n"],
-      expected: ['channels/x.yaml:4:19: models.m.plugins: unknown plugin "size-mpa" (did you mean size-map?)'],
-    },
-    {
-      name: "a step that is not there to be taken away",
-      change: ["  m:\n", "  m: { plugins: { rehost: null } }\n"],
-      expected: ["channels/x.yaml:4:27: plugins: there is no step rehost below to take away (known: size-map)"],
-    },
-    {
-      name: "a change of an option that is wrong",
-      change: ["  m:\n", "  m: { plugins: { size-map: { multiple_of: eight, otherwse: keep } } }\n"],
-      expected: [
-        'channels/x.yaml:4:44: size-map.multiple_of: must be a whole number, not "eight"',
-        'channels/x.yaml:4:51: size-map: unknown option "otherwse" (did you mean otherwise?)',
-      ],
-    },
-    {
-      name: "a change of a step that stands twice",
-      change: ["  m:\nplugins:\n", "  m: { plugins: { size-map: { max_side: 8 } } }\nplugins:\n  - size-map: { max_side: 8 }\n"],
-      expected: ["channels/x.yaml:4:29: plugins: size-map stands twice in the list below; write the whole list here"],
-    },
-  ]);
+    });
+    const outcomes = await runChannelTests(channelTexts({ folders, given }), plugins, ["acme"]);
+    expect(outcomes).to.deep.equal([{ channel: "acme", file: "PICTOR_CHANNELS_JSON", line: 1, name: "t", failures: [] }]);
+  });
 });

@@ -22,7 +22,7 @@ type Changes = Record<string, (text: string) => string>;
 function load(changes: Changes, options: Partial<LoadOptions> = {}) {
   const changed = Object.entries(changes).map(([name, change]) => [name, Buffer.from(change(String(texts.get(name))))] as const);
   return loadWhatIsRight({
-    ...{ folder: "channels", texts: textsOf(new Map([...texts, ...changed])), plugins, env, proven: shipped() },
+    ...{ folder: textsOf(new Map([...texts, ...changed]), (name) => `channels/${name}`), plugins, env, proven: shipped() },
     ...options,
   });
 }
@@ -55,8 +55,8 @@ describe("proven channels", () => {
   });
 
   it("have the values of their files, and those that were taken away", async () => {
-    const { channels } = await readFiles("channels", createProblems());
-    const proof = createProof(shipped(), "channels", textsIn("channels"));
+    const { channels } = await readFiles(textsIn("channels"), createProblems());
+    const proof = createProof(shipped(), textsIn("channels"));
     for (const { name, located } of channels) {
       const { value } = checked(withSteps(located as Located, createProblems()), grammarOf(plugins), createProblems()).located!;
       expect(proof.channel(name)?.located.value, name).to.deep.equal(value);

@@ -39,8 +39,8 @@ serve() {
 }
 npx() {
   [ "$1" = pictor ]; shift
-  case "$1" in
-    serve) shift; serve "$@" ;;
+  case "\${1-serve}" in
+    serve) shift || true; serve "$@" ;;
     keys | requests | webhooks) node "$MAIN" "$@" --url "$GATEWAY" ;;
     status) shift; node "$MAIN" status --url "$GATEWAY" "$@" ;;
     *) node "$MAIN" "$@" ;;

@@ -9,8 +9,11 @@ import { startHouse, type Handler, type House } from "../http/setup.ts";
 
 /** The doors of these files, by name. */
 export async function doorsOf(files: Record<string, string>) {
-  const texts = textsOf(new Map(Object.entries(files).map(([name, text]) => [`doors/${name}.yaml`, Buffer.from(text)])));
-  return loadDoors({ folder: "channels", texts, isTaken: isOwnPath });
+  const folder = textsOf(
+    new Map(Object.entries(files).map(([name, text]) => [`doors/${name}.yaml`, Buffer.from(text)])),
+    (name) => `channels/${name}`,
+  );
+  return loadDoors({ folder, isTaken: isOwnPath });
 }
 
 /** A gateway with these doors, before one provider that answers as `handler` does. */

@@ -9,7 +9,7 @@ const files = readdirSync("channels/doors").map((name) => [`doors/${name}`, read
 /** Load the doors that ship, with other texts in the place of some or beside them; `proven` or judged. */
 async function load(changes: Record<string, string>, proven: boolean) {
   const texts = new Map(Object.entries({ ...Object.fromEntries(files), ...changes }).map(([name, text]) => [name, Buffer.from(text)]));
-  return loadDoors({ folder: "channels", texts: textsOf(texts), ...(proven && { proven: shipped() }) });
+  return loadDoors({ folder: textsOf(texts), ...(proven && { proven: shipped() }) });
 }
 
 const shownOf = ({ doors, problems, broken }: Awaited<ReturnType<typeof load>>) =>

@@ -39,7 +39,7 @@ export function loadFiles(files: Record<string, string>, env: Record<string, str
   const needed = new Set(Object.values(files).flatMap(presetsBelow));
   const shared = [...shipped].filter(([name]) => name.startsWith("models/") || needed.has(name));
   const own = Object.entries(files).map(([name, text]) => [name, Buffer.from(text)] as const);
-  return loadChannels({ folder: "channels", texts: textsOf(new Map([...shared, ...own])), plugins, env });
+  return loadChannels({ folder: textsOf(new Map([...shared, ...own]), (name) => `channels/${name}`), plugins, env });
 }
 
 /** A gateway that serves these channel files; `parts` replaces what it is made of. */

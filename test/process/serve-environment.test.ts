@@ -1,14 +1,15 @@
 import { resolve, sep } from "node:path";
 import { expect } from "chai";
 import { unknownVariables } from "../../src/process/unknown-variables.ts";
-import { environmentDefaults, environmentNames, readSettings, shippedChannels } from "../../src/process/environment.ts";
+import { environmentDefaults, environmentNames, ownFolder, readSettings, shippedChannels } from "../../src/process/environment.ts";
 
 describe("pictor serve: the environment", () => {
   it("may be empty", () => {
     const settings = readSettings({});
     expect(settings).to.deep.include({ port: 8080, host: "127.0.0.1", apiKeys: [], publicUrl: undefined, corsOrigins: undefined });
     expect(settings).to.deep.include({ trustProxy: false, demo: false, logLevel: "info", pictureLife: 86400 });
-    expect(settings.channels + sep).to.equal(shippedChannels);
+    // Here the folder of channels is that of the package.
+    expect(settings.channels).to.deep.equal({ folders: [{ path: resolve(shippedChannels), optional: false }], given: undefined });
     expect(settings.data.endsWith(`${sep}.pictor`)).to.equal(true);
     expect(settings.pluginFolders).to.have.length(1);
   });
@@ -19,6 +20,23 @@ describe("pictor serve: the environment", () => {
       file: "/etc/pictor/gateway.yaml",
       named: false,
     });
+  });
+
+  it("lays channels of this folder over those that ship", () => {
+    const before = process.cwd();
+    try {
+      process.chdir("/");
+      const { channels } = readSettings({});
+      expect(channels.folders).to.deep.equal([
+        { path: "/channels", optional: true },
+        { path: resolve(shippedChannels), optional: false },
+      ]);
+      expect(ownFolder(channels)).to.equal("/channels");
+      expect(ownFolder(readSettings({ PICTOR_CHANNELS: "shipped" }).channels)).to.equal("/channels");
+      expect(ownFolder(readSettings({ PICTOR_CHANNELS: "shipped,/c,/d" }).channels)).to.equal("/c");
+    } finally {
+      process.chdir(before);
+    }
   });
 
   it("takes an empty variable for one that is not set", () => {
@@ -33,7 +51,8 @@ describe("pictor serve: the environment", () => {
       PICTOR_API_KEYS: " a, b,,",
       PICTOR_ADMIN_KEY: " o ",
       PICTOR_START: "strict",
-      PICTOR_CHANNELS: "/c",
+      PICTOR_CHANNELS: "/c, shipped",
+      PICTOR_CHANNELS_JSON: " {} ",
       PICTOR_PLUGINS: "/p",
       PICTOR_PUBLIC_URL: "https://images.example/x//",
       PICTOR_DATA: "/d",
@@ -61,7 +80,14 @@ describe("pictor serve: the environment", () => {
       apiKeys: ["a", "b"],
       adminKey: "o",
       strict: true,
-      channels: "/c",
+      channels: {
+        folders: [
+          { path: "/c", optional: false },
+          { path: resolve(shippedChannels), optional: false },
+        ],
+        given: "{}",
+      },
+      envFile: resolve(".env"),
       pluginFolders: [],
       publicUrl: "https://images.example/x",
       data: "/d",

@@ -7,6 +7,7 @@ import { readFiles } from "../../src/channels/files.ts";
 import { channelFileSchema } from "../../src/channels/grammar.ts";
 import { loadChannels } from "../../src/channels/load.ts";
 import { createProblems } from "../../src/channels/problems.ts";
+import { textsIn } from "../../src/channels/texts.ts";
 import { compileSchemas } from "../../src/channels/schemas.ts";
 import { errorStatus, type ErrorCode } from "../../src/errors.ts";
 import { channelNames, settingNames, testNames, type Names } from "../../src/expression/names.ts";
@@ -34,7 +35,7 @@ export async function generate(): Promise<Map<string, string>> {
   const plugins = await loadPlugins([shippedPlugins]);
   const { tests } = await loadChannels({ folder: shippedChannels, plugins, env: {} });
   const problems = createProblems();
-  const schemas = compileSchemas((await readFiles(shippedChannels, problems)).schemas, problems);
+  const schemas = compileSchemas((await readFiles(textsIn(shippedChannels), problems)).schemas, problems);
   const compiled = schemas.names.flatMap((name) => schemas.get(name) ?? []);
   const routes = tests.flatMap((channel) => channel.routes);
   const fields = compiled.flatMap(({ bundled }) =>
