@@ -1,7 +1,8 @@
-// Copies what browsers load and nobody here compiles: the page of the interface's description, and the console's library and style.
-import { copyFile, mkdir } from "node:fs/promises";
+// Copies what browsers load and nobody here compiles: the page of the interface's description, and the console's library and style. Compresses the console's.
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const assets = fileURLToPath(new URL("../assets/", import.meta.url));
 const own = fileURLToPath(new URL("../../src/console/app/", import.meta.url));
@@ -22,4 +23,11 @@ const copies: [file: string, folder: string][] = [
 for (const [file, folder] of copies) {
   await mkdir(join(assets, folder), { recursive: true });
   await copyFile(file, join(assets, folder, basename(file)));
+}
+
+const page = join(assets, "console");
+for (const name of (await readdir(page)).filter((file) => /\.(?:css|m?js)$/.test(file))) {
+  const plain = await readFile(join(page, name));
+  await writeFile(join(page, `${name}.gz`), gzipSync(plain, { level: 9 }));
+  await writeFile(join(page, `${name}.br`), brotliCompressSync(plain));
 }

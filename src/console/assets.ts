@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 /** A file that the page loads, as it is and compressed. */
 export interface Asset {
@@ -29,7 +28,7 @@ const types: Readonly<Record<string, string>> = {
 
 let read: Assets | undefined;
 
-/** The console's assets. They are read and compressed once in a process, when the page is first asked for. */
+/** The console's assets. They were compressed when they were built, and are read once in a process, when the page is first asked for. */
 export function assets(): Assets {
   read ??= readAssets(folder);
   return read;
@@ -46,8 +45,8 @@ function readAssets(root: string): Assets {
     files.set(name.replaceAll(sep, "/"), {
       type,
       plain,
-      gzip: gzipSync(plain, { level: 9 }),
-      br: brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+      gzip: readFileSync(join(root, `${name}.gz`)),
+      br: readFileSync(join(root, `${name}.br`)),
     });
   }
   return { version: hash.digest("hex").slice(0, 16), files };

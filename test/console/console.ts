@@ -1,6 +1,7 @@
 // The console in a real browser: each part's main path.
 import { expect } from "chai";
 import sharp from "sharp";
+import { solidPng } from "../../src/picture/png.ts";
 import { answerPicture, expectAccessible, picture, startConsoleHouse, type ConsoleHouse } from "./house.ts";
 import { choose, draw, factOf, field, press, result, until } from "./moves.ts";
 
@@ -167,13 +168,74 @@ describe("the console", () => {
     await page.context().close();
   });
 
-  it("keeps the key in its tab: another one asks again", async () => {
+  it("keeps the key in its tab, and draws in two tabs at once, in each its own picture", async () => {
+    const held: (() => void)[] = [];
+    house.provider.answer = (_request, response, body) => {
+      const { prompt } = JSON.parse(body.toString()) as { prompt: string };
+      held.push(() => answerPicture(response, solidPng(prompt === "a wide one" ? 800 : 400, 400)));
+      if (held.length === 2) for (const answer of held.reverse()) answer();
+    };
+    const first = await house.open();
+    const second = await house.open("", { context: first.context(), key: "" });
+    await field(second, "Key").waitFor();
+    await field(second, "Key").fill(house.keys.client);
+    await press(second, "Open");
+    await draw(first, "a wide one", "acme-1");
+    await draw(second, "a square one", "acme-1");
+    for (const [page, size, prompt] of [
+      [first, "800x400", "a wide one"],
+      [second, "400x400", "a square one"],
+    ] as const) {
+      await result(page);
+      expect(await factOf(page, "Size")).to.equal(size);
+      expect(await factOf(page, "Prompt")).to.equal(prompt);
+      expect(await page.evaluate("Object.keys(localStorage).length + document.cookie.length")).to.equal(0);
+    }
+    await first.context().close();
+  });
+
+  it("keeps the pictures to start from and the mask over a reload, and forgets them with the key", async () => {
     const page = await house.open();
-    await field(page, "Prompt").waitFor();
-    const other = await page.context().newPage();
-    await other.goto(`${house.url}/console`);
-    await field(other, "Key").waitFor();
-    expect(await page.evaluate("Object.keys(localStorage).length + document.cookie.length")).to.equal(0);
+    await choose(page, "acme-1");
+    await field(page, "Prompt").fill("another sky");
+    const files = page.locator("input[type=file]");
+    await files.setInputFiles([1, 2].map((index) => ({ name: `cat-${index}.png`, mimeType: "image/png", buffer: picture })));
+    await press(page, "Draw a mask");
+    await page.locator("dialog canvas").click();
+    await press(page, "Use this mask");
+    await page.getByText("masked").waitFor();
+    await until(page, "sessionStorage.getItem('pictor-images').includes('mask')");
+    await page.reload();
+    await page.getByText("masked").waitFor();
+    await until(page, "[...document.querySelectorAll('.strip img')].filter(({ naturalWidth }) => naturalWidth === 640).length === 2");
+    const drawn = page.waitForRequest((request) => request.url().endsWith("/v1/images/edits"));
+    await press(page, "Edit");
+    await drawn;
+    await result(page);
+    const parts = house.provider.forms.at(-1)!;
+    expect(parts.map(({ name }) => name)).to.include.members(["image[]", "mask"]);
+    for (const { content } of parts.filter(({ name }) => name === "image[]")) expect(Buffer.compare(content, picture)).to.equal(0);
+    await press(page, "Client · change key");
+    await field(page, "Key").fill("sk-other-client");
+    await press(page, "Open");
+    await page.getByText("Nothing is drawn yet").waitFor();
+    expect(await field(page, "Prompt").inputValue()).to.equal("");
+    expect(await page.locator(".strip img").count()).to.equal(0);
+    await page.context().close();
+  });
+
+  it("says after a reload which pictures were too large to be kept", async () => {
+    const page = await house.open();
+    await choose(page, "acme-1");
+    const buffer = Buffer.concat([picture, Buffer.alloc(3_500_000)]);
+    await page.locator("input[type=file]").setInputFiles({ name: "cat.png", mimeType: "image/png", buffer });
+    await page.locator(".strip img").waitFor();
+    await page.reload();
+    await page
+      .getByRole("status")
+      .getByText("The picture was too large to be kept while the page was loaded again: add it once more.")
+      .waitFor();
+    await expectAccessible(page);
     await page.context().close();
   });
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { partsOf } from "../../src/net/parts.ts";
 import { solidPng } from "../../src/picture/png.ts";
 import { channelsWith, startProcess, urlOf } from "../process/serve-process.ts";
@@ -39,7 +39,7 @@ export interface ConsoleHouse {
   keys: { client: string; operator: string };
   provider: Provider;
   /** A page of the console, after the key was given; all that goes wrong in it is told at the end by `faults`. */
-  open(hash?: string, options?: BrowserContextOptions & { key?: string }): Promise<Page>;
+  open(hash?: string, options?: BrowserContextOptions & { key?: string; context?: BrowserContext }): Promise<Page>;
   /** Complaints of all pages so far: of the browser's console, of scripts, and requests to other origins. */
   faults: string[];
   close(): Promise<void>;
@@ -50,9 +50,9 @@ const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 export const picture = solidPng(640, 480);
 
 /** Answer as OpenAI does, with one picture. */
-export function answerPicture(response: ServerResponse): void {
+export function answerPicture(response: ServerResponse, made = picture): void {
   response.writeHead(200, { "content-type": "application/json" });
-  response.end(JSON.stringify({ created: 1, data: [{ b64_json: picture.toString("base64"), revised_prompt: "a <b>bold</b> cat" }] }));
+  response.end(JSON.stringify({ created: 1, data: [{ b64_json: made.toString("base64"), revised_prompt: "a <b>bold</b> cat" }] }));
 }
 
 export async function startConsoleHouse(): Promise<ConsoleHouse> {
@@ -85,11 +85,12 @@ export async function startConsoleHouse(): Promise<ConsoleHouse> {
   const url = await urlOf(gateway);
   const browser: Browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
   const faults: string[] = [];
+  const isDescribed = await describedAt(url);
 
-  const open: ConsoleHouse["open"] = async (hash = "", { key = keys.client, ...options } = {}) => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const open: ConsoleHouse["open"] = async (hash = "", { key = keys.client, context: own, ...options } = {}) => {
+    const context = own ?? (await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options }));
     const page = await context.newPage();
-    watch(page, url, faults);
+    watch(page, { origin: url, faults, isDescribed });
     await page.goto(`${url}/console${hash}`);
     if (key !== "") {
       await page.getByLabel("Key", { exact: true }).fill(key);
@@ -109,13 +110,35 @@ export async function startConsoleHouse(): Promise<ConsoleHouse> {
   return { url, keys, provider, open, faults, close };
 }
 
-function watch(page: Page, origin: string, faults: string[]): void {
+/** True for a request that the description of the interface has. */
+type IsDescribed = (method: string, path: string) => boolean;
+
+async function describedAt(url: string): Promise<IsDescribed> {
+  const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
+  const known = Object.entries(paths).map(([path, methods]) => ({
+    pattern: new RegExp(`^${path.replace(/\{\w+\}/g, "[^/]+")}$`),
+    methods: Object.keys(methods),
+  }));
+  return (method, path) => known.some(({ pattern, methods }) => pattern.test(path) && methods.includes(method.toLowerCase()));
+}
+
+interface Watched {
+  origin: string;
+  faults: string[];
+  isDescribed: IsDescribed;
+}
+
+function watch(page: Page, { origin, faults, isDescribed }: Watched): void {
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
   page.on("request", (request) => {
-    if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(`${origin}/`)) faults.push(`asked ${request.url()}`);
+    if (/^(data|blob):/.test(request.url())) return;
+    const { origin: asked, pathname } = new URL(request.url());
+    // The page itself and its assets are no part of the interface.
+    if (asked !== origin || (!pathname.startsWith("/console") && !isDescribed(request.method(), pathname)))
+      faults.push(`asked ${request.method()} ${request.url()}, which is not described`);
   });
 }
 

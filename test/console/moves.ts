@@ -28,11 +28,9 @@ export async function draw(page: Page, prompt: string, model = "demo") {
 /** Wait for the picture of a request. */
 export const result = (page: Page) => page.locator(".result img").first().waitFor();
 
-/** Wait until an expression holds in the page. The page's own policy forbids the library's way to look again and again. */
+/** Wait until an expression holds in the page, looked at before each of its frames. The page's own policy forbids the library's way to do that. */
 export async function until(page: Page, expression: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    if (await page.evaluate<boolean>(`Boolean(${expression})`)) return;
-    await page.waitForTimeout(50);
-  }
-  throw new Error(`it never came true: ${expression}`);
+  const wait = `(async () => { while (!(${expression})) await new Promise(requestAnimationFrame); return true; })()`;
+  const bound = page.waitForTimeout(10_000).then(() => false);
+  if (!(await Promise.race([page.evaluate<boolean>(wait), bound]))) throw new Error(`it never came true: ${expression}`);
 }

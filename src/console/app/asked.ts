@@ -1,4 +1,6 @@
 // Remembers what this tab asked for: the gateway keeps no prompts.
+import { keep, kept } from "./storage.ts";
+
 const name = "pictor-asked";
 
 /** Requests that are remembered, at most. */
@@ -6,16 +8,10 @@ const most = 100;
 
 type Asked = Record<string, unknown>;
 
-function all(): [id: string, asked: Asked][] {
-  try {
-    return JSON.parse(sessionStorage.getItem(name) ?? "[]") as [string, Asked][];
-  } catch {
-    return [];
-  }
-}
+const all = () => (kept(name) ?? []) as [id: string, asked: Asked][];
 
 export function remember(id: string, asked: Asked): void {
-  sessionStorage.setItem(name, JSON.stringify([[id, asked], ...all()].slice(0, most)));
+  keep(name, [[id, asked], ...all()].slice(0, most));
 }
 
 /** The fields of a request that this tab has sent; undefined for any other. */

@@ -1,4 +1,7 @@
 // The form of a picture as it stands, kept while the tab is open.
+import { imageOf, keepImages, keptImages } from "./kept-images.ts";
+import { session } from "./session.ts";
+import { keep, kept } from "./storage.ts";
 import { createStore } from "./store.ts";
 
 /** A picture to start from. `url` shows it here. */
@@ -17,35 +20,42 @@ export interface Draft {
   isWatched: boolean;
   images: readonly InputImage[];
   mask: Blob | undefined;
+  /** Pictures that were here before the page was loaded again, and were too large to be kept. */
+  lost: number;
 }
 
 const name = "pictor-draft";
-const empty: Draft = { model: "", prompt: "", fields: {}, isWatched: true, images: [], mask: undefined };
+const empty: Draft = { model: "", prompt: "", fields: {}, isWatched: true, images: [], mask: undefined, lost: 0 };
 
-export const draft = createStore<Draft>({ ...empty, ...kept() });
+export const draft = createStore<Draft>({ ...empty, ...(kept(name) as Partial<Draft> | undefined), ...keptImages() });
 
-function kept(): Partial<Draft> {
-  try {
-    return JSON.parse(sessionStorage.getItem(name) ?? "{}") as Partial<Draft>;
-  } catch {
-    return {};
-  }
+// The holder of the next key finds nothing of it.
+session.listen(() => {
+  if (!session.value) put(empty);
+});
+
+/** Change a part of the form. It outlives a reload, but for pictures that are too large. */
+export function write(change: Partial<Draft>): void {
+  const before = draft.value;
+  const next = { ...before, ...change };
+  // A mask belongs to the first picture.
+  if (next.images[0] !== before.images[0] && change.mask === undefined) next.mask = undefined;
+  const hasOthers = next.images !== before.images || next.mask !== before.mask;
+  put(hasOthers ? { ...next, lost: 0 } : next);
+  const { model, prompt, fields, isWatched } = next;
+  keep(name, { model, prompt, fields, isWatched });
+  const isCurrent = () => draft.value.images === next.images && draft.value.mask === next.mask;
+  if (hasOthers) keepImages(next, isCurrent).catch(() => undefined);
 }
 
-/** Change a part of the form. Its texts outlive a reload; pictures do not. */
-export function write(change: Partial<Draft>): void {
-  const next = { ...draft.value, ...change };
+function put(next: Draft): void {
   for (const { url } of draft.value.images.filter((image) => !next.images.includes(image))) URL.revokeObjectURL(url);
-  // A mask belongs to the first picture.
-  if (next.images[0] !== draft.value.images[0] && change.mask === undefined) next.mask = undefined;
   draft.set(next);
-  const { model, prompt, fields, isWatched } = next;
-  sessionStorage.setItem(name, JSON.stringify({ model, prompt, fields, isWatched }));
 }
 
 /** The files as pictures to start from; files of another kind are left out. */
 export function imagesOf(files: Iterable<File>): InputImage[] {
   return [...files]
     .filter(({ type }) => type.startsWith("image/"))
-    .map((file) => ({ name: file.name === "" ? "pasted.png" : file.name, blob: file, url: URL.createObjectURL(file) }));
+    .map((file) => imageOf(file.name === "" ? "pasted.png" : file.name, file));
 }

@@ -99,7 +99,7 @@ function Form({ rows, orders }: { rows: readonly MatrixRow[]; orders: boolean })
       <ModelChoice rows={rows} chosen={model} choose={(id) => write({ model: id })} />
       <Prompt prompt={form.prompt} longest={schema.value && describedIn(schema.value, "prompt").maxLength} wrong={wrongIn("prompt")} />
       {row?.operations.includes("edit") && (
-        <References images={form.images} mask={form.mask} most={row.input_images ?? 16} takesMask={row.mask} />
+        <References images={form.images} mask={form.mask} lost={form.lost} most={row.input_images ?? 16} takesMask={row.mask} />
       )}
       {schema.error && <Failure error={schema.error} again={schema.again} />}
       {!schema.value && !schema.error && <Loading what="the model's fields" />}

@@ -6,6 +6,7 @@ import { MaskEditor } from "./mask.tsx";
 interface Props {
   images: Draft["images"];
   mask: Blob | undefined;
+  lost: number;
   most: number;
   takesMask: boolean;
 }
@@ -15,7 +16,7 @@ function add(files: Iterable<File>, most: number): void {
   write({ images: [...draft.value.images, ...imagesOf(files)].slice(0, most) });
 }
 
-export function References({ images, mask, most, takesMask }: Props) {
+export function References({ images, mask, lost, most, takesMask }: Props) {
   const [isOver, setOver] = useState(false);
   const [isMasking, setMasking] = useState(false);
   useEffect(() => {
@@ -41,23 +42,12 @@ export function References({ images, mask, most, takesMask }: Props) {
       }}
     >
       <legend>Pictures to start from</legend>
-      {images.length > 0 && (
-        <ul class="strip">
-          {images.map((image, index) => (
-            <li key={image.url}>
-              <img src={image.url} alt={image.name} />
-              <button
-                type="button"
-                class="remove"
-                aria-label={`Remove ${image.name}`}
-                onClick={() => write({ images: images.filter((other) => other !== image) })}
-              >
-                ×
-              </button>
-              {index === 0 && mask && <span class="tag">masked</span>}
-            </li>
-          ))}
-        </ul>
+      <Strip images={images} isMasked={mask !== undefined} />
+      {lost > 0 && (
+        <p class="warn" role="status">
+          {lost === 1 ? "The picture was" : `The ${lost} pictures were`} too large to be kept while the page was loaded again: add{" "}
+          {lost === 1 ? "it" : "them"} once more.
+        </p>
       )}
       <div class="pair">
         <label class="button">
@@ -91,5 +81,27 @@ export function References({ images, mask, most, takesMask }: Props) {
         />
       )}
     </fieldset>
+  );
+}
+
+function Strip({ images, isMasked }: { images: Draft["images"]; isMasked: boolean }) {
+  if (images.length === 0) return null;
+  return (
+    <ul class="strip">
+      {images.map((image, index) => (
+        <li key={image.url}>
+          <img src={image.url} alt={image.name} />
+          <button
+            type="button"
+            class="remove"
+            aria-label={`Remove ${image.name}`}
+            onClick={() => write({ images: images.filter((other) => other !== image) })}
+          >
+            ×
+          </button>
+          {index === 0 && isMasked && <span class="tag">masked</span>}
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -1,4 +1,5 @@
 // The key of this tab, and what it may see. It is kept for as long as the tab is open, and nowhere else.
+import { forgetAll, keep, kept } from "./storage.ts";
 import { createStore } from "./store.ts";
 
 export interface Session {
@@ -10,28 +11,25 @@ export interface Session {
 const name = "pictor-session";
 
 /** The session of this tab; undefined where no key was given. */
-export const session = createStore(kept());
+export const session = createStore(begun());
 
 /** The reason for which the last key was given up, for the one who has to give another. */
 export const reasonToLeave = createStore("");
 
-function kept(): Session | undefined {
-  try {
-    const { key, scope } = JSON.parse(sessionStorage.getItem(name) ?? "{}") as Partial<Session>;
-    return key === undefined || scope === undefined ? undefined : { key, scope };
-  } catch {
-    return undefined;
-  }
+function begun(): Session | undefined {
+  const { key, scope } = (kept(name) ?? {}) as Partial<Session>;
+  return key === undefined || scope === undefined ? undefined : { key, scope };
 }
 
 export function enter(entered: Session): void {
-  sessionStorage.setItem(name, JSON.stringify(entered));
+  keep(name, entered);
   reasonToLeave.set("");
   session.set(entered);
 }
 
+/** Forget the key, and all that the tab keeps of what was done with it. */
 export function leave(reason = ""): void {
-  sessionStorage.clear();
+  forgetAll();
   reasonToLeave.set(reason);
   session.set(undefined);
 }

@@ -1,7 +1,7 @@
 // The frame around every part: the way between them, and the state of the connection.
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { place } from "./route.ts";
+import { go, place } from "./route.ts";
 import { leave, session } from "./session.ts";
 import { SignIn } from "./sign-in.tsx";
 import { useStore } from "./store.ts";
@@ -58,7 +58,7 @@ export function Shell({ parts }: { parts: readonly Part[] }) {
             </a>
           ))}
         </nav>
-        <button type="button" class="plain" onClick={() => leave()}>
+        <button type="button" class="plain" onClick={changeKey}>
           {current.scope === "all" ? "Operator" : "Client"} · change key
         </button>
       </header>
@@ -73,6 +73,12 @@ export function Shell({ parts }: { parts: readonly Part[] }) {
       </main>
     </>
   );
+}
+
+/** Give the key up, and with it the thing in the address, which may be its own. */
+function changeKey(): void {
+  leave();
+  go("#/", { replace: true });
 }
 
 function focusMain(event: Event): void {
