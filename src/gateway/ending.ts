@@ -66,7 +66,7 @@ export function billOf(cost: Cost | undefined): Pick<RequestPatch, "costNanos" |
 }
 
 /** The end of a request whose pictures were made, for its row. */
-export function madePatch({ pictures, usage, changes }: MadeFacts): RequestPatch {
+export function madePatch({ pictures, usage, changes }: MadeFacts): RequestPatch & Pick<RequestRow, "status"> {
   return {
     status: "completed",
     endedAt: Date.now(),
@@ -80,7 +80,7 @@ export function madePatch({ pictures, usage, changes }: MadeFacts): RequestPatch
 }
 
 /** The end of a request that failed, for its row: the prompt, if there is one, is taken out of the error's words. */
-export function failedPatch(told: GatewayError, { mayCost, isHungUp, prompt }: Failed): RequestPatch {
+export function failedPatch(told: GatewayError, { mayCost, isHungUp, prompt }: Failed): RequestPatch & Pick<RequestRow, "status"> {
   const error = told.toJSON();
   error.error.message = withoutPrompt(error.error.message, prompt);
   return { status: mayCost ? "unknown" : isHungUp ? "cancelled" : "failed", endedAt: Date.now(), error, httpStatus: told.status };

@@ -46,7 +46,7 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
       await write(patch).catch((error: unknown) => {
         if (!(error instanceof Unavailable)) throw error;
         // It is written as soon as the ledger is back: this process may end before the task does.
-        ledger.record(Object.assign(row, patch));
+        ledger.record({ ...Object.assign(row, patch) });
       });
     };
     const done: number[] = [];

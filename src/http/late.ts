@@ -45,7 +45,7 @@ export async function goOnLate(
 ): Promise<{ ended: Promise<void> }> {
   state.late = state.hasRow = true;
   const row: RequestRow = { ...beginningOf(state, service), ...heldBy(service), phase: "sending" };
-  await service.ledger.add(row).catch(() => service.ledger.record(row));
+  await service.ledger.add(row).catch(() => service.ledger.record({ ...row }));
   return { ended: finish(row, state, gateway, { ...service, ...late }) };
 }
 

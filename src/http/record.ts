@@ -2,7 +2,7 @@
 import { GatewayError } from "../errors.ts";
 import { billOf, failedPatch, hungUp, madePatch } from "../gateway/ending.ts";
 import { lease } from "../gateway/runner.ts";
-import type { RequestRow } from "../ledger/row.ts";
+import type { RequestPatch, RequestRow } from "../ledger/row.ts";
 import type { DurableService } from "./durable.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
@@ -18,6 +18,9 @@ export function heldBy({ owner }: Pick<DurableService, "owner">): Pick<RequestRo
   return { status: "in_progress", owner, leaseUntil: Date.now() + lease };
 }
 
+/** A part of a row that says how a request ended. */
+type Ended = RequestPatch & Pick<RequestRow, "status">;
+
 /**
  * Write the row of a request that is over, unless it has one. Nothing is written of a request that named no model. `httpStatus` is the one that
  * the client got, or 499 where it had gone.
@@ -25,18 +28,37 @@ export function heldBy({ owner }: Pick<DurableService, "owner">): Pick<RequestRo
 export function record({ durable }: Pick<Gateway, "durable">, state: RequestState, httpStatus: number): void {
   if (!durable || !state.asked || state.hasRow) return;
   const { channel, attempts, repeats } = state;
+  const { id, client, model, operation, createdAt, startedAt, expiresAt, n } = beginningOf(state, durable);
+  const { costNanos, costFrom } = billOf(state.cost?.());
+  const { status, endedAt, pictures, made, usage, changes, error } = endOf(state, httpStatus);
+  // Each request writes one: laying objects over each other costs several times as much as naming the members.
   durable.ledger.record({
-    ...beginningOf(state, durable),
+    id,
+    client,
+    model,
+    operation,
+    status,
+    createdAt,
+    startedAt,
+    endedAt,
+    expiresAt,
     channel,
     attempts,
-    repeats,
-    ...billOf(state.cost?.()),
-    ...endOf(state, httpStatus),
+    n,
+    made,
+    pictures,
+    usage,
+    costNanos,
+    costFrom,
+    changes,
+    error,
     httpStatus,
-  } as RequestRow);
+    repeats,
+  });
 }
 
-function endOf({ made, events, error, asked, failed, mayCost = false, repeats }: RequestState, httpStatus: number) {
+/** The end of the request, for its row. */
+function endOf({ made, events, error, asked, failed, mayCost = false, repeats }: RequestState, httpStatus: number): Ended {
   const isHungUp = httpStatus === 499;
   // Pictures of a request that this one repeats stand in that one's row.
   if (made && failed === undefined) return madePatch(repeats === undefined ? made : { pictures: [], changes: [] });
@@ -44,6 +66,6 @@ function endOf({ made, events, error, asked, failed, mayCost = false, repeats }:
   const pictures = made?.pictures ?? events?.shown ?? [];
   return {
     ...failedPatch(told, { mayCost, isHungUp, prompt: asked?.prompt ?? "" }),
-    ...(repeats === undefined && pictures.length > 0 && { pictures, made: pictures.length }),
+    ...(repeats === undefined && pictures.length > 0 && { pictures: [...pictures], made: pictures.length }),
   };
 }

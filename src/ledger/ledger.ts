@@ -35,7 +35,7 @@ export interface Ledger extends Beginnings {
    * that stood still for a while may find its request with another.
    */
   update(id: string, patch: RequestPatch, from?: readonly RequestStatus[], owner?: string): Promise<boolean>;
-  /** Put a row in place of what is there of it, soon, and without making anybody wait. It survives a database that is away for a while. */
+  /** Put a row, which nobody changes any more, in place of what is there of it: soon, and without making anybody wait. It survives a database that is away for a while. */
   record(row: RequestRow): void;
   /** The request of this id; of this client alone, where one is given. */
   find(id: string, client?: string): Promise<RequestRow | undefined>;

@@ -5,6 +5,7 @@ import type { RequestRow } from "./row.ts";
 import type { WaitingFile } from "./waiting-file.ts";
 
 export interface WriteBehind {
+  /** Takes the row over: nobody changes it from now on. */
   put(row: RequestRow): void;
   /** The row of this id, as far as it waits in memory. */
   find(id: string): RequestRow | undefined;
@@ -34,7 +35,7 @@ export const mostTogether = 200;
 /** Rows that wait in memory while the ledger is away or slow: the others wait in a file. */
 export const mostInMemory = 2_000;
 
-export function createWriteBehind({ write, file, pause = 200, pauseAway = 2_000 }: Options): WriteBehind {
+export function createWriteBehind({ write, file, pause = 50, pauseAway = 2_000 }: Options): WriteBehind {
   const waiting = new Map<string, RequestRow>();
   let underWay: ReadonlySet<RequestRow> = new Set();
   let isAway = false;
@@ -102,9 +103,9 @@ export function createWriteBehind({ write, file, pause = 200, pauseAway = 2_000 
   begin();
   return {
     put: (row) => {
-      // Taken out first, so that the order of the map is that of time. A copy, since the row may change before it is written.
+      // Taken out first, so that the order of the map is that of time.
       waiting.delete(row.id);
-      waiting.set(row.id, { ...row });
+      waiting.set(row.id, row);
       // A database that is slow, and not away, takes fewer than come. Half, so that the file is not written for each.
       if (waiting.size > mostInMemory && !aside) void putAside(mostInMemory / 2);
       begin();
