@@ -40,7 +40,10 @@ describe("the console", () => {
     await result(page);
     expect(await factOf(page, "Size")).to.equal("16:9 asked, 1920x1080 made");
     expect(await factOf(page, "Changes")).to.equal("size 16:9 → 1920x1080");
-    expect(await factOf(page, "Cost")).to.equal("$0 (pictures)");
+    expect(await factOf(page, "Why that size")).to.equal(
+      "16:9 is a shape, and demo takes pixels: these are the ones that it has for this shape",
+    );
+    expect(await factOf(page, "Cost")).to.equal("$0, by the pictures made");
     expect(await factOf(page, "Attempts")).to.equal("demo ok");
     await expectAccessible(page);
     await page.context().close();

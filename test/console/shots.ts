@@ -47,17 +47,18 @@ isDull = false;
 const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 } };
 const dark: BrowserContextOptions = { colorScheme: "dark" };
 
-/** Save what the page shows now; `isWhole` has all of it, however long. */
-async function save(page: Page, name: string, isWhole = false): Promise<void> {
-  // A picture that is half decoded would stand there half.
-  await until(page, "[...document.images].every((image) => image.complete || image.loading === 'lazy')");
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: isWhole });
+/** Save what the page shows now. */
+async function save(page: Page, name: string): Promise<void> {
+  // Pictures below the fold are loaded when they are seen.
+  const seen = "[...document.images].filter((image) => image.getBoundingClientRect().top < innerHeight)";
+  await until(page, `${seen}.every(({ complete, naturalWidth }) => complete && naturalWidth > 0)`);
+  await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
 async function withPage(name: string, options: Parameters<typeof house.open>[1], move: (page: Page) => Promise<void>, hash = "") {
   const page = await house.open(hash, options);
   await move(page);
-  await save(page, name, options?.viewport !== undefined);
+  await save(page, name);
   await page.context().close();
 }
 
@@ -108,7 +109,7 @@ const keysScene = async (page: Page) => {
   await field(page, "Name").fill("a-friend");
   await field(page, "Budget in USD").fill("5");
   await press(page, "Add a key");
-  await page.getByLabel("the key", { exact: true }).waitFor();
+  await page.getByText("$5.00 in total").waitFor();
 };
 await withPage("keys", { key: operator }, keysScene, "#/keys");
 await withPage("keys-phone", { ...phone, key: operator }, rows, "#/keys");

@@ -6,7 +6,7 @@ const parts: [part: string, used: string][] = [
   ["pictures", ".gallery, .empty"],
   ["requests", ".filters select"],
   ["channels", ".channel table"],
-  ["usage", ".sum"],
+  ["usage", ".sum, .empty"],
   ["keys", "form input"],
 ];
 

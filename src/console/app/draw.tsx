@@ -124,7 +124,7 @@ function Form({ rows, orders }: { rows: readonly MatrixRow[]; orders: boolean })
       {!error && refused && <p class="wrong">{refused.message}</p>}
       {order && (
         <details open={!orders}>
-          <summary>This request elsewhere</summary>
+          <summary>{orders ? "This request elsewhere" : "What becomes of it"}</summary>
           <Views order={order} first={orders ? "curl" : "Provider"} />
         </details>
       )}

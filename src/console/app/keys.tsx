@@ -100,7 +100,12 @@ function Table({ keys, revoke }: { keys: readonly KeyRow[]; revoke: (name: strin
       {keys.map(({ name, source, status, begins, budget, models }) => (
         <tr key={name}>
           <td>
-            <a href={addressOf("requests", undefined, { client: name })}>{name}</a>
+            {/* Requests name a client of PICTOR_API_KEYS otherwise. */}
+            {source === "ledger" || source === "gateway.yaml" ? (
+              <a href={addressOf("requests", undefined, { client: name })}>{name}</a>
+            ) : (
+              name
+            )}
           </td>
           <td>
             <code>{begins}</code>
@@ -110,7 +115,7 @@ function Table({ keys, revoke }: { keys: readonly KeyRow[]; revoke: (name: strin
             {[budget ?? []]
               .flat()
               .map(({ usd: amount, per }) => `${usd(amount)} ${per === "total" ? "in total" : `a ${per}`}`)
-              .join(", ")}
+              .join(", ") || (source === "ledger" ? "none" : "")}
           </td>
           <td class="wide">{models?.join(", ") ?? (source === "ledger" ? "all" : "")}</td>
           <td>{source}</td>

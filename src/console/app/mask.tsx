@@ -96,7 +96,7 @@ export function MaskEditor({ image, done }: Props) {
         </button>
         <span class="space" />
         <button type="button" onClick={() => done("as it was")}>
-          Leave it
+          Cancel
         </button>
         <button type="button" class="main" onClick={() => void maskOf(strokes, size).then(done)}>
           {strokes.length === 0 ? "No mask" : "Use this mask"}

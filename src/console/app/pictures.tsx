@@ -8,8 +8,11 @@ import { Result, altOf } from "./result.tsx";
 import { addressOf } from "./route.ts";
 import { secondsText, usd } from "./words.ts";
 
-/** Width that a picture has at the least, its caption's height, and the room between two, in CSS pixels. */
-const [cellWidth, captionHeight, gap] = [184, 28, 12];
+/** The caption's height, and the room between two pictures, in CSS pixels. */
+const [captionHeight, gap] = [28, 12];
+
+/** Width that a picture has at the least: two stand side by side on a phone. */
+const cellWidth = (width: number) => (width < 560 ? 148 : 184);
 
 interface Entry {
   row: RequestRow;
@@ -37,7 +40,7 @@ function Gallery() {
     .filter(({ repeats }) => repeats === undefined)
     .flatMap((row) => (row.pictures ?? []).map((picture, index): Entry => ({ row, picture, index })));
   const [grid, view] = useView();
-  const columns = Math.max(1, Math.floor((view.width + gap) / (cellWidth + gap)));
+  const columns = Math.max(1, Math.floor((view.width + gap) / (cellWidth(view.width) + gap)));
   const side = (view.width - gap * (columns - 1)) / columns;
   const height = side + captionHeight + gap;
   const lines = Math.ceil(entries.length / columns);

@@ -4,10 +4,11 @@ import { get, withQuery, type ApiError } from "./api.ts";
 import { asApiError, untilAgain } from "./load.ts";
 import type { Page, RequestRow } from "./model.ts";
 import { DataTable, Empty, Failure, Loading, State } from "./parts.tsx";
-import { Result } from "./result.tsx";
+import { Result, sizeChange } from "./result.tsx";
 import { addressOf, go } from "./route.ts";
 import { session } from "./session.ts";
 import { useStore } from "./store.ts";
+import { isOver } from "./watch-job.ts";
 import { momentText, secondsText, usd } from "./words.ts";
 
 /** Names by which the list may be narrowed, with their titles. */
@@ -46,6 +47,7 @@ function List({ query }: { query: URLSearchParams }) {
       <Filters query={query} />
       {error && <Failure error={error} again={more} />}
       {rows.length > 0 && <Table rows={rows} />}
+      {rows.some(sizeChange) && <p class="quiet">* Another size was asked for: open the request to see why it was changed.</p>}
       {isLoading && <Loading what="requests" lines={rows.length === 0 ? 12 : 2} />}
       {!isLoading && !error && rows.length === 0 && (
         <Empty title="No request is like that">
@@ -140,7 +142,7 @@ function Table({ rows }: { rows: readonly RequestRow[] }) {
           <td>{row.channel}</td>
           {scope === "all" && <td>{row.client}</td>}
           <td class="number">{sizeOf(row)}</td>
-          <td class="amount">{row.made === undefined ? row.n : `${row.made} of ${row.n}`}</td>
+          <td class="amount">{isOver(row.status) ? `${row.made ?? 0} of ${row.n}` : row.n}</td>
           <td class="amount">{secondsText(row.seconds)}</td>
           <td class="amount">{usd(row.cost)}</td>
         </tr>
@@ -150,10 +152,10 @@ function Table({ rows }: { rows: readonly RequestRow[] }) {
 }
 
 /** The size that came, and a mark where another was asked for. */
-function sizeOf({ pictures, changes }: RequestRow): string {
-  const first = pictures?.[0];
+function sizeOf(row: RequestRow): string {
+  const first = row.pictures?.[0];
   if (first?.width === undefined) return "";
-  return `${first.width} × ${first.height}${changes?.some(({ field }) => field === "size") ? " *" : ""}`;
+  return `${first.width} × ${first.height}${sizeChange(row) ? " *" : ""}`;
 }
 
 interface Pages {

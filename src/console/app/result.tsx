@@ -76,7 +76,7 @@ function Actions({ picture: { url, width, height, bytes }, row }: { picture: Sho
       )}
       {orders && (
         <button type="button" onClick={() => drawAgain(row)}>
-          Again
+          Use again
         </button>
       )}
     </figcaption>
@@ -95,11 +95,33 @@ function drawAgain({ id, model, n }: RequestRow): void {
   go("#/draw");
 }
 
+/** The ways in which a cost is found, in words. */
+const costWords: Readonly<Record<string, string>> = {
+  nothing: "since nothing was made",
+  provider: "by the provider's bill",
+  usage: "by the tokens used",
+  pictures: "by the pictures made",
+  request: "by the pictures asked for",
+  uncertain: "at most: nobody knows whether anything was made",
+};
+
+/** The change of the size; undefined where there was none. */
+export const sizeChange = ({ changes }: RequestRow) => changes?.find(({ field }) => field === "size");
+
+/** The reason for another size than the one that was asked for. */
+function reasonForSize(row: RequestRow): string | undefined {
+  const { from } = sizeChange(row) ?? {};
+  if (typeof from !== "string") return undefined;
+  const channel = row.channel ?? "the channel";
+  if (from.includes(":")) return `${from} is a shape, and ${channel} takes pixels: these are the ones that it has for this shape`;
+  return `${channel} does not make ${from}: this is the size that it makes in its place`;
+}
+
 /** All that is known of how a request went. */
 function Story({ row }: { row: RequestRow }) {
   const asked = askedFor(row.id);
   const sizes = [...new Set(row.pictures?.map(({ width, height }) => (width === undefined ? "" : `${width}x${height}`)).filter(Boolean))];
-  const size = row.changes?.find(({ field }) => field === "size")?.from ?? asked?.size;
+  const size = sizeChange(row)?.from ?? asked?.size;
   const revised = row.result?.data?.[0]?.revised_prompt;
   const facts: [string, ComponentChildren][] = [
     ["Request", <code key="id">{row.id}</code>],
@@ -115,10 +137,14 @@ function Story({ row }: { row: RequestRow }) {
     ["Size", size === undefined ? sizes.join(", ") : `${valueText(size)} asked, ${sizes.join(", ") || "nothing"} made`],
     ["Pictures", row.made === undefined ? `${row.n} asked` : `${row.n} asked, ${row.made} made`],
     ["Changes", row.changes && row.changes.length > 0 ? <Changes key="changes" changes={row.changes} /> : "none"],
+    ["Why that size", reasonForSize(row)],
     ["Attempts", row.attempts === undefined ? row.channel : <Attempts key="attempts" attempts={row.attempts} />],
     ["Begun", momentText(row.created_at)],
     ["Took", secondsText(row.seconds)],
-    ["Cost", row.cost === undefined ? "nobody knows: its channel has no price" : `${usd(row.cost)} (${row.cost_from ?? ""})`],
+    [
+      "Cost",
+      row.cost === undefined ? "nobody knows: its channel has no price" : `${usd(row.cost)}, ${costWords[row.cost_from ?? ""] ?? ""}`,
+    ],
     ["Usage", row.usage === undefined ? undefined : <code key="usage">{JSON.stringify(row.usage)}</code>],
     ["Client", row.client],
     [
@@ -143,7 +169,7 @@ function Attempts({ attempts }: { attempts: string }) {
         const how = ending.join(" ");
         return (
           <li key={index}>
-            <a href={addressOf("channels")}>{channel}</a> <span class={how === "ok" ? "good" : "bad"}>{how}</span>
+            <a href={addressOf("channels")}>{channel}</a> <span class={how === "ok" ? "good" : "bad"}>{how.replaceAll("_", " ")}</span>
           </li>
         );
       })}

@@ -32,12 +32,12 @@ export function Usage() {
         ))}
       </div>
       <Table
-        title="By day"
+        title="Day"
         rows={days.toReversed().map(({ date, ...sums }) => ({ name: date, address: { day: date }, ...sums }))}
         most={most}
       />
-      <Table title="By model" rows={models.map(({ model, ...sums }) => ({ name: model, address: { model }, ...sums }))} />
-      {clients && <Table title="By client" rows={clients.map(({ client, ...sums }) => ({ name: client, address: { client }, ...sums }))} />}
+      <Table title="Model" rows={models.map(({ model, ...sums }) => ({ name: model, address: { model }, ...sums }))} />
+      {clients && <Table title="Client" rows={clients.map(({ client, ...sums }) => ({ name: client, address: { client }, ...sums }))} />}
       <p class="quiet">Days are in UTC. A dash is a cost that nobody knows.</p>
     </div>
   );
@@ -62,13 +62,14 @@ interface Row extends Sums {
 }
 
 /** `most` is the greatest cost of a row, where each has a bar. */
-function Table({ title, rows, most = 0 }: { title: string; rows: readonly Row[]; most?: number }) {
+function Table({ title, rows, most = 0 }: { title: "Day" | "Model" | "Client"; rows: readonly Row[]; most?: number }) {
+  const heading = `By ${title.toLowerCase()}`;
   return (
-    <section class="channel" aria-label={title}>
-      <h2>{title}</h2>
+    <section class="channel" aria-label={heading}>
+      <h2>{heading}</h2>
       <DataTable
-        label={`Usage ${title.toLowerCase()}`}
-        columns={[title.replace("By ", ""), ...["Requests", "Pictures", "Cost"].map((amount) => ({ amount }))]}
+        label={`Usage ${heading.toLowerCase()}`}
+        columns={[title, ...["Requests", "Pictures", "Cost"].map((amount) => ({ amount }))]}
       >
         {rows.map(({ name, address, requests, pictures, cost }) => (
           <tr key={name}>
