@@ -10,7 +10,7 @@ import { check, test } from "../../src/cli/check.ts";
 import { serve } from "../../src/process/serve.ts";
 import { freePort } from "../helpers/port.ts";
 import { blocksOf, runShell, type Block } from "./blocks.ts";
-import { judgeAnswer, judgeDockerfile, judgeJson, judgeYaml } from "./data-blocks.ts";
+import { judgeAnswer, judgeJson, judgeYaml } from "./data-blocks.ts";
 
 const withBlocks = [
   "README.md",
@@ -65,10 +65,9 @@ async function runPage(blocks: readonly Block[], { url, folder }: { url: string;
       expect(ended.out, place).not.to.match(/^event: (error|.*failed)/m);
       if (ended.out.startsWith("event:")) expect(ended.out, place).to.match(/^event: .*completed$/m);
       if (code.includes("curl ")) answer = ended.out;
-    } else if (language === "yaml") await judgeYaml(code, { url, folder });
+    } else if (language === "yaml") await judgeYaml(code, folder);
     else if (language === "json" && before) judgeAnswer(JSON.parse(code), JSON.parse(before), place);
     else if (language === "json") await judgeJson(code, place);
-    else if (language === "dockerfile") await judgeDockerfile(code);
     else if (language === "js" || language === "ts") {
       const script = join(folder, `block-${index}.mjs`);
       const imports = code.includes("new OpenAI(") ? 'import OpenAI from "openai";\n' : "";

@@ -29,6 +29,8 @@ describe("what the code writes", () => {
     "docs/expressions.md",
     "docs/channels.md",
     "docs/gateway.md",
+    "deploy/alerts.yaml",
+    "deploy/grafana.json",
     "channels/channel.schema.json",
   ];
   for (const path of pages) {

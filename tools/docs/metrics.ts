@@ -19,6 +19,6 @@ export async function metricsTable(): Promise<string> {
 }
 
 /** The library declares the labels of a metric on each of its classes, but not on what they have in common. */
-function labelsOf(metric: object): string[] {
+export function labelsOf(metric: object): string[] {
   return (metric as { labelNames?: string[] }).labelNames ?? [];
 }

@@ -15,6 +15,8 @@ import type { Plugin } from "../../src/plugin/define.ts";
 import type { JsonSchema } from "../../src/schema/from-schema.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
 import { directiveHelp } from "../../src/expression/directives.ts";
+import { alertRules, alertsText } from "./alerts.ts";
+import { dashboard } from "./dashboard.ts";
 import { channelsPage } from "./channels.ts";
 import { errorTexts, withoutCode } from "./errors.ts";
 import { gatewayPage } from "./gateway.ts";
@@ -44,10 +46,11 @@ export async function generate(): Promise<Map<string, string>> {
   const [operate, model] = await Promise.all(["operate", "write-a-model"].map((name) => readFile(join(root, `docs/${name}.md`), "utf8")));
   const withEnvironment = replaceRegion(operate!, "environment", await markdown(environmentTable()));
   const withMetrics = replaceRegion(withEnvironment, "metrics", await markdown(await metricsTable()));
+  const withAlerts = replaceRegion(withMetrics, "alerts", await markdown(alertsText()));
   const contributing = await readFile(join(root, "CONTRIBUTING.md"), "utf8");
   return new Map([
     ["CONTRIBUTING.md", replaceRegion(contributing, "files", await markdown(await filesTree(root)))],
-    ["docs/operate.md", replaceRegion(withMetrics, "numbers", await markdown(await numbersTable(root)))],
+    ["docs/operate.md", replaceRegion(withAlerts, "numbers", await markdown(await numbersTable(root)))],
     ["plugins/README.md", await markdown(pluginsPage(plugins))],
     ["docs/write-a-model.md", replaceRegion(model!, "fields", await markdown(fieldsTable(compiled)))],
     ["docs/models.md", await markdown(`${note}\n\n${modelsPage(routes)}`)],
@@ -55,6 +58,8 @@ export async function generate(): Promise<Map<string, string>> {
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
     ["docs/channels.md", await markdown(`${note}\n\n${channelsPage(channelFileSchema(plugins))}`)],
     ["docs/gateway.md", await markdown(`${note}\n\n${gatewayPage()}`)],
+    ["deploy/alerts.yaml", alertRules()],
+    ["deploy/grafana.json", await dashboard()],
     ["channels/channel.schema.json", `${JSON.stringify(channelFileSchema(plugins), null, 2)}\n`],
   ]);
 }

@@ -1,0 +1,24 @@
+# The gateway as a container: built with everything, run with what it needs. Own channels, gateway.yaml and .env lie in /etc/pictor.
+FROM node:24-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY . .
+RUN npm run --silent build && npm prune --omit=dev
+
+FROM node:24-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PICTOR_DATA=/data
+COPY --from=build /src/package.json /src/LICENSE /opt/pictor/
+COPY --from=build /src/node_modules /opt/pictor/node_modules
+COPY --from=build /src/channels /opt/pictor/channels
+COPY --from=build /src/dist/src /opt/pictor/dist/src
+COPY --from=build /src/dist/plugins /opt/pictor/dist/plugins
+COPY --from=build /src/dist/assets /opt/pictor/dist/assets
+RUN ln -s /opt/pictor/dist/src/main.js /usr/local/bin/pictor && install -d -o 1000 -g 1000 /data /etc/pictor
+WORKDIR /etc/pictor
+VOLUME /data
+EXPOSE 8080
+USER 1000:1000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT ?? 8080}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/pictor/dist/src/main.js"]
+CMD ["serve", "--workers", "0"]

@@ -1,0 +1,124 @@
+// The files of deploy/, the Dockerfile and compose.yaml say what the gateway takes.
+import { expect } from "chai";
+import { readdir, readFile } from "node:fs/promises";
+import { parse } from "yaml";
+import { createMetrics } from "../../src/http/metrics.ts";
+import { environmentDefaults, environmentNames } from "../../src/process/environment.ts";
+import { loadFiles } from "../helpers/channels.ts";
+import { parseGatewayFile } from "../../src/process/gateway-file.ts";
+
+const read = (name: string) => readFile(name, "utf8");
+
+/** The metrics there are, with their labels. */
+const known = () =>
+  new Map(
+    createMetrics()
+      .registry.getMetricsAsArray()
+      .map((metric) => [metric.name, (metric as { labelNames?: string[] }).labelNames ?? []]),
+  );
+
+interface Manifest {
+  kind: string;
+  spec: { template: { spec: Pod } };
+}
+
+interface Pod {
+  terminationGracePeriodSeconds: number;
+  containers: {
+    env: { name: string; value: string }[];
+    livenessProbe: Probe;
+    readinessProbe: Probe;
+    securityContext: object;
+    volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
+  }[];
+  volumes: { name: string; configMap?: { name: string } }[];
+}
+
+interface Probe {
+  httpGet: { path: string };
+}
+
+describe("what deploys the gateway", () => {
+  it("alerts name metrics and labels that are there", async () => {
+    const { groups } = parse(await read("deploy/alerts.yaml")) as { groups: { rules: { alert: string; expr: string }[] }[] };
+    for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
+      const metrics = [...expr.matchAll(/(pictor_\w+)(?:\{([^}]*)\})?/g)];
+      if (metrics.length === 0) expect(expr, alert).to.match(/^up\{/);
+      const labels = metrics.flatMap(([, metric = "", selector = ""]) => {
+        const name = known().has(metric) ? metric : metric.replace(/_(bucket|sum|count)$/, "");
+        expect([...known().keys()], alert).to.include(name);
+        for (const [, label = ""] of selector.matchAll(/(\w+)=/g)) expect(known().get(name), `${alert}: ${label}`).to.include(label);
+        return [...known().get(name)!, "le"];
+      });
+      for (const [, by = ""] of expr.matchAll(/by \(([^)]*)\)/g)) expect(labels, alert).to.include.members(by.split(", "));
+    }
+  });
+
+  it("the dashboard has a panel for each metric", async () => {
+    const { panels } = JSON.parse(await read("deploy/grafana.json")) as { panels: { title: string; targets: { expr: string }[] }[] };
+    expect(panels.map(({ title }) => title)).to.have.members([...known().keys()]);
+    for (const { title, targets } of panels) for (const { expr } of targets) expect(expr).to.include(title);
+  });
+
+  it("the image has the variables and the folders that the gateway reads, and a command of it", async () => {
+    const dockerfile = await read("Dockerfile");
+    const { engines, scripts, files } = JSON.parse(await read("package.json")) as Record<"engines" | "scripts", Record<string, string>> & {
+      files: string[];
+    };
+    const [, least = ""] = /^>=(\d+)/.exec(engines.node!) ?? [];
+    for (const [, major] of dockerfile.matchAll(/^FROM node:(\d+)/gm)) expect(Number(major)).to.be.at.least(Number(least));
+    const [, env = ""] = /^ENV (.*)$/m.exec(dockerfile) ?? [];
+    for (const pair of env.split(" ")) expect(["NODE_ENV", ...Object.keys(environmentNames)]).to.include(pair.split("=")[0]);
+    // What the package runs from is in the image too.
+    for (const name of files.filter((file) => /^(dist|channels)/.test(file)))
+      expect(dockerfile).to.include(`/src/${name} /opt/pictor/${name}`);
+    const [, entrypoint = "[]"] = /^ENTRYPOINT (.*)$/m.exec(dockerfile) ?? [];
+    const [, flag = ""] = JSON.parse(entrypoint) as string[];
+    expect(scripts.start).to.include(flag);
+    expect(dockerfile).to.match(/^USER \d+:\d+$/m);
+  });
+
+  it("compose.yaml gives variables that are there, and time to shut down", async () => {
+    const { services } = parse(await read("compose.yaml")) as {
+      services: Record<string, { environment: Record<string, string>; stop_grace_period: string; depends_on: object }>;
+    };
+    const { pictor, ...others } = services;
+    const names = Object.keys(pictor!.environment).filter((name) => !name.endsWith("_API_KEY"));
+    expect(Object.keys(environmentNames)).to.include.members(names);
+    expect(Object.keys(others)).to.have.members(Object.keys(pictor!.depends_on));
+    expect(parseInt(pictor!.stop_grace_period)).to.be.above(Number(pictor!.environment.PICTOR_SHUTDOWN_SECONDS));
+  });
+
+  it("the deployment's probes, variables, files and volumes are there, and there is time to shut down", async () => {
+    const folder = "deploy/kubernetes";
+    const { resources, configMapGenerator } = parse(await read(`${folder}/kustomization.yaml`)) as {
+      resources: string[];
+      configMapGenerator: { name: string; files: string[] }[];
+    };
+    expect([...resources, "kustomization.yaml", ...configMapGenerator.flatMap(({ files }) => files)].sort()).to.deep.equal(
+      (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".yaml")).sort(),
+    );
+    const manifests = await Promise.all(resources.map(async (name) => parse(await read(`${folder}/${name}`)) as Manifest));
+    expect(manifests.map(({ kind }) => kind)).to.have.members(["Deployment", "Service", "PodDisruptionBudget"]);
+    const pod = manifests.find(({ kind }) => kind === "Deployment")!.spec.template.spec;
+    const [container] = pod.containers;
+    const { env, livenessProbe, readinessProbe, volumeMounts } = container!;
+    const valueOf = (wanted: keyof typeof environmentDefaults) =>
+      Number(env.find(({ name }) => name === wanted)?.value ?? environmentDefaults[wanted]);
+    expect([livenessProbe.httpGet.path, readinessProbe.httpGet.path]).to.deep.equal(["/livez", "/readyz"]);
+    for (const { name } of env) expect(Object.keys(environmentNames)).to.include(name);
+    expect(pod.terminationGracePeriodSeconds).to.be.above(valueOf("PICTOR_SHUTDOWN_PAUSE") + valueOf("PICTOR_SHUTDOWN_SECONDS"));
+    expect(volumeMounts.map(({ name }) => name)).to.have.members(pod.volumes.map(({ name }) => name));
+    for (const { configMap } of pod.volumes) if (configMap) expect(configMapGenerator.map(({ name }) => name)).to.include(configMap.name);
+    parseGatewayFile("gateway.yaml", await readFile(`${folder}/gateway.yaml`), {}, undefined);
+    await loadFiles({ "acme.yaml": await read(`${folder}/channels/acme.yaml`) });
+  });
+
+  it("the unit has time to shut down, and a state folder where the gateway looks for it", async () => {
+    const unit = await read("deploy/pictor.service");
+    const [, state = ""] = /^StateDirectory=(.*)$/m.exec(unit) ?? [];
+    expect(unit).to.include(`PICTOR_DATA=/var/lib/${state}`);
+    const [, seconds = ""] = /^TimeoutStopSec=(\d+)$/m.exec(unit) ?? [];
+    expect(Number(seconds)).to.be.above(Number(environmentDefaults.PICTOR_SHUTDOWN_SECONDS));
+  });
+});
