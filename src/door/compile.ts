@@ -29,7 +29,10 @@ export interface Door {
 export interface DoorRoute {
   method: string;
   path: PathPattern;
-  serves: Drawing | Page;
+  serves: (Drawing | Page) & {
+    /** True where something reads what its client has chosen before. */
+    readsKept: boolean;
+  };
 }
 
 /** A route that makes pictures. */
@@ -80,9 +83,12 @@ export function compileDoor(name: string, located: Located<WrittenDoor>, problem
         body: at.template(errors.body, ["errors", "body"], "errors"),
       },
     }),
-    routes: Object.entries(routes).map(([address, route]) => {
-      const [method = "", path = ""] = address.split(" ");
-      return { method, path: compilePath(path), serves: compileServing(route, ["routes", address], at) };
+    routes: Object.entries(routes).flatMap(([address, route]) => {
+      const [, method, path = ""] = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/.exec(address) ?? [];
+      const serves = compileServing(route, ["routes", address], compilerOf(located, problems));
+      if (method !== undefined) return [{ method, path: compilePath(path), serves }];
+      at.key(["routes", address], `${JSON.stringify(address)} is no method with a path; write it as POST /v1/draw/{model}`);
+      return [];
     }),
   };
 }
@@ -108,20 +114,21 @@ function patternOf(written: string, path: Path, at: At): RegExp {
 
 type At = ReturnType<typeof compilerOf>;
 
-/** Compiles what stands at a path of the file. */
-function compilerOf(located: Located<WrittenDoor>, problems: Problems) {
+/** Compiles what stands at a path of the file; `uses` collects what it reads. */
+function compilerOf(located: Located<WrittenDoor>, problems: Problems, uses = new Set<string>()) {
   const report = (path: Path, message: string, offset?: number) =>
     problems.add(located, path, `${path.filter((step) => typeof step === "string").join(".")}: ${message}`, { offset });
-  const options = (place: DoorPlace) => ({ names: doorNames[place], plainNull: true, report });
+  const options = (place: DoorPlace) => ({ names: doorNames[place], plainNull: true, report, uses });
   return {
     report,
-    template: (value: unknown, path: Path, place: DoorPlace, uses?: Set<string>) =>
-      compileTemplate(value, path, { ...options(place), uses }),
+    key: (path: Path, message: string) => problems.add(located, path, `${String(path[0])}: ${message}`, { at: "key" }),
+    reads: (name: string) => [...uses].some((used) => used.split(".")[0] === name),
+    template: (value: unknown, path: Path, place: DoorPlace) => compileTemplate(value, path, options(place)),
     condition: (value: unknown, path: Path) => compileCondition(value, path, options("request")),
   };
 }
 
-function compileServing(route: WrittenRoute, path: Path, at: At): Drawing | Page {
+function compileServing(route: WrittenRoute, path: Path, at: At): DoorRoute["serves"] {
   const isPage = "page" in route;
   const wrong = Object.keys(route).filter((name) => !(isPage ? ofPages : ofDrawings).has(name));
   for (const name of wrong)
@@ -129,24 +136,23 @@ function compileServing(route: WrittenRoute, path: Path, at: At): Drawing | Page
       [...path, name],
       isPage ? `a page has no ${name}; a route has page, or operation, request and answer` : `${name} belongs to a page`,
     );
-  if (isPage) return compilePage(route, path, at);
+  if (isPage) return { ...compilePage(route, path, at), readsKept: at.reads("kept") };
   for (const name of ["operation", "request", "answer"] as const)
     if (!(name in route)) at.report(path, `${name} is missing; a route has page, or operation, request and answer`);
-  return compileDrawing(route, path, at);
+  return { ...compileDrawing(route, path, at), readsKept: at.reads("kept") };
 }
 
 const ofPages = new Set(["page", "model", "job", "keep"]);
 const ofDrawings = new Set(["operation", "request", "optional", "defaults", "ignore", "refuse", "stream", "answer", "accepted", "events"]);
 
 function compilePage({ page, model, job, keep = {} }: WrittenRoute, path: Path, at: At): Page {
-  const uses = new Set<string>();
   return {
     kind: "page",
-    body: at.template(page, [...path, "page"], "page", uses),
-    ...(model !== undefined && { model: at.template(model, [...path, "model"], "request", uses) }),
-    ...(job !== undefined && { job: at.template(job, [...path, "job"], "request", uses) }),
-    keep: Object.entries(keep).map(([name, value]) => [name, at.template(value, [...path, "keep", name], "request", uses)] as const),
-    readsBody: [...uses].some((name) => /^body\b/.test(name)),
+    body: at.template(page, [...path, "page"], "page"),
+    ...(model !== undefined && { model: at.template(model, [...path, "model"], "request") }),
+    ...(job !== undefined && { job: at.template(job, [...path, "job"], "request") }),
+    keep: Object.entries(keep).map(([name, value]) => [name, at.template(value, [...path, "keep", name], "request")] as const),
+    readsBody: at.reads("body"),
   };
 }
 

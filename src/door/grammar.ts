@@ -90,7 +90,6 @@ export const doorSchema = closed(
     routes: {
       type: "object",
       minProperties: 1,
-      propertyNames: { pattern: "^(GET|POST|PUT|PATCH|DELETE) /\\S*$", title: "a method and a path, such as POST /v1/draw/{model}" },
       additionalProperties: routeSchema,
       description:
         "What each path answers, by method and path. A part of a path may be a parameter: `POST /v1/models/{model}:draw`; `{model...}` may hold slashes. A query, as in `POST /?Action=Draw`, must be there.",

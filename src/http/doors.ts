@@ -76,8 +76,7 @@ export function keyHint({ door: { keys = [{ kind: "bearer" }] } }: AtDoor): stri
 }
 
 /** A request as the templates of its door see it. The key is nowhere in it. */
-export function foreignOf(ctx: Context, gateway: Gateway, { door, path }: AtDoor, body: Record<string, unknown>): Foreign {
-  const { client } = ctx.state as RequestState;
+export function foreignOf(ctx: Context, gateway: Gateway, { door, path }: AtDoor, body: Record<string, unknown>): Omit<Foreign, "kept"> {
   const headers = Object.entries(ctx.req.headers).flatMap(([name, value]) =>
     value === undefined || secret.has(name) || isKey(door, "header", name) ? [] : [[name, [value].flat().join(", ")] as const],
   );
@@ -86,9 +85,14 @@ export function foreignOf(ctx: Context, gateway: Gateway, { door, path }: AtDoor
     path,
     query: foreignQuery(ctx, door),
     headers: Object.fromEntries(headers),
-    kept: { ...(client && gateway.doorMemory?.get(client.id, door.name)) },
     default_model: gateway.table().defaultModel ?? "",
   };
+}
+
+/** The choices that this client has made at a door, where its route reads them. */
+export async function keptFor(ctx: Context, { choices }: Gateway, { door, route }: AtDoor): Promise<Foreign["kept"]> {
+  const { client } = ctx.state as RequestState;
+  return client && route?.serves.readsKept ? ((await choices?.of(client.id, door.name)) ?? {}) : {};
 }
 
 /** The parameters of the query, without the key. */

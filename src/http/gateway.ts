@@ -6,6 +6,7 @@ import type { MadeFacts } from "../gateway/ending.ts";
 import type { Reload } from "../gateway/reload.ts";
 import type { Routing } from "../gateway/routing.ts";
 import type { Table } from "../gateway/table.ts";
+import type { Choices } from "../ledger/choices.ts";
 import type { Made } from "../gateway/kept-answer.ts";
 import type { Cost } from "../money/cost.ts";
 import type { PictureFetcher } from "../net/fetch-picture.ts";
@@ -14,7 +15,6 @@ import type { Spool } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
 import type { DurableService } from "./durable.ts";
 import type { AnswerBody } from "./answer.ts";
-import type { DoorMemory } from "./door-memory.ts";
 import type { AtDoor } from "./doors.ts";
 import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
@@ -42,8 +42,8 @@ export interface Gateway {
   ownKey?: () => string | undefined;
   /** Serves requests that outlive their connections; all live as long as these when absent. */
   durable?: DurableService;
-  /** Keeps what clients tell doors between two requests; it is forgotten when absent. */
-  doorMemory?: DoorMemory;
+  /** Keeps what clients choose at doors for their later requests; nothing is kept when absent. */
+  choices?: Choices;
   store: PictureStore;
   spool: Spool;
   fetchPicture: PictureFetcher;

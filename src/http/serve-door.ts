@@ -11,7 +11,7 @@ import { encodeJson } from "../net/body.ts";
 import { readClientBody } from "./body.ts";
 import { doorAnswer, madeVariables, saidVariables, type Said } from "./door-answer.ts";
 import { doorEvents } from "./door-events.ts";
-import { foreignOf, type AtDoor } from "./doors.ts";
+import { foreignOf, keptFor, type AtDoor } from "./doors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { generations } from "./generations.ts";
 import { usualLimits } from "./input-limits.ts";
@@ -29,7 +29,7 @@ export function serveDoor(gateway: Gateway) {
       await next();
       return;
     }
-    const { door, route, methods } = at;
+    const { route, methods } = at;
     if (!route) {
       ctx.set("allow", methods.join(", "));
       throw new GatewayError("method_not_allowed", `the method ${ctx.method} is not allowed here; use ${methods.join(" or ")}`);
@@ -37,18 +37,19 @@ export function serveDoor(gateway: Gateway) {
     // The name of the route in metrics; a path would be a name for each model.
     (ctx as { _matchedRoute?: string })._matchedRoute = route.path.written;
     if (route.serves.kind === "page") return servePage(ctx, gateway, at, route.serves);
-    return generations(ctx, gateway, route.serves.operation, voiceOf(ctx, gateway, { ...at, door }, route.serves));
+    const kept = await keptFor(ctx, gateway, at);
+    return generations(ctx, gateway, route.serves.operation, voiceOf(ctx, gateway, { ...at, kept }, route.serves));
   };
 }
 
-function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor, drawing: Drawing): Voice {
+function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor & Pick<Foreign, "kept">, drawing: Drawing): Voice {
   const { id } = ctx.state as RequestState;
   const { accepted } = drawing;
   let foreign: Foreign;
   const saidOf = (request: Said["request"]): Said => ({ id, foreign, request });
   return {
     optional: drawing.optional,
-    understand: (body) => understand(drawing, (foreign = foreignOf(ctx, gateway, at, body))),
+    understand: (body) => understand(drawing, (foreign = { ...foreignOf(ctx, gateway, at, body), kept: at.kept })),
     ...(accepted && {
       accepted: (job, request) => JSON.stringify(rendered(accepted, { ...saidVariables(saidOf(request)), job }) ?? null),
     }),
@@ -58,22 +59,36 @@ function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor, drawing: Drawing): 
 }
 
 async function servePage(ctx: Context, gateway: Gateway, at: AtDoor, page: Page): Promise<void> {
-  const foreign = foreignOf(ctx, gateway, at, page.readsBody ? await bodyOf(ctx, gateway) : {});
+  const body = page.readsBody ? await bodyOf(ctx, gateway) : {};
+  const foreign = { ...foreignOf(ctx, gateway, at, body), kept: await keptFor(ctx, gateway, at) };
   const { client } = ctx.state as RequestState;
   const kept = page.keep.flatMap(([name, template]) => {
     const value = renderTheirs(template, { ...foreign });
     return value === undefined || value === null ? [] : [[name, value] as const];
   });
-  if (client && kept.length > 0) gateway.doorMemory?.keep(client.id, at.door.name, Object.fromEntries(kept));
+  const chosen = Object.fromEntries(kept);
+  judgeChoice(chosen);
+  if (client && kept.length > 0) await gateway.choices?.keep(client.id, at.door.name, chosen);
   const named = page.model && renderTheirs(page.model, { ...foreign });
   const model = page.model && modelPage(ctx, gateway, typeof named === "string" ? named : "");
   const job = page.job && (await jobVariables(ctx, gateway, renderTheirs(page.job, { ...foreign })));
-  const after = { ...foreign, kept: { ...foreign.kept, ...Object.fromEntries(kept) } };
+  const after = { ...foreign, kept: { ...foreign.kept, ...chosen } };
   const known = { ...after, models: modelPages(ctx, gateway), ...(model && { model }), ...job };
-  const body = await encodeJson(rendered(page.body, known) ?? null);
-  ctx.body = Buffer.isBuffer(body) ? body : Readable.from(body.chunks());
-  ctx.length = body.length;
+  const answer = await encodeJson(rendered(page.body, known) ?? null);
+  ctx.body = Buffer.isBuffer(answer) ? answer : Readable.from(answer.chunks());
+  ctx.length = answer.length;
   ctx.type = "application/json";
+}
+
+/** Choice of a client, in characters of JSON: it is the name of something, and stands in the ledger. */
+export const longestChoice = 1000;
+
+function judgeChoice(chosen: Readonly<Record<string, unknown>>): void {
+  const long = Object.entries(chosen).find(([, value]) => JSON.stringify(value).length > longestChoice);
+  if (long)
+    throw new GatewayError("string_above_max_length", `${long[0]} is longer than the ${longestChoice} characters that are kept`, {
+      param: long[0],
+    });
 }
 
 /** A job as a page sees it, with what it made once it is over. Throws a 404 for another client's. */

@@ -1,6 +1,7 @@
 // The ledger: a row for each request, which outlives its connection and its process.
 import { createBeginnings, type Beginnings } from "./beginnings.ts";
 import { rowOf } from "./columns.ts";
+import { createChoices, type Choices } from "./choices.ts";
 import { createStoredKeys, type StoredKeys } from "./client-keys.ts";
 import { Unavailable, type Database, type Statement } from "./database.ts";
 import { announce, createDeliveries, pruneDeliveries, type Deliveries } from "./deliveries.ts";
@@ -59,6 +60,8 @@ export interface Ledger extends Beginnings {
   deliveries: Deliveries;
   /** The clients' keys that were added at run time. */
   keys: StoredKeys;
+  /** The choices of clients for their later requests. */
+  choices: Choices;
   /** The spending of clients with a budget. The bill of a request is booked in the very transaction in which it ends, whatever ends it. */
   spending: Spendings;
   /** Delete rows whose time is over, at most so many; resolves with how many requests there were. */
@@ -139,6 +142,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
     spending: createSpendings(database),
     collect: () => behind.collect(),
     keys: createStoredKeys(database),
+    choices: createChoices(database),
     prune: async (limit) => (await ids(pruneDeliveries(now(), limit), pruneSpending(now()), prune(now(), limit))).length,
     settled: () => behind.settled(),
     state: {

@@ -107,4 +107,13 @@ export const migrations: readonly (readonly string[])[] = [
       primary key (client, per, since)
     )`,
   ],
+  [
+    `create table choices (
+      client text not null,
+      door text not null,
+      name text not null,
+      value text not null,
+      primary key (client, door, name)
+    )`,
+  ],
 ];

@@ -8,7 +8,6 @@ import type { Reload } from "../gateway/reload.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createMemoryState, type Siblings } from "../gateway/shared-state.ts";
 import { createApp } from "../http/app.ts";
-import { createDoorMemory } from "../http/door-memory.ts";
 import { createDurableService } from "../http/durable-service.ts";
 import { createLife } from "../http/life.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
@@ -98,7 +97,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
       life,
       config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),
       routing,
-      ...{ doorMemory: createDoorMemory(), store },
+      ...{ choices: ledger.choices, store },
       spool,
       fetchPicture,
       log,

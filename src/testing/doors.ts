@@ -8,7 +8,7 @@ import { ConfigError } from "../errors.ts";
 import { createRouting } from "../gateway/routing.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { isOwnPath } from "../http/app.ts";
-import { createDoorMemory } from "../http/door-memory.ts";
+import { createChoices } from "./choices.ts";
 import { readBody, send, type IncomingAnswer } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
@@ -67,7 +67,7 @@ export async function openDoorBench(
     const loaded = await loadChannels({ folder: texts, plugins, env: { KEY_OF_TESTS: "a-key-of-tests" } });
     table = createTable(loaded, { doors: [door], defaultModel: Object.keys(models)[0] });
     // Each test starts without what the one before has left.
-    Object.assign(gateway.gateway, { routing: createRouting(), doorMemory: createDoorMemory() });
+    Object.assign(gateway.gateway, { routing: createRouting(), choices: createChoices() });
     const failures = await runTest(test, mock, gateway, limit);
     return failures.length === 0 ? [] : [...failures, ...log.lines.flatMap(crashIn)];
   };

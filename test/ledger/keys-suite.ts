@@ -70,4 +70,14 @@ export function keysSuite(open: (folder: string) => Promise<Database>): void {
     expect(await one.keys.changes("shop", 1)).to.have.length(1);
     expect(await one.keys.changes("nobody", 9)).to.deep.equal([]);
   });
+
+  it("keeps what clients choose, each for itself", async () => {
+    const [one, other] = [await house.ledger(), await house.ledger()];
+    expect(await one.choices.of("shop", "sketch")).to.deep.equal({});
+    await one.choices.keep("shop", "sketch", { mood: "it's ?1", model: "a" });
+    await other.choices.keep("shop", "sketch", { model: { id: "b" } });
+    await other.choices.keep("blog", "sketch", { model: "c" });
+    await other.choices.keep("shop", "etch", { model: "d" });
+    expect(await one.choices.of("shop", "sketch")).to.deep.equal({ mood: "it's ?1", model: { id: "b" } });
+  });
 }
