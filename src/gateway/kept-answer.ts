@@ -1,12 +1,10 @@
 // Keeps what a request made, so that it can be given again: its pictures in the store, and the rest as a document.
-import { open } from "node:fs/promises";
 import { keepDocument, readDocument } from "../ledger/documents.ts";
 import type { PictureReference } from "../ledger/row.ts";
 import type { Cost } from "../money/cost.ts";
 import { chunksOf } from "../picture/convert.ts";
 import type { Picture, PictureData } from "../picture/picture.ts";
-import { sniffBytes } from "../picture/sniff.ts";
-import { NotStored, type PictureStore } from "../picture/store.ts";
+import { NotStored, type PictureStore, type StoredData } from "../picture/store.ts";
 import type { Change, Result } from "../plugin/context.ts";
 import { referenceOf } from "./references.ts";
 
@@ -104,16 +102,7 @@ async function storedUrl(store: PictureStore, id: string, urlOf: (id: string) =>
 }
 
 /** A stored picture as data that can be read as often as needed; undefined where it is no longer kept. */
-export async function storedData(store: PictureStore, id: string): Promise<Extract<PictureData, { kind: "file" }> | undefined> {
+export async function storedData(store: PictureStore, id: string): Promise<StoredData | undefined> {
   const stored = await store.find(id);
-  if (!stored) return undefined;
-  const handle = await open(stored.file).catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const head = Buffer.alloc(Math.min(sniffBytes, stored.bytes));
-    await handle.read(head, 0, head.length, 0);
-    return { kind: "file", path: stored.file, size: stored.bytes, head };
-  } finally {
-    await handle.close();
-  }
+  return stored && store.data(stored);
 }

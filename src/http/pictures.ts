@@ -1,9 +1,10 @@
 // Serves stored pictures.
-import { basename, dirname } from "node:path";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
 import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
+import { noPicture, type ByteRange, type StoredPicture } from "../picture/store.ts";
 import { thumbnailOf } from "../picture/thumbnail.ts";
 import type { Gateway } from "./gateway.ts";
 
@@ -11,34 +12,55 @@ import type { Gateway } from "./gateway.ts";
 export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promise<void> {
   const picture = await gateway.store.find(String(ctx.params.id));
   // Documents that are kept beside pictures, such as the request of a job, are never served here.
-  if (!picture?.mediaType.startsWith("image/")) throw new GatewayError("not_found", "there is no such picture, or its life is over");
+  if (!picture?.mediaType.startsWith("image/")) throw noPicture();
   const stored = ctx.query.thumbnail === "true" ? await thumbnailOf(gateway.store, picture) : picture;
-  const seconds = Math.max(0, Math.floor((stored.expires - Date.now()) / 1000));
+  const range = rangeOf(ctx, stored);
+  // Before any header is set: an error is not to be kept like a picture.
+  const body = ctx.method === "HEAD" ? undefined : await gateway.store.read(stored, range);
+  describe(ctx, stored);
+  if (ctx.fresh) {
+    body?.destroy();
+    ctx.status = 304;
+    return;
+  }
+  if (range) {
+    ctx.status = 206;
+    ctx.set("content-range", `bytes ${range.start}-${range.end}/${stored.bytes}`);
+  }
+  ctx.length = range ? range.end - range.start + 1 : stored.bytes;
+  if (!body) return;
+  ctx.respond = false;
+  await pipeline(body, ctx.res);
+}
+
+/** The headers of a stored picture. */
+function describe(ctx: Context, { mediaType, etag, expires }: StoredPicture): void {
   ctx.status = 200;
-  ctx.type = stored.mediaType;
+  ctx.type = mediaType;
   ctx.set({
-    etag: stored.etag,
-    "cache-control": `public, max-age=${seconds}, immutable`,
+    etag,
+    "accept-ranges": "bytes",
+    "cache-control": `public, max-age=${Math.max(0, Math.floor((expires - Date.now()) / 1000))}, immutable`,
     "x-content-type-options": "nosniff",
     // A drawing may hold scripts: opened by itself it is shown without them, and as nobody's page.
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
   });
-  const { default: sendFile } = await import("send");
-  ctx.respond = false;
-  await new Promise<void>((resolve, reject) => {
-    ctx.res.once("close", resolve);
-    sendFile(ctx.req, basename(stored.file), { root: dirname(stored.file), cacheControl: false, lastModified: false })
-      .on("error", (error: NodeJS.ErrnoException & { status?: number }) => {
-        // An error is not the picture, and not to be kept like it.
-        for (const header of ["etag", "cache-control"]) ctx.remove(header);
-        reject(
-          error.status === 416
-            ? new GatewayError("invalid_value", "the range is not within the picture", { status: 416, cause: error })
-            : new GatewayError("not_found", "there is no such picture, or its life is over", { cause: error }),
-        );
-      })
-      .pipe(ctx.res);
-  });
+}
+
+/**
+ * The one range that is asked for (RFC 9110, 14.2); undefined where the whole picture is, or several ranges are, or the client knows another picture.
+ * Throws a 416 for one that begins behind the end.
+ */
+function rangeOf(ctx: Context, { bytes, etag }: StoredPicture): ByteRange | undefined {
+  const known = ctx.get("if-range");
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(ctx.get("range")) ?? [];
+  if (first === undefined || last === undefined || first + last === "" || (known !== "" && known !== etag)) return undefined;
+  const start = first === "" ? Math.max(0, bytes - Number(last)) : Number(first);
+  const end = first === "" || last === "" ? bytes - 1 : Math.min(bytes - 1, Number(last));
+  if (first !== "" && last !== "" && Number(last) < start) return undefined;
+  if (start <= end) return { start, end };
+  ctx.set("content-range", `bytes */${bytes}`);
+  throw new GatewayError("invalid_value", "the range is not within the picture", { status: 416 });
 }
 
 /** The beginning of a stored picture's URL for this client. HTTP/1.0 has no host header: then it is the dialled address. */

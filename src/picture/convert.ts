@@ -22,6 +22,9 @@ export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
     case "file":
       for await (const chunk of createReadStream(data.path, { highWaterMark: slice })) yield chunk as Buffer;
       return;
+    case "kept":
+      yield* data.chunks();
+      return;
     case "stream":
       yield data.head;
       for await (const chunk of data.stream) yield chunk as Buffer;

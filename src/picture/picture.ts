@@ -27,6 +27,8 @@ export type PictureData =
   | { kind: "bytes"; bytes: Buffer }
   /** Raw image bytes on disk, `size` of them; the file goes away with its request. `head` holds the first of them. */
   | { kind: "file"; path: string; size: number; head: Buffer }
+  /** Raw image bytes in a store, `size` of them, which are read from there each time. `head` holds the first of them. */
+  | { kind: "kept"; size: number; head: Buffer; chunks: () => AsyncIterable<Buffer> }
   /**
    * Raw image bytes, arriving. `head` holds the first of them, already checked to be an image; `stream` yields the rest.
    * A picture that arrives as base64 may be read as that instead: `ascii` yields the whole of it.

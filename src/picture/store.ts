@@ -1,35 +1,40 @@
-// Keeps pictures on disk and gives each an id of its own.
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
-import { join, resolve } from "node:path";
+// Says what a store of pictures does, wherever it keeps them.
+import type { Readable } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { chunksOf, headOf, type LocalData } from "./convert.ts";
-import { createWriter, watchDisk, type DiskState } from "./disk.ts";
+import type { DiskState } from "./disk.ts";
 import { untilRoom } from "./keep.ts";
-import type { Picture } from "./picture.ts";
-import { createQuota } from "./quota.ts";
-import { sniff, sniffBytes } from "./sniff.ts";
-import { readLink, statOf, sweepStore, temporaryIn, type Link } from "./sweep.ts";
+import type { Picture, PictureData } from "./picture.ts";
+import { sniff } from "./sniff.ts";
 
-/** A kept picture. `file` is its absolute path, `expires` is in epoch milliseconds, `etag` is quoted as HTTP wants it. */
+/** A kept picture. `expires` is in epoch milliseconds; `etag` is its SHA-256, quoted as HTTP wants it. */
 export interface StoredPicture {
   id: string;
-  file: string;
   mediaType: string;
   bytes: number;
   expires: number;
   etag: string;
 }
 
-/** Pictures kept on disk, each save under an id of its own that cannot be guessed, each until its life (seconds) is over. */
+/** The first and the last of the bytes that are wanted, counted from 0. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/** Pictures that are kept, each save under an id of its own that cannot be guessed, each until its life (seconds) is over. */
 export interface PictureStore {
   /**
-   * Keeps a picture whole or not at all; rejects with the source's own error, or with `NotStored` where the disk does not take it or the
+   * Keeps a picture whole or not at all; rejects with the source's own error, or with `NotStored` where the store does not take it or the
    * quota is smaller than the picture. What was kept under the `id` before, where one is given, is replaced.
    */
   save(chunks: AsyncIterable<Buffer>, life?: number, id?: string): Promise<StoredPicture>;
-  /** For any id this neither throws nor leaves the folder; undefined after the picture's life. */
+  /** For any id this reads nothing outside of the store; undefined after the picture's life. */
   find(id: string): Promise<StoredPicture | undefined>;
+  /** The picture's bytes, or a range of them. Rejects with a `GatewayError` where they are gone; the stream must be read or destroyed. */
+  read(picture: StoredPicture, range?: ByteRange): Promise<Readable>;
+  /** The picture as data that can be read as often as needed; undefined where it is gone. */
+  data(picture: StoredPicture): Promise<StoredData | undefined>;
   /** Removes what has expired or was left behind; resolves with the number of files removed. */
   sweep(): Promise<number>;
   /** How the disk is. Never rejects. */
@@ -39,7 +44,15 @@ export interface PictureStore {
   close(): Promise<void>;
 }
 
-/** The disk is full, read-only or gone, or the picture larger than all that may be kept. The picture itself is no worse for it. */
+/** A stored picture's bytes, from where they are kept. */
+export type StoredData = Extract<PictureData, { kind: "file" | "kept" }>;
+
+/** The client's error for a picture that is not there. */
+export function noPicture(cause?: unknown): GatewayError {
+  return new GatewayError("not_found", "there is no such picture, or its life is over", { cause });
+}
+
+/** The store is full, read-only or gone, or the picture larger than all that may be kept. The picture itself is no worse for it. */
 export class NotStored extends GatewayError {
   constructor(cause: unknown) {
     super("insufficient_storage", "the gateway cannot store pictures at the moment; try again later, or ask for b64_json", {
@@ -62,108 +75,4 @@ export async function storePicture(
     // It is unread where storing could not even begin.
     if (data.kind === "stream") data.stream.destroy();
   }
-}
-
-/** Longest time between two sweeps of the store, in seconds: a shorter life of pictures has a shorter one. */
-export const longestPause = 10 * 60;
-
-/**
- * Opens, or makes, the store under a folder, which several processes may share. `life` is in seconds; beyond `most` bytes the oldest
- * pictures are removed.
- *
- * `pictures/` holds each content once, named by its SHA-256; `links/` holds one small file per id. A link is written before its
- * picture is put in place, and a sweep looks at the links once more after it took an unlinked picture away: so whichever comes
- * first, a picture that is being saved survives.
- */
-export async function openStore(options: { folder: string; life: number; most?: number; now?: () => number }): Promise<PictureStore> {
-  const { folder, life, most = Infinity, now = Date.now } = options;
-  const pictures = resolve(folder, "pictures");
-  const links = resolve(folder, "links");
-  const makeFolders = async () => {
-    for (const path of [pictures, links]) await mkdir(path, { recursive: true, mode: 0o700 });
-  };
-  await makeFolders();
-  const disk = watchDisk(pictures);
-  const sweep = () => sweepStore({ pictures, links, now });
-  const quota = createQuota(links, most, sweep);
-
-  const describe = (id: string, { hash, ...rest }: Link): StoredPicture => ({ id, file: join(pictures, hash), etag: `"${hash}"`, ...rest });
-
-  async function save(chunks: AsyncIterable<Buffer>, ownLife = life, id = randomBytes(24).toString("base64url")): Promise<StoredPicture> {
-    const [pictureFile, linkFile] = [temporaryIn(pictures), temporaryIn(pictures)];
-    const source = { failed: false };
-    try {
-      const handle = await open(pictureFile, "wx", 0o600).catch(async () => {
-        // The folder may have been cleared, and a new one is as good.
-        await makeFolders();
-        return open(pictureFile, "wx", 0o600);
-      });
-      const link = { ...(await write(handle, noting(chunks, source), most)), expires: now() + ownLife * 1000 };
-      await writeFile(linkFile, JSON.stringify(link), { mode: 0o600 });
-      await rename(linkFile, join(links, id));
-      await rename(pictureFile, join(pictures, link.hash));
-      quota.add(link.bytes);
-      return describe(id, link);
-    } catch (error) {
-      for (const path of [pictureFile, linkFile, join(links, id)]) await rm(path, { force: true }).catch(() => undefined);
-      throw source.failed ? error : new NotStored(error);
-    }
-  }
-
-  async function find(id: string): Promise<StoredPicture | undefined> {
-    if (!/^[\w-]{32}$/.test(id)) return undefined;
-    const link = await readLink(join(links, id));
-    if (link === undefined || link.expires <= now()) return undefined;
-    const picture = describe(id, link);
-    // A power cut may leave a link whose picture never reached the disk, or not all of it.
-    return (await statOf(picture.file))?.size === link.bytes ? picture : undefined;
-  }
-
-  let sweeping: Promise<unknown> = Promise.resolve();
-  const timer = setInterval(
-    () => {
-      sweeping = sweep().catch(() => undefined); // A full or missing disk shows in `save`; the next round tries again.
-    },
-    Math.max(1, Math.min(life, longestPause)) * 1000,
-  ).unref();
-
-  async function close(): Promise<void> {
-    clearInterval(timer);
-    await sweeping;
-    await quota.settled();
-  }
-
-  return { save, find, sweep, disk, settled: quota.settled, close };
-}
-
-/** The same chunks; a failure to read them is noted, so that it is not taken for a failure to keep them. */
-async function* noting(chunks: AsyncIterable<Buffer>, source: { failed: boolean }): AsyncGenerator<Buffer> {
-  source.failed = true;
-  for await (const chunk of chunks) {
-    source.failed = false;
-    yield chunk;
-    source.failed = true;
-  }
-  source.failed = false;
-}
-
-/** Writes the chunks to a new file, at most so many bytes, and returns what they were. */
-async function write(handle: FileHandle, chunks: AsyncIterable<Buffer>, most: number): Promise<Omit<Link, "expires">> {
-  const hash = createHash("sha256");
-  const head: Buffer[] = [];
-  let bytes = 0;
-  const writer = createWriter(handle);
-  try {
-    for await (const chunk of chunks) {
-      if (bytes < sniffBytes) head.push(chunk.subarray(0, sniffBytes - bytes));
-      hash.update(chunk);
-      bytes += chunk.length;
-      if (bytes > most) throw new Error(`the picture is larger than the ${most} bytes that are kept of all`);
-      await writer.write([chunk]);
-    }
-    await writer.end();
-  } finally {
-    await handle.close();
-  }
-  return { hash: hash.digest("hex"), mediaType: sniff(Buffer.concat(head))?.mediaType ?? "application/octet-stream", bytes };
 }

@@ -1,5 +1,6 @@
 // Makes small pictures of stored ones, and keeps them beside those.
 import { createHash } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { chunksOf } from "./convert.ts";
 import { isBomb, loadSharp, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
 import { NotStored, type PictureStore, type StoredPicture } from "./store.ts";
@@ -32,15 +33,20 @@ export async function thumbnailOf(store: PictureStore, picture: StoredPicture): 
 }
 
 async function make(store: PictureStore, picture: StoredPicture): Promise<StoredPicture> {
-  const { id, file, bytes, expires } = picture;
+  const { id, bytes, expires } = picture;
+  const data = await store.data(picture);
+  if (!data) return picture;
   const sharp = await loadSharp();
-  const header = await sharp(file, { ...untrusted, limitInputPixels: false })
+  // The library reads nothing before it has all of it.
+  const source = async () => (data.kind === "file" ? data.path : buffer(chunksOf(data)));
+  const header = await sharp(await source(), { ...untrusted, limitInputPixels: false })
     .metadata()
     .catch(() => undefined);
   const pixels = header && header.width * header.height;
   if (pixels === undefined || pixels > pixelLimit || isBomb(pixels, bytes)) return picture;
-  const shrink = () =>
-    sharp(file, untrusted)
+  // Read once more, when its turn comes: what waits holds no memory.
+  const shrink = async () =>
+    sharp(await source(), untrusted)
       .autoOrient()
       .resize({ width: thumbnailSide, height: thumbnailSide, fit: "inside", withoutEnlargement: true })
       .webp({ quality: 75, effort: 3 })

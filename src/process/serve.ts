@@ -14,7 +14,7 @@ import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { startServer } from "../http/server.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { createSpool } from "../picture/spool.ts";
-import { openStore } from "../picture/store.ts";
+import { openFolderStore } from "../picture/folder-store.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
@@ -69,7 +69,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const loader = closing.add(await createLoader(settings, plugins, env));
     const parts = { settings, plugins, env, refreshEnv: peers.refreshEnv, loader };
     const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
-    const store = closing.add(await openStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
+    const store = closing.add(await openFolderStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
     const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits, hasConsole } = settings;
     const { siblings } = peers;

@@ -12,7 +12,7 @@ import type { Gateway } from "../http/gateway.ts";
 import { createMetrics } from "../http/metrics.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { createSpool } from "../picture/spool.ts";
-import { openStore } from "../picture/store.ts";
+import { openFolderStore } from "../picture/folder-store.ts";
 
 /** The whole gateway on a port of its own, with a store that goes away with it. */
 export interface TestGateway {
@@ -20,6 +20,8 @@ export interface TestGateway {
   /** A client key that it takes. */
   key: string;
   gateway: Gateway;
+  /** The folder of what it keeps, and in `tmp` of what it spools. */
+  data: string;
   close(): Promise<void>;
 }
 
@@ -30,7 +32,7 @@ export async function startGateway({
 }: Pick<Gateway, "table"> & Partial<Gateway> & { isWeb?: (url: URL) => boolean }): Promise<TestGateway> {
   const key = "sk-test";
   const data = await mkdtemp(join(tmpdir(), "pictor-test-"));
-  const store = await openStore({ folder: data, life: 3600 });
+  const store = await openFolderStore({ folder: data, life: 3600 });
   const spool = createSpool({ folder: join(data, "tmp") });
   const gateway: Gateway = {
     routing: createRouting(),
@@ -49,6 +51,7 @@ export async function startGateway({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     key,
     gateway,
+    data,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

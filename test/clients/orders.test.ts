@@ -10,7 +10,7 @@ import { generateImage, type ImageModel } from "ai";
 import { expect } from "chai";
 import OpenAI from "openai";
 import { solidPng } from "../../src/picture/png.ts";
-import { openStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
 import { gatewayWith } from "../helpers/channels.ts";
 import { httpProvider, type Provider } from "../helpers/provider.ts";
@@ -93,7 +93,7 @@ models: { ${model}: { schema: demo } }
 `,
     ]);
     data = await mkdtemp(join(tmpdir(), "pictor-full-"));
-    const store = await openStore({ folder: data, life: 3600 });
+    const store = await openFolderStore({ folder: data, life: 3600 });
     // Nothing can be written below a file.
     await rm(data, { recursive: true });
     await writeFile(data, "");

@@ -7,7 +7,8 @@ import { buffer } from "node:stream/consumers";
 import { chunksOf } from "../../src/picture/convert.ts";
 import { InputImage } from "../../src/picture/input.ts";
 import { solidPng } from "../../src/picture/png.ts";
-import { openStore, type PictureStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
+import type { PictureStore } from "../../src/picture/store.ts";
 
 const picture = (side: number) => ({ kind: "bytes", bytes: solidPng(side, side) }) as const;
 const image = new InputImage({ data: picture(8), field: "image[0]", name: "a.png", type: "image/png", width: 8, height: 8 });
@@ -31,7 +32,7 @@ describe("a request that is kept", () => {
   let store: PictureStore;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "pictor-kept-"));
-    store = await openStore({ folder, life: 3600 });
+    store = await openFolderStore({ folder, life: 3600 });
   });
   afterEach(async () => {
     await store.close();

@@ -9,13 +9,13 @@ import { orderLogs } from "../../src/gateway/order-log.ts";
 import { Unavailable } from "../../src/ledger/database.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { RequestRow } from "../../src/ledger/row.ts";
-import { openStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
 import { rowAt } from "../ledger/suite.ts";
 
 describe("what the ledger is told of an order", () => {
   it("is written later where the ledger is away as a provider accepts its task", async () => {
     const folder = await mkdtemp(join(tmpdir(), "pictor-order-"));
-    const store = await openStore({ folder, life: 3600 });
+    const store = await openFolderStore({ folder, life: 3600 });
     const recorded: RequestRow[] = [];
     const ledger = {
       update: () => Promise.reject(new Unavailable("unplugged")),

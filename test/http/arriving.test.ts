@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
 import type { TestGateway } from "../../src/testing/gateway.ts";
@@ -186,14 +186,9 @@ describe("http: a picture that arrives within the provider's JSON", () => {
   }
 });
 
-async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield Promise.resolve(bytes);
-}
-
 /** Files that a request left in the spool's folder. */
-async function leftOvers({ gateway }: House): Promise<string[]> {
-  const { file } = await gateway.store.save(one(Buffer.from("x")));
-  const folder = join(dirname(dirname(file)), "tmp");
+async function leftOvers({ data }: House): Promise<string[]> {
+  const folder = join(data, "tmp");
   const files = () => readdir(folder).catch(() => []);
   await until(async () => (await files()).length === 0);
   return files();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { createSpool } from "../../src/picture/spool.ts";
-import { openStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
 import { pngChunk } from "../../src/picture/png.ts";
 import { errorOf, metric, png, reply, startHouse, type House } from "./setup.ts";
 
@@ -26,7 +26,7 @@ describe("a disk of ours that takes nothing", () => {
   /** A gateway whose folder is a file: nothing can be written there, whoever runs the tests. */
   const start = async (memory?: number) => {
     folder = await mkdtemp(join(tmpdir(), "pictor-no-disk-"));
-    const store = await openStore({ folder, life: 3600 });
+    const store = await openFolderStore({ folder, life: 3600 });
     const spool = createSpool({ folder: join(folder, "tmp"), memory });
     stores.push(store, spool);
     await rm(folder, { recursive: true });

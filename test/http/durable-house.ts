@@ -16,7 +16,7 @@ import { createLedger, type Ledger } from "../../src/ledger/ledger.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { createPictureFetcher } from "../../src/net/fetch-picture.ts";
 import { createSpool } from "../../src/picture/spool.ts";
-import { openStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
 import { startHouse, type Handler, type House } from "./setup.ts";
 
 export interface DurableHouse extends House {
@@ -49,7 +49,7 @@ function asSet(client: Client | undefined, rights: Partial<Client> = {}): Client
 /** Start one. Its clients' keys are `sk-test` and `sk-other`; `files` and `parts` are as `startHouse` takes them. */
 export async function startDurableHouse(files?: Record<string, string>, parts: Partial<Gateway> = {}): Promise<DurableHouse> {
   const folder = await mkdtemp(join(tmpdir(), "pictor-durable-"));
-  const store = await openStore({ folder, life: 3600 });
+  const store = await openFolderStore({ folder, life: 3600 });
   const database = await openSqlite(join(folder, "ledger.db"));
   const outage: DurableHouse["outage"] = { isAway: false };
   const run: Database["run"] = async (statements) => {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
-import { openStore, type PictureStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
+import type { PictureStore } from "../../src/picture/store.ts";
 import { errorOf, startHouse, type House } from "./setup.ts";
 
 describe("http: a stored picture", () => {
@@ -20,7 +21,7 @@ describe("http: a stored picture", () => {
     // The folder is a hidden one with a percent sign, as the default folder is a hidden one too.
     now = Date.now();
     folder = join(await mkdtemp(join(tmpdir(), "pictor-http-")), ".data%20");
-    store = await openStore({ folder, life: 3600, now: () => now });
+    store = await openFolderStore({ folder, life: 3600, now: () => now });
     house = await startHouse(undefined, { store });
     url = `${house.url}/images/${(await store.save(pieces(bytes))).id}`;
   });
@@ -93,6 +94,13 @@ describe("http: a stored picture", () => {
     });
   }
 
+  it("comes whole where several ranges are asked for, or what is none", async () => {
+    for (const range of ["bytes=0-1,4-5", "bytes=5-2", "bytes=-", "lines=0-1"]) {
+      const response = await ask({ range });
+      expect([response.status, (await bytesOf(response)).length], range).to.deep.equal([200, bytes.length]);
+    }
+  });
+
   it("refuses a range beyond its end, and that answer is not to be kept", async () => {
     const response = await ask({ range: `bytes=${bytes.length}-` });
     expect(response.headers.get("content-range")).to.equal(`bytes */${bytes.length}`);
@@ -108,6 +116,7 @@ describe("http: a stored picture", () => {
       expect({ status, etag: headers.etag, length }, known).to.deep.equal({ status: 304, etag, length: 0 });
     }
     expect((await askPlainly({ "if-none-match": '"other"' })).length).to.equal(bytes.length);
+    expect((await ask({ "if-range": etag, range: "bytes=0-1" }, "HEAD")).status).to.equal(206);
     expect((await ask({ "if-range": '"other"', range: "bytes=0-1" }, "HEAD")).status).to.equal(200);
   });
 
@@ -130,7 +139,10 @@ describe("http: a stored picture", () => {
 
   it("is gone from the disk under the feet of a request: 404", async () => {
     const lost = await store.save(pieces(solidPng(8, 8)));
-    const gone: PictureStore = { ...store, find: (id) => store.find(id).then((found) => found && { ...found, file: `${found.file}x` }) };
+    const gone: PictureStore = {
+      ...store,
+      find: (id) => store.find(id).then((found) => found && { ...found, etag: `"${"0".repeat(64)}"` }),
+    };
     const other = await startHouse(undefined, { store: gone });
     try {
       const response = await fetch(`${other.url}/images/${lost.id}`);

@@ -2,9 +2,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
 import sharp from "sharp";
-import { openStore, type PictureStore } from "../../src/picture/store.ts";
+import { openFolderStore } from "../../src/picture/folder-store.ts";
+import type { PictureStore } from "../../src/picture/store.ts";
 import { thumbnailOf, thumbnailSide } from "../../src/picture/thumbnail.ts";
 
 describe("picture: thumbnails", () => {
@@ -12,7 +14,7 @@ describe("picture: thumbnails", () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "pictor-thumbnails-"));
-    store = await openStore({ folder, life: 3600 });
+    store = await openFolderStore({ folder, life: 3600 });
   });
   after(async () => {
     await store.close();
@@ -31,7 +33,11 @@ describe("picture: thumbnails", () => {
     const picture = await store.save(pieces(await noise(800, 400)), 60);
     const [one, other] = await Promise.all([thumbnailOf(store, picture), thumbnailOf(store, picture)]);
     expect(one).to.deep.equal(other);
-    expect(await sharp(one.file).metadata()).to.include({ width: thumbnailSide, height: thumbnailSide / 2, format: "webp" });
+    expect(await sharp(await buffer(await store.read(one))).metadata()).to.include({
+      width: thumbnailSide,
+      height: thumbnailSide / 2,
+      format: "webp",
+    });
     expect(one.id).not.to.equal(picture.id);
     expect(one.expires).to.be.closeTo(picture.expires, 1500);
     expect(await thumbnailOf(store, picture)).to.deep.equal(one);
@@ -55,7 +61,7 @@ describe("picture: thumbnails", () => {
   });
 
   async function openFull(): Promise<PictureStore> {
-    const tiny = await openStore({ folder: join(folder, "tiny"), life: 60, most: 1 });
+    const tiny = await openFolderStore({ folder: join(folder, "tiny"), life: 60, most: 1 });
     await tiny.close();
     return tiny;
   }
