@@ -49,6 +49,15 @@ program.hook("preAction", (_, command) => {
   if (command.name() !== "serve") useEnvFile(process.env);
 });
 
+/** Reload at each SIGHUP: one that comes during the start, which it would end, is for what has started. */
+function reloadable<T extends number | { reload: () => unknown }>(starting: Promise<T>): Promise<T> {
+  const reload = (started: T) => {
+    if (typeof started !== "number") started.reload();
+  };
+  process.on("SIGHUP", () => void starting.then(reload, () => undefined));
+  return starting;
+}
+
 program
   .command("serve")
   .description("start the gateway")
@@ -58,15 +67,13 @@ program
     if (cluster.isWorker) return (await import("./process/worker.ts")).serveAsWorker(process.env, tell, useEnvFile(process.env));
     const count = workerCount(withEnvFile(process.env));
     if (count === 0) {
-      const serving = await (await import("./process/worker.ts")).serveAlone(process.env, tell, useEnvFile(process.env));
+      const serving = await reloadable((await import("./process/worker.ts")).serveAlone(process.env, tell, useEnvFile(process.env)));
       untilTold((signal) => serving.close({ patient: signal === "SIGTERM" }));
-      process.on("SIGHUP", () => void serving.reload());
       return;
     }
-    const started = await (await import("./process/supervise.ts")).startWorkers(count, tell);
+    const started = await reloadable((await import("./process/supervise.ts")).startWorkers(count, tell));
     if (typeof started === "number") return void (process.exitCode = started);
     untilTold((signal) => started.close({ patient: signal === "SIGTERM" }));
-    process.on("SIGHUP", () => started.reload());
   });
 
 program

@@ -43,8 +43,8 @@ const hasTunnels = isProxied();
 
 let client: Promise<Got> | undefined;
 
-/** The client of all calls. Commands that send nothing do without the time that it takes to load. */
-function clientOf(): Promise<Got> {
+/** The client of all calls. Commands that send nothing do without the time that it takes to load; a gateway loads it before its first call. */
+export function clientOf(): Promise<Got> {
   client ??= import("got").then(({ default: got }) =>
     got.extend({
       agent: createAgents(sockets),

@@ -12,6 +12,7 @@ import { createTable, type Table } from "../gateway/table.ts";
 import { isOwnPath } from "../http/app.ts";
 import { createClientKeys, type ClientKeys } from "../http/client-keys.ts";
 import type { ConfigState } from "../http/gateway.ts";
+import { clientOf } from "../net/send.ts";
 import type { Plugin } from "../plugin/define.ts";
 import { channelTexts, type ProcessSettings } from "./environment.ts";
 import { gatewayText, parseGatewayFile, readGatewayFile, type GatewayFile } from "./gateway-file.ts";
@@ -140,8 +141,9 @@ async function readDoors({ channels }: ProcessSettings, before: InForce["doors"]
   };
 }
 
-/** Compile what a load has put off, a schema at a time, so that no request has to wait for it. */
+/** Load and compile what a start has put off, a schema at a time, so that no request has to wait for it. */
 export async function compileAhead({ models }: Pick<Table, "models">): Promise<void> {
+  await clientOf();
   for (const { schema } of models.values()) {
     await setImmediate();
     schema.prepare();

@@ -139,6 +139,8 @@ describe("pictor serve --workers", function () {
             expect(again.body).to.contain(`GET /v1/requests/${id}`);
             return pidsOf("/v1/images/generations").size === 2;
           });
+          // A process that has just started is not quick to send its first order.
+          await until(() => provider.calls() > 0);
           expect(provider.calls()).to.equal(1);
 
           const shown = () => ask(`/v1/requests/${id}`).then(({ body }) => (JSON.parse(body) as { status: string }).status);
