@@ -1,4 +1,4 @@
-// Copies what browsers load and nobody here compiles: the page of the interface's description, and the console's library and style. Compresses the console's.
+// Copies what browsers load and nobody here compiles: the page of the interface's description, the console's library and style, and the demo's font. Compresses the console's.
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,11 +11,13 @@ const own = fileURLToPath(new URL("../../src/console/app/", import.meta.url));
 const fileOf = (name: string) => fileURLToPath(import.meta.resolve(name));
 
 const swagger = dirname(fileOf("swagger-ui-dist/package.json"));
+const fonts = dirname(fileOf("dejavu-fonts-ttf/package.json"));
 
 /** Files and the folders of assets that they go to. */
 const copies: [file: string, folder: string][] = [
   [join(swagger, "swagger-ui.css"), "."],
   [join(swagger, "swagger-ui-bundle.js"), "."],
+  ...["ttf/DejaVuSans-Bold.ttf", "fontconfig/57-dejavu-sans.conf", "LICENSE"].map((name): [string, string] => [join(fonts, name), "fonts"]),
   [join(own, "console.css"), "console"],
   ...["preact", "preact/hooks", "preact/jsx-runtime"].map((name): [string, string] => [fileOf(name), "console"]),
 ];

@@ -1,16 +1,16 @@
 // Draws the demo's pictures: a landscape with the prompt lettered on it.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import type { Sharp } from "sharp";
 import { loadSharp } from "../picture/pixels.ts";
 
 const sharp = await loadSharp();
-const { resolve } = createRequire(import.meta.url);
-const fontfile = resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf");
+const fontFile = (name: string) => fileURLToPath(new URL(`../../assets/fonts/${name}`, import.meta.url));
+const fontfile = fontFile("DejaVuSans-Bold.ttf");
 
 // Without fontconfig (slim containers, macOS, Windows) the library complains on stderr unless it is given some file.
-if (!existsSync("/etc/fonts/fonts.conf")) process.env.FONTCONFIG_FILE ??= resolve("dejavu-fonts-ttf/fontconfig/57-dejavu-sans.conf");
+if (!existsSync("/etc/fonts/fonts.conf")) process.env.FONTCONFIG_FILE ??= fontFile("57-dejavu-sans.conf");
 
 export interface Drawing {
   prompt: string;

@@ -23,7 +23,14 @@ const withBlocks = [
   "plugins/README.md",
   "bench/README.md",
 ];
-const withoutBlocks = ["CONTRIBUTING.md", "docs/channels.md", "docs/errors.md", "docs/expressions.md", "docs/models.md"];
+const withoutBlocks = [
+  "CONTRIBUTING.md",
+  "docs/channels.md",
+  "docs/errors.md",
+  "docs/expressions.md",
+  "docs/licences.md",
+  "docs/models.md",
+];
 
 const keys = { PICTOR_API_KEYS: "my-client-key", PICTOR_ADMIN_KEY: "my-admin-key" };
 

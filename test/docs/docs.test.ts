@@ -29,6 +29,7 @@ describe("what the code writes", () => {
     "docs/expressions.md",
     "docs/channels.md",
     "docs/gateway.md",
+    "docs/licences.md",
     "deploy/alerts.yaml",
     "deploy/grafana.json",
     "channels/channel.schema.json",

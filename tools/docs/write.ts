@@ -21,6 +21,7 @@ import { channelsPage } from "./channels.ts";
 import { errorTexts, withoutCode } from "./errors.ts";
 import { gatewayPage } from "./gateway.ts";
 import { examples, ownFunctions } from "./expressions.ts";
+import { licencesPage } from "./licences.ts";
 import { metricsTable } from "./metrics.ts";
 import { fieldsTable, modelsPage } from "./models.ts";
 import { numbersTable } from "./numbers.ts";
@@ -58,6 +59,7 @@ export async function generate(): Promise<Map<string, string>> {
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
     ["docs/channels.md", await markdown(`${note}\n\n${channelsPage(channelFileSchema(plugins))}`)],
     ["docs/gateway.md", await markdown(`${note}\n\n${gatewayPage()}`)],
+    ["docs/licences.md", await markdown(`${note}\n\n${await licencesPage(root)}`)],
     ["deploy/alerts.yaml", alertRules()],
     ["deploy/grafana.json", await dashboard()],
     ["channels/channel.schema.json", `${JSON.stringify(channelFileSchema(plugins), null, 2)}\n`],
