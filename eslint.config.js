@@ -35,9 +35,12 @@ const comments = {
       const [first] = all.filter(({ type }) => type !== "Shebang");
       if (first?.type !== "Line" || first.loc.start.line > 2)
         context.report({ node, message: "Begin the file with one line, // ..., that says what it is for." });
-      for (const comment of all)
+      for (const comment of all) {
+        if (/\b(?:tells?|told|telling|rests|resting)\b/i.test(comment.value.replaceAll(/`[^`]*`/g, "")))
+          context.report({ loc: comment.loc, message: "Write report, say or show in place of tell, and cool-down in place of rest." });
         if (/^[\s*]*(?:Who|What|Whether|Whose|Where|Which|Whoever)\b/.test(comment.value))
           context.report({ loc: comment.loc, message: "Begin the comment with its subject, not with a question word." });
+      }
     },
   }),
 };

@@ -28,7 +28,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 const program = new Command("pictor").description("One images API in front of every image model.").version(version).showHelpAfterError();
 
-/** End a command that goes on by itself when the process is told to, and at once when it is told again. */
+/** End a command that goes on by itself at the first signal to the process, and at once at the second. */
 function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
   const names = ["SIGTERM", "SIGINT"] as const;
   const stop = (signal: NodeJS.Signals) => {

@@ -13,7 +13,7 @@ export interface FileKind {
 
 const channelFile: FileKind = { whole: "channel", isSecret: ([first]) => first === "keys" };
 
-/** Tell what schema errors of an operator's file mean to its writer. */
+/** Word what schema errors of an operator's file mean to its writer. */
 export function complain(located: Located, errors: readonly ErrorObject[], problems: Problems, kind = channelFile): void {
   const told = new Set<string>();
   for (const error of errors) {
@@ -43,7 +43,7 @@ export function stepsOf(pointer: string): string[] {
     .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-/** A key that is missing since it is misspelled is told as that. */
+/** A key that is missing since it is misspelled is reported as that. */
 function isTypoOf(unknown: ErrorObject, { keyword, instancePath, params }: ErrorObject): boolean {
   if (unknown.keyword !== "additionalProperties" || keyword !== "required" || unknown.instancePath !== instancePath) return false;
   const { additionalProperty } = unknown.params as { additionalProperty: string };

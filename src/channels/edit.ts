@@ -27,7 +27,7 @@ export function withEdit(located: Located): Located {
   };
 }
 
-/** A path as it was written: what an edit has from `generate` is told there. */
+/** A path as it was written: what an edit has from `generate` is reported there. */
 export function asWritten(places: Located["places"], [first, ...rest]: Path): Path {
   const [edit, generate] = [
     ["edit", ...rest],

@@ -11,7 +11,7 @@ import { readSource } from "./source.ts";
 import { withPresetSteps } from "./steps.ts";
 import { channelsVariable, type Texts } from "./texts.ts";
 
-/** A file of the folder. `located` is absent where it could not be read; what is wrong has been told then. */
+/** A file of the folder. `located` is absent where it could not be read; what is wrong has been reported then. */
 export interface ReadFile {
   /** The file's name without its ending. */
   readonly name: string;

@@ -1,4 +1,4 @@
-// Tells which addresses a channel's lists of hosts mean.
+// Judges which addresses a channel's lists of hosts mean.
 
 /** The ports that a URL need not name. */
 const standardPorts: Record<string, number> = { "http:": 80, "https:": 443 };

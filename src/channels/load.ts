@@ -215,7 +215,7 @@ function loadChannel(
 
 /**
  * Compile a channel that the grammar has accepted, `whole` or without the parts that it rejected. What `isProven` is compiled when it is
- * used. There are no routes where a model's schema is broken, which has been told in its own file.
+ * used. There are no routes where a model's schema is broken, which has been reported in its own file.
  */
 function compileChannel(
   name: string,
@@ -267,7 +267,7 @@ function compileChannel(
   if (!isProven) for (const compile of [verify, routes]) compile();
   return { channel, routes };
 }
-/** The name of a model's schema. One that is there and broken has been told already. */
+/** The name of a model's schema. One that is there and broken has been reported already. */
 function schemaNameOf(
   id: string,
   channel: string,

@@ -81,7 +81,7 @@ function mergeModels(base: unknown, over: unknown): unknown {
   return Object.fromEntries(models);
 }
 
-/** Tell every path at which something of `base` gives way to something that it does not merge with. */
+/** Report every path at which something of `base` gives way to something that it does not merge with. */
 function replaced(base: unknown, over: unknown, path: Path, tell: (path: Path) => void): void {
   if (!isPlainObject(base) || !isPlainObject(over) || !isMerged(base, over)) {
     tell(path);
@@ -110,7 +110,7 @@ const bodies = ["query", "headers", "json", "multipart", "form"];
 
 /**
  * In a `part`, a line that was taken away stays as undefined, and null is one that had nothing to take away so far. In a body, a null that
- * takes nothing away is left for the compiler to tell: its writer may have meant one that is sent.
+ * takes nothing away is left for the compiler to report: its writer may have meant one that is sent.
  */
 function merge(base: unknown, over: unknown, { layer = "last", inBody = false }: { layer?: Layer; inBody?: boolean } = {}): unknown {
   if (!isPlainObject(over)) return over;

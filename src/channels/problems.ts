@@ -47,7 +47,7 @@ export function createProblems(whole?: Problems): Problems {
   const addAt = (source: Source, offset: number, message: string, of?: OfModel) => {
     whole?.addAt(source, offset, message, of);
     const { line, column } = positionIn(source, offset);
-    // A preset's mistake shows in every channel that extends it; it is told once.
+    // A preset's mistake shows in every channel that extends it; it is reported once.
     const key = `${source.file}:${line}:${column}:${message}`;
     const first = found.get(key) ?? { source, line, column, message, of, models: new Set() };
     if (of) first.models.add(of.model);

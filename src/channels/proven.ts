@@ -7,7 +7,7 @@ import type { ChannelSettings } from "./grammar.ts";
 import { sourceOf, type Located, type Place } from "./problems.ts";
 import type { Texts } from "./texts.ts";
 
-/** A channel that was found right, and all that this rests on. */
+/** A channel that was found right, and all that this depends on. */
 export interface ProvenChannel {
   /** The channel with its presets below it, as the grammar has accepted it. */
   value: ChannelSettings;
@@ -35,7 +35,7 @@ export interface Proof {
   holdsOf: (name: string, text: Buffer) => boolean;
   /** True for a schema that, with the common one, was found right. */
   holdsOfSchema: (name: string) => boolean;
-  /** A channel that was found right with all that it rests on. Of its places only the layers are known. */
+  /** A channel that was found right with all that it depends on. Of its places only the layers are known. */
   channel: (name: string) => { located: Located<ChannelSettings>; layers: readonly string[] } | undefined;
   /** The value of a door that was found right, as the grammar has accepted it, by its name below the folder. */
   door: (name: string) => unknown;

@@ -63,7 +63,7 @@ export interface Progress {
   shown?: boolean;
   /** The bill of the attempt. */
   bill: Bill;
-  /** Is told of the attempt's orders, where they have to outlive this process. Nothing is ordered where it does not take that. */
+  /** The log of the attempt's orders, where they have to outlive this process. Nothing is ordered where it does not take that. */
   orders?: OrderLog;
 }
 
@@ -254,7 +254,7 @@ function callsOf(
   };
 }
 
-/** Tells a mistake where it was written, behind the name of its part. */
+/** Reports a mistake where it was written, behind the name of its part. */
 function reporterOf(located: Located, problems: Problems): Report {
   return (path, message, offset, of) => {
     const written = asWritten(located.places, path);
@@ -263,7 +263,7 @@ function reporterOf(located: Located, problems: Problems): Report {
   };
 }
 
-/** Tells the fields that an operation uses: those that a step handles, and those that its calls can send. */
+/** Finds the fields that an operation uses: those that a step handles, and those that its calls can send. */
 function takesOf(operations: ReadonlyMap<OperationName, Operation>, pipelineOf: PipelineOf): Route["takes"] {
   return (name, field) => {
     const operation = operations.get(name);

@@ -244,7 +244,7 @@ function pathsOf(channel: ChannelSettings): string[] {
   return paths.filter((path): path is string => typeof path === "string" && /^\/[^?#$]*[^/?#$]$/.test(path));
 }
 
-/** A key written into a file ends in a repository. It is told, and hidden wherever the file is shown. */
+/** A key written into a file ends in a repository. It is reported, and hidden wherever the file is shown. */
 export function judgeKeys(located: Located, problems: Problems): void {
   const visit = (value: unknown, path: Path): void => {
     if (Array.isArray(value) || isPlainObject(value)) {

@@ -101,7 +101,7 @@ function firstNotJson(text: string): number | undefined {
 
 /**
  * Finds the expressions without quotes inside `{ }` and `[ ]`, where their brace begins a map to YAML. Where there is one on the line at
- * which the parser gave up, all from there on are told, for they come in numbers.
+ * which the parser gave up, all from there on are reported, for they come in numbers.
  */
 function bareExpressions(text: string, slip: number): { offset: number; message: string }[] {
   const found: ReturnType<typeof bareExpressions> = [];

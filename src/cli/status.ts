@@ -16,7 +16,7 @@ export interface StatusOptions {
   json?: boolean;
   /** A channel whose cool-downs are to be lifted first. */
   clear?: string;
-  /** Epoch milliseconds by which days are told as past; the time of day when omitted. */
+  /** Epoch milliseconds by which days are shown as past; the time of day when omitted. */
   now?: number;
 }
 

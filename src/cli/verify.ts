@@ -35,7 +35,7 @@ interface Difference {
 export const patience = 15_000;
 
 /**
- * `pictor verify [channel]`: try each key with the channel's free call, and tell how the provider's list of models differs from the file, which is no
+ * `pictor verify [channel]`: try each key with the channel's free call, and report how the provider's list of models differs from the file, which is no
  * failure. Returns the exit code.
  */
 export async function verify(

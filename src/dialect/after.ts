@@ -16,7 +16,7 @@ const passing = new Set([408, 425, 429]);
 /** Longest pause between the tries of such a call, in seconds: the provider may ask for more, and the client is waiting. */
 export const longestPause = 30;
 
-/** Time to tell a provider that its task is not wanted any more, in milliseconds: the client has gone, and nobody waits. */
+/** Time for the call that cancels a task which is not wanted any more, in milliseconds: the client has gone, and nobody waits. */
 export const cancelTime = 10_000;
 
 /** Make a further call about something that may have to be paid for: three tries, with growing pauses. Throws `ProviderFailure`. */

@@ -28,7 +28,7 @@ export interface Answer {
 }
 
 /**
- * Told of an answer whose first picture has begun to arrive, while the rest of it has not: what it is so far. True takes it; then the
+ * Called for an answer whose first picture has begun to arrive, while the rest of it has not: what it is so far. True takes it; then the
  * picture is read from the wire, by somebody else, before the whole answer is here.
  */
 export type Early = (answer: Answer) => boolean;
@@ -150,7 +150,7 @@ async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
 /** Beginning of an answer by which it shows that it is a stream, in bytes: white space counts. */
 export const longestSign = 4096;
 
-/** True for a text that begins as server-sent events do; undefined while it is too short to tell. A data URI does not. */
+/** True for a text that begins as server-sent events do; undefined while it is too short to know. A data URI does not. */
 function looksLikeEvents(bytes: Buffer): boolean | undefined {
   const text = bytes
     .toString("utf8", 0, longestSign)
@@ -199,7 +199,7 @@ function parseText(bytes: Buffer, { ctx }: CallContext): unknown {
     return body;
   } catch (error) {
     if (error instanceof TooMuchJson) throw tooMuch(error.message);
-    return text; // Told by whoever needed more than a text.
+    return text; // Reported by whoever needed more than a text.
   }
 }
 

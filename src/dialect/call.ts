@@ -26,7 +26,7 @@ export const layerParts = {
   form: { type: "object", description: "The body as an urlencoded form." },
 } as const;
 
-// Nothing is required: a model may have a part of an operation anew. What is left out in the end is told by the compiler.
+// Nothing is required: a model may have a part of an operation anew. The compiler reports what is left out in the end.
 export const callParts = {
   ...each(methods, (method) => text(`The path of a ${method.toUpperCase()}, put behind base_url, or a whole URL.`)),
   ...layerParts,

@@ -31,7 +31,7 @@ export interface CallContext {
   divert?: (url: URL) => string | undefined;
   /** Receives events for a client that wants them. */
   events?: Events;
-  /** Is told of the order, where it has to outlive this process. */
+  /** The log of the order, where it has to outlive this process. */
   orders?: OrderLog;
 }
 

@@ -95,7 +95,7 @@ function compileClass(spec: RuleSpec, path: Path, options: TemplateOptions): (va
 }
 
 /**
- * The members of a body by which rules tell that an answer of 200 is a failure: until they have come, a picture that has begun may be none.
+ * The members of a body by which rules know that an answer of 200 is a failure: until they have come, a picture that has begun may be none.
  * An `error` stands in place of pictures.
  */
 export function tellingFields(rules: readonly RuleSpec[]): string[] {

@@ -8,13 +8,13 @@ export interface AcceptedTask {
   before: Record<string, unknown>;
 }
 
-/** Is told of orders before what happens next happens. */
+/** Hears of orders before what happens next happens. */
 export interface OrderLog {
   /** An order is about to leave; it does not where this rejects. */
   sending(): Promise<void>;
   /** A provider has accepted a task, which is polled next. Never rejects: the order is placed. */
   accepted(task: AcceptedTask): Promise<void>;
-  /** Begin to follow a task. The function is told how much of it is done, in whole percent. */
+  /** Begin to follow a task. The function is called with how much of it is done, in whole percent. */
   follow(): (percent: number) => void;
   /** True where the task is followed elsewhere after this attempt was ended for that reason, so that it must not be cancelled. */
   outlives(reason: unknown): boolean;

@@ -156,7 +156,7 @@ async function followed(request: OutgoingRequest, context: CallContext): Promise
   return { ...(await callAndRead({ method: "GET", url, headers: { accept: "application/json" } }, context)), isResult: true };
 }
 
-/** An answer that names no state tells nothing of the task. What it says all the same is told where it goes on so. */
+/** An answer that names no state says nothing of the task. Its other words are reported where it goes on so. */
 function stateless(answer: Answer): ProviderFailure {
   const { message } = usualOf(answer);
   const words = "the provider's answer to a poll names no state of the task";
@@ -182,7 +182,7 @@ function mayPass(failure: ProviderFailure): boolean {
 }
 
 /**
- * One poll's answer, or why it told nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes; so is a
+ * One poll's answer, or why it said nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes; so is a
  * rule's `then: fail`, and not its `then: retry`. A status that is no success is an answer all the same where it `tells` a state.
  */
 async function ask(

@@ -203,7 +203,7 @@ function filled(found: unknown, asked: number): unknown[] {
   return [...list, ...Array<undefined>(Math.max(0, asked - list.length)).fill(undefined)];
 }
 
-/** Pictures that worked are kept, failures beside them are told; only failures throw. */
+/** Pictures that worked are kept, failures beside them are reported; only failures throw. */
 function collect(list: unknown[], one: (image: unknown, index: bigint) => Picture, result: Result): void {
   const failures: ProviderFailure[] = [];
   for (const [index, image] of list.entries()) {

@@ -36,7 +36,7 @@ interface Listening {
   /** Absent where nobody waits for pictures before all are there. */
   show: Events["show"];
   scope: Variables;
-  /** Throws for an event that tells of a failure. */
+  /** Throws for an event that reports a failure. */
   judge: (answer: Answer) => void;
   /** True for an event that is a whole answer with pictures. */
   isWhole: (answer: Answer) => boolean;

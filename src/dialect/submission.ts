@@ -223,7 +223,7 @@ function begun(answer: Answer, { parts, scope }: Order): Result | undefined {
     // A picture that is arriving must be read to its end, so it is not passed on where another was taken, such as the URL beside it.
     return only?.data.kind === "stream" && others.length === 0 && result?.errors.length === 0 ? result : undefined;
   } catch {
-    return undefined; // The whole answer will tell.
+    return undefined; // The whole answer will show it.
   }
 }
 

@@ -4,7 +4,7 @@ import { GatewayError } from "../errors.ts";
 import type { PluginContext } from "../plugin/context.ts";
 
 /**
- * A field that no template of the channel sends: dropped and told, or refused. What the picture is made of is never dropped.
+ * A field that no template of the channel sends: dropped and reported, or refused. What the picture is made of is never dropped.
  * A value that the schema fills in by itself (`fields` are its properties) is nobody's wish, and is left out without a word.
  */
 export function judgeUnused(

@@ -74,7 +74,7 @@ function retryAfter(status: number, headers: Record<string, string>, message: st
   return resetIn(headers) ?? secondsIn(message);
 }
 
-/** The limits that providers count by; the one that is used up tells when it is full again. */
+/** The limits that providers count by; the one that is used up says when it is full again. */
 const limits = ["-requests", "-images", "-tokens", ""];
 
 function resetIn(headers: Record<string, string>): number | undefined {

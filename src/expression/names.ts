@@ -10,7 +10,7 @@ export interface Name {
   fields?: readonly string[];
   /** The model whose fields they are, where each has its own. */
   model?: string;
-  /** Set where each path below it is told apart: an expression then uses `body.a.b`, and not the whole of `body.a`. */
+  /** Set where each path below it is a name of its own: an expression then uses `body.a.b`, and not the whole of `body.a`. */
   deep?: true;
 }
 

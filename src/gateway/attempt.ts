@@ -25,7 +25,7 @@ export interface AttemptContext {
   log: Logger;
   /** True where the answer may begin before the provider's is whole: see `Result.rest`. */
   early?: boolean;
-  /** Told of pictures as they come, where the client wants a stream. */
+  /** Receives pictures as they come, where the client wants a stream. */
   events?: Events;
   /** Aborts when the client hangs up, or the request's time is over. */
   signal: AbortSignal;

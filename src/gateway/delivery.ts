@@ -26,7 +26,7 @@ export interface DeliveryParts {
   webhookOf: (delivery: Delivery) => Webhook | undefined;
   /** The event's text. */
   eventOf: (delivery: Delivery, row: RequestRow) => Promise<string>;
-  /** Told of each attempt. */
+  /** Called after each attempt. */
   attempted?: (delivery: Delivery, outcome: DeliveryOutcome) => void;
   now?: () => number;
   /** From 0 to below 1. */

@@ -51,7 +51,7 @@ export interface Durable {
   find: (id: string) => DurableLive | undefined;
   /** All that are under way in this process. */
   all: () => DurableLive[];
-  /** End those that can go on in another process; a client that waits here for one is told so. */
+  /** End those that can go on in another process; a client that waits here for one hears of it. */
   handOver: () => void;
   /** Wait for a request that another process serves, or served. Rejects with the signal's reason. */
   follow(id: string, signal: AbortSignal): Promise<Outcome>;
@@ -161,7 +161,7 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
   }
 }
 
-/** Log the end of a job, of which no connection's line tells. */
+/** Log the end of a job, which no connection's line reports. */
 function logJob({ id, job, client, model, createdAt }: RequestRow, { channel, attempts, error }: Outcome, { log }: DurableParts): void {
   if (!job) return;
   const ended = { request: id, client, model, channel, attempts, ms: Date.now() - createdAt };

@@ -71,7 +71,7 @@ function masked(key: Key | undefined): Key | undefined {
   return typeof key === "object" ? Object.fromEntries(Object.keys(key).map((part) => [part, "***"])) : key && "***";
 }
 
-/** A signature or a fetched token over a masked key would tell nothing: it is shown as `***` too. */
+/** A signature or a fetched token over a masked key would say nothing: it is shown as `***` too. */
 async function authorized(request: OutgoingRequest, { channel }: Route, key: Key | undefined): Promise<OutgoingRequest> {
   // As when it is sent: an upload to a store elsewhere goes without it.
   if (key === undefined || !channel.mayCarryKey(new URL(request.url))) return request;

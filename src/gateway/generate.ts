@@ -36,7 +36,7 @@ export interface GenerateContext extends AttemptContext {
   standIns?: readonly StandIn[];
   /** The changes made to the client's request before. */
   changes?: readonly Change[];
-  /** Gives what is to be told of an attempt's orders, where they have to outlive this process. */
+  /** Makes the log of an attempt's orders, where they have to outlive this process. */
   orders?: (candidate: Candidate) => OrderLog;
 }
 

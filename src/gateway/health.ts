@@ -29,7 +29,7 @@ export interface Health {
 const severity = { well: 0, cooling_down: 1, rate_limited: 2 };
 
 /**
- * `report` tells the other instances of a scope's health. `claim` asks them for the only trial of a scope, for so many milliseconds at
+ * `report` gives the other instances a scope's health. `claim` asks them for the only trial of a scope, for so many milliseconds at
  * most, and resolves with whether it is granted.
  */
 export function createHealth(

@@ -1,4 +1,4 @@
-// Writes the event that tells a webhook of a job's end.
+// Writes the event that reports a job's end to a webhook.
 import type { Delivery } from "../ledger/deliveries.ts";
 import { readDocument } from "../ledger/documents.ts";
 import type { PictureReference, RequestRow } from "../ledger/row.ts";

@@ -43,7 +43,7 @@ export interface Limits {
 export const usualInterval = 200;
 
 /**
- * Longest time after which a client is told to try again on the strength of an estimate, in milliseconds: estimates of more are worth
+ * Longest time after which a client is asked to try again on the strength of an estimate, in milliseconds: estimates of more are worth
  * nothing.
  */
 export const longestEstimate = 60_000;

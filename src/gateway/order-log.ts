@@ -19,7 +19,7 @@ interface Parts {
   keepInput: () => Promise<string>;
 }
 
-/** Makes, for each attempt of a request, what is told of its orders. `row` is kept as the ledger has it. */
+/** Makes, for each attempt of a request, the log of its orders. `row` is kept as the ledger has it. */
 export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput }: Parts): (candidate: Candidate) => OrderLog {
   return ({ route, key }) => {
     const { channel, model } = route;

@@ -11,7 +11,7 @@ export interface UncertainOutcome {
   idempotencyKey?: string;
   /** The request's id. */
   request: string;
-  /** Set where its client had gone, and was told nothing. */
+  /** Set where its client had gone, and heard nothing. */
   untold?: boolean;
   /** The client's error, whether it could be delivered or not. */
   error: { code: string; status: number; message: string; param: string | null };
@@ -23,7 +23,7 @@ export type Remembered = UncertainOutcome & { age: number };
 export interface UncertainOutcomes {
   /**
    * The outcome of the same request of the same client, if there was one within so many milliseconds. `fingerprint` is only worked out
-   * where this client has had any. A request with an idempotency key of its own is a new one; so is one after an outcome that nobody was told,
+   * where this client has had any. A request with an idempotency key of its own is a new one; so is one after an outcome that nobody heard of,
    * unless the request says itself that it is a `retry`.
    */
   find(

@@ -108,7 +108,7 @@ async function lifted(
   let left = limit;
   let images = 0;
   const sink: Sink = async (text, soFar) => {
-    // Each is decoded and kept before anybody can tell which model is asked, and how many it takes.
+    // Each is decoded and kept before anybody can know which model is asked, and how many it takes.
     if ((images += 1) > mostParts)
       throw new GatewayError("invalid_value", `the body has more than ${mostParts} images`, { param: "images" });
     const kept = (await keep(text, soFar).catch((error: unknown) => {

@@ -40,7 +40,7 @@ export async function* bytesOf(request: IncomingMessage, limits: { body: number;
   if (!decoder && encoding !== "identity")
     throw new GatewayError("unsupported_media_type", "the body's content encoding must be gzip, deflate, br or none");
   const arriving = new PassThrough();
-  // A pipe does not tell its end that its beginning is gone; and a stream that fails unheard would end the process.
+  // The end of a pipe does not hear that its beginning is gone; and a stream that fails unheard would end the process.
   request.once("error", (error) => arriving.destroy(error));
   decoder?.on("error", (error) => arriving.destroy(error));
   const timer = setTimeout(() => {

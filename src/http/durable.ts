@@ -50,7 +50,7 @@ interface Wanted {
   /** Milliseconds within which the client has to be answered. */
   left: number | undefined;
   log: Logger;
-  /** Told where this request is the one that is served: what it holds is held until nobody needs it. */
+  /** Called where this request is the one that is served: what it holds is held until nobody needs it. */
   begun: () => void;
 }
 

@@ -21,7 +21,7 @@ export function errors(gateway: Gateway) {
       const thrown = cut ?? toldOf(error);
       const known = thrown.code === "shutting_down" ? shuttingDown(state) : thrown;
       state.error = known;
-      // The work of one that is answered early goes on, and is told of at its end.
+      // The work of one that is answered early goes on, and is reported at its end.
       const isEarly = state.late && known.code === "upstream_timeout";
       if (known.status >= 500 && !expected.has(known.code) && !isEarly) gateway.log.error({ request: id, err: error }, "request failed");
       if (headersSent) {
@@ -48,14 +48,14 @@ function toldOf(error: unknown): GatewayError {
   return new GatewayError("internal_error", "internal error", { cause: error });
 }
 
-/** Says whether the request may be sent again, which only its end can tell. */
+/** Says whether the request may be sent again, which only its end can show. */
 function shuttingDown(state: RequestState): GatewayError {
   const advice = mayBePaid(state) ? "the picture may have been made and paid for" : "send the request again";
   return new GatewayError("shutting_down", `the gateway is shutting down; ${advice}`, { retryAfter: 1 });
 }
 
 /**
- * Tell clients whether to send the request again. Those of the OpenAI SDKs repeat every 5xx unless this header says no, and after an order
+ * Advise clients whether to send the request again. Those of the OpenAI SDKs repeat every 5xx unless this header says no, and after an order
  * that may have been carried out each repeat would be paid for again.
  */
 function adviseOnRetry(ctx: Context, { status, retry, retryAfter }: GatewayError): void {

@@ -44,7 +44,7 @@ export function createEventWriter(ctx: Context, { heartbeat, log }: { heartbeat:
     try {
       await write(put);
     } catch (error) {
-      // Half an event cannot be taken back; only a broken connection tells that it is not whole.
+      // Half an event cannot be taken back; only a broken connection shows that it is not whole.
       if (!state.signal.aborted && !res.destroyed) {
         state.failed = 502;
         log.error({ err: error }, "the answer broke off");

@@ -26,7 +26,7 @@ export interface EventAnswer {
   tell(type: string, fields: object, id?: string): Promise<void>;
   /** End the answer. */
   end(): void;
-  /** Tell an error once the head is out. */
+  /** Report an error once the head is out. */
   fail(error: GatewayError): Promise<void>;
 }
 

@@ -38,7 +38,7 @@ interface Around {
   signal: AbortSignal;
   /** Accepts parts that are called attachments. */
   attachments: boolean;
-  /** Told which part is being read. */
+  /** Receives the name of the part that is being read. */
   about: About;
 }
 
@@ -124,7 +124,7 @@ function isFile({ fileName, type }: Part): boolean {
   return fileName !== undefined || /^(?:image\/|(?:application|binary)\/octet-stream)/.test(type ?? "");
 }
 
-/** Beginning of a form's image part by which a picture is told from a text, in bytes: base64 and URLs may stand there too. */
+/** Beginning of a form's image part by which a picture is distinguished from a text, in bytes: base64 and URLs may stand there too. */
 export const enough = 1024;
 
 /** Texts that say where an image is, or hold it. */

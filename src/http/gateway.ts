@@ -114,7 +114,7 @@ export interface RequestState {
   late?: boolean;
   /** Counts the request out of those that are under way. */
   leave?: () => void;
-  /** The status that tells what became of an answer that had begun when it failed. */
+  /** The status that says what became of an answer that had begun when it failed. */
   failed?: number;
 }
 

@@ -260,7 +260,7 @@ function standInsOf(
   });
 }
 
-/** Tell of an attempt: to the client in headers, to the operator in the log and the metrics. */
+/** Report an attempt: to the client in headers, to the operator in the log and the metrics. */
 function note(ctx: Context, attempt: Attempt, { metrics }: Gateway): void {
   const state = ctx.state as RequestState;
   const { route, outcome } = attempt;

@@ -10,7 +10,7 @@ import { betweenSigns } from "./generations.ts";
 import { jobOf, serviceOf } from "./jobs.ts";
 import { viewOf } from "./requests.ts";
 
-/** Time between two looks at a job whose events are wanted, in milliseconds: each is a query, and its end in this process is told at once. */
+/** Time between two looks at a job whose events are wanted, in milliseconds: each is a query, and its end in this process is known at once. */
 export const betweenLooks = 1_000;
 
 /**
@@ -21,7 +21,7 @@ export async function streamJob(ctx: RouterContext, gateway: Gateway): Promise<v
   const state = ctx.state as RequestState;
   const { durable } = serviceOf(gateway);
   const first = await jobOf(ctx, gateway);
-  // A client that connects again by itself, though it has heard of the end, is told to stop.
+  // A client that connects again by itself, though it has heard of the end, is asked to stop.
   if (first.endedAt !== undefined && ctx.get("last-event-id") === lastId) return void (ctx.status = 204);
   if (ctx.method === "HEAD") {
     ctx.status = 200;

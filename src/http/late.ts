@@ -28,13 +28,13 @@ interface Late {
   work: Promise<Generated>;
   /** Holds what the request holds, until it is over. */
   spool: Pick<SpoolScope, "take">;
-  /** Told of what was made. */
+  /** Called with what was made. */
   made: (generated: Generated) => void;
   log: Logger;
 }
 
 /**
- * Keep what comes of a request that is answered now. Resolves once its client can be told where to find it; `ended` when it is over, and never
+ * Keep what comes of a request that is answered now. Resolves once its client can learn where to find it; `ended` when it is over, and never
  * rejects. Should this process end before, another writes that the picture may have been paid for.
  */
 export async function goOnLate(

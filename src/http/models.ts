@@ -92,7 +92,7 @@ export function showModel(ctx: RouterContext, gateway: Gateway): void {
   ctx.type = "application/schema+json";
 }
 
-/** OpenAI's shape, and what the lists of OpenRouter and Vercel say beside it, so that clients can tell what a model is for. */
+/** OpenAI's shape, and what the lists of OpenRouter and Vercel say beside it, so that clients can see what a model is for. */
 function shown({ id, schema, routes }: ModelEntry) {
   const operations = operationsOf(routes);
   const { shutdown } = lifeOn(routes);

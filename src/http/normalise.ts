@@ -70,7 +70,7 @@ function spoken(value: unknown, name: string, schema: ModelSchema): unknown {
   const types = [schema.type ?? "string"].flat() as string[];
   const text = value.trim();
   const wants = (...names: string[]) => names.some((type) => types.includes(type));
-  // SDKs refuse to write null into a form, and tell their users to write this.
+  // SDKs refuse to write null into a form, and have their users write this.
   if (text === "null") return null;
   if (wants("integer", "number") && /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text)) return Number(text);
   if (wants("boolean") && /^(?:true|false)$/i.test(text)) return text.toLowerCase() === "true";

@@ -3,7 +3,7 @@ import type Router from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
 
-/** Throws a 405 with the methods that a path takes, or a 404 with the address that was meant, where that can be told. */
+/** Throws a 405 with the methods that a path takes, or a 404 with the address that was meant, where that can be guessed. */
 export function nothingThere(router: Router) {
   return function nothingThere(ctx: Context): void {
     const allowed = [...new Set(router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods))];

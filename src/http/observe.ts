@@ -1,4 +1,4 @@
-// Gives each request its id and its signal, and tells of it once it is over.
+// Gives each request its id and its signal, and reports it once it is over.
 import { randomUUID } from "node:crypto";
 import type { Context, Next } from "koa";
 import type { GatewayError } from "../errors.ts";
@@ -66,7 +66,7 @@ function newId(): string {
 /** Facts known only at the request's end. */
 interface Ended {
   path: string;
-  /** The status that tells how it ended; 499 where the client had gone. */
+  /** The status that says how it ended; 499 where the client had gone. */
   status: number;
   seconds: number;
   bytes: number;

@@ -1,4 +1,4 @@
-// Describes what the operator is told of channels.
+// Describes the operator's view of channels.
 import { cost } from "./openapi-estimate.ts";
 import { failures, json } from "./openapi-parts.ts";
 import type { Json } from "./openapi-shapes.ts";

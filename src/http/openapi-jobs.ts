@@ -105,7 +105,7 @@ export const jobSchemas: Json = {
   JobList: listOf("Job"),
 };
 
-/** The events that a job's webhook is told of, as OpenAPI's webhooks. */
+/** The events that a job's webhook receives, as OpenAPI's webhooks. */
 export const jobEvents: Json = Object.fromEntries(
   eventTypes.map((type) => [
     type,

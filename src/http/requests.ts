@@ -10,7 +10,7 @@ import { pageIn, textIn } from "./paging.ts";
 import { originOf } from "./pictures.ts";
 import { ledgerOf } from "./usage.ts";
 
-/** Wait that is told with an outcome that is not there yet, in seconds: pictures take from a second to some minutes. */
+/** Wait that is advised with an outcome that is not there yet, in seconds: pictures take from a second to some minutes. */
 export const lookAgain = 5;
 
 /** Time after which a request that is not in the ledger is looked for once more, in milliseconds: another process may be about to write its row. */

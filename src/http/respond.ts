@@ -65,7 +65,7 @@ export function count(
   for (const { field } of changes) metrics.changes.inc({ ...labels, field: schema.properties.includes(field) ? field : "other" });
 }
 
-/** Write the answer. Once its head is out, a picture that breaks off can only be told by breaking the connection off too. */
+/** Write the answer. Once its head is out, a picture that breaks off can only be reported by breaking the connection off too. */
 async function send(ctx: Context, made: Made, log: Logger, spool?: Ahead): Promise<void> {
   const state = ctx.state as RequestState;
   const { length, writeTo } = state.answer ? await state.answer(made) : answerBody(made, spool);

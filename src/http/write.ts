@@ -25,7 +25,7 @@ export function putInto(answer: ServerResponse, signal: AbortSignal): Put {
   return put;
 }
 
-/** Bytes at once: only where a piece ends can a slow reader be told from one that does not read. */
+/** Bytes at once: only where a piece ends can a slow reader be distinguished from one that does not read. */
 const largest = 65_536;
 
 async function inPieces(chunk: Buffer, put: Put): Promise<void> {

@@ -81,7 +81,7 @@ interface Options {
   /** The folder in which rows wait while the database is away. */
   folder: string;
   now?: () => number;
-  /** Told when the database goes away and when it is back. */
+  /** Called when the database goes away and when it is back. */
   changed?: (isAway: boolean, error?: unknown) => void;
 }
 
@@ -160,7 +160,7 @@ export function createLedger({ database: opened, folder, now = Date.now, changed
   };
 }
 
-/** The same database; `note` is told after each transaction whether it is away. */
+/** The same database; `note` hears after each transaction whether it is away. */
 function watched(database: Database, note: (isAway: boolean, error?: unknown) => void): Database {
   return {
     ...database,
@@ -170,7 +170,7 @@ function watched(database: Database, note: (isAway: boolean, error?: unknown) =>
         note(false);
         return rows;
       } catch (error) {
-        // A mistake in a statement was told by a database that is there.
+        // A mistake in a statement was reported by a database that is there.
         note(error instanceof Unavailable, error);
         throw error;
       }

@@ -1,4 +1,4 @@
-// Names the process that serves a request, so that others can tell whether it is still there.
+// Names the process that serves a request, so that others can see whether it is still there.
 import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
@@ -30,7 +30,7 @@ export function ownName(): string {
   return `${space}/${process.pid}/${randomBytes(6).toString("hex")}`;
 }
 
-/** True for a process of this machine, or of this container, that has ended; undefined where that cannot be told from here. */
+/** True for a process of this machine, or of this container, that has ended; undefined where that cannot be seen from here. */
 export function hasEnded(owner: string, own: string): boolean | undefined {
   const [where, pid] = owner.split("/");
   if (where !== space) return undefined;

@@ -80,7 +80,7 @@ export interface RequestRow {
   answer?: string;
   /** True for a request that was sent as a job. */
   job?: boolean;
-  /** The webhook that is told of the job's end: its name in `gateway.yaml`, or a URL. */
+  /** The webhook that hears of the job's end: its name in `gateway.yaml`, or a URL. */
   webhook?: string;
   /** Until when a client of another process waits for it. */
   wantedUntil?: number;

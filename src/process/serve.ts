@@ -49,7 +49,7 @@ export interface Peers {
   metricsOfAll?: (own: Metrics["registry"]) => () => Promise<string>;
   /** The configuration in force in the process whose place it takes. */
   handover?: Handover;
-  /** Is told what is in force, each time that it changes. */
+  /** Receives what is in force, each time that it changes. */
   keep?: (handover: Handover) => void;
   /** Shares notes with those that serve beside it. */
   siblings?: Siblings;

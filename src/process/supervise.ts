@@ -42,7 +42,7 @@ interface Crew {
 
 /**
  * Start processes that serve, and another one for each that ends. The first of them speaks, and the others begin when it serves: what is wrong
- * is told once. Resolves when it serves, or with its exit code where it cannot.
+ * is reported once. Resolves when it serves, or with its exit code where it cannot.
  */
 export async function startWorkers(count: number, say: (line: string) => void): Promise<Workers | number> {
   // Workers accept connections themselves: one that this process hands to a worker that stops, or is killed, would stay open without an answer.
@@ -81,7 +81,7 @@ function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFi
   };
   const heard: Heard<FromWorker> = {
     begin: () => {
-      // It was not listening yet when the others were told.
+      // It was not listening yet when the others heard of it.
       if (crew.closing.signal.aborted) return void worker.process.kill();
       if (crew.serving.size === 0) crew.wanted = crew.port;
       send(worker, { pictor: "start", isFirst, port: crew.wanted, handover: crew.kept });
@@ -109,7 +109,7 @@ function start(crew: Crew, { isFirst = false, served = () => undefined }: { isFi
     if (isFromWorker(message)) heard[message.pictor]?.(message as never);
   });
   worker.on("error", (error) => {
-    // A process that is killed may be told something all the same. One that could not be started tells of no end.
+    // A process that is killed may be sent something all the same. One that could not be started reports no end.
     if (worker.process.pid !== undefined || isFirst || crew.closing.signal.aborted) return;
     startAgain(crew, error, served);
   });

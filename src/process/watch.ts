@@ -28,12 +28,12 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter((path) => before.get(path) !== after.get(path));
 }
 
-/** Time between two looks at the operator's files, in milliseconds: a mounted volume tells nothing of a change. */
+/** Time between two looks at the operator's files, in milliseconds: a mounted volume reports no change. */
 export const lookEvery = 500;
 
 /**
  * Report a change below these folders and files, against `seen`, once it has been still for one look: editors and copies write in several
- * steps. Looking sees what no file system tells of, such as a mounted volume, or a folder of links that is swapped.
+ * steps. Looking sees what no file system reports, such as a mounted volume, or a folder of links that is swapped.
  */
 export function watchPaths(paths: readonly string[], seen: Snapshot, changed: () => void): { close: () => Promise<void> } {
   let reported = seen;

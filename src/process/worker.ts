@@ -65,7 +65,7 @@ export async function serveAsWorker(
     await Promise.race([replaced.promise, delay(longestChange, undefined, { ref: false })]);
     await end(serving, false);
   });
-  // A terminal's interrupt, and its end, go to all processes at once, and the first one tells the others.
+  // A terminal's interrupt, and its end, go to all processes at once, and the first one passes it on.
   for (const name of ["SIGINT", "SIGHUP"] as const) process.on(name, () => undefined);
   process.once("SIGTERM", () => void end(serving, true));
   send({ pictor: "ready", port: Number(new URL(serving.url).port || 80) });

@@ -29,7 +29,7 @@ export function watchLog(): { logger: Logger; lines: Line[]; ended: () => Promis
   };
 }
 
-/** A mistake in the gateway or in a plugin, with its place, of a line of the log. A client is told no more than that there was one. */
+/** A mistake in the gateway or in a plugin, with its place, of a line of the log. A client hears no more than that there was one. */
 export function crashIn({ err }: Line): string[] {
   const [message, place = ""] = (typeof err === "string" ? err : "").split("\n");
   // A provider's failure is no mistake of ours.

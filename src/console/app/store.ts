@@ -1,7 +1,7 @@
 // Values that several parts of the page show.
 import { useEffect, useState } from "preact/hooks";
 
-/** A value that tells those who show it when it changes. */
+/** A value whose changes are heard by those who show it. */
 export interface Store<T> {
   readonly value: T;
   set(value: T): void;
