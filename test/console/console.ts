@@ -183,10 +183,12 @@ describe("the console", () => {
     await field(second, "Key").waitFor();
     await field(second, "Key").fill(house.keys.client);
     await press(second, "Open");
+    await choose(first, "acme-1");
+    await field(first, "Size").selectOption("16:9");
     await draw(first, "a wide one", "acme-1");
     await draw(second, "a square one", "acme-1");
     for (const [page, size, prompt] of [
-      [first, "800x400", "a wide one"],
+      [first, "16:9 asked, 800x400 made", "a wide one"],
       [second, "400x400", "a square one"],
     ] as const) {
       await result(page);
@@ -194,6 +196,7 @@ describe("the console", () => {
       expect(await factOf(page, "Prompt")).to.equal(prompt);
       expect(await page.evaluate("Object.keys(localStorage).length + document.cookie.length")).to.equal(0);
     }
+    expect(await factOf(first, "Why that size")).to.equal("nothing was changed on the way: the provider of acme made it in this size");
     await first.context().close();
   });
 

@@ -68,6 +68,7 @@ describe("the console, looked around in", () => {
     await result(page);
     await press(page, "Edit");
     await page.locator(".strip img").waitFor();
+    await page.getByAltText("To be edited").waitFor();
     await page.context().close();
   });
 
@@ -100,7 +101,7 @@ describe("the console, looked around in", () => {
     await page.getByText("No longer stored").first().waitFor();
     await page.context().close();
     house.faults.splice(0); // The browser's own words for pictures that are not there.
-  });
+  }).timeout(60_000);
 
   it("shows the operator how channels stand, and what becomes of a request", async () => {
     const page = await house.open("#/channels", { key: house.keys.operator });

@@ -31,6 +31,6 @@ export const result = (page: Page) => page.locator(".result img").first().waitFo
 /** Wait until an expression holds in the page, looked at before each of its frames. The page's own policy forbids the library's way to do that. */
 export async function until(page: Page, expression: string): Promise<void> {
   const wait = `(async () => { while (!(${expression})) await new Promise(requestAnimationFrame); return true; })()`;
-  const bound = page.waitForTimeout(10_000).then(() => false);
+  const bound = page.waitForTimeout(25_000).then(() => false);
   if (!(await Promise.race([page.evaluate<boolean>(wait), bound]))) throw new Error(`it never came true: ${expression}`);
 }

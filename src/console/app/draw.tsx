@@ -43,16 +43,29 @@ export function Draw({ id }: { id: string | undefined }) {
     <div class="draw">
       <Form rows={matrix.value.data} orders />
       <div class="outcome">
-        {id === undefined ? (
-          <Empty title="Nothing is drawn yet">
-            <p>Say what the picture should show, and draw it.</p>
-          </Empty>
-        ) : (
-          <Job id={id} />
-        )}
+        {id === undefined ? <Before /> : <Job id={id} />}
         <Recent current={id} />
       </div>
     </div>
+  );
+}
+
+/** The place of the picture before it is ordered: the one that it starts from, where there is one. */
+function Before() {
+  const {
+    images: [first],
+  } = useStore(draft);
+  if (!first)
+    return (
+      <Empty title="Nothing is drawn yet">
+        <p>Say what the picture should show, and draw it.</p>
+      </Empty>
+    );
+  return (
+    <figure class="before">
+      <img src={first.url} alt={`To be edited: ${first.name}`} />
+      <figcaption class="quiet">Say in the prompt what this picture should become. A mask says where it may change.</figcaption>
+    </figure>
   );
 }
 

@@ -1,6 +1,6 @@
 // Keys: who may ask for pictures, and how much they may spend.
 import { useState } from "preact/hooks";
-import { call, get, type ApiError } from "./api.ts";
+import { call, get, urlOf, type ApiError } from "./api.ts";
 import { asApiError, useLoad } from "./load.ts";
 import type { KeyRow } from "./model.ts";
 import { Code, DataTable, Failure, Loading, State } from "./parts.tsx";
@@ -32,7 +32,8 @@ export function Keys() {
       {made && (
         <section class="channel" aria-label="The new key" role="status">
           <p>
-            The key of <strong>{made.name}</strong>. It is shown this once: copy it now.
+            The key of <strong>{made.name}</strong>. It is shown this once: copy it now. It draws here, and programs use it at{" "}
+            <code>{urlOf("v1")}</code>.
           </p>
           <Code label="the key" text={made.key} />
         </section>

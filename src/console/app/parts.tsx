@@ -1,5 +1,6 @@
 // Pieces that every part of the console is put together from.
 import type { ComponentChildren, TargetedKeyboardEvent } from "preact";
+import { useRef, useState } from "preact/hooks";
 import type { ApiError } from "./api.ts";
 import { addressOf } from "./route.ts";
 
@@ -132,13 +133,24 @@ export function Facts({ facts }: { facts: readonly (readonly [name: string, valu
 
 /** A text to copy. */
 export function Code({ text, label }: { text: string; label: string }) {
+  const [copied, setCopied] = useState<string>();
+  const block = useRef<HTMLPreElement>(null);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setCopied(text);
+    } catch {
+      // Browsers give no clipboard to pages without TLS.
+      if (block.current) getSelection()?.selectAllChildren(block.current);
+    }
+  };
   return (
     <div class="code">
-      <button type="button" class="copy" onClick={() => void navigator.clipboard.writeText(text)} aria-label={`Copy ${label}`}>
-        Copy
+      <button type="button" class="copy" onClick={() => void copy()} aria-label={`Copy ${label}`}>
+        {copied === text ? "Copied" : "Copy"}
       </button>
       {/* It scrolls, so the keyboard must reach it. */}
-      <pre tabIndex={0} aria-label={label}>
+      <pre ref={block} tabIndex={0} aria-label={label}>
         {text}
       </pre>
     </div>

@@ -108,11 +108,24 @@ const costWords: Readonly<Record<string, string>> = {
 /** The change of the size; undefined where there was none. */
 export const sizeChange = ({ changes }: RequestRow) => changes?.find(({ field }) => field === "size");
 
+/** True for a picture of other pixels, or of another shape, than was asked for. */
+function isOtherThan(asked: unknown, width = 0, height = 0): boolean {
+  const [, one = "", sign, other = ""] = (typeof asked === "string" && /^(\d+)([x:])(\d+)/.exec(asked)) || [];
+  if (sign === undefined || width === 0 || height === 0) return false;
+  if (sign === "x") return Number(one) !== width || Number(other) !== height;
+  // Providers round to whole blocks of pixels.
+  return Math.abs((width * Number(other)) / (height * Number(one)) - 1) > 0.05;
+}
+
 /** The reason for another size than the one that was asked for. */
-function reasonForSize(row: RequestRow): string | undefined {
+function reasonForSize(row: RequestRow, asked: unknown): string | undefined {
   const { from } = sizeChange(row) ?? {};
-  if (typeof from !== "string") return undefined;
   const channel = row.channel ?? "the channel";
+  if (from === undefined) {
+    const isOther = row.pictures?.some(({ width, height }) => isOtherThan(asked, width, height)) ?? false;
+    return isOther ? `nothing was changed on the way: the provider of ${channel} made it in this size` : undefined;
+  }
+  if (typeof from !== "string") return undefined;
   if (from.includes(":")) return `${from} is a shape, and ${channel} takes pixels: these are the ones that it has for this shape`;
   return `${channel} does not make ${from}: this is the size that it makes in its place`;
 }
@@ -137,7 +150,7 @@ function Story({ row }: { row: RequestRow }) {
     ["Size", size === undefined ? sizes.join(", ") : `${valueText(size)} asked, ${sizes.join(", ") || "nothing"} made`],
     ["Pictures", row.made === undefined ? `${row.n} asked` : `${row.n} asked, ${row.made} made`],
     ["Changes", row.changes && row.changes.length > 0 ? <Changes key="changes" changes={row.changes} /> : "none"],
-    ["Why that size", reasonForSize(row)],
+    ["Why that size", reasonForSize(row, asked?.size)],
     ["Attempts", row.attempts === undefined ? row.channel : <Attempts key="attempts" attempts={row.attempts} />],
     ["Begun", momentText(row.created_at)],
     ["Took", secondsText(row.seconds)],
