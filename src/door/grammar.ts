@@ -3,11 +3,7 @@ import { testSchema } from "./test-grammar.ts";
 import type { FromSchema } from "../schema/from-schema.ts";
 import { anything, closed, text } from "../schema/parts.ts";
 
-const event = {
-  type: ["object", "array"],
-  description:
-    "An event, `{ data: ..., event: name }`, or a list of them. A text as `data` stands there as it is; everything else is JSON.",
-} as const;
+const event = { type: ["object", "array"] } as const;
 
 /** The events of a stream. */
 export const eventNames = ["start", "partial", "picture", "end", "error"] as const;
@@ -44,13 +40,17 @@ const routeSchema = closed({
   stream: { type: ["boolean", "string"], description: "Whether the answer is a stream: true, or a condition. false when omitted." },
   answer: anything("The answer, as JSON."),
   accepted: anything("The answer where `request` says `async: true`: the pictures are made as a job, which a page with `job` shows."),
-  events: closed({
-    start: { ...event, description: "Sent with the head of the answer." },
-    partial: { ...event, description: "An unfinished picture." },
-    picture: { ...event, description: "A picture." },
-    end: { ...event, description: "Sent when all pictures are out." },
-    error: { ...event, description: "The end of a stream that fails; what `errors` says when omitted." },
-  }),
+  events: {
+    ...closed({
+      start: { ...event, description: "Sent with the head of the answer." },
+      partial: { ...event, description: "An unfinished picture." },
+      picture: { ...event, description: "A picture." },
+      end: { ...event, description: "Sent when all pictures are out." },
+      error: { ...event, description: "The end of a stream that fails; what `errors` says when omitted." },
+    }),
+    description:
+      "The events of a stream: each is `{ data: ... }`, with its name as `event` where it has one, or a list of such. A text as `data` stands there as it is, everything else is JSON.",
+  },
   page: anything("The answer of a route that makes nothing, such as a list of models."),
   model: text("The model that a page is of; its client gets the answer for an unknown model where there is none."),
   job: text("The id of the job that a page is of; its client gets the answer for what is not there where there is none."),

@@ -18,6 +18,7 @@ const withBlocks = [
   "docs/gateway.md",
   "docs/operate.md",
   "docs/write-a-channel.md",
+  "docs/write-a-door.md",
   "docs/write-a-model.md",
   "docs/write-a-plugin.md",
   "plugins/README.md",
@@ -26,6 +27,7 @@ const withBlocks = [
 const withoutBlocks = [
   "CONTRIBUTING.md",
   "docs/channels.md",
+  "docs/doors.md",
   "docs/errors.md",
   "docs/expressions.md",
   "docs/licences.md",

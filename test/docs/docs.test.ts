@@ -28,6 +28,7 @@ describe("what the code writes", () => {
     "docs/errors.md",
     "docs/expressions.md",
     "docs/channels.md",
+    "docs/doors.md",
     "docs/gateway.md",
     "docs/licences.md",
     "deploy/alerts.yaml",

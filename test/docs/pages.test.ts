@@ -13,10 +13,10 @@ const shown = (await readdir("docs")).filter((name) => name.endsWith(".md")).map
 const pages = ["README.md", "plugins/README.md", "CONTRIBUTING.md", "bench/README.md", coverage, ...shown];
 const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(page, "utf8")] as const)));
 
-/** The blocks of a page's YAML that are whole channel files. */
+/** The blocks of a page's YAML that are whole files of channels or doors. */
 function filesOf(page: string): string[] {
   const blocks = [...texts.get(page)!.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = ""]) => text);
-  return blocks.filter((text) => /^base_url:/m.test(text) && /^models:/m.test(text));
+  return blocks.filter((text) => /^description:/m.test(text) && /^(?:models|routes):/m.test(text));
 }
 
 describe("the pages", () => {
@@ -65,19 +65,23 @@ describe("the page for operators", () => {
 });
 
 describe("the walk-through", () => {
-  it("is one file of at most sixty lines whose tests pass", async () => {
-    const [file = "", ...others] = filesOf("docs/write-a-channel.md");
-    expect(others).to.deep.equal([]);
-    expect(file.trim().split("\n")).to.have.length.at.most(60);
-    const { folder, remove } = await channelFolder({ "lumen.yaml": file });
-    try {
-      const outcomes = await runChannelTests(folder, plugins);
-      expect(outcomes).to.have.length(2);
-      for (const { name, failures } of outcomes) expect(failures, name).to.deep.equal([]);
-    } finally {
-      await remove();
-    }
-  });
+  for (const [page, name, count] of [
+    ["docs/write-a-channel.md", "lumen.yaml", 2],
+    ["docs/write-a-door.md", "doors/easel.yaml", 2],
+  ] as const)
+    it(`of ${page} is one file of at most sixty lines whose tests pass`, async () => {
+      const [file = "", ...others] = filesOf(page);
+      expect(others).to.deep.equal([]);
+      expect(file.trim().split("\n")).to.have.length.at.most(60);
+      const { folder, remove } = await channelFolder({ [name]: file });
+      try {
+        const outcomes = await runChannelTests(folder, plugins);
+        expect(outcomes).to.have.length(count);
+        for (const { name: test, failures } of outcomes) expect(failures, test).to.deep.equal([]);
+      } finally {
+        await remove();
+      }
+    });
 });
 
 describe("the page of channel files", () => {

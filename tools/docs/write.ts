@@ -18,6 +18,7 @@ import { directiveHelp } from "../../src/expression/directives.ts";
 import { alertRules, alertsText } from "./alerts.ts";
 import { dashboard } from "./dashboard.ts";
 import { channelsPage } from "./channels.ts";
+import { doorsPage } from "./doors.ts";
 import { errorTexts, withoutCode } from "./errors.ts";
 import { gatewayPage } from "./gateway.ts";
 import { examples, ownFunctions } from "./expressions.ts";
@@ -58,6 +59,7 @@ export async function generate(): Promise<Map<string, string>> {
     ["docs/errors.md", await markdown(errorsPage())],
     ["docs/expressions.md", await markdown(expressionsPage([...new Set(fields)]))],
     ["docs/channels.md", await markdown(`${note}\n\n${channelsPage(channelFileSchema(plugins))}`)],
+    ["docs/doors.md", await markdown(`${note}\n\n${doorsPage(namesTable)}`)],
     ["docs/gateway.md", await markdown(`${note}\n\n${gatewayPage()}`)],
     ["docs/licences.md", await markdown(`${note}\n\n${await licencesPage(root)}`)],
     ["deploy/alerts.yaml", alertRules()],
