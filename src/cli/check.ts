@@ -2,6 +2,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { endInWords, isEnding } from "../channels/life.ts";
 import { loadWhatIsRight, type ChannelTests } from "../channels/load.ts";
+import { shipped } from "../channels/proven.ts";
 import { loadDoors } from "../door/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";
 import { isOwnPath } from "../http/app.ts";
@@ -31,7 +32,14 @@ export async function check(
   let right: readonly ChannelTests[] = [];
   const load = async (only?: readonly string[]) => {
     const plugins = await loadPlugins(settings.pluginFolders);
-    const loaded = await loadWhatIsRight({ folder: channelTexts(settings.channels), plugins, env, only, withTests: true });
+    const loaded = await loadWhatIsRight({
+      folder: channelTexts(settings.channels),
+      plugins,
+      env,
+      only,
+      withTests: true,
+      proven: shipped(),
+    });
     const doors = await loadDoors({ folder: channelTexts(settings.channels), isTaken: isOwnPath });
     right = loaded.tests;
     const problems = [...loaded.problems, ...doors.problems];

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadChannels } from "../../src/channels/load.ts";
+import { shipped } from "../../src/channels/proven.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { livingModels } from "../../src/gateway/life.ts";
 import { plugins } from "../helpers/channels.ts";
@@ -31,7 +32,7 @@ describe("the models that ship", () => {
     const texts = await Promise.all(files.map((name) => readFile(join("channels", name), "utf8")));
     const names = texts.flatMap((text) => [...text.matchAll(/\benv\.(\w+)/g)].map(([, name = ""]) => name));
     const env = Object.fromEntries(names.map((name) => [name, name.endsWith("_URL") ? "http://127.0.0.1:9" : "key"]));
-    const table = createTable(await loadChannels({ folder: "channels", plugins, env }));
+    const table = createTable(await loadChannels({ folder: "channels", plugins, env, proven: shipped() }));
     on = (channel, day) =>
       livingModels(table, Date.parse(day))
         .filter(({ routes }) => routes.some((route) => route.channel.name === channel))

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { loadChannels, type Loaded } from "../../src/channels/load.ts";
+import { shipped as provenFiles } from "../../src/channels/proven.ts";
 import { textsOf } from "../../src/channels/texts.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { loadPlugins, shippedPlugins } from "../../src/plugin/load.ts";
@@ -39,7 +40,7 @@ export function loadFiles(files: Record<string, string>, env: Record<string, str
   const needed = new Set(Object.values(files).flatMap(presetsBelow));
   const shared = [...shipped].filter(([name]) => name.startsWith("models/") || needed.has(name));
   const own = Object.entries(files).map(([name, text]) => [name, Buffer.from(text)] as const);
-  return loadChannels({ folder: textsOf(new Map([...shared, ...own]), (name) => `channels/${name}`), plugins, env });
+  return loadChannels({ folder: textsOf(new Map([...shared, ...own]), (name) => `channels/${name}`), plugins, env, proven: provenFiles() });
 }
 
 /** A gateway that serves these channel files; `parts` replaces what it is made of. */

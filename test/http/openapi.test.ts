@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { loadChannels } from "../../src/channels/load.ts";
+import { shipped } from "../../src/channels/proven.ts";
 import { errorStatus } from "../../src/errors.ts";
 import { createTable, type Table } from "../../src/gateway/table.ts";
 import { billing } from "../../src/http/billing.ts";
@@ -25,7 +26,7 @@ async function shippedTable(): Promise<Table> {
       ];
     }),
   );
-  return createTable(await loadChannels({ folder: "channels", plugins, env }));
+  return createTable(await loadChannels({ folder: "channels", plugins, env, proven: shipped() }));
 }
 
 function refsOf(value: unknown): string[] {
