@@ -7,7 +7,7 @@ import { models } from "./cases.ts";
 import { freePort } from "../test/helpers/port.ts";
 import { listening, pinned, run, type Running } from "./processes.ts";
 import { profiling } from "./profile.ts";
-import { channels, put, scratch, type Tools } from "./tools.ts";
+import { channels, put, putChannels, scratch, type Tools } from "./tools.ts";
 
 export const peerNames = [
   "direct",
@@ -126,7 +126,11 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
     case "pictor-keyed":
     case "pictor-2-workers":
     case "pictor-before": {
-      const entry = name === "pictor-before" && beside ? join(beside, "dist/src/main.js") : main;
+      const other = name === "pictor-before" ? beside : undefined;
+      const entry = other === undefined ? main : join(other, "dist/src/main.js");
+      const ownChannels = other === undefined ? channels : join(folder, "channels");
+      // The grammar of another commit may be another one.
+      if (other !== undefined) putChannels(other, ownChannels);
       return begun(
         start(
           [
@@ -140,7 +144,7 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
           {
             PORT: String(port),
             PICTOR_API_KEYS: "sk-bench",
-            PICTOR_CHANNELS: channels,
+            PICTOR_CHANNELS: ownChannels,
             PICTOR_DATA: join(folder, "data"),
             BENCH_API_KEY: "sk-provider",
             BENCH_BASE_URL: `http://127.0.0.1:${provider}/v1`,

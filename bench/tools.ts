@@ -33,11 +33,7 @@ const oneApiVersion = "v0.6.10";
 /** Build and install what the benchmark needs and is not there yet. `quick` installs nothing. */
 export function prepareTools(quick: boolean): Tools {
   mkdirSync(scratch, { recursive: true });
-  rmSync(channels, { recursive: true, force: true });
-  mkdirSync(join(channels, "models"), { recursive: true });
-  cpSync(join(project, "channels/presets"), join(channels, "presets"), { recursive: true });
-  for (const name of ["common.json", "dall-e-2.json"]) cpSync(join(project, "channels/models", name), join(channels, "models", name));
-  cpSync(join(project, "bench/bench.yaml"), join(channels, "bench.yaml"));
+  putChannels(project, channels);
   const notes: string[] = [];
   const nginx = findNginx(quick);
   if (!nginx) notes.push("nginx is not installed and could not be downloaded, so it is left out");
@@ -49,6 +45,15 @@ export function prepareTools(quick: boolean): Tools {
   if (!oneApi) notes.push(`One API is left out${quick ? ": a quick run builds nothing" : ": Go could not build it"}`);
   notes.push("Bifrost and New API are left out: the Go module proxy has no release of them");
   return { stub: native("stub", notes), load: native("load", notes), nginx, portkey, litellm, oneApi, notes };
+}
+
+/** Put the benchmark's channel, as the tree of a commit has it, into a folder. */
+export function putChannels(tree: string, folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, "models"), { recursive: true });
+  cpSync(join(tree, "channels/presets"), join(folder, "presets"), { recursive: true });
+  for (const name of ["common.json", "dall-e-2.json"]) cpSync(join(tree, "channels/models", name), join(folder, "models", name));
+  cpSync(join(tree, "bench/bench.yaml"), join(folder, "bench.yaml"));
 }
 
 /** Compiled C where there is a compiler: Node could not saturate a proxy. */
