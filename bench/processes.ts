@@ -100,7 +100,7 @@ function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {
 
 /** Wait until a process listens. Rejects with the end of what it said when it is gone, or after twenty seconds. */
 export async function listening(process: Running, port: number, log: string): Promise<void> {
-  for (let tries = 0; tries < 400 && process.alive(); tries += 1) {
+  for (let tries = 0; tries < 1200 && process.alive(); tries += 1) {
     const socket = connect(port, "127.0.0.1");
     try {
       await once(socket, "connect");
