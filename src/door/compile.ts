@@ -21,6 +21,8 @@ export interface Door {
   description: string;
   /** The places of the key, in their order; the gateway's own when absent. */
   keys?: readonly KeyPlace[];
+  /** True where names of the body that are in snake case are read as camel case. */
+  camelCase: boolean;
   errors?: { status?: Template; body: Template };
   routes: readonly DoorRoute[];
 }
@@ -44,6 +46,7 @@ export interface Drawing {
   defaults: Readonly<Record<string, unknown>>;
   ignore: ReadonlySet<string>;
   refuse: readonly { holds: (variables: Variables) => boolean; message: string; param?: string }[];
+  leftOut: readonly { holds: (variables: Variables) => boolean; field: string }[];
   streams: (variables: Variables) => boolean;
   answer: Template;
   /** The answer to a request for a job. */
@@ -71,11 +74,12 @@ export interface Page {
 
 /** Compile a door; mistakes go to `problems`. */
 export function compileDoor(name: string, located: Located<WrittenDoor>, problems: Problems): Door {
-  const { description, key, errors, routes } = located.value;
+  const { description, key, camel_case: camelCase = false, errors, routes } = located.value;
   const at = compilerOf(located, problems);
   return {
     name,
     description,
+    camelCase,
     ...(key && { keys: key.flatMap((place, index) => placeOf(place, ["key", index], at)) }),
     ...(errors && {
       errors: {
@@ -143,7 +147,10 @@ function compileServing(route: WrittenRoute, path: Path, at: At): DoorRoute["ser
 }
 
 const ofPages = new Set(["page", "model", "job", "keep"]);
-const ofDrawings = new Set(["operation", "request", "optional", "defaults", "ignore", "refuse", "stream", "answer", "accepted", "events"]);
+const ofDrawings = new Set([
+  ...["operation", "request", "optional", "defaults", "ignore", "refuse", "left_out"],
+  ...["stream", "answer", "accepted", "events"],
+]);
 
 function compilePage({ page, model, job, keep = {} }: WrittenRoute, path: Path, at: At): Page {
   return {
@@ -164,6 +171,7 @@ function compileDrawing(route: WrittenRoute, path: Path, at: At): Drawing {
     defaults = {},
     ignore = [],
     refuse = [],
+    left_out: leftOut = [],
     stream = false,
     answer,
     events = {},
@@ -181,6 +189,7 @@ function compileDrawing(route: WrittenRoute, path: Path, at: At): Drawing {
       message,
       ...(param !== undefined && { param }),
     })),
+    leftOut: leftOut.map(({ when, field }, index) => ({ holds: at.condition(when, [...path, "left_out", index, "when"]), field })),
     streams: typeof stream === "boolean" ? () => stream : at.condition(stream, [...path, "stream"]),
     answer: at.template(answer, [...path, "answer"], "answer"),
     ...("accepted" in route && { accepted: at.template(route.accepted, [...path, "accepted"], "job") }),

@@ -6,7 +6,7 @@ import { anything, closed, text } from "../schema/parts.ts";
 const event = { type: ["object", "array"] } as const;
 
 /** The events of a stream. */
-export const eventNames = ["start", "partial", "picture", "end", "error"] as const;
+export const eventNames = ["start", "alive", "partial", "picture", "end", "error"] as const;
 
 const routeSchema = closed({
   operation: {
@@ -37,12 +37,18 @@ const routeSchema = closed({
     ),
     description: "Requests that the door cannot honour.",
   },
+  left_out: {
+    type: "array",
+    items: closed({ when: text("A condition."), field: text("The client's field.") }, ["when", "field"]),
+    description: "Parts of a field that `request` reads and leaves out where the condition holds; they are reported as dropped.",
+  },
   stream: { type: ["boolean", "string"], description: "Whether the answer is a stream: true, or a condition. false when omitted." },
   answer: anything("The answer, as JSON."),
   accepted: anything("The answer where `request` says `async: true`: the pictures are made as a job, which a page with `job` shows."),
   events: {
     ...closed({
       start: { ...event, description: "Sent with the head of the answer." },
+      alive: { ...event, description: "Sent every ten seconds while nothing else is; a comment when omitted." },
       partial: { ...event, description: "An unfinished picture." },
       picture: { ...event, description: "A picture." },
       end: { ...event, description: "Sent when all pictures are out." },
@@ -83,8 +89,14 @@ export const doorSchema = closed(
       description:
         "The places where a client's key may stand, in this order: `bearer`, `basic` (the password, or the user where it is empty), `{ header: x-key }`, `{ query: key }`. The gateway's own when omitted.",
     },
+    camel_case: {
+      type: "boolean",
+      description: "Names of the body may be written in snake case too: `mime_type` is read as `mimeType`, which is how templates name it.",
+    },
     errors: {
-      ...closed({ status: anything("The HTTP status; the error's own when omitted."), body: anything("The body, as JSON.") }, ["body"]),
+      ...closed({ status: anything("The HTTP status, from 200 on; the error's own when omitted."), body: anything("The body, as JSON.") }, [
+        "body",
+      ]),
       description: "The answer to whatever goes wrong on the door's paths; OpenAI's shape when omitted.",
     },
     routes: {
@@ -106,6 +118,7 @@ export interface WrittenDoor {
   description: string;
   enabled?: boolean;
   key?: ("bearer" | "basic" | { header?: string; query?: string; match?: string })[];
+  camel_case?: boolean;
   errors?: { status?: unknown; body: unknown };
   routes: Record<string, WrittenRoute>;
   tests?: FromSchema<typeof testSchema>[];

@@ -21,7 +21,7 @@ export interface Understood {
   /** The fields of the unified request, which nothing has judged. */
   fields: Record<string, unknown>;
   streams: boolean;
-  /** The fields of the body that nothing reads. */
+  /** The fields of the body that nothing reads, or that a part of is left out of. */
   changes: Change[];
 }
 
@@ -38,11 +38,12 @@ export function understand(drawing: Drawing, foreign: Foreign): Understood {
       used,
       mapped: (name, from, to) => void changes.push({ field: name.replace(/^body\./, ""), from, to: to }),
     });
-    const unread = unreadIn(foreign.body, used, drawing);
+    const leftOut = drawing.leftOut.filter(({ holds }) => holds(variables)).map(({ field }) => field);
+    const dropped = [...leftOut, ...unreadIn(foreign.body, used, drawing)];
     return {
       fields: isPlainObject(rendered) ? rendered : {},
       streams: drawing.streams(variables),
-      changes: [...changes, ...unread.map((field): Change => ({ field, what: "dropped" }))],
+      changes: [...changes, ...dropped.map((field): Change => ({ field, what: "dropped" }))],
     };
   });
 }
@@ -84,4 +85,12 @@ function saysNothing(value: unknown): boolean {
   if (value === null || value === "") return true;
   if (Array.isArray(value)) return value.length === 0;
   return isPlainObject(value) && Object.keys(value).length === 0;
+}
+
+/** The same with all names in camel case: `mime_type` becomes `mimeType`. What is no JSON stays as it is. */
+export function camelCased<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(camelCased) as T;
+  if (!isPlainObject(value)) return value;
+  const named = (name: string) => name.replaceAll(/(?<=.)_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [named(name), camelCased(item)])) as T;
 }

@@ -182,13 +182,16 @@ function walk(steps: readonly Step[], variables: Variables, absent: () => Missin
   return typeof value === "bigint" ? Number(value) : value;
 }
 
+// Names are judged at load: one that is unknown here is of a value that this request or answer does not have.
+const absences: ReadonlySet<unknown> = new Set(["no_such_key", "index_out_of_bounds", "unknown_variable"]);
+
 function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables, absent: () => MissingValue): unknown {
   try {
     const value = plain(parsed(variables), 0);
     // A field that this image does not have, such as the URL of one that came as a file.
     return value === undefined ? missing : value;
   } catch (error) {
-    if (error instanceof EvaluationError && (error.code === "no_such_key" || error.code === "index_out_of_bounds")) throw absent();
+    if (error instanceof EvaluationError && absences.has(error.code)) throw absent();
     throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error));
   }
 }

@@ -6,15 +6,21 @@ import { rendered } from "../door/understand.ts";
 import { foreignQuery, type AtDoor } from "./doors.ts";
 import type { RequestState } from "./gateway.ts";
 
-/** The status and the body of an error; undefined where the door says nothing of errors, or cannot say this one. */
+/**
+ * The status and the body of an error; undefined where the door says nothing of errors, or cannot say this one. Some APIs answer a refusal with a 200:
+ * then the body of a stream is an event.
+ */
 export function doorError(ctx: Context, { door, path }: AtDoor, error: GatewayError): [status: number, body: string] | undefined {
   if (!door.errors) return undefined;
-  const variables = { id: (ctx.state as RequestState).id, path, query: foreignQuery(ctx, door), ...errorVariables(error) };
+  const { id, events } = ctx.state as RequestState;
+  const variables = { id, path, query: foreignQuery(ctx, door), ...errorVariables(error) };
   try {
-    const status = door.errors.status && rendered(door.errors.status, variables);
+    const said = door.errors.status && rendered(door.errors.status, variables);
+    const status = typeof said === "number" && said >= 200 && said < 600 ? said : error.status;
     const body = JSON.stringify(rendered(door.errors.body, variables) ?? null);
-    ctx.type = "application/json";
-    return [typeof status === "number" && status >= 200 && status < 600 ? status : error.status, body];
+    const isEvent = events !== undefined && status < 400;
+    ctx.set("content-type", isEvent ? "text/event-stream" : "application/json; charset=utf-8");
+    return [status, isEvent ? `data: ${body}\n\n` : body];
   } catch {
     // A template that fails must not hide the error that it was to say.
     return undefined;

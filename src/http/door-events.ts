@@ -23,7 +23,7 @@ export function doorEvents(
   const writer = createEventWriter(ctx, around);
   const known = saidVariables(said);
   const shown: PictureReference[] = [];
-  const { start, partial, picture, end, error } = drawing.events;
+  const { start, alive, partial, picture, end, error } = drawing.events;
   let isBegun = false;
 
   const tell = async (templates: readonly EventTemplate[] = [], more: Variables = {}): Promise<void> => {
@@ -41,8 +41,12 @@ export function doorEvents(
     await tell(picture, { picture: pictureVariables(one), index });
   };
 
+  const sign = async (put: Put): Promise<void> => {
+    for (const template of alive ?? []) await writeEvent(template, known, put);
+  };
+
   return {
-    events: { accepted: writer.beat, show },
+    events: { accepted: () => writer.beat(alive && sign), show },
     shown,
     finish: async (made) => {
       for (const one of made.result.pictures) await show({ picture: one, facts: made.result.facts });

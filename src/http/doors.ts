@@ -1,7 +1,7 @@
 // Finds the door that a request comes through, its key, and what its templates see of it.
 import type { Context, Next } from "koa";
 import type { Door, DoorRoute, KeyPlace } from "../door/compile.ts";
-import type { Foreign } from "../door/understand.ts";
+import { camelCased, type Foreign } from "../door/understand.ts";
 import { basicKeyIn, bearerKeyIn, keyIn } from "./client-keys.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
@@ -81,7 +81,7 @@ export function foreignOf(ctx: Context, gateway: Gateway, { door, path }: AtDoor
     value === undefined || secret.has(name) || isKey(door, "header", name) ? [] : [[name, [value].flat().join(", ")] as const],
   );
   return {
-    body,
+    body: door.camelCase ? camelCased(body) : body,
     path,
     query: foreignQuery(ctx, door),
     headers: Object.fromEntries(headers),

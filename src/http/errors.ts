@@ -32,6 +32,8 @@ export function errors(gateway: Gateway) {
       ctx.remove("content-length");
       if (error instanceof Stalled) ctx.set("connection", "close");
       [ctx.status, ctx.body] = (state.door && doorError(ctx, state.door, known)) ?? [known.status, known.toJSON()];
+      // The API of a door may say it with a 200; for the log and the metrics it has failed all the same.
+      if (ctx.status < 400) state.failed = known.status;
       adviseOnRetry(ctx, known);
     }
   };

@@ -8,9 +8,11 @@ import { putInto, type Put } from "./write.ts";
 export interface EventWriter {
   /** Write one event behind those that are being written; `write` puts all of it. */
   send: (write: (put: Put) => Promise<void>) => Promise<void>;
-  /** From now on show signs of life while nothing is written. */
-  beat: () => void;
+  /** From now on show signs of life while nothing is written: a comment, or what `sign` puts. */
+  beat: (sign?: (put: Put) => Promise<void>) => void;
 }
+
+const comment = async (put: Put): Promise<void> => put(": still at work\n\n");
 
 /** `heartbeat` is the time between two signs of life, in milliseconds. */
 export function createEventWriter(ctx: Context, { heartbeat, log }: { heartbeat: number; log: Logger }): EventWriter {
@@ -56,10 +58,10 @@ export function createEventWriter(ctx: Context, { heartbeat, log }: { heartbeat:
 
   return {
     send,
-    beat: () => {
+    beat: (sign = comment) => {
       timer ??= setInterval(() => {
         // A slow client may read for long after the last was written.
-        if (waiting === 0 && !res.writableEnded) send(async (out) => out(": still at work\n\n")).catch(() => undefined);
+        if (waiting === 0 && !res.writableEnded) send(sign).catch(() => undefined);
       }, heartbeat);
     },
   };
