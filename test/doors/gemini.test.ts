@@ -2,24 +2,20 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import { reply, until, type Handler, type House } from "../http/setup.ts";
-import { doorsOf, houseWithDoors } from "./house.ts";
+import { houseWithDoor } from "./house.ts";
 
 describe("doors: gemini", () => {
   let house: House;
   let handler: Handler;
   before(async () => {
-    const { doors } = await doorsOf({ gemini: await readFile("channels/doors/gemini.yaml", "utf8") });
-    house = await houseWithDoors(
-      doors.map(({ door }) => door),
-      (call, response, request) => handler(call, response, request),
-      { heartbeat: 5 },
-    );
+    house = await houseWithDoor(await readFile("channels/doors/gemini.yaml", "utf8"), (...call) => handler(...call));
+    house.gateway.heartbeat = 5;
   });
   after(() => house.close());
   beforeEach(() => house.reset());
 
   const draw = (path: string) =>
-    fetch(`${house.url}/v1beta/models/acme/cat-1:${path}key=${house.key}`, {
+    fetch(`${house.url}/v1beta/models/cat-1:${path}key=${house.key}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ contents: [{ parts: [{ text: "a cat" }] }] }),
@@ -30,10 +26,10 @@ describe("doors: gemini", () => {
     handler = refuse;
     expect((await draw("generateContent?")).status).to.equal(200);
     await until(() => house.log.some(({ msg }) => msg === "request"));
-    expect(house.log.find(({ msg }) => msg === "request")).to.include({ status: 400, path: "/v1beta/models/acme/cat-1:generateContent" });
+    expect(house.log.find(({ msg }) => msg === "request")).to.include({ status: 400, path: "/v1beta/models/cat-1:generateContent" });
     expect(JSON.stringify(house.log)).not.to.include(house.key);
     const metrics = await house.gateway.metrics.registry.metrics();
-    expect(metrics).to.include('path="/v1beta/{model...}:generateContent",model="acme/cat-1",status="400"');
+    expect(metrics).to.include('path="/v1beta/{model...}:generateContent",model="cat-1",status="400"');
   });
 
   it("shows signs of life as events, and then a refusal too", async () => {
@@ -43,7 +39,7 @@ describe("doors: gemini", () => {
     };
     const text = await (await draw("streamGenerateContent?alt=sse&")).text();
     const [sign, ...others] = text.split("\n\n").slice(0, -1);
-    expect(sign).to.match(/^data: \{"modelVersion":"acme\/cat-1","responseId":"req_\w+"\}$/);
+    expect(sign).to.match(/^data: \{"modelVersion":"cat-1","responseId":"req_\w+"\}$/);
     expect(others.at(-1)).to.match(/^data: \{"candidates":\[\{"finishReason":"IMAGE_SAFETY"/);
     expect(text).not.to.match(/^:/m);
   });
