@@ -1,16 +1,16 @@
 import { ApiError, FinishReason, GoogleGenAI, type GenerateContentResponse, type Part } from "@google/genai";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
-import { drawn, models, startGemini, task } from "./gemini-house.ts";
+import { drawn, models, startDoors, task } from "./door-house.ts";
 import { pixelsOf } from "./setup.ts";
 
 describe("client: @google/genai", () => {
-  let house: Awaited<ReturnType<typeof startGemini>>;
+  let house: Awaited<ReturnType<typeof startDoors>>;
   let client: GoogleGenAI;
   const cat = solidPng(320, 320);
   const catPart: Part = { inlineData: { mimeType: "image/png", data: cat.toString("base64") } };
   before(async () => {
-    house = await startGemini();
+    house = await startDoors();
     client = at(house.key);
   });
   after(() => house.close());

@@ -1,4 +1,4 @@
-// A gateway with the door `gemini`, before two unlike providers: one draws at once, the other works on tasks.
+// A gateway with the doors that ship, before two unlike providers: one draws at once, the other works on tasks.
 import { readFile } from "node:fs/promises";
 import { loadDoors } from "../../src/door/load.ts";
 import { startDemoProvider } from "../../src/demo/server.ts";
@@ -60,7 +60,7 @@ export function task(order: object, end: object = { state: "done", picture: draw
 }
 
 /** Start the gateway. `mock` is the provider of tasks. */
-export async function startGemini(): Promise<{ url: string; key: string; mock: Mock; close(): Promise<void> }> {
+export async function startDoors(): Promise<{ url: string; key: string; mock: Mock; close(): Promise<void> }> {
   const [demo, mock] = [await startDemoProvider(), await startMock()];
   const own = (await readFile("channels/demo.yaml", "utf8")).replace("\n  demo:", `\n  ${models.demo}: { schema: demo }\n  demo:`);
   const env = { DEMO_BASE_URL: demo.url, EASEL_URL: mock.url, EASEL_KEY: "easel-secret" };
