@@ -34,6 +34,7 @@ export const errorStatus = {
   bad_upstream_response: 502,
   no_channel_available: 503,
   ledger_unavailable: 503,
+  store_unavailable: 503,
   shutting_down: 503,
   upstream_timeout: 504,
   insufficient_storage: 507,

@@ -14,6 +14,11 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
   // Documents that are kept beside pictures, such as the request of a job, are never served here.
   if (!picture?.mediaType.startsWith("image/")) throw noPicture();
   const stored = ctx.query.thumbnail === "true" ? await thumbnailOf(gateway.store, picture) : picture;
+  const link = stored === picture ? linkFor(ctx, picture, gateway) : undefined;
+  if (link !== undefined) {
+    ctx.set("cache-control", "no-store");
+    return void ctx.redirect(link);
+  }
   const range = rangeOf(ctx, stored);
   // Before any header is set: an error is not to be kept like a picture.
   const body = ctx.method === "HEAD" ? undefined : await gateway.store.read(stored, range);
@@ -31,6 +36,15 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
   if (!body) return;
   ctx.respond = false;
   await pipeline(body, ctx.res);
+}
+
+/**
+ * Where the store serves the picture itself, for a client that may be sent there. The pages of the gateway load nothing from elsewhere, and a drawing
+ * needs the headers that keep its scripts still.
+ */
+function linkFor(ctx: Context, picture: StoredPicture, { store }: Gateway): string | undefined {
+  const isOwnPage = ctx.get("sec-fetch-site") === "same-origin";
+  return ctx.method === "HEAD" || isOwnPage || picture.mediaType === "image/svg+xml" ? undefined : store.link?.(picture);
 }
 
 /** The headers of a stored picture. */

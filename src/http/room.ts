@@ -6,9 +6,9 @@ import type { Gateway } from "./gateway.ts";
 export const usualPicture = 8 * 1024 * 1024;
 
 /** Throws a 507 where so many pictures would find room neither in memory nor on the disk. */
-export async function judgeRoom({ spool, store }: Pick<Gateway, "spool" | "store">, pictures: number): Promise<void> {
+export async function judgeRoom({ spool }: Pick<Gateway, "spool">, pictures: number): Promise<void> {
   const bytes = pictures * usualPicture;
   if (spool.hasRoom(bytes)) return;
-  const { writable, freeBytes } = await store.disk();
+  const { writable, freeBytes } = await spool.disk();
   if (!writable || freeBytes < bytes) throw full();
 }

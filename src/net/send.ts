@@ -11,7 +11,7 @@ import type { StreamBody } from "./body.ts";
 import { takeTurns } from "./take-turns.ts";
 
 export interface OutgoingRequest {
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   url: string;
   headers: Record<string, string>;
   body?: Buffer | StreamBody;
@@ -87,7 +87,7 @@ export async function send(
     headers: source ? { ...request.headers, "content-length": String(body?.length) } : request.headers,
     ...(guarded ? { agent: guards } : {}),
     // Without a body the client would wait for one to be piped in.
-    body: source ?? (body as Buffer | undefined) ?? (request.method === "GET" ? undefined : Buffer.alloc(0)),
+    body: source ?? (body as Buffer | undefined) ?? (/^(GET|HEAD)$/.test(request.method) ? undefined : Buffer.alloc(0)),
     allowGetBody: body !== undefined,
     signal,
   });

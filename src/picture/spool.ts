@@ -4,6 +4,7 @@ import { open, mkdir, readdir, rm, stat, type FileHandle } from "node:fs/promise
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { createBacklog, type Backlog } from "./backlog.ts";
+import { watchDisk, type DiskState } from "./disk.ts";
 import { keep, type KeptData } from "./keep.ts";
 import { createMemory } from "./memory.ts";
 
@@ -13,6 +14,8 @@ export interface Spool {
   scope(): SpoolScope;
   /** True where so many more bytes would be held in memory. */
   hasRoom(bytes: number): boolean;
+  /** How the disk of the files is. Never rejects. */
+  disk(): Promise<DiskState>;
   /** Waits until the files that earlier processes left behind are removed. */
   close(): Promise<void>;
 }
@@ -87,7 +90,7 @@ export function createSpool(options: { folder: string; memory?: number; largest?
     };
   }
 
-  return { scope, hasRoom: memory.fits, close: () => swept };
+  return { scope, hasRoom: memory.fits, disk: watchDisk(folder), close: () => swept };
 }
 
 /** The files of one request. */

@@ -26,18 +26,21 @@ export interface ByteRange {
 export interface PictureStore {
   /**
    * Keeps a picture whole or not at all; rejects with the source's own error, or with `NotStored` where the store does not take it or the
-   * quota is smaller than the picture. What was kept under the `id` before, where one is given, is replaced.
+   * quota is smaller than the picture. What was kept under the `id` before, where one is given, is replaced;
+   * it begins as that of a picture which lives as long.
    */
   save(chunks: AsyncIterable<Buffer>, life?: number, id?: string): Promise<StoredPicture>;
-  /** For any id this reads nothing outside of the store; undefined after the picture's life. */
+  /** For any id this reads nothing outside of the store; undefined after the picture's life. Rejects with `StoreAway`. */
   find(id: string): Promise<StoredPicture | undefined>;
-  /** The picture's bytes, or a range of them. Rejects with a `GatewayError` where they are gone; the stream must be read or destroyed. */
+  /** The picture's bytes, or a range of them. Rejects with a `GatewayError` where they are gone or out of reach; the stream must be read or destroyed. */
   read(picture: StoredPicture, range?: ByteRange): Promise<Readable>;
   /** The picture as data that can be read as often as needed; undefined where it is gone. */
   data(picture: StoredPicture): Promise<StoredData | undefined>;
+  /** A URL at which the store itself serves the picture for some minutes, where the operator wants that. */
+  link?(picture: StoredPicture): string | undefined;
   /** Removes what has expired or was left behind; resolves with the number of files removed. */
   sweep(): Promise<number>;
-  /** How the disk is. Never rejects. */
+  /** Whether pictures can be stored, and how much room there is. Never rejects. */
   disk(): Promise<DiskState>;
   /** Resolves when what was too much has been removed. */
   settled(): Promise<void>;
@@ -59,6 +62,13 @@ export class NotStored extends GatewayError {
       retryAfter: untilRoom,
       cause,
     });
+  }
+}
+
+/** The store cannot be reached at the moment; what is kept there is as it was. */
+export class StoreAway extends GatewayError {
+  constructor(cause: unknown) {
+    super("store_unavailable", "the gateway cannot reach its stored pictures at the moment; try again later", { retryAfter: 5, cause });
   }
 }
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { trimmed } from "../channels/settings.ts";
 import { channelsVariable, layered, textsIn, textsOf, type Texts } from "../channels/texts.ts";
 import { usualLimits, type InputLimits } from "../http/input-limits.ts";
+import { readS3Address, type S3Address } from "../net/s3/address.ts";
 import { shippedPlugins } from "../plugin/load.ts";
 import { envFile } from "./env-file.ts";
 import { workerCount } from "./worker-count.ts";
@@ -22,6 +23,11 @@ export const environmentNames = {
   PICTOR_PLUGINS: "Folder of plugins beside those that ship, `*.js`.",
   PICTOR_PUBLIC_URL: "Where URLs of stored pictures begin; the request's own host when absent.",
   PICTOR_DATA: "Folder of the embedded stores.",
+  PICTOR_STORE:
+    "`s3://bucket/prefix?endpoint=https://...&region=...` keeps pictures in S3, also with `path_style=off` and `redirect=on`; below `PICTOR_DATA` when absent.",
+  AWS_ACCESS_KEY_ID: "The key of that bucket.",
+  AWS_SECRET_ACCESS_KEY: "Its secret.",
+  AWS_SESSION_TOKEN: "Its session token, where the key is a temporary one.",
   PICTOR_PICTURE_LIFE: "Seconds that a stored picture is kept.",
   PICTOR_DATA_MAX: "Bytes of all stored pictures, beyond which the oldest are removed; as many as the disk takes when absent.",
   PICTOR_MAX_BODY: "Bytes of a request, with its images.",
@@ -90,6 +96,8 @@ export interface ProcessSettings {
   pluginFolders: string[];
   publicUrl: string | undefined;
   data: string;
+  /** The bucket of stored pictures, where they are not kept below `data`. */
+  store: S3Address | undefined;
   pictureLife: number;
   /** Bytes of all stored pictures. */
   dataMax: number | undefined;
@@ -150,6 +158,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     publicUrl,
     data: resolve(value("PICTOR_DATA")),
     dataMax: dataMax === undefined ? undefined : numberIn("PICTOR_DATA_MAX", dataMax, 2 ** 20, Number.MAX_SAFE_INTEGER),
+    store: storeIn(given("PICTOR_STORE"), dataMax, env),
     pictureLife: number("PICTOR_PICTURE_LIFE", 60, 10 * 365 * 86400),
     inputLimits: {
       ...usualLimits,
@@ -198,6 +207,12 @@ export function ownFolder({ folders }: Pick<ChannelSources, "folders">): string 
 export function channelTexts({ folders, given }: ChannelSources): Texts {
   const inEnvironment = given === undefined ? [] : [textsOf(new Map([[channelsVariable, Buffer.from(given)]]))];
   return layered([...inEnvironment, ...folders.map(({ path, optional }) => textsIn(path, { optional }))]);
+}
+
+function storeIn(text: string | undefined, dataMax: string | undefined, env: Parameters<typeof readS3Address>[1]): S3Address | undefined {
+  if (text !== undefined && dataMax !== undefined)
+    throw new Error("PICTOR_DATA_MAX bounds the folder of PICTOR_DATA, and PICTOR_STORE keeps pictures elsewhere; set one of them");
+  return text === undefined ? undefined : readS3Address(text, env);
 }
 
 /** Throws an Error for a proxy that is no address. */

@@ -13,8 +13,9 @@ import { createLife } from "../http/life.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { startServer } from "../http/server.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
-import { createSpool } from "../picture/spool.ts";
+import { createSpool, type Spool } from "../picture/spool.ts";
 import { openFolderStore } from "../picture/folder-store.ts";
+import type { PictureStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
@@ -69,8 +70,8 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const loader = closing.add(await createLoader(settings, plugins, env));
     const parts = { settings, plugins, env, refreshEnv: peers.refreshEnv, loader };
     const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
-    const store = closing.add(await openFolderStore({ folder: settings.data, life: settings.pictureLife, most: settings.dataMax }));
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
+    const store = closing.add(await openStore(settings, { spool, log }));
     const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits, hasConsole } = settings;
     const { siblings } = peers;
     const state = closing.add(redis === undefined ? createMemoryState({ siblings }) : await stateIn(redis, log, siblings));
@@ -137,6 +138,16 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     await closing.close();
     throw error;
   }
+}
+
+/** The store of pictures that the settings name. The one in S3 is loaded where it is named. */
+async function openStore(
+  { store, data, pictureLife: life, dataMax }: ProcessSettings,
+  parts: { spool: Spool; log: Logger },
+): Promise<PictureStore> {
+  if (store === undefined) return openFolderStore({ folder: data, life, most: dataMax });
+  const { openS3Store } = await import("../net/s3/store.ts");
+  return openS3Store({ address: store, life, ...parts });
 }
 
 /** The client of Redis takes a fifth of a second to load, and most have none. */

@@ -112,6 +112,10 @@ export const errorTexts: Record<ErrorCode, { meaning: string; solve: string }> =
     meaning: "No channel of the model can take the request, or the queue for converting pictures is full. Nothing was ordered.",
     solve: "Wait for the seconds in `retry-after` where the answer has that header; otherwise tell the operator.",
   },
+  store_unavailable: {
+    meaning: "The gateway's own store of pictures cannot be reached. What is kept there is as it was.",
+    solve: "Ask again in a few seconds. Operators: the log and `pictor_store_writable` say since when; see PICTOR_STORE.",
+  },
   shutting_down: {
     meaning: "This instance of the gateway is stopping, and the request could not finish in time.",
     solve: "Retry where `x-should-retry` is true; where it is false the picture may have been made and paid for.",

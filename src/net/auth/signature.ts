@@ -26,12 +26,19 @@ interface Scheme {
   signs: RegExp;
 }
 
+/** What a signature of AWS is for. `payload` is the body's SHA-256 in hex, where it is known. */
+interface SigV4Scope {
+  service: string;
+  region: string;
+  payload?: string;
+}
+
 /** AWS Signature Version 4. */
-export const signSigV4: Sign<{ service: string; region: string }> = async (request, { service, region }, { id, secret, token }, now) => {
+export const signSigV4: Sign<SigV4Scope> = async (request, { service, region, payload: known }, { id, secret, token }, now) => {
   const time = basic(now);
   const { pathname } = new URL(request.url);
   const plain = service === "s3";
-  const payload = await hashOf(request.body);
+  const payload = known ?? (await hashOf(request.body));
   const headers = {
     ...request.headers,
     "x-amz-date": time,
@@ -49,6 +56,30 @@ export const signSigV4: Sign<{ service: string; region: string }> = async (reque
     signs: /^(host|content-type|x-amz-.+)$/,
   });
 };
+
+/** A URL of an object that anybody may GET for so many seconds: AWS Signature Version 4 in its query. */
+export function presignSigV4(url: string, { region }: Pick<SigV4Scope, "region">, { id, secret, token }: Credentials, at: Signing): string {
+  const time = basic(at.now);
+  const scope = [time.slice(0, 8), region, "s3", "aws4_request"];
+  const target = new URL(url);
+  const query = {
+    "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+    "X-Amz-Credential": `${id}/${scope.join("/")}`,
+    "X-Amz-Date": time,
+    "X-Amz-Expires": String(at.seconds),
+    "X-Amz-SignedHeaders": "host",
+    ...(token && { "X-Amz-Security-Token": token }),
+  };
+  target.search = canonicalQuery(new URLSearchParams(query));
+  const scheme = { algorithm: "AWS4-HMAC-SHA256", secret: `AWS4${secret}`, scope, time, payload: "UNSIGNED-PAYLOAD" };
+  return `${target.href}&X-Amz-Signature=${signatureOf({ method: "GET", url: target, headers: [["host", target.host]] }, scheme)}`;
+}
+
+/** The time of a signature, and the seconds for which it is good. */
+interface Signing {
+  now: Date;
+  seconds: number;
+}
 
 /** Volcengine's HMAC-SHA256. */
 export const signVolcengine: Sign<{ service: string; region: string }> = async (
@@ -103,19 +134,8 @@ function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingR
     .filter(([name]) => scheme.signs.test(name))
     .map(([name, value]) => [name, value.trim().replace(/\s+/g, " ")] as const)
     .sort(byName);
+  const signature = signatureOf({ method: request.method, url, headers }, scheme);
   const names = headers.map(([name]) => name).join(";");
-  const canonical = [
-    request.method,
-    scheme.path ?? url.pathname,
-    url.search.slice(1),
-    ...headers.map(([name, value]) => `${name}:${value}`),
-    "",
-    names,
-    scheme.payload,
-  ].join("\n");
-  const scope = scheme.scope.join("/");
-  const key = scheme.scope.reduce<string | Buffer>((before, part) => hmac(before, part), scheme.secret);
-  const signature = hmac(key, [scheme.algorithm, scheme.time, scope, hash(canonical)].join("\n")).toString("hex");
   return {
     ...request,
     url: url.href,
@@ -123,9 +143,31 @@ function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingR
     headers: {
       ...request.headers,
       ...Object.fromEntries(headers),
-      authorization: `${scheme.algorithm} Credential=${id}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
+      authorization: `${scheme.algorithm} Credential=${id}/${scheme.scope.join("/")}, SignedHeaders=${names}, Signature=${signature}`,
     },
   };
+}
+
+interface Canonical {
+  method: string;
+  /** With its query in canonical form. */
+  url: URL;
+  /** Those that are signed, by name. */
+  headers: readonly (readonly [name: string, value: string])[];
+}
+
+function signatureOf({ method, url, headers }: Canonical, scheme: Omit<Scheme, "signs">): string {
+  const canonical = [
+    method,
+    scheme.path ?? url.pathname,
+    url.search.slice(1),
+    ...headers.map(([name, value]) => `${name}:${value}`),
+    "",
+    headers.map(([name]) => name).join(";"),
+    scheme.payload,
+  ].join("\n");
+  const key = scheme.scope.reduce<string | Buffer>((before, part) => hmac(before, part), scheme.secret);
+  return hmac(key, [scheme.algorithm, scheme.time, scheme.scope.join("/"), hash(canonical)].join("\n")).toString("hex");
 }
 
 function canonicalQuery(query: URLSearchParams): string {

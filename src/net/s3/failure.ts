@@ -1,0 +1,57 @@
+// Says what a store in S3 did wrong, and what its operator can do about it.
+import type { S3Address } from "./address.ts";
+
+/** A failed call of the store. The message is for the operator, and shows no secret. */
+export class S3Failure extends Error {
+  /** True where the same call may succeed later without anybody's doing. */
+  readonly passes: boolean;
+
+  constructor(message: string, { passes, cause }: { passes: boolean; cause?: unknown }) {
+    super(message, { cause });
+    this.name = "S3Failure";
+    this.passes = passes;
+  }
+}
+
+/** An answer that is none of success. */
+export interface BadAnswer {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  /** The code in the XML of its body; empty where there is none, as in answers to HEAD. */
+  code: string;
+}
+
+const passing = new Set([429, 500, 502, 503, 504]);
+
+const permissions = "s3:PutObject, s3:GetObject, s3:DeleteObject on its objects and s3:ListBucket on the bucket";
+
+/** The failure that an answer stands for. */
+export function failureOf(answer: BadAnswer, address: Pick<S3Address, "bucket" | "region">): S3Failure {
+  const { status, code } = answer;
+  const passes = passing.has(status) || code === "RequestTimeout";
+  return new S3Failure(`${sentence(answer, address)} (${[status, code].filter(Boolean).join(" ")})`, { passes });
+}
+
+function sentence({ status, headers, code }: BadAnswer, { bucket, region }: Pick<S3Address, "bucket" | "region">): string {
+  const told = headers["x-amz-bucket-region"];
+  switch (code) {
+    case "RequestTimeTooSkewed":
+      return `this machine's clock is not right: it says ${new Date().toUTCString()}, the store ${headers.date ?? "another time"}; set the clock, for example by NTP`;
+    case "SignatureDoesNotMatch":
+      return "AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID; set both anew";
+    case "InvalidAccessKeyId":
+      return "the store does not know AWS_ACCESS_KEY_ID; set it and AWS_SECRET_ACCESS_KEY anew";
+    case "ExpiredToken":
+    case "InvalidToken":
+      return "AWS_SESSION_TOKEN has expired, or is of another key; set all three AWS_ variables anew";
+    case "NoSuchBucket":
+      return `there is no bucket ${bucket}; make it, or set another in PICTOR_STORE`;
+    case "AuthorizationHeaderMalformed":
+    case "PermanentRedirect":
+      return `the bucket ${bucket} is not in the region ${region}; set region${told === undefined ? "" : `=${told}`} in PICTOR_STORE`;
+  }
+  if (status === 301 || status === 307)
+    return `the bucket ${bucket} is elsewhere; set region${told === undefined ? "" : `=${told}`} and endpoint in PICTOR_STORE`;
+  if (status === 403) return `AWS_ACCESS_KEY_ID may not do this with the bucket ${bucket}; it needs ${permissions}`;
+  return passing.has(status) ? "the store of PICTOR_STORE cannot answer at the moment" : "the store of PICTOR_STORE refused a call";
+}
