@@ -17,7 +17,8 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
   const link = stored === picture ? linkFor(ctx, picture, gateway) : undefined;
   if (link !== undefined) {
     ctx.set("cache-control", "no-store");
-    return void ctx.redirect(link);
+    ctx.redirect(link);
+    return;
   }
   const range = rangeOf(ctx, stored);
   // Before any header is set: an error is not to be kept like a picture.
@@ -39,7 +40,7 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
 }
 
 /**
- * Where the store serves the picture itself, for a client that may be sent there. The pages of the gateway load nothing from elsewhere, and a drawing
+ * A URL at which the store serves the picture itself, for a client that may be sent there. The pages of the gateway load nothing from elsewhere, and a drawing
  * needs the headers that keep its scripts still.
  */
 function linkFor(ctx: Context, picture: StoredPicture, { store }: Gateway): string | undefined {

@@ -17,7 +17,7 @@ export async function readDocument(store: PictureStore, id: string): Promise<unk
   try {
     return JSON.parse(await text(await store.read(stored))) as unknown;
   } catch (error) {
-    // What is out of reach for a while may be worth money.
+    // It is only out of reach for a while, and may be worth money.
     if (error instanceof StoreAway) throw error;
     return undefined;
   }

@@ -40,7 +40,7 @@ export interface PictureStore {
   link?(picture: StoredPicture): string | undefined;
   /** Removes what has expired or was left behind; resolves with the number of files removed. */
   sweep(): Promise<number>;
-  /** Whether pictures can be stored, and how much room there is. Never rejects. */
+  /** The state of the store: writable or not, and the room on the disk. Never rejects. */
   disk(): Promise<DiskState>;
   /** Resolves when what was too much has been removed. */
   settled(): Promise<void>;

@@ -57,14 +57,13 @@ async function serve(request: IncomingMessage, response: ServerResponse, s3: Sma
   const [, bucket, key = ""] = /^\/([^/]+)(?:\/(.*))?$/.exec(url.pathname) ?? [];
   s3.calls.push(`${request.method} ${key}`);
   if (bucket !== "pictures") return void xmlError(response, 404, "NoSuchBucket");
-  if (url.searchParams.get("list-type") === "2") return list(url, response, s3);
-  if (url.searchParams.has("delete")) return remove(request, response, body, s3.objects);
-  if (request.method === "PUT") {
+  if (url.searchParams.get("list-type") === "2") list(url, response, s3);
+  else if (url.searchParams.has("delete")) remove(request, response, body, s3.objects);
+  else if (request.method === "PUT") {
     const kept = Object.entries(request.headers).filter(([name]) => /^(content-type|cache-control|x-amz-meta-.*)$/.test(name));
     s3.objects.set(key, { body, headers: Object.fromEntries(kept) as Record<string, string> });
-    return void response.writeHead(200, { etag: `"${createHash("md5").update(body).digest("hex")}"` }).end();
-  }
-  give(request, response, s3.objects.get(key));
+    response.writeHead(200, { etag: `"${createHash("md5").update(body).digest("hex")}"` }).end();
+  } else give(request, response, s3.objects.get(key));
 }
 
 function give({ method, headers }: IncomingMessage, response: ServerResponse, object: Stored | undefined): void {

@@ -156,6 +156,12 @@ describe("pictor serve: the environment", () => {
       expect(readSettings({ DATABASE_URL }).database).to.equal(DATABASE_URL);
   });
 
+  it("reads the bucket of pictures, and refuses a bound of the folder beside it", () => {
+    const env = { PICTOR_STORE: "s3://b-1?endpoint=https://s3.example", AWS_ACCESS_KEY_ID: "i", AWS_SECRET_ACCESS_KEY: "s" };
+    expect(readSettings(env).store).to.include({ bucket: "b-1", endpoint: "https://s3.example" });
+    expect(() => readSettings({ ...env, PICTOR_DATA_MAX: "2097152" })).to.throw("PICTOR_DATA_MAX bounds the folder of PICTOR_DATA");
+  });
+
   it("asks whether another was meant where a variable is nobody's, and leaves those of channels and Kubernetes alone", () => {
     const env = {
       PICTOR_WORKER: "2",

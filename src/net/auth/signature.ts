@@ -26,7 +26,7 @@ interface Scheme {
   signs: RegExp;
 }
 
-/** What a signature of AWS is for. `payload` is the body's SHA-256 in hex, where it is known. */
+/** The scope of a signature of AWS. `payload` is the body's SHA-256 in hex, where it is known. */
 interface SigV4Scope {
   service: string;
   region: string;

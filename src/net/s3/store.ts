@@ -110,7 +110,7 @@ export async function openS3Store({ address, life, spool, log, wait, now = Date.
     sweep,
     read: (picture, range): Promise<Readable> => readObject(client, picture, range),
     ...(address.redirect && {
-      link: ({ id, expires }: StoredPicture) => client.presign(id, Math.max(1, Math.min(linkLife, Math.floor((expires - now()) / 1000)))),
+      link: ({ id, expires }: StoredPicture) => client.presign(id, Math.max(1, Math.min(linkLife, Math.ceil((expires - now()) / 1000)))),
     }),
     disk: async (): Promise<DiskState> => ({ writable: await standing.isWritable(), freeBytes: (await spool.disk()).freeBytes }),
     settled: () => sweeping.then(() => undefined),

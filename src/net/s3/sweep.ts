@@ -12,13 +12,13 @@ export function endOf(id: string): number | undefined {
  * Removes the objects whose life is over; resolves with their number. The list is by name, and so by that end. Several gateways may do it at once, and
  * objects of others stay. Rejects with `S3Failure`.
  */
-export async function sweepObjects(client: S3Client, prefix: string, now: number): Promise<number> {
+export async function sweepObjects(client: S3Client, prefix: string, now: number, page = 1000): Promise<number> {
   let removed = 0;
   let next: string | undefined;
   do {
     const { text } = await client.text({
       method: "GET",
-      query: { "list-type": "2", "max-keys": "1000", prefix, ...(next !== undefined && { "continuation-token": next }) },
+      query: { "list-type": "2", "max-keys": String(page), prefix, ...(next !== undefined && { "continuation-token": next }) },
     });
     const ids = [...text.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = ""]) => key.slice(prefix.length));
     const due = ids.filter((id) => (endOf(id) ?? Infinity) <= now);

@@ -250,9 +250,9 @@ describe("a picture store in S3", () => {
       expect((await fetch(`${link}00`)).status).to.equal(403);
       const began = Date.now();
       // The link is over, and a fresh one is as easily had.
-      time = () => began + 59_000;
+      time = () => began + 50_000;
       const later = (await fetch(url, { redirect: "manual" })).headers.get("location")!;
-      time = () => began + 59_500;
+      time = () => began + 50_500;
       expect((await fetch(later)).status).to.equal(200);
       time = () => began + 65_000;
       expect((await fetch(link)).status).to.equal(403);
