@@ -92,6 +92,7 @@ describe("pictor serve: the environment", () => {
       publicUrl: "https://images.example/x",
       data: "/d",
       dataMax: 2097152,
+      store: undefined,
       pictureLife: 60,
       inputLimits: { text: 1048576, body: 4096, file: 2048, bytes: 2048, pixels: 1024, idle: 30_000 },
       corsOrigins: ["https://a.example", "*"],
