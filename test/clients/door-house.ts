@@ -8,15 +8,6 @@ import { startGateway } from "../../src/testing/gateway.ts";
 import { startMock, type Mock } from "../../src/testing/mock.ts";
 import { loadFiles } from "../helpers/channels.ts";
 
-/** The client of a test, of whatever make: its way to say what it wants, and what it got. */
-export interface Wanted {
-  prompt: string;
-  /** A picture to start from. */
-  image?: Buffer;
-  aspectRatio?: string;
-  imageSize?: string;
-}
-
 /** A model of the provider that draws at once, and one of the provider of tasks. Their names begin as the AI SDK wants them to. */
 export const models = { demo: "gemini-demo", tasks: "gemini-easel" };
 
@@ -24,7 +15,7 @@ const easel = `
 description: A provider of tasks.
 base_url: \${env.EASEL_URL}
 keys: ["\${env.EASEL_KEY}"]
-models: { ${models.tasks}: { schema: gemini-3-pro-image }, acme/easel: { schema: open } }
+models: { ${models.tasks}: { schema: gemini-3-pro-image }, acme/easel: { schema: open }, acme/brush: { schema: open } }
 plugins:
   - inspect
   - image-inputs: { as: base64 }

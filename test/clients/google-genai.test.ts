@@ -123,7 +123,7 @@ describe("client: @google/genai", () => {
   it("lists and gets models", async () => {
     const names: unknown[] = [];
     for await (const { name } of await client.models.list()) names.push(name);
-    expect(names).to.deep.equal(["models/gemini-demo", "models/demo", "models/gemini-easel", "models/acme/easel"]);
+    expect(names).to.deep.equal(["models/gemini-demo", "models/demo", "models/gemini-easel", "models/acme/easel", "models/acme/brush"]);
     expect(await client.models.get({ model: "acme/easel" })).to.include({ name: "models/acme/easel", displayName: "acme/easel" });
   });
 });
