@@ -6,7 +6,8 @@ import { shipped } from "../channels/proven.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
 import type { Door } from "../door/compile.ts";
-import { loadDoors } from "../door/load.ts";
+import type { TestOutcome } from "../testing/ready-test.ts";
+import { loadDoors, type LoadedDoor } from "../door/load.ts";
 import { ConfigError, type Problem } from "../errors.ts";
 import { createTable, type Table } from "../gateway/table.ts";
 import { isOwnPath } from "../http/app.ts";
@@ -102,7 +103,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   const files = await snapshotOf(watchedPaths(settings));
   if (before) parts.refreshEnv?.();
   const loaded = await parts.loader.load();
-  const doors = await readDoors(settings, before?.doors);
+  const doors = await readDoors(parts, before?.doors);
   const faults = [...ownAddresses(loaded.tests, { ...settings, port }), ...(before ? await failedTests(parts, loaded, before, files) : [])];
   const faulty = new Set(faults.map(({ channel }) => channel));
   const good = new Map(before?.good);
@@ -130,15 +131,38 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   return next;
 }
 
-/** The doors as their files say, or as they said when they were last right. */
-async function readDoors({ channels }: ProcessSettings, before: InForce["doors"] = new Map()) {
+/**
+ * The doors as their files say, or as they said when they were last right. Where some are in force already, those that changed must pass their own
+ * tests.
+ */
+async function readDoors({ settings: { channels }, plugins }: Parts, before: InForce["doors"] | undefined) {
   const loaded = await loadDoors({ folder: channelTexts(channels), proven: shipped(), isTaken: isOwnPath });
-  const kept = loaded.broken.flatMap((name) => [...before].filter(([known]) => known === name));
+  const changed = loaded.doors.filter(({ door, text }) => before && before.get(door.name)?.text.equals(text) !== true);
+  const failed = changed.length === 0 ? [] : await failedDoors(changed, { channels, plugins });
+  const wrong = [...new Set([...loaded.broken, ...failed.map(({ name }) => name)])];
+  const kept = wrong.flatMap((name) => [...(before ?? [])].filter(([known]) => known === name));
+  const right = loaded.doors.filter(({ door }) => !wrong.includes(door.name));
   return {
-    good: new Map([...kept, ...loaded.doors.map((one) => [one.door.name, one] as const)]),
-    problems: loaded.problems,
-    broken: loaded.broken.map((name) => ({ channel: `doors/${name}`, serves: before.has(name) })),
+    good: new Map([...kept, ...right.map((one) => [one.door.name, one] as const)]),
+    problems: [...loaded.problems, ...failed.map(({ problem }) => problem)],
+    broken: wrong.map((name) => ({ channel: `doors/${name}`, serves: before?.has(name) === true })),
   };
+}
+
+/** The tests that fail, with the doors that they are of. */
+async function failedDoors(
+  doors: readonly LoadedDoor[],
+  { channels, plugins }: { channels: ProcessSettings["channels"]; plugins: Parts["plugins"] },
+) {
+  const { runChannelTests } = await import("../testing/run.ts");
+  const failed: { name: string; problem: Problem }[] = [];
+  for (const { door } of doors) {
+    await collected(async () => {
+      const outcomes = await runChannelTests(channelTexts(channels), plugins, [`doors/${door.name}`]);
+      failed.push(...failuresIn(outcomes).map(({ problem }) => ({ name: door.name, problem })));
+    }, []);
+  }
+  return failed;
 }
 
 /** Load and compile what a start has put off, a schema at a time, so that no request has to wait for it. */
@@ -218,13 +242,16 @@ async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, b
   const faults = unreadable.map((problem) => ({ channel: basename(problem.file).replace(/\.ya?ml$/, ""), problem }));
   const readable = only.filter((name) => !faults.some(({ channel }) => channel === name));
   const outcomes = first ?? (readable.length > 0 ? await run(readable) : undefined) ?? [];
-  const failed = outcomes
+  return [...faults, ...failuresIn(outcomes)];
+}
+
+function failuresIn(outcomes: readonly TestOutcome[]): Fault[] {
+  return outcomes
     .filter(({ failures }) => failures.length > 0)
     .map(({ channel, file, line, name, failures }) => ({
       channel,
       problem: { file, line, column: 1, message: `test "${name}": ${failures.join("; ")}`, frame: "" },
     }));
-  return [...faults, ...failed];
 }
 
 /** The channels that would send every request round in a circle. */
