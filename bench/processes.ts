@@ -98,7 +98,7 @@ function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {
   return Number(line?.[1] ?? 0) * 1024;
 }
 
-/** Wait until a process listens. Rejects with the end of what it said when it is gone, or after twenty seconds. */
+/** Wait until a process listens. Rejects with the end of what it said when it is gone, or after a minute. */
 export async function listening(process: Running, port: number, log: string): Promise<void> {
   for (let tries = 0; tries < 1200 && process.alive(); tries += 1) {
     const socket = connect(port, "127.0.0.1");
