@@ -75,7 +75,7 @@ async function shippedNames(): Promise<string[]> {
   return files.filter((file) => file.endsWith(".yaml")).map((file) => file.slice(0, -".yaml".length));
 }
 
-/** The channel of this name, or the only one that has it as a part of its name, as `google-gemini` has `gemini`. */
+/** The channel of this name, or the only one that has it as a part of its name, as `acme-easel` has `easel`. */
 function nameAmong(shipped: readonly string[], name: string): string {
   if (shipped.includes(name)) return name;
   const likely = shipped.filter((other) => other.split("-").includes(name));
