@@ -1,6 +1,6 @@
 // Reads the JSON documents that channels send with values put in.
 import { messageOf } from "../errors.ts";
-import type { Texts } from "./texts.ts";
+import { isAbsent, type Texts } from "./texts.ts";
 
 /** Reads a JSON file below the folder of the channels. */
 export function documentsOf(texts: Texts): (name: string) => unknown {
@@ -9,13 +9,13 @@ export function documentsOf(texts: Texts): (name: string) => unknown {
     try {
       text = texts.readNow(name);
     } catch (error) {
-      const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
-      throw new Error(gone ? `there is no file ${name} beside the channels` : `${name} cannot be read: ${messageOf(error)}`, {
+      throw new Error(isAbsent(error) ? `there is no file ${name} beside the channels` : `${name} cannot be read: ${messageOf(error)}`, {
         cause: error,
       });
     }
     try {
-      return JSON.parse(text.toString("utf8")) as unknown;
+      const value: unknown = JSON.parse(text.toString("utf8"));
+      return value;
     } catch (cause) {
       throw new Error(`${name} is not JSON`, { cause });
     }

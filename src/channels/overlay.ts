@@ -13,7 +13,7 @@ type Layer = "last" | "part" | "edit";
 export function overlay(base: Located, written: Located): Located {
   const over = asLayers(base, written);
   const { models, edit, ...rest } = over.value;
-  const value = merge(base.value, rest) as Record<string, unknown>;
+  const value = mergeMaps(base.value, rest);
   if (edit === null) delete value.edit;
   else if (edit !== undefined) value.edit = mergeEdits(value.edit, edit);
   if (models !== undefined) value.models = mergeModels(base.value.models, models);
@@ -31,12 +31,12 @@ function mergeEdits(base: unknown, over: unknown): unknown {
 /** Lay the operation `edit` over another. */
 export function overlayOperation(base: Located, written: Located): Located {
   const over = asLayers(base, written);
-  return { value: merge(base.value, over.value, { layer: "edit" }) as Record<string, unknown>, places: placesOver(base, over) };
+  return { value: mergeMaps(base.value, over.value, { layer: "edit" }), places: placesOver(base, over) };
 }
 
 /** Lay steps of a pipeline, by name, over others. A step that is not there and is taken away stays null. */
 export function overlaySteps(base: Located, over: Located): Located {
-  return { value: merge(base.value, over.value, { inBody: true }) as Record<string, unknown>, places: placesOver(base, over) };
+  return { value: mergeMaps(base.value, over.value, { inBody: true }), places: placesOver(base, over) };
 }
 
 /** A map that is laid over a `$merge` is one more of its layers, whose null takes a key out of those before. */
@@ -108,12 +108,25 @@ function isMerged(base: Record<string, unknown>, over: Record<string, unknown>):
 
 const bodies = ["query", "headers", "json", "multipart", "form"];
 
+interface Merging {
+  layer?: Layer;
+  inBody?: boolean;
+}
+
+/** A value that is no map takes the place of what it is laid over. */
+function merge(base: unknown, over: unknown, merging?: Merging): unknown {
+  return isPlainObject(over) ? mergeMaps(base, over, merging) : over;
+}
+
 /**
  * In a `part`, a line that was taken away stays as undefined, and null is one that had nothing to take away so far. In a body, a null that
  * takes nothing away is left for the compiler to report: its writer may have meant one that is sent.
  */
-function merge(base: unknown, over: unknown, { layer = "last", inBody = false }: { layer?: Layer; inBody?: boolean } = {}): unknown {
-  if (!isPlainObject(over)) return over;
+function mergeMaps(
+  base: unknown,
+  over: Record<string, unknown>,
+  { layer = "last", inBody = false }: Merging = {},
+): Record<string, unknown> {
   const merged = new Map(isPlainObject(base) && isMerged(base, over) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
     const takesAway = merged.has(key) && merged.get(key) !== null;

@@ -15,6 +15,7 @@ import { movedPlaces, placeOf, type Located, type Problems } from "./problems.ts
 import { fileLimits, readRegularFileNow } from "./regular-file.ts";
 import { secretsAmong } from "./secret-settings.ts";
 import { overlay } from "./overlay.ts";
+import { isAbsent } from "./texts.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -105,7 +106,7 @@ function readSecretFile(path: string): string | undefined {
   try {
     return readRegularFileNow(path, fileLimits.secret).toString("utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }
@@ -197,8 +198,8 @@ function withoutSlash(url: string): string {
 
 /** The address of the token server is complete only once the environment has filled it in. */
 function judgeTokenUrl(auth: AuthSpec, located: Pick<Located, "places">, problems: Problems): void {
-  for (const [kind, spec] of Object.entries(typeof auth === "string" ? {} : auth) as [string, { token_url?: unknown }][]) {
-    const url = spec.token_url;
+  for (const [kind, spec] of Object.entries<unknown>(typeof auth === "string" ? {} : auth)) {
+    const url = isPlainObject(spec) ? spec.token_url : undefined;
     if (typeof url !== "string" || url.includes("${")) continue;
     const wrong = addressProblem(trimmed(url));
     if (wrong !== undefined) problems.add(located, ["auth", kind, "token_url"], `auth.${kind}.token_url: ${wrong}`);
@@ -248,7 +249,7 @@ function pathsOf(channel: ChannelSettings): string[] {
 export function judgeKeys(located: Located, problems: Problems): void {
   const visit = (value: unknown, path: Path): void => {
     if (Array.isArray(value) || isPlainObject(value)) {
-      for (const [part, inner] of Object.entries(value) as [string, unknown][]) visit(inner, [...path, part]);
+      for (const [part, inner] of Object.entries<unknown>(value)) visit(inner, [...path, part]);
     } else if (isWrittenOut(value)) {
       const { place } = placeOf(located.places, path);
       place.source.secrets.push([place.value, place.end]);

@@ -41,7 +41,8 @@ export function textsIn(folder: string, { optional = false } = {}): Texts {
   };
 }
 
-function isAbsent(error: unknown): boolean {
+/** True for the error of a file that is not there. */
+export function isAbsent(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 

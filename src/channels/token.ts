@@ -6,7 +6,7 @@ export async function fetchToken(request: OutgoingRequest, signal: AbortSignal):
   const incoming = await send(request, signal);
   const text = (await readBody(incoming, tokenLimit, signal)).toString("utf8");
   try {
-    return { status: incoming.status, body: JSON.parse(text) as unknown };
+    return { status: incoming.status, body: JSON.parse(text) };
   } catch {
     return { status: incoming.status, body: text };
   }
