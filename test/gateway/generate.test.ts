@@ -50,7 +50,7 @@ describe("an attempt", () => {
   });
 
   it("has the time that its channel gives it, also where that is more than a timer can count", async () => {
-    const wait = (ctx: PluginContext, _key: unknown, _progress: unknown, inTime: AbortSignal) =>
+    const wait = (ctx: PluginContext, _key: unknown, _progress: unknown, { inTime }: { inTime: AbortSignal }) =>
       new Promise<void>((resolve, reject) => {
         ctx.result.pictures.push(picture);
         const timer = setTimeout(resolve, 100);

@@ -10,7 +10,7 @@ import type { PluginContext } from "../../src/plugin/context.ts";
 
 export const picture = { data: { kind: "url" as const, url: "https://a.example/1" } };
 
-type Run = (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal) => Promise<void> | void;
+type Run = (ctx: PluginContext, key: Key | undefined, progress: Progress, watched: { inTime: AbortSignal }) => Promise<void> | void;
 const unlimited = { all: {}, perKey: {} };
 
 type More = Partial<Omit<Route, "channel">> & { channel?: Partial<Route["channel"]> };
@@ -35,7 +35,8 @@ export function route(name: string, run: Run, { channel, ...more }: More = {}): 
     secrets: [],
     timeout: 1000,
     limits: unlimited,
-    run: async (ctx: PluginContext, key: Key | undefined, progress: Progress, inTime: AbortSignal) => run(ctx, key, progress, inTime),
+    run: async (ctx: PluginContext, key: Key | undefined, progress: Progress, watched: { inTime: AbortSignal }) =>
+      run(ctx, key, progress, watched),
     ...more,
   } as unknown as Route;
 }
