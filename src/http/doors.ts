@@ -16,11 +16,14 @@ export interface AtDoor {
   methods: readonly string[];
 }
 
+/** The gateway's own paths that nearly all requests are for, and which no door may have: for these no door is looked through. */
+const own = new Set(["/v1/images/generations", "/v1/images/edits"]);
+
 /** Notes the door that a request comes through, so that all that follows answers in its API. */
 export function findDoor(gateway: Gateway) {
   return async function findDoor(ctx: Context, next: Next): Promise<void> {
     const { doors = [] } = gateway.table();
-    const found = doors.length > 0 ? doorOf(doors, ctx) : undefined;
+    const found = doors.length > 0 && !own.has(ctx.path) ? doorOf(doors, ctx) : undefined;
     if (found) (ctx.state as RequestState).door = found;
     await next();
   };
