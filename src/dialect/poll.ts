@@ -182,8 +182,9 @@ function mayPass(failure: ProviderFailure): boolean {
 }
 
 /**
- * One poll's answer, or why it said nothing. What a rule makes of a 2xx is said of the task, and final, unless it passes; so is a
- * rule's `then: fail`, and not its `then: retry`. A status that is no success is an answer all the same where it `tells` a state.
+ * Ask once for a task's state: resolves with the answer, or with the failure that kept it away. A failure that a rule finds in a 2xx is the
+ * task's own, and final, unless it may pass. So is one of a rule with `then: fail`, and not of one with `then: retry`. A status that is no success
+ * counts as an answer where it `tells` a state.
  */
 async function ask(
   call: () => Promise<Polled>,

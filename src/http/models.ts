@@ -18,7 +18,7 @@ export function modelPages(ctx: Context, gateway: Gateway): object[] {
   return modelsOf(ctx, gateway).map(shown);
 }
 
-/** One of them. Throws a 404 or 403 where there is none for this client. */
+/** A model as /v1/models/{id} shows it. Throws a 404 where there is none, and a 403 where this client may not ask for it. */
 export function modelPage(ctx: Context, gateway: Gateway, id: string): object {
   const now = gateway.routing.date();
   const entry = modelFor(ctx, gateway.table(), id, now);

@@ -117,34 +117,16 @@ function orderPaths(request: Json): Json {
 }
 
 const modelPaths: Json = {
-  "/v1/models": {
-    get: {
-      operationId: "listModels",
-      summary: "List the models.",
-      tags: ["models"],
-      responses: {
-        200: {
-          description: "Every model that can be asked for now.",
-          content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("Model") } } }),
-        },
-        ...failures(401),
-      },
-    },
-  },
-  "/v1/models/matrix": {
-    get: {
-      operationId: "listMatrix",
-      summary: "Show what each model can do, one row a model.",
-      tags: ["models"],
-      responses: {
-        200: {
-          description: "The same models, with what clients choose one by.",
-          content: json({ type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref("MatrixRow") } } }),
-        },
-        ...failures(401),
-      },
-    },
-  },
+  "/v1/models": listOf("Model", {
+    operationId: "listModels",
+    summary: "List the models.",
+    description: "Every model that can be asked for now.",
+  }),
+  "/v1/models/matrix": listOf("MatrixRow", {
+    operationId: "listMatrix",
+    summary: "Show what each model can do, one row a model.",
+    description: "The same models, with what clients choose one by.",
+  }),
   "/v1/models/{id}": {
     get: {
       operationId: "showModel",
@@ -206,6 +188,12 @@ const servicePaths: Json = {
     200: { description: "Prometheus' text format.", content: { "text/plain": { schema: { type: "string" } } } },
   }),
 };
+
+/** A path that lists models; `description` is that of its answer. */
+function listOf(item: string, { description, ...operation }: { operationId: string; summary: string; description: string }): Json {
+  const list = { type: "object", properties: { object: { const: "list" }, data: { type: "array", items: ref(item) } } };
+  return { get: { ...operation, tags: ["models"], responses: { 200: { description, content: json(list) }, ...failures(401) } } };
+}
 
 function service(operationId: string, summary: string, responses: Json): Json {
   return { get: { operationId, summary, tags: ["service"], security: [], responses: { ...responses, ...failures(405) } } };

@@ -15,7 +15,7 @@ import { startGateway, type TestGateway } from "./gateway.ts";
 import { crashIn, watchLog } from "./log.ts";
 import { lacking } from "./match.ts";
 import { startMock, type Mock } from "./mock.ts";
-import type { ReadyTest } from "./ready-test.ts";
+import type { TestBench } from "./ready-test.ts";
 
 type Client = DoorTest["client"];
 
@@ -51,7 +51,7 @@ export async function openDoorBench(
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
   limit = 10_000,
-): Promise<{ tests: ReadyTest[]; close(): Promise<void> }> {
+): Promise<TestBench> {
   const { doors, problems } = await loadDoors({ folder, isTaken: isOwnPath, withTests: true });
   const meant = doors.filter(({ door }) => only?.includes(door.name) ?? true);
   const wrong = problems.filter(({ file }) => only?.some((name) => new RegExp(`doors[/\\\\]${name}\\.ya?ml$`).test(file)) ?? true);

@@ -16,3 +16,9 @@ export interface ReadyTest extends Omit<TestOutcome, "failures"> {
   /** Gives what was otherwise than the test says. One test of a bench runs at a time. */
   run: () => Promise<string[]>;
 }
+
+/** Tests with the gateway and the provider that they share. */
+export interface TestBench {
+  tests: ReadyTest[];
+  close(): Promise<void>;
+}

@@ -19,9 +19,9 @@ import { crashIn, watchLog, type RequestLine } from "./log.ts";
 import { lacking } from "./match.ts";
 import { openDoorBench } from "./doors.ts";
 import { divertedTo, startMock, type Mock } from "./mock.ts";
-import type { ReadyTest, TestOutcome } from "./ready-test.ts";
+import type { TestBench, TestOutcome } from "./ready-test.ts";
 
-export type { ReadyTest, TestOutcome } from "./ready-test.ts";
+export type { TestOutcome } from "./ready-test.ts";
 
 /** The name of a door among those of channels. */
 const ofDoor = /^doors\//;
@@ -60,7 +60,7 @@ export async function openTestBench(
   plugins: ReadonlyMap<string, Plugin>,
   only?: readonly string[],
   limit = 10_000,
-): Promise<{ tests: ReadyTest[]; close(): Promise<void> }> {
+): Promise<TestBench> {
   const mock = await startMock();
   const log = watchLog();
   let table: Table = { channels: [], models: new Map() };

@@ -1,5 +1,8 @@
 # Finds programs of Debian's packages: those of the machine, or else unpacked below $scratch, so that nothing is installed or started.
-# Usage: source test/deploy/debian.sh; PROGRAM=$(program_of PACKAGE PROGRAM)
+# Usage: source test/deploy/debian.sh; PROGRAM=$(program_of PACKAGE PROGRAM). $scratch is removed when the script ends.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
 program_of() {
   command -v "$2" && return
   if [ ! -d "$scratch/debian/$1" ]; then

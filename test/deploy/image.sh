@@ -2,8 +2,6 @@
 # Follows the Dockerfile in root folders that debootstrap makes, and tries what comes of it. Needs root on Debian, and a minute or two.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 source test/deploy/debian.sh
 debootstrap=$(program_of debootstrap debootstrap)
 case $debootstrap in "$scratch"*) export DEBOOTSTRAP_DIR=$scratch/debian/debootstrap/usr/share/debootstrap ;; esac

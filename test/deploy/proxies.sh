@@ -2,8 +2,6 @@
 # Tries the gateway behind Debian's nginx and Caddy. Usage: test/deploy/proxies.sh [SECONDS], how long the slow picture takes, 3 when omitted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 source test/deploy/debian.sh
 nginx=$(program_of nginx nginx)
 caddy=$(program_of caddy caddy)

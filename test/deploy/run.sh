@@ -2,10 +2,9 @@
 # Judges the files of deploy/ by the programs that read them. Needs Debian or those programs; installs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-scratch=$(mktemp -d)
+source test/deploy/debian.sh
 gateway=
 trap '[ -z "$gateway" ] || kill "$gateway"; wait; rm -rf "$scratch"' EXIT
-source test/deploy/debian.sh
 
 echo "alerts, and the dashboard's expressions as rules"
 promtool=$(program_of prometheus promtool)
