@@ -6,6 +6,7 @@ import { fieldsOf } from "./cli/fields.ts";
 import { lastCalls } from "./process/messages.ts";
 import { likes, writeChannel, type NewChannel } from "./cli/new-channel.ts";
 import type { KeysOptions } from "./cli/keys.ts";
+import type { ExplainOptions } from "./cli/explain.ts";
 import type { StatusOptions } from "./cli/status.ts";
 import type { RequestsOptions } from "./cli/requests.ts";
 import type { ListOptions } from "./cli/webhooks.ts";
@@ -113,7 +114,10 @@ program
 program
   .command("explain <model> [fields...]")
   .description("show what becomes of a request, and the exact provider requests; nothing is sent")
-  .usage("<model> --size '16:9(4K)' --prompt 'a cat' [--image cat.png] [--mask mask.png] [--stream] [--json]")
+  .usage(
+    "<model> --size '16:9(4K)' --prompt 'a cat' [--image cat.png] [--mask mask.png] [--stream] [--json]\n" +
+      "       pictor explain --door <name> <path> [--body request.json] [--json]",
+  )
   .option(
     "--image <file>",
     "an image to edit; several in the order they are given",
@@ -122,11 +126,14 @@ program
   )
   .option("--mask <file>", "the mask that goes with the first of them")
   .option("--stream", "as a client that wants a stream")
+  .option("--door <name>", "as a client of this door: in place of the model stands a path of its API, with its query")
+  .option("--body <json>", "the body of that request: JSON, a file, or - for the standard input")
   .option("--json", "for machines")
   .allowUnknownOption()
-  .action(async (model: string, fields: string[], options: { json?: boolean; image: string[]; mask?: string; stream?: boolean }) => {
-    const { explain } = await import("./cli/explain.ts");
-    process.exitCode = await explain(model, fieldsOf(fields), options, { env: process.env, say: print });
+  .action(async (model: string, fields: string[], { door, ...options }: ExplainOptions) => {
+    const around = { env: process.env, say: print };
+    if (door === undefined) process.exitCode = await (await import("./cli/explain.ts")).explain(model, fieldsOf(fields), options, around);
+    else process.exitCode = await (await import("./cli/explain-door.ts")).explainDoor(door, model, { ...options, fields }, around);
   });
 
 program

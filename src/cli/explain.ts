@@ -11,29 +11,33 @@ import { explainRoute, refusalOf, type RouteExplanation, type ShownRequest } fro
 import { changesHeader } from "../http/changes.ts";
 import { FormFile } from "../http/form.ts";
 import { usualLimits } from "../http/input-limits.ts";
-import { readFields } from "../http/request.ts";
+import { readFields, type ReadRequest } from "../http/request.ts";
 import { estimateText } from "../money/estimate.ts";
 import { noSpool } from "../picture/spool.ts";
 import { loadPlugins } from "../plugin/load.ts";
-import { operationOf, type Change, type UnifiedRequest } from "../plugin/context.ts";
+import { operationOf } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
 import { channelTexts, readSettings, type ProcessSettings } from "../process/environment.ts";
 
-interface Step extends RouteExplanation {
+export interface Step extends RouteExplanation {
   /** Why the channel is off. */
   off?: string;
 }
 
 /** Options that shape a request beside its fields. */
-interface Options {
+export interface ExplainOptions {
   json?: boolean;
+  /** The API that the request is of; the gateway's own when omitted. */
+  door?: string;
   /** Files of images to edit. */
   image?: readonly string[];
   /** The file of a mask. */
   mask?: string;
   /** True where the client wants a stream. */
   stream?: boolean;
+  /** The body of a request of that API: JSON, the name of a file, or `-` for the standard input. */
+  body?: string;
   /** Epoch milliseconds of the day on which the request would be sent; now when omitted. */
   now?: number;
 }
@@ -45,40 +49,69 @@ interface Options {
 export async function explain(
   model: string,
   fields: Record<string, unknown>,
-  { json, image = [], mask, stream = false, now = Date.now() }: Options,
+  { json, image = [], mask, stream = false, body, now = Date.now() }: Omit<ExplainOptions, "door">,
   { env, say }: { env: Readonly<Record<string, string | undefined>>; say: (line: string) => void },
 ): Promise<number> {
-  const settings = readSettings(env);
-  const { tests, off } = await loadAll(settings, env);
-  const routesOf = (some: readonly ChannelTests[]) => some.flatMap((loaded) => loaded.routes).sort((a, b) => a.priority - b.priority);
-  const own = routesOf(tests.filter(({ channel }) => channel.models.includes(model))).filter((route) => route.model.id === model);
+  if (body !== undefined) throw new Error("--body goes with --door, which says whose API it is of");
+  const { tests, off } = await loadAll(readSettings(env), env);
+  const own = routesFor(tests, model);
   const [first] = own;
   if (!first)
-    throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(routesOf(tests).map((route) => route.model.id))])})`);
+    throw new Error(`there is no model ${model} (${didYouMean(model, [...new Set(tests.flatMap(({ channel }) => channel.models))])})`);
   const given: Record<string, unknown> = { prompt: "a cat", ...fields, ...(stream && { stream }) };
   const [one, ...more] = await Promise.all(image.map(fileOf));
   if (one) given.image = more.length > 0 ? [one, ...more] : one;
   if (mask !== undefined) given.mask = await fileOf(mask);
-  let input: UnifiedRequest;
-  let before: readonly Change[];
+  let read: Asked;
   try {
     const asked = { id: model, schema: first.schema, routes: own };
-    const read = await readFields({ fields: given, form: false }, asked, "generate", { limits: usualLimits, spool: noSpool });
-    ({ request: input, changes: before } = read(asked));
+    const unify = await readFields({ fields: given, form: false }, asked, "generate", { limits: usualLimits, spool: noSpool });
+    read = { ...unify(asked), streams: stream };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     say(json ? JSON.stringify({ refused: refusalOf(error), channels: [] }, null, 2) : colours.red(`${error.code}: ${error.message}`));
     return 1;
   }
-  const steps: Step[] = [];
-  for (const route of own.filter(({ operations }) => operations.has(operationOf(input)))) {
-    const reason = off.get(route.channel.name) ?? whyOff(route, now);
-    steps.push({ ...(await explainRoute(route, input, stream)), ...(reason !== undefined && { off: reason }) });
-  }
-  for (const { changes } of steps) changes.unshift(...before);
-  if (json) say(JSON.stringify({ request: input, ...(first.schema.open && { limits: "unknown" }), channels: steps }, null, 2));
-  else for (const line of shown(input, steps, first.schema.open)) say(line);
+  const steps = await stepsOf(own, read, { off, now });
+  if (json) say(JSON.stringify(summary(read, steps, first.schema.open), null, 2));
+  else for (const line of shown(read, steps, first.schema.open)) say(line);
+  return exitCodeOf(steps);
+}
+
+/** 1 where no channel could serve the request. */
+export function exitCodeOf(steps: readonly Step[]): number {
   return steps.some(({ refused }) => refused === undefined) ? 0 : 1;
+}
+
+/** The routes of a model, those of the first priority first. Channels without it are not compiled. */
+export function routesFor(tests: readonly ChannelTests[], model: string): Route[] {
+  return tests
+    .filter(({ channel }) => channel.models.includes(model))
+    .flatMap(({ routes }) => routes.filter((route) => route.model.id === model))
+    .sort((a, b) => a.priority - b.priority);
+}
+
+/** A request as its model's schema has it. */
+type Asked = Pick<ReadRequest, "request" | "changes" | "streams">;
+
+/** Explains a request on each route that can do it, and says why it is off where it is. */
+export async function stepsOf(
+  routes: readonly Route[],
+  { request, changes, streams }: Asked,
+  { off, now }: { off: ReadonlyMap<string, string | undefined>; now: number },
+): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const route of routes.filter(({ operations }) => operations.has(operationOf(request)))) {
+    const reason = off.get(route.channel.name) ?? whyOff(route, now);
+    const step = await explainRoute(route, request, streams);
+    steps.push({ ...step, changes: [...changes, ...step.changes], ...(reason !== undefined && { off: reason }) });
+  }
+  return steps;
+}
+
+/** The same for machines. */
+export function summary({ request }: Asked, channels: readonly Step[], isOpen: boolean): object {
+  return { request, ...(isOpen && { limits: "unknown" }), channels };
 }
 
 async function fileOf(path: string): Promise<FormFile> {
@@ -86,7 +119,7 @@ async function fileOf(path: string): Promise<FormFile> {
 }
 
 /** Every channel, on or off, and why it is off. One without an address gets a stand-in, since its requests can be shown all the same. */
-async function loadAll(
+export async function loadAll(
   { channels: sources, pluginFolders }: ProcessSettings,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ tests: ChannelTests[]; off: Map<string, string | undefined> }> {
@@ -110,8 +143,9 @@ function whyOff({ channel, model, life }: Route, now: number): string | undefine
   return channel.modelsOff.get(model.id) ?? (isOver(life, now) ? `the model ${endInWords(life, now)}` : undefined);
 }
 
-function shown(input: UnifiedRequest, steps: readonly Step[], isOpen: boolean): string[] {
-  const lines = [colours.bold("the request, as the schema has it:"), indent(input)];
+/** The same for people. */
+export function shown({ request }: Asked, steps: readonly Step[], isOpen: boolean): string[] {
+  const lines = [colours.bold("the request, as the schema has it:"), indent(request)];
   if (isOpen)
     lines.push("nobody described this model: its limits are unknown, and fields that are not common to all models were not judged");
   for (const { channel, off, changes, requests, polls, cost, refused } of steps) {
@@ -119,7 +153,7 @@ function shown(input: UnifiedRequest, steps: readonly Step[], isOpen: boolean): 
     if (changes.length > 0) lines.push(`  changes: ${changesHeader(changes) ?? ""}`);
     if (!refused) lines.push(`  cost: ${estimateText(cost)}`);
     if (refused) lines.push(colours.red(`  ${refused.code}: ${refused.message}`));
-    for (const request of requests) lines.push(...asLines(request));
+    for (const one of requests) lines.push(...asLines(one));
     for (const { after, ...poll } of polls)
       lines.push(`  then, after ${after.map((wait) => `${wait / 1000} s`).join(", ")} and so on, until it is made:`, ...asLines(poll));
   }
@@ -131,6 +165,6 @@ function asLines({ method, url, headers, body }: ShownRequest): string[] {
   return body === undefined ? lines : [...lines, typeof body === "string" ? body : indent(body)];
 }
 
-function indent(value: unknown): string {
+export function indent(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(/^/gm, "  ");
 }

@@ -1,5 +1,4 @@
 // Reads a client's body: a JSON object, or a form.
-import type { IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { GatewayError } from "../errors.ts";
 import { readParameters } from "../net/part-head.ts";
@@ -11,7 +10,7 @@ import { TooMuchJson } from "../picture/json-gauge.ts";
 import { liftJson, LongText, type Sink } from "../picture/lift.ts";
 import { readHead, sniffBytes } from "../picture/sniff.ts";
 import type { SpoolScope } from "../picture/spool.ts";
-import { bytesOf, encodingOf, type About } from "./bytes.ts";
+import { bytesOf, encodingOf, type About, type ClientMessage } from "./bytes.ts";
 import { mostParts, readForm, type FormLimits } from "./form.ts";
 import { imageFields } from "./image-fields.ts";
 import { beside, TooLong } from "./meter.ts";
@@ -41,7 +40,7 @@ export interface ClientBody {
  * picture and is none. Throws 400, 413 or 415.
  */
 export async function readClientBody(
-  request: IncomingMessage,
+  request: ClientMessage,
   limits: BodyLimits,
   spool: Pick<SpoolScope, "take">,
   signal: AbortSignal,

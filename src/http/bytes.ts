@@ -1,9 +1,12 @@
 // The bytes of a client's body as they arrive: without compression, bounded, and with an end to silence.
 import type { IncomingMessage } from "node:http";
-import { PassThrough } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { GatewayError, type ErrorCode } from "../errors.ts";
 import { takeTurns } from "../net/take-turns.ts";
+
+/** A client's message as far as its body is read. */
+export type ClientMessage = Readable & Pick<IncomingMessage, "headers">;
 
 /** The code and part for an error about arriving bytes; the part changes while they arrive. */
 export interface About {
@@ -26,7 +29,7 @@ const decoders = new Map([
 ]);
 
 /** The content encoding of a message, `identity` where there is none. */
-export function encodingOf({ headers }: IncomingMessage): string {
+export function encodingOf({ headers }: ClientMessage): string {
   return headers["content-encoding"]?.trim().toLowerCase() || "identity";
 }
 
@@ -34,7 +37,7 @@ export function encodingOf({ headers }: IncomingMessage): string {
  * A body without compression, as it arrives. Throws a 400 for one that breaks off, is not in its encoding or brings nothing for `idle`
  * milliseconds, a 413 beyond `body` bytes, and a 415 for an unknown encoding. Whatever is not read is read away.
  */
-export async function* bytesOf(request: IncomingMessage, limits: { body: number; idle: number }, about: About): AsyncGenerator<Buffer> {
+export async function* bytesOf(request: ClientMessage, limits: { body: number; idle: number }, about: About): AsyncGenerator<Buffer> {
   const encoding = encodingOf(request);
   const decoder = decoders.get(encoding)?.();
   if (!decoder && encoding !== "identity")

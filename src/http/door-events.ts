@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Door, Drawing, EventTemplate } from "../door/compile.ts";
 import { rendered } from "../door/understand.ts";
 import type { Variables } from "../expression/cel.ts";
+import type { Made } from "../gateway/kept-answer.ts";
 import { referenceOf } from "../gateway/references.ts";
 import type { PictureReference } from "../ledger/row.ts";
 import { encodeJson } from "../net/body.ts";
@@ -64,6 +65,20 @@ export function doorEvents(
       ctx.res.end();
     },
   };
+}
+
+/** Write what a stream says of pictures that are there already. */
+export async function writeEvents(
+  { events: { start = [], picture = [], end = [] } }: Drawing,
+  said: Said,
+  made: Made,
+  put: Put,
+): Promise<void> {
+  const known = saidVariables(said);
+  for (const template of start) await writeEvent(template, known, put);
+  for (const [index, one] of made.result.pictures.entries())
+    for (const template of picture) await writeEvent(template, { ...known, picture: pictureVariables(one), index }, put);
+  for (const template of end) await writeEvent(template, { ...known, ...madeVariables(made) }, put);
 }
 
 /** Write an event. A text stands there as it is, and everything else as JSON, which has no line breaks. */

@@ -1,7 +1,9 @@
 // Finds the door that a request comes through, its key, and what its templates see of it.
+import type { ParsedUrlQuery } from "node:querystring";
 import type { Context, Next } from "koa";
 import type { Door, DoorRoute, KeyPlace } from "../door/compile.ts";
 import { camelCased, type Foreign } from "../door/understand.ts";
+import type { Table } from "../gateway/table.ts";
 import { basicKeyIn, bearerKeyIn, keyIn } from "./client-keys.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
@@ -32,16 +34,24 @@ export function findDoor(gateway: Gateway) {
 function doorOf(doors: readonly Door[], ctx: Context): AtDoor | undefined {
   const wanted = ctx.method === "HEAD" ? "GET" : ctx.method;
   for (const door of doors) {
-    const fitting = door.routes.flatMap((route) => {
-      const path = route.path.parametersOf(ctx.path);
-      return path && route.path.query.every(([name, value]) => ctx.query[name] === value) ? [{ route, path }] : [];
-    });
+    const fitting = routesAt(door, ctx);
     const [first] = fitting;
     if (!first) continue;
     const { route, path } = fitting.find((one) => one.route.method === wanted) ?? { path: first.path };
     return { door, path, methods: [...new Set(fitting.map((one) => one.route.method))], ...(route && { route }) };
   }
   return undefined;
+}
+
+/** The routes of a door whose address a request has, with the parameters of its path. */
+export function routesAt(
+  { routes }: Door,
+  asked: { path: string; query: ParsedUrlQuery },
+): { route: DoorRoute; path: Record<string, string> }[] {
+  return routes.flatMap((route) => {
+    const path = route.path.parametersOf(asked.path);
+    return path && route.path.query.every(([name, value]) => asked.query[name] === value) ? [{ route, path }] : [];
+  });
 }
 
 /** The key that a request through a door carries; undefined where it has none. */
@@ -79,16 +89,21 @@ export function keyHint({ door: { keys = [{ kind: "bearer" }] } }: AtDoor): stri
 }
 
 /** A request as the templates of its door see it. The key is nowhere in it. */
-export function foreignOf(ctx: Context, gateway: Gateway, { door, path }: AtDoor, body: Record<string, unknown>): Omit<Foreign, "kept"> {
-  const headers = Object.entries(ctx.req.headers).flatMap(([name, value]) =>
+export function foreignOf(
+  asked: Pick<Context, "headers" | "query">,
+  { defaultModel = "" }: Pick<Table, "defaultModel">,
+  { door, path }: Pick<AtDoor, "door" | "path">,
+  body: Record<string, unknown>,
+): Omit<Foreign, "kept"> {
+  const headers = Object.entries(asked.headers).flatMap(([name, value]) =>
     value === undefined || secret.has(name) || isKey(door, "header", name) ? [] : [[name, [value].flat().join(", ")] as const],
   );
   return {
     body: door.camelCase ? camelCased(body) : body,
     path,
-    query: foreignQuery(ctx, door),
+    query: foreignQuery(asked, door),
     headers: Object.fromEntries(headers),
-    default_model: gateway.table().defaultModel ?? "",
+    default_model: defaultModel,
   };
 }
 
@@ -99,8 +114,8 @@ export async function keptFor(ctx: Context, { choices }: Gateway, { door, route 
 }
 
 /** The parameters of the query, without the key. */
-export function foreignQuery(ctx: Context, door: Door): Record<string, string> {
-  const query = Object.entries(ctx.query).flatMap(([name, value]) => {
+export function foreignQuery({ query: given }: Pick<Context, "query">, door: Door): Record<string, string> {
+  const query = Object.entries(given).flatMap(([name, value]) => {
     const [text] = [value].flat();
     return text === undefined || isKey(door, "query", name) ? [] : [[name, text] as const];
   });

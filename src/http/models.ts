@@ -51,12 +51,7 @@ function rightsIn(ctx: Context): (model: string) => boolean {
 export function modelFor(ctx: Context, { models }: Table, id: string, now: number): ModelEntry {
   const allows = rightsIn(ctx);
   const entry = models.get(id);
-  if (!entry)
-    throw new GatewayError(
-      "model_not_found",
-      `the model ${JSON.stringify(id.slice(0, 80))} does not exist; GET /v1/models lists those that do`,
-      { param: "model" },
-    );
+  if (!entry) throw unknownModel(id);
   if (!allows(id))
     throw new GatewayError("model_not_allowed", `this API key may not use the model ${id}; GET /v1/models lists those it may use`, {
       param: "model",
@@ -66,6 +61,12 @@ export function modelFor(ctx: Context, { models }: Table, id: string, now: numbe
   if (routes.length > 0) tellLife(ctx, routes);
   else if (!entry.fallback.some((other) => lives(models.get(other)))) throw shutDown(entry, now);
   return { ...entry, routes: routes.length > 0 ? routes : entry.routes };
+}
+
+/** The client's error for a model that no channel has. */
+export function unknownModel(id: string): GatewayError {
+  const name = JSON.stringify(id.slice(0, 80));
+  return new GatewayError("model_not_found", `the model ${name} does not exist; GET /v1/models lists those that do`, { param: "model" });
 }
 
 function shutDown({ id, routes }: ModelEntry, now: number): GatewayError {

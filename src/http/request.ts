@@ -1,5 +1,4 @@
 // Reads a request for pictures: its body, its model, its images.
-import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { ImageLimits } from "../picture/judge.ts";
@@ -7,6 +6,7 @@ import type { SpoolScope } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
 import type { Change } from "../plugin/context.ts";
 import type { ClientBody } from "./body.ts";
+import type { ClientMessage } from "./bytes.ts";
 import { imageFieldsOf } from "./image-fields.ts";
 import { readImages } from "./input-images.ts";
 import type { InputLimits } from "./input-limits.ts";
@@ -44,7 +44,7 @@ export interface ReadRequest extends Unified {
  * Read a request for pictures: which model it is for, and what the model's schema makes of it. Its images are in the spool.
  * A request with images, or to the path of edits, is an edit. Throws a 400, 413 or 415, and what `find` throws.
  */
-export async function readRequest(message: IncomingMessage, around: Around): Promise<ReadRequest> {
+export async function readRequest(message: ClientMessage, around: Around): Promise<ReadRequest> {
   const { operation: path, find, limits, voice } = around;
   const { fields: all, form, said } = await readSaid(message, voice, limits, around);
   const says = (value: unknown, wanted: boolean) => value === wanted || (form && String(value).trim().toLowerCase() === String(wanted));

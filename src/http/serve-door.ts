@@ -49,7 +49,7 @@ function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor & Pick<Foreign, "kep
   const saidOf = (request: Said["request"]): Said => ({ id, foreign, request });
   return {
     optional: drawing.optional,
-    understand: (body) => understand(drawing, (foreign = { ...foreignOf(ctx, gateway, at, body), kept: at.kept })),
+    understand: (body) => understand(drawing, (foreign = { ...foreignOf(ctx, gateway.table(), at, body), kept: at.kept })),
     ...(accepted && {
       accepted: (job, request) => JSON.stringify(rendered(accepted, { ...saidVariables(saidOf(request)), job }) ?? null),
     }),
@@ -60,7 +60,7 @@ function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor & Pick<Foreign, "kep
 
 async function servePage(ctx: Context, gateway: Gateway, at: AtDoor, page: Page): Promise<void> {
   const body = page.readsBody ? await bodyOf(ctx, gateway) : {};
-  const foreign = { ...foreignOf(ctx, gateway, at, body), kept: await keptFor(ctx, gateway, at) };
+  const foreign = { ...foreignOf(ctx, gateway.table(), at, body), kept: await keptFor(ctx, gateway, at) };
   const { client } = ctx.state as RequestState;
   const kept = page.keep.flatMap(([name, template]) => {
     const value = renderTheirs(template, { ...foreign });

@@ -7,9 +7,9 @@ import type { Change, UnifiedRequest } from "../plugin/context.ts";
 import type { CompiledModel } from "../schema/models.ts";
 import type { AnswerBody } from "./answer.ts";
 import { judgeTexts, readClientBody, type BodyLimits, type ClientBody } from "./body.ts";
+import type { ClientMessage } from "./bytes.ts";
 import type { EventAnswer } from "./events.ts";
 import type { SpoolScope } from "../picture/spool.ts";
-import type { IncomingMessage } from "node:http";
 
 /** How a client of another API is understood and answered. */
 export interface Voice {
@@ -30,7 +30,7 @@ export interface SaidBody extends ClientBody {
 
 /** Read a body of the API that the client speaks: OpenAI's without a voice. Throws a 400, 413 or 415. */
 export async function readSaid(
-  message: IncomingMessage,
+  message: ClientMessage,
   voice: Pick<Voice, "understand"> | undefined,
   limits: BodyLimits,
   { spool, signal }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal },
