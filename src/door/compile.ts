@@ -31,6 +31,8 @@ export interface Door {
 export interface DoorRoute {
   method: string;
   path: PathPattern;
+  /** The fields of the body, by path, that something reads, or that may be there all the same. */
+  fields: readonly string[];
   serves: (Drawing | Page) & {
     /** True where something reads what its client has chosen before. */
     readsKept: boolean;
@@ -89,8 +91,10 @@ export function compileDoor(name: string, located: Located<WrittenDoor>, problem
     }),
     routes: Object.entries(routes).flatMap(([address, route]) => {
       const [, method, path = ""] = /^(GET|POST|PUT|PATCH|DELETE) (\/\S*)$/.exec(address) ?? [];
-      const serves = compileServing(route, ["routes", address], compilerOf(located, problems));
-      if (method !== undefined) return [{ method, path: compilePath(path), serves }];
+      const compiler = compilerOf(located, problems);
+      const serves = compileServing(route, ["routes", address], compiler);
+      const fields = [...new Set([...compiler.fields(), ...Object.keys(route.defaults ?? {}), ...(route.ignore ?? [])])];
+      if (method !== undefined) return [{ method, path: compilePath(path), fields, serves }];
       at.key(["routes", address], `${JSON.stringify(address)} is no method with a path; write it as POST /v1/draw/{model}`);
       return [];
     }),
@@ -126,6 +130,7 @@ function compilerOf(located: Located<WrittenDoor>, problems: Problems, uses = ne
   return {
     report,
     key: (path: Path, message: string) => problems.add(located, path, `${String(path[0])}: ${message}`, { at: "key" }),
+    fields: () => [...uses].flatMap((used) => (used.startsWith("body.") ? [used.slice("body.".length)] : [])),
     reads: (name: string) => [...uses].some((used) => used.split(".")[0] === name),
     template: (value: unknown, path: Path, place: DoorPlace) => compileTemplate(value, path, options(place)),
     condition: (value: unknown, path: Path) => compileCondition(value, path, options("request")),

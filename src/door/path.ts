@@ -2,8 +2,11 @@
 
 /** A route's path, compiled. */
 export interface PathPattern {
-  /** The path as it is written. */
+  /** The address as it is written. */
   written: string;
+  /** The path without the query, with `{name}` for each parameter. */
+  template: string;
+  parameters: readonly { name: string; mayHoldSlashes: boolean }[];
   /** The parameters that a request's path has, decoded; undefined where it is another path. */
   parametersOf: (path: string) => Record<string, string> | undefined;
   /** Parameters of the query that a request must have, with their values. */
@@ -20,19 +23,21 @@ const parameter = /\{(\w+)(\.\.\.)?\}/g;
  */
 export function compilePath(address: string): PathPattern {
   const [written = "", query = ""] = address.split("?");
-  const names = [...written.matchAll(parameter)].map(([, name = ""]) => name);
+  const parameters = [...written.matchAll(parameter)].map(([, name = "", rest]) => ({ name, mayHoldSlashes: rest !== undefined }));
   const literals = written.split(/\{\w+(?:\.\.\.)?\}/).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const groups = [...written.matchAll(parameter)].map(([, , rest]) => (rest === undefined ? "([^/]+)" : "(.+)"));
+  const groups = parameters.map(({ mayHoldSlashes }) => (mayHoldSlashes ? "(.+)" : "([^/]+)"));
   const whole = new RegExp(`^${literals.map((text, index) => text + (groups[index] ?? "")).join("")}/?$`, "i");
   return {
     written: address,
+    template: written.replace(parameter, "{$1}"),
+    parameters,
     query: [...new URLSearchParams(query)],
     example: written.replace(parameter, "x"),
     parametersOf: (path) => {
       const found = whole.exec(path);
       if (!found) return undefined;
       try {
-        return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
+        return Object.fromEntries(parameters.map(({ name }, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
       } catch {
         // It is no path of ours that is not valid percent-encoding.
         return undefined;

@@ -1,10 +1,12 @@
 // Serves the description of the interface.
 import type { Context } from "koa";
 import { livingModels } from "../gateway/life.ts";
+import type { Door } from "../door/compile.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import type { Gateway } from "./gateway.ts";
 import { editForm, picture, images, error, matrixRow, model, ref, type Json } from "./openapi-shapes.ts";
 import { jobEvents, jobPaths, jobSchemas, madeOrKept, orderHeaders } from "./openapi-jobs.ts";
+import { describeDoors } from "./openapi-doors.ts";
 import { estimatePaths } from "./openapi-estimate.ts";
 import { channelPaths } from "./openapi-channels.ts";
 import { keyPaths, keySchemas } from "./openapi-keys.ts";
@@ -19,11 +21,13 @@ export function openapi(ctx: Context, gateway: Gateway): void {
   // It names the host that the request named, so no cache may give it to those who named another.
   ctx.set("cache-control", "no-cache");
   ctx.vary("host, x-forwarded-host, x-forwarded-proto");
-  ctx.body = describe(livingModels(gateway.table(), gateway.routing.date()), originOf(ctx, gateway));
+  const table = gateway.table();
+  ctx.body = describe(livingModels(table, gateway.routing.date()), originOf(ctx, gateway), table.doors);
 }
 
 /** The interface as OpenAPI 3.1. */
-export function describe(models: readonly ModelEntry[], server: string): Json {
+export function describe(models: readonly ModelEntry[], server: string, doors: readonly Door[] = []): Json {
+  const others = describeDoors(doors);
   const schemas = Object.fromEntries(models.map(({ id, schema }) => [componentName(id), component(id, schema.bundled)]));
   const common = models[0]?.schema.bundled.$defs?.common as Json | undefined;
   const requests = models.map(({ id }) => ({ $ref: `#/components/schemas/${componentName(id)}` }));
@@ -46,11 +50,13 @@ export function describe(models: readonly ModelEntry[], server: string): Json {
       { name: "keys", description: "The clients' keys, for the operator." },
       { name: "service", description: "The gateway itself." },
       { name: "operator", description: "For the operator alone." },
+      ...others.tags,
     ],
-    paths: paths(requests.length > 0 ? { anyOf: requests } : { type: "object" }),
+    paths: { ...paths(requests.length > 0 ? { anyOf: requests } : { type: "object" }), ...others.paths },
     webhooks: jobEvents,
     components: {
       securitySchemes: {
+        ...others.securitySchemes,
         key: { type: "http", scheme: "bearer", description: "A client key of this gateway." },
         operator: { type: "http", scheme: "bearer", description: "The operator's key, `PICTOR_ADMIN_KEY`." },
       },

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { loadChannels } from "../../src/channels/load.ts";
 import { shipped } from "../../src/channels/proven.ts";
+import { loadDoors } from "../../src/door/load.ts";
 import { errorStatus } from "../../src/errors.ts";
 import { createTable, type Table } from "../../src/gateway/table.ts";
 import { billing } from "../../src/http/billing.ts";
@@ -60,7 +61,8 @@ describe("http: the description of the interface", () => {
   let table: Table;
   before(async () => {
     table = await shippedTable();
-    document = JSON.parse(JSON.stringify(describeInterface([...table.models.values()], "http://127.0.0.1:8080"))) as Json;
+    const doors = (await loadDoors({ folder: "channels" })).doors.map(({ door }) => door);
+    document = JSON.parse(JSON.stringify(describeInterface([...table.models.values()], "http://127.0.0.1:8080", doors))) as Json;
   });
 
   it("is OpenAPI 3.1 without an error or a warning by the recommended rules", async () => {
