@@ -65,7 +65,8 @@ export async function explain(
   let read: Asked;
   try {
     const asked = { id: model, schema: first.schema, routes: own };
-    const unify = await readFields({ fields: given, form: false }, asked, "generate", { limits: usualLimits, spool: noSpool });
+    const { signal } = new AbortController();
+    const unify = await readFields({ fields: given, form: false }, asked, "generate", { limits: usualLimits, spool: noSpool, signal });
     read = { ...unify(asked), streams: stream };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

@@ -49,6 +49,8 @@ export interface Drawing {
   ignore: ReadonlySet<string>;
   refuse: readonly { holds: (variables: Variables) => boolean; message: string; param?: string }[];
   leftOut: readonly { holds: (variables: Variables) => boolean; field: string }[];
+  /** The mark in a mask of the pixels that may change; transparency when absent. */
+  mask?: Template;
   streams: (variables: Variables) => boolean;
   answer: Template;
   /** The answer to a request for a job. */
@@ -154,7 +156,7 @@ function compileServing(route: WrittenRoute, path: Path, at: At): DoorRoute["ser
 const ofPages = new Set(["page", "model", "job", "keep"]);
 const ofDrawings = new Set([
   ...["operation", "request", "optional", "defaults", "ignore", "refuse", "left_out"],
-  ...["stream", "answer", "accepted", "events"],
+  ...["mask", "stream", "answer", "accepted", "events"],
 ]);
 
 function compilePage({ page, model, job, keep = {} }: WrittenRoute, path: Path, at: At): Page {
@@ -195,6 +197,7 @@ function compileDrawing(route: WrittenRoute, path: Path, at: At): Drawing {
       ...(param !== undefined && { param }),
     })),
     leftOut: leftOut.map(({ when, field }, index) => ({ holds: at.condition(when, [...path, "left_out", index, "when"]), field })),
+    ...("mask" in route && { mask: at.template(route.mask, [...path, "mask"], "request") }),
     streams: typeof stream === "boolean" ? () => stream : at.condition(stream, [...path, "stream"]),
     answer: at.template(answer, [...path, "answer"], "answer"),
     ...("accepted" in route && { accepted: at.template(route.accepted, [...path, "accepted"], "job") }),

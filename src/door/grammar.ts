@@ -1,5 +1,6 @@
 // The grammar of door files: how requests of another API are read and answered.
 import { testSchema } from "./test-grammar.ts";
+import { polarities } from "../picture/mask.ts";
 import type { FromSchema } from "../schema/from-schema.ts";
 import { anything, closed, text } from "../schema/parts.ts";
 
@@ -41,6 +42,12 @@ const routeSchema = closed({
     type: "array",
     items: closed({ when: text("A condition."), field: text("The client's field.") }, ["when", "field"]),
     description: "Parts of a field that `request` reads and leaves out where the condition holds; they are reported as dropped.",
+  },
+  mask: {
+    if: { type: "string", not: { pattern: "\\$\\{" } },
+    then: { enum: polarities },
+    description:
+      "What marks the pixels of the request's `mask` that may change: `alpha`, transparency, as here when omitted; `white` or `black`. Of a mask that is transparent anywhere what is opaque counts as white.",
   },
   stream: { type: ["boolean", "string"], description: "Whether the answer is a stream: true, or a condition. false when omitted." },
   answer: anything("The answer, as JSON."),

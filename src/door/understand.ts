@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { GatewayError, messageOf } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, type Variables } from "../expression/cel.ts";
-import type { Template } from "../expression/rendering.ts";
+import { isLeftOut, type Rendering, type Template } from "../expression/rendering.ts";
+import { polarities, type Polarity } from "../picture/mask.ts";
 import type { Change } from "../plugin/context.ts";
 import type { Drawing } from "./compile.ts";
 
@@ -20,6 +21,8 @@ export interface Foreign {
 export interface Understood {
   /** The fields of the unified request, which nothing has judged. */
   fields: Record<string, unknown>;
+  /** The mark in the mask of the pixels that may change. */
+  marks: Polarity;
   streams: boolean;
   /** The fields of the body that nothing reads, or that a part of is left out of. */
   changes: Change[];
@@ -33,19 +36,35 @@ export function understand(drawing: Drawing, foreign: Foreign): Understood {
       if (holds(variables)) throw new GatewayError("invalid_value", message, { param });
     const used = new Set<string>();
     const changes: Change[] = [];
-    const rendered = drawing.request({
+    const around: Rendering = {
       variables,
       used,
       mapped: (name, from, to) => void changes.push({ field: name.replace(/^body\./, ""), from, to: to }),
-    });
+    };
+    const fields = drawing.request(around);
+    const marks = marksIn(drawing.mask?.(around));
     const leftOut = drawing.leftOut.filter(({ holds }) => holds(variables)).map(({ field }) => field);
     const dropped = [...leftOut, ...unreadIn(foreign.body, used, drawing)];
     return {
-      fields: isPlainObject(rendered) ? rendered : {},
+      fields: isPlainObject(fields) ? fields : {},
+      marks,
       streams: drawing.streams(variables),
       changes: [...changes, ...dropped.map((field): Change => ({ field, what: "dropped" }))],
     };
   });
+}
+
+function marksIn(mask: unknown): Polarity {
+  if (mask === undefined || isLeftOut(mask)) return "alpha";
+  const marks = polarities.find((name) => name === mask);
+  if (marks) return marks;
+  throw new GatewayError(
+    "invalid_value",
+    `what may change in a mask is marked by ${polarities.join(" or ")}, not by ${JSON.stringify(mask)}`,
+    {
+      param: "mask",
+    },
+  );
 }
 
 /** Render a template of what a client sent; undefined where it renders nothing. Throws a 400 where it is not as the door has it. */

@@ -6,6 +6,8 @@ import { InputImage } from "../picture/input.ts";
 import { judgeImage, judgeMask, tooLarge, type ImageLimits } from "../picture/judge.ts";
 import { LongText } from "../picture/lift.ts";
 import { TooLarge } from "../picture/keep.ts";
+import { unifyMask, type Polarity } from "../picture/mask.ts";
+import { pixelWork } from "../picture/pixels.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { shortName } from "./field-names.ts";
 import { FormFile } from "./form.ts";
@@ -17,6 +19,13 @@ export interface Inputs {
   mask?: InputImage;
 }
 
+/** Everything that reading images needs. */
+export interface ReadingImages {
+  limits: ImageLimits;
+  spool: Pick<SpoolScope, "take">;
+  signal: AbortSignal;
+}
+
 interface Given {
   field: string;
   index: number;
@@ -25,9 +34,13 @@ interface Given {
 
 /**
  * The images of a body: each a file, a URL, a data URI, base64, or an object that holds one of them. Their bytes go into the spool. `most` is
- * how many the model takes. Throws a 400 or 413 that names the image.
+ * how many the model takes, and `marks` the mark of what may change in the mask. Throws a 400 or 413 that names the image.
  */
-export async function readImages(fields: ImageFields, most: number, limits: ImageLimits, spool: Pick<SpoolScope, "take">): Promise<Inputs> {
+export async function readImages(
+  fields: ImageFields & { marks?: Polarity },
+  most: number,
+  { limits, spool, signal }: ReadingImages,
+): Promise<Inputs> {
   const [first] = fields.images;
   if (!first) throw missing(fields);
   // Before anything is made of them: a list may have as many as fit into a body.
@@ -38,9 +51,13 @@ export async function readImages(fields: ImageFields, most: number, limits: Imag
   for (const one of fields.images.flatMap(listed).map((given, index) => ({ ...given, index })))
     images.push(await imageOf(one, limits, spool));
   if (fields.mask === undefined) return { images };
-  const mask = await imageOf({ field: "mask", index: 0, value: fields.mask }, limits, spool);
+  const { mask: value, marks = "alpha" } = fields;
+  const mask = await imageOf({ field: "mask", index: 0, value }, limits, spool);
   judgeMask(mask, images[0] as InputImage);
-  return { images, mask };
+  if (marks === "alpha") return { images, mask };
+  if (mask.data.kind === "url") throw new GatewayError("invalid_image_file", "mask is a URL; send the picture itself", { param: "mask" });
+  const { width = 0, height = 0 } = mask;
+  return { images, mask: await pixelWork.take(width * height, signal, () => unifyMask(mask, marks)) };
 }
 
 function listed([name, value]: ImageFields["images"][number]): Omit<Given, "index">[] {

@@ -1,14 +1,14 @@
 // Reads a request for pictures: its body, its model, its images.
 import { GatewayError } from "../errors.ts";
 import type { ModelEntry } from "../gateway/table.ts";
-import type { ImageLimits } from "../picture/judge.ts";
+import type { Polarity } from "../picture/mask.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
 import type { Change } from "../plugin/context.ts";
 import type { ClientBody } from "./body.ts";
 import type { ClientMessage } from "./bytes.ts";
 import { imageFieldsOf } from "./image-fields.ts";
-import { readImages } from "./input-images.ts";
+import { readImages, type ReadingImages } from "./input-images.ts";
 import type { InputLimits } from "./input-limits.ts";
 import { modelOf, unify, type Unified } from "./normalise.ts";
 import { readSaid, takenBy, type Voice } from "./voice.ts";
@@ -55,7 +55,7 @@ export async function readRequest(message: ClientMessage, around: Around): Promi
   const named = isSaid ? others : { ...others, async: asynchronous };
   const entry = find(modelOf(named, around.usualModel));
   const { fields, changes } = voice ? takenBy(entry.schema, named, voice.optional) : { fields: named, changes: [] };
-  const unified = await readFields({ fields, form }, entry, path, around);
+  const unified = await readFields({ fields, form, marks: said?.marks }, entry, path, around);
   const forModel = said ? withChanges(unified, [...said.changes, ...changes]) : unified;
   const streams = said?.streams ?? says(fields.stream, true);
   return { entry, ...forModel(entry), streams, isAsync, webhook: webhook ?? undefined, forModel };
@@ -74,19 +74,19 @@ type Asked = Pick<ModelEntry, "id" | "schema" | "routes">;
 
 /**
  * Reads the fields for a model, and for any other that takes as many images: images are read, and the model's schema judges the rest.
- * `path` is what the address asks for. Throws a 400 or 413.
+ * `path` is what the address asks for, and `marks` the mark of what may change in the mask; transparency when absent. Throws a 400 or 413.
  */
 export async function readFields(
-  { fields, form }: ClientBody,
+  { fields, form, marks }: ClientBody & { marks?: Polarity },
   asked: Asked,
   path: OperationName,
-  { limits, spool }: { limits: ImageLimits; spool: Pick<SpoolScope, "take"> },
+  around: ReadingImages,
 ): Promise<(model: Asked) => Unified> {
   const given = imageFieldsOf(fields, asked.schema, path);
   const operation = given.images.length > 0 || given.mask !== undefined ? "edit" : path;
   judgeOperation(asked, operation, operation !== path);
   const most = (asked.schema.describe("images").maxItems as number | undefined) ?? 16;
-  const inputs = operation === "edit" ? await readImages(given, most, limits, spool) : undefined;
+  const inputs = operation === "edit" ? await readImages({ ...given, marks }, most, around) : undefined;
   return ({ id, schema }) => unify({ fields: { ...given.rest, model: id }, form }, schema, inputs);
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
 import sharp from "sharp";
-import { solidPng } from "../../src/picture/png.ts";
+import { halfClearPng, solidPng } from "../../src/picture/png.ts";
 import { createChoices } from "../../src/testing/choices.ts";
 import { startDurableHouse } from "../http/durable-house.ts";
 import { reply, until, type House } from "../http/setup.ts";
@@ -148,6 +148,43 @@ describe("a door", () => {
       const { status, json } = await call({ ...house, key: "sk-other" }, "/sketch?Action=Fetch", { ticket });
       expect([status, json.code]).to.deep.equal([404, "not_found"]);
       expect((await call(house, "/sketch?Action=Fetch", {})).status).to.equal(404);
+    } finally {
+      await house.close();
+    }
+  });
+
+  it("leaves a mask as it is whose mark is transparency, and refuses a mark that there is not", async () => {
+    const text = `
+description: x
+key: [{ header: x-sketch-key }]
+routes:
+  POST /mark:
+    operation: edit
+    request: { model: cat-1, prompt: a cat, images: "\${body.image}", mask: "\${body.mask}" }
+    mask: \${body.mark}
+    answer: { size: "\${result.pictures.size()}" }
+`;
+    const [image, mask] = [solidPng(8, 8).toString("base64"), halfClearPng(8, 8).toString("base64")];
+    let sent = "";
+    const house = await houseWithDoor(text, ({ body }, response) => {
+      sent = body;
+      reply(response, { data: [{ b64_json: image }] });
+    });
+    try {
+      for (const more of [{}, { mark: "alpha" }]) {
+        expect((await call(house, "/mark", { image, mask, ...more })).json).to.deep.equal({ size: 1 });
+        expect((JSON.parse(sent) as { mask: string }).mask).to.equal(`data:image/png;base64,${mask}`);
+      }
+      const { status, json } = await call(house, "/mark", { image, mask, mark: "grey" });
+      expect([status, json.error]).to.deep.equal([
+        400,
+        {
+          message: 'what may change in a mask is marked by alpha or white or black, not by "grey"',
+          type: "invalid_request_error",
+          param: "mask",
+          code: "invalid_value",
+        },
+      ]);
     } finally {
       await house.close();
     }

@@ -23,6 +23,12 @@ describe("the files of doors", () => {
       /a stream needs events/,
     ],
     [
+      "a mark of masks that there is not",
+      `${page}  POST /a: { operation: edit, request: {}, answer: 1, mask: grey }\n`,
+      "3:61",
+      /alpha, white, black/,
+    ],
+    [
       "an event without data",
       `${page}  POST /a: { operation: edit, request: {}, answer: 1, events: { end: [{ event: x }] } }\n`,
       "3:71",

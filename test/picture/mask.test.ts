@@ -3,7 +3,7 @@ import { expect } from "chai";
 import sharp, { type Sharp } from "sharp";
 import { InputImage } from "../../src/picture/input.ts";
 import { judgeImage } from "../../src/picture/judge.ts";
-import { convertMask, shrink } from "../../src/picture/mask.ts";
+import { convertMask, shrink, unifyMask } from "../../src/picture/mask.ts";
 import { passes } from "../../src/picture/png-lies.ts";
 import { pngChunk } from "../../src/picture/png.ts";
 
@@ -128,6 +128,50 @@ describe("a mask", () => {
       const error: unknown = await convertMask(mask, "black").catch((reason: unknown) => reason);
       expect(error).to.include({ code: "invalid_image_file", param: "mask", message });
     }
+  });
+});
+
+describe("a mask of another API", () => {
+  /** The transparency of each pixel; the colours must be black. */
+  async function alphasOf(mask: InputImage): Promise<number[]> {
+    const { data, info } = await sharp((mask.data as { bytes: Buffer }).bytes)
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect(info).to.include({ width: 16, height: 16, channels: 4 });
+    expect(data.filter((value, at) => at % 4 < 3 && value !== 0)).to.have.length(0);
+    return [...data.filter((_value, at) => at % 4 === 3)];
+  }
+
+  const greyOf = () => sharp(alphas, { raw: { width: 16, height: 16, channels: 1 } }).toColourspace("b-w");
+  const coloured = () =>
+    sharp(Buffer.from([...alphas].flatMap((grey) => [grey, grey, grey])), { raw: { width: 16, height: 16, channels: 3 } });
+  /** How white each pixel is, or how opaque. */
+  const painted = [...alphas];
+
+  for (const [what, type, bytes] of [
+    ["grey png", "png", () => greyOf().png().toBuffer()],
+    ["rgb png", "png", () => coloured().png().toBuffer()],
+    ["opaque rgba png", "png", () => coloured().ensureAlpha().png().toBuffer()],
+    ["palette png", "png", () => coloured().png({ palette: true, colours: 256 }).toBuffer()],
+    ["lossless webp", "webp", () => coloured().webp({ lossless: true }).toBuffer()],
+    ["png that is transparent here and there", "png", () => withAlpha().png().toBuffer()],
+  ] as const)
+    it(`of ${what} becomes transparent where it is white or black, pixel for pixel`, async () => {
+      const given = image(await bytes(), type);
+      const white = await unifyMask(given, "white");
+      expect(await alphasOf(white)).to.deep.equal(painted.map((grey) => 255 - grey));
+      expect([white.name, white.type, white.field]).to.deep.equal(["given.png", "image/png", "mask"]);
+      expect(await alphasOf(await unifyMask(given, "black"))).to.deep.equal(painted);
+      // Back in the polarity from which it came it is the same again.
+      expect(await greys(await convertMask(white, "white"))).to.deep.equal(painted);
+    });
+
+  it("stays as it is where transparency is its mark, and is refused where it is damaged", async () => {
+    const given = image(await greyOf().png().toBuffer());
+    expect(await unifyMask(given, "alpha")).to.equal(given);
+    const whole = await withAlpha().png({ compressionLevel: 0 }).toBuffer();
+    const error: unknown = await unifyMask(image(whole.subarray(0, whole.length - 300)), "white").catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "invalid_image_file", param: "mask", message: "mask is damaged" });
   });
 });
 
