@@ -3,6 +3,7 @@ import tseslint from "typescript-eslint";
 // The floors of src/, lowest first. A file imports from its own floor and from those below it.
 const floors = [
   "errors",
+  "trace",
   "size",
   "schema",
   "picture",

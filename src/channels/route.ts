@@ -220,8 +220,8 @@ function callsOf(
     (key: Key | undefined, progress: Progress, signal: AbortSignal): Core =>
     async (ctx, events) => {
       const operation = operationFor(ctx);
-      const { request, model, change, spool, early, log } = ctx;
-      const context = { ...contextOf({ request, model, change, spool, early, log, signal }, key, events), orders: progress.orders };
+      const { request, model, change, spool, early, log, trace } = ctx;
+      const context = { ...contextOf({ request, model, change, spool, early, log, trace, signal }, key, events), orders: progress.orders };
       const prepared = await prepare(ctx, context, await operation.begin(context));
       await progress.orders?.sending();
       progress.submitted = true;
@@ -240,8 +240,8 @@ function callsOf(
     ) =>
       compose(
         pipelineOf(ctx.operation).steps,
-        resumed(tasks, (task, { request, model, change, spool, log }) => {
-          const context = { ...contextOf({ request, model, change, spool, log, signal: inTime }, key), orders };
+        resumed(tasks, (task, { request, model, change, spool, log, trace }) => {
+          const context = { ...contextOf({ request, model, change, spool, log, trace, signal: inTime }, key), orders };
           return bill.order(request, undefined, () => (task ? operationFor(ctx).resume(task, context) : Promise.reject(notAccepted())));
         }),
       )(ctx),

@@ -10,7 +10,7 @@ import type { OrderLog } from "./orders.ts";
 
 /** State shared by the calls of one submission. */
 export interface CallContext {
-  ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early">>;
+  ctx: Pick<PluginContext, "request" | "model" | "change" | "spool" | "signal" | "log"> & Partial<Pick<PluginContext, "early" | "trace">>;
   baseUrl: string;
   variables: Record<string, unknown>;
   /** The secrets among the variables. */

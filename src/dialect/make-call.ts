@@ -1,5 +1,6 @@
 // Makes one call of a channel: adds the key where it may go, sends the request, and reads the answer.
 import { send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
+import type { Trace } from "../trace.ts";
 import { open, readAnswer, type Answer } from "./answer.ts";
 import type { CallContext } from "./context.ts";
 
@@ -12,7 +13,7 @@ export async function callAndRead(request: OutgoingRequest, context: CallContext
 export async function call(request: OutgoingRequest, context: CallContext, sent?: () => void): Promise<IncomingAnswer> {
   const url = new URL(request.url);
   const { key, authorize, trusted, patience, divert, ctx } = context;
-  const signed = await authorized(request, url, context);
+  const signed = traced(await authorized(request, url, context), ctx.trace);
   for (const secret of signed.secrets ?? []) (context.made ??= new Set()).add(secret);
   const elsewhere = divert?.(url);
   const incoming = await send(elsewhere === undefined ? signed : { ...signed, url: elsewhere }, ctx.signal, {
@@ -22,6 +23,11 @@ export async function call(request: OutgoingRequest, context: CallContext, sent?
   });
   if (incoming.status === 401 && key !== undefined) authorize?.turnedAway?.(key);
   return incoming;
+}
+
+/** The request with its place in a trace. No scheme of signatures has this header in it, and a channel's own goes before. */
+function traced(request: OutgoingRequest, trace: Trace | undefined): OutgoingRequest {
+  return trace?.leaves ? { ...request, headers: { traceparent: trace.traceparent, ...request.headers } } : request;
 }
 
 /** The request with the key, or as it is where the key must not go. */

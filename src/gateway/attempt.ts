@@ -11,6 +11,7 @@ import { clone } from "../plugin/clone.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
 import { withRest } from "../plugin/merge.ts";
 import { operationOf, type Change, type Kept, type PluginContext, type Result, type UnifiedRequest } from "../plugin/context.ts";
+import type { Trace } from "../trace.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 
 /** The parts of the process that an attempt needs. */
@@ -23,6 +24,8 @@ export interface AttemptContext {
   /** The pictures of the request; the caller closes it when the answer is out. */
   spool: Pick<SpoolScope, "take" | "room">;
   log: Logger;
+  /** The place in the trace that the request belongs to, if any. */
+  trace?: Trace;
   /** True where the answer may begin before the provider's is whole: see `Result.rest`. */
   early?: boolean;
   /** Receives pictures as they come, where the client wants a stream. */
@@ -132,6 +135,7 @@ function pluginContext(
       return signal();
     },
     log: context.log,
+    trace: context.trace,
   };
 }
 

@@ -9,6 +9,7 @@ import type { Spool, SpoolScope } from "../picture/spool.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { Change, Result, UnifiedRequest } from "../plugin/context.ts";
+import { idsOf, type Trace, type Traces } from "../trace.ts";
 import { endBadly, endWell, isOver, outcomeOf, type Outcome, type Seen } from "./ending.ts";
 import { generate, type Attempt, type GenerateContext } from "./generate.ts";
 import { keepAnswer, type Made } from "./kept-answer.ts";
@@ -64,6 +65,7 @@ export interface DurableParts {
   routing: Routing;
   fetchPicture: PictureFetcher;
   log: Logger;
+  traces: Traces;
   /** True where providers can fetch stored pictures. */
   reachable: boolean;
   /** Called for every attempt as it ends. */
@@ -99,7 +101,7 @@ export function createDurable(parts: DurableParts): Durable {
       const live = lives.begin(
         row.id,
         { patience: serving.patience, isWanted, more: { request: serving.request, show: viewers.add, isMovable: () => isMovable(row) } },
-        (signal, end) => run({ row, serving, scope, viewers, signal }, end, parts),
+        (signal, end) => run({ row, serving, scope, viewers, signal, ...tracedIn(row, serving, parts) }, end, parts),
       );
       void live.left.then(() => scope.close());
       return live;
@@ -131,11 +133,19 @@ interface Run {
   scope: SpoolScope;
   viewers: Viewers;
   signal: AbortSignal;
+  trace: Trace | undefined;
+  log: Logger;
+}
+
+/** The place of a request in the trace of the one that asked for it, in whatever process that was, and a log whose lines name both. */
+function tracedIn({ id }: RequestRow, { traceparent }: Serving, { traces, log }: DurableParts): Pick<Run, "trace" | "log"> {
+  const trace = traceparent === undefined ? undefined : traces.at(traceparent);
+  return { trace, log: log.child({ request: id, ...idsOf(trace) }) };
 }
 
 /** Serve a request to its end. Never rejects but where the ledger has a fault. */
 async function run(one: Run, end: (reason?: unknown) => void, parts: DurableParts): Promise<Outcome> {
-  const { row, serving, signal } = one;
+  const { row, serving, signal, log } = one;
   const { ledger, store } = parts;
   const leave = parts.enter({ abort: end });
   const seen: Seen = { attempts: [], tried: [], mayCost: row.phase !== undefined };
@@ -148,13 +158,13 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
     const outcome = await endWell(row, made, { ...kept, seen, ledger });
     const { entry } = serving;
     parts.completed({ entry, channel: outcome.channel, pictures: kept.references.length, changes: made.changes });
-    logJob(row, outcome, parts);
+    logJob(row, outcome, log);
     return outcome;
   } catch (error) {
     if (isMovable(row) && (codeOf(signal.reason) === "shutting_down" || codeOf(error) === "ledger_unavailable"))
       return await letGo(row, ledger);
     const outcome = await endBadly(row, { error, signal, seen, prompt: serving.request.prompt, ledger });
-    logJob(row, outcome, parts);
+    logJob(row, outcome, log);
     return outcome;
   } finally {
     leave();
@@ -162,9 +172,9 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
 }
 
 /** Log the end of a job, which no connection's line reports. */
-function logJob({ id, job, client, model, createdAt }: RequestRow, { channel, attempts, error }: Outcome, { log }: DurableParts): void {
+function logJob({ job, client, model, createdAt }: RequestRow, { channel, attempts, error }: Outcome, log: Logger): void {
   if (!job) return;
-  const ended = { request: id, client, model, channel, attempts, ms: Date.now() - createdAt };
+  const ended = { client, model, channel, attempts, ms: Date.now() - createdAt };
   if (error) log.warn({ ...ended, code: error.code, reason: error.message }, "a job failed");
   else log.info(ended, "a job is done");
 }
@@ -189,9 +199,9 @@ async function letGo(row: RequestRow, ledger: Ledger): Promise<Outcome> {
 }
 
 /** Order the pictures, or follow those that were ordered before, until all of them are here. */
-async function make({ row, serving, scope, viewers, signal }: Run, seen: Seen, parts: DurableParts): Promise<Made> {
-  const { store, ledger, log } = parts;
-  const { entry, request, changes, origin, streams, table, client, standIns, pinned } = serving;
+async function make({ row, serving, scope, viewers, signal, trace, log }: Run, seen: Seen, parts: DurableParts): Promise<Made> {
+  const { store, ledger } = parts;
+  const { entry, request, changes, origin, streams, table, client, standIns, pinned, traceparent } = serving;
   const life = serving.answerLife / 1000;
   const context: GenerateContext = {
     routing: parts.routing,
@@ -202,7 +212,8 @@ async function make({ row, serving, scope, viewers, signal }: Run, seen: Seen, p
     },
     reachable: parts.reachable,
     spool: scope,
-    log: log.child({ request: row.id }),
+    log,
+    trace,
     signal,
     timeout: table.timeout,
     client,
@@ -212,7 +223,10 @@ async function make({ row, serving, scope, viewers, signal }: Run, seen: Seen, p
     events: streams ? viewers.events : undefined,
     attempted: (attempt) => note(attempt, seen, parts),
     billed: parts.billed,
-    orders: orderLogs(row, { ledger, store, log, life, keepInput: () => keepRequest(store, { request, changes, origin, pinned }, life) }),
+    orders: orderLogs(row, {
+      ...{ ledger, store, log, life },
+      keepInput: () => keepRequest(store, { request, changes, origin, pinned, traceparent }, life),
+    }),
   };
   const generated = row.task ? await resume(row, serving, context, store) : await generate(entry, request, context);
   return { ...generated, result: await whole(generated.result, scope) };

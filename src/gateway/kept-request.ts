@@ -19,6 +19,8 @@ export interface Asked {
   others?: readonly Other[];
   /** True where unfinished pictures are wanted as they come. */
   streams?: boolean;
+  /** The place of the request in a trace, if it has one. */
+  traceparent?: string;
 }
 
 /** A request as another model takes it. */

@@ -65,8 +65,7 @@ export function orderLogs(row: RequestRow, { ledger, store, log, life, keepInput
       follow,
       // The calls of a fan-out share one.
       sending: () => (sending ??= begin()),
-      accepted: (task) =>
-        accept(task).catch((error: unknown) => log.warn({ err: error, request: row.id }, "an accepted task is not in the ledger")),
+      accepted: (task) => accept(task).catch((error: unknown) => log.warn({ err: error }, "an accepted task is not in the ledger")),
       outlives: (reason) => reason instanceof GatewayError && reason.code === "shutting_down" && row.task !== undefined,
     };
   };

@@ -16,7 +16,7 @@ import type { DurableService, LedgerLives } from "./durable.ts";
 import { count, countAttempt, countCost } from "./respond.ts";
 
 type Parts = Pick<DurableParts, "ledger" | "enter"> &
-  Pick<Gateway, "store" | "spool" | "routing" | "fetchPicture" | "metrics" | "table" | "keys" | "publicUrl"> & {
+  Pick<Gateway, "store" | "spool" | "routing" | "fetchPicture" | "traces" | "metrics" | "table" | "keys" | "publicUrl"> & {
     log: Logger;
     lives: () => LedgerLives;
     /** The webhooks of the operator's files, by name. */

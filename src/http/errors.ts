@@ -5,6 +5,7 @@ import { Unavailable } from "../ledger/database.ts";
 import { doorError } from "./door-errors.ts";
 import { mayBePaid, type Gateway, type RequestState } from "./gateway.ts";
 import { Stalled } from "./bytes.ts";
+import { idsOf } from "../trace.ts";
 
 /** The only place that makes an answer of an error. */
 export function errors(gateway: Gateway) {
@@ -13,7 +14,7 @@ export function errors(gateway: Gateway) {
       await next();
     } catch (error) {
       const state = ctx.state as RequestState;
-      const { signal, id, events } = state;
+      const { signal, id, events, trace } = state;
       const { headersSent, destroyed } = ctx.res;
       const cut = signal.reason instanceof GatewayError ? signal.reason : undefined;
       // The client has gone, or half an answer is out: then only a broken connection shows that it is not whole.
@@ -23,7 +24,8 @@ export function errors(gateway: Gateway) {
       state.error = known;
       // The work of one that is answered early goes on, and is reported at its end.
       const isEarly = state.late && known.code === "upstream_timeout";
-      if (known.status >= 500 && !expected.has(known.code) && !isEarly) gateway.log.error({ request: id, err: error }, "request failed");
+      if (known.status >= 500 && !expected.has(known.code) && !isEarly)
+        gateway.log.error({ request: id, ...idsOf(trace), err: error }, "request failed");
       if (headersSent) {
         state.failed = known.status;
         return events?.fail(known);

@@ -13,6 +13,7 @@ import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
+import type { Trace, Traces } from "../trace.ts";
 import type { DurableService } from "./durable.ts";
 import type { AnswerBody } from "./answer.ts";
 import type { AtDoor } from "./doors.ts";
@@ -48,6 +49,7 @@ export interface Gateway {
   spool: Spool;
   fetchPicture: PictureFetcher;
   log: Logger;
+  traces: Traces;
   metrics: Metrics;
   /** The page of metrics of all processes, where there are several. */
   metricsOfAll?: () => Promise<string>;
@@ -80,6 +82,8 @@ export interface RequestState {
   signal: AbortSignal;
   /** Epoch milliseconds at which it came. */
   createdAt: number;
+  /** The place in the trace that it belongs to, if any. */
+  trace?: Trace;
   client?: Client;
   /** True for a request of the operator, who may see what all clients may. */
   isOperator?: boolean;

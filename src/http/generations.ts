@@ -13,6 +13,7 @@ import type { SpoolScope } from "../picture/spool.ts";
 import { NotStored } from "../picture/store.ts";
 import { operationOf } from "../plugin/context.ts";
 import type { OperationName } from "../schema/models.ts";
+import { idsOf } from "../trace.ts";
 import { answerDurably, notReady } from "./durable.ts";
 import { answerEvents, type EventAnswer } from "./events.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -40,7 +41,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   const began = performance.now();
   const table = gateway.table();
   state.costHeader = table.costHeader;
-  const log = gateway.log.child({ request: state.id });
+  const log = gateway.log.child({ request: state.id, ...idsOf(state.trace) });
   const spool = gateway.spool.scope();
   let close = () => spool.close();
   let late: Promise<void> | undefined;
@@ -190,6 +191,7 @@ function servingOf(ctx: Context, gateway: Gateway, { entry, request, changes, st
     streams,
     origin: originOf(ctx, gateway),
     client: state.client,
+    traceparent: state.trace?.traceparent,
     pinned: pinnedOf(ctx, entry, operationOf(request), state),
     standIns: standInsOf(entry, forModel, table.models, state),
   };
@@ -218,6 +220,7 @@ function order(
     // The head waits for the bill where it has to say it, and for the picture where a template writes the answer.
     early: !state.events && !state.answer && state.costHeader === undefined,
     log,
+    trace: state.trace,
     signal: state.signal,
     routing: gateway.routing,
     timeout: table.timeout,

@@ -9,6 +9,7 @@ import type { Gateway, RequestState } from "./gateway.ts";
 import { betweenSigns } from "./generations.ts";
 import { jobOf, serviceOf } from "./jobs.ts";
 import { viewOf } from "./requests.ts";
+import { idsOf } from "../trace.ts";
 
 /** Time between two looks at a job whose events are wanted, in milliseconds: each is a query, and its end in this process is known at once. */
 export const betweenLooks = 1_000;
@@ -30,7 +31,7 @@ export async function streamJob(ctx: RouterContext, gateway: Gateway): Promise<v
   }
   const facts: Pick<UnifiedRequest, "n"> = { n: Infinity };
   const kind = first.operation === "edit" ? "image_edit" : "image_generation";
-  const log = gateway.log.child({ request: state.id });
+  const log = gateway.log.child({ request: state.id, ...idsOf(state.trace) });
   const answer = answerEvents(ctx, { kind, request: facts, heartbeat: gateway.heartbeat ?? betweenSigns, log });
   state.events = answer;
   answer.events.accepted();

@@ -73,7 +73,7 @@ export async function beginJob(ctx: Context, gateway: Gateway, asking: Asking): 
 
 /** The job's row, new or the one that its key names. */
 async function kept(ctx: Context, gateway: Gateway, service: DurableService, asking: Asking & { mostJobs: number }): Promise<RequestRow> {
-  const { request, changes, origin, pinned, streams, name, webhook, mostJobs, reservation } = asking;
+  const { request, changes, origin, pinned, streams, traceparent, name, webhook, mostJobs, reservation } = asking;
   const others = asking.standIns?.flatMap((standIn) => {
     const other = inputOf(standIn);
     return other ? [{ model: standIn.entry.id, ...other }] : [];
@@ -84,7 +84,11 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   const { ledger, lives } = service;
   // Before anything is kept of one that is refused.
   if ((await ledger.jobsOf(client?.id ?? "")) >= mostJobs && !(await isThere(state, ledger, asking))) throw new TooManyJobs();
-  const input = await keepRequest(gateway.store, { request, changes, origin, pinned, streams, others }, lives().answers / 1000);
+  const input = await keepRequest(
+    gateway.store,
+    { request, changes, origin, pinned, streams, others, traceparent },
+    lives().answers / 1000,
+  );
   const { budgets, reservedNanos } = reservation ?? {};
   const row: RequestRow = { ...beginningOf(state, service), status: "queued", job: true, webhook, input, reservedNanos };
   if (!name) {

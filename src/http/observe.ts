@@ -5,6 +5,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { lastWords } from "./life.ts";
 import { record } from "./record.ts";
+import { idsOf } from "../trace.ts";
 
 // Made once: an error's stack is expensive, and every request's signal ends with this.
 const hungUp = new Error("the client hung up");
@@ -16,7 +17,8 @@ export function observe(gateway: Gateway) {
     const { socket } = ctx.req;
     const sentBefore = socket.bytesWritten;
     const hangUp = new AbortController();
-    const state: RequestState = { id: newId(), signal: hangUp.signal, createdAt: Date.now() };
+    const trace = gateway.traces.read(ctx.req.headers.traceparent);
+    const state: RequestState = { id: newId(), signal: hangUp.signal, createdAt: Date.now(), trace };
     ctx.state = state;
     ctx.set("x-request-id", state.id);
     gateway.metrics.inFlight.inc();
@@ -40,7 +42,7 @@ export function observe(gateway: Gateway) {
         recordOnce();
       } catch (error) {
         // Nothing catches what a listener throws, and it would end every other request with the process.
-        gateway.log.error({ request: state.id, err: error }, "the request could not be told of");
+        gateway.log.error({ request: state.id, ...idsOf(trace), err: error }, "the request could not be told of");
       }
     });
     // Code of a request that throws outside of its promises, in a timer or a listener, ends that request and no other.
@@ -82,6 +84,7 @@ function tell({ metrics, log }: Gateway, ctx: Context, { path, status, seconds, 
   metrics.seconds.observe({ path: route, model }, seconds);
   metrics.sentBytes.inc({ path: route }, bytes);
   const ms = Math.round(seconds * 1000);
+  const { trace_id, span_id } = idsOf(state.trace);
   log.info(
     {
       request: id,
@@ -97,6 +100,8 @@ function tell({ metrics, log }: Gateway, ctx: Context, { path, status, seconds, 
       repeats,
       cost_usd: cost?.nanos && cost.nanos / 1e9,
       cost_from: cost?.from,
+      trace_id,
+      span_id,
     },
     "request",
   );

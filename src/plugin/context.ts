@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { Picture, PictureData } from "../picture/picture.ts";
 import type { OperationName } from "../schema/models.ts";
+import type { Trace } from "../trace.ts";
 import type { InputImage } from "../picture/input.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 
@@ -105,6 +106,8 @@ export interface PluginContext {
   /** Aborts when the client hangs up, the request's time is over or the attempt fails. Everything that waits or calls takes it. */
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** The place in the trace that the request belongs to, if any. */
+  readonly trace?: Trace;
 }
 
 /**

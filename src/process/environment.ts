@@ -50,6 +50,8 @@ export const environmentNames = {
   ALL_PROXY: "The proxy where the one above is not set.",
   NO_PROXY:
     "What is reached directly: hosts, `.example.com` for all below it, `host:port`, or `*`, separated by commas. Loopback always is.",
+  OTEL_PROPAGATORS:
+    "What a request has of its trace: `tracecontext` reads the header `traceparent` and sends it on to providers; `none` does neither. Others are not known.",
   LOG_LEVEL: "`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.",
 } as const;
 
@@ -68,6 +70,7 @@ export const environmentDefaults = {
   PICTOR_SHUTDOWN_SECONDS: "60",
   PICTOR_SHUTDOWN_PAUSE: "0",
   PICTOR_WORKERS: "1",
+  OTEL_PROPAGATORS: "tracecontext",
   LOG_LEVEL: "info",
 } as const satisfies Partial<Record<keyof typeof environmentNames, string>>;
 
@@ -112,6 +115,8 @@ export interface ProcessSettings {
   shutdownPause: number;
   workers: number;
   logLevel: string;
+  /** True where the header `traceparent` is read, and sent on. */
+  propagates: boolean;
   redis: string | undefined;
   /** The address of the shared database. */
   database: string | undefined;
@@ -179,6 +184,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     shutdownPause: number("PICTOR_SHUTDOWN_PAUSE", 0, 3600),
     workers: workerCount(env),
     logLevel,
+    propagates: value("OTEL_PROPAGATORS").split(",").map(trimmed).includes("tracecontext"),
     redis,
     database,
   };

@@ -17,6 +17,7 @@ import { createSpool, type Spool } from "../picture/spool.ts";
 import { openFolderStore } from "../picture/folder-store.ts";
 import type { PictureStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
+import { passOn } from "../trace.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
 import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
@@ -79,11 +80,12 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
     const table = () => inForce.current().table;
     const fetchPicture = createPictureFetcher();
+    const traces = passOn({ leaves: settings.propagates });
     const ledger = closing.add(await openLedger(settings, log));
     const { keys, keyDesk } = closing.add(await openKeys({ ledger, log, env, settings, inForce: inForce.current }));
     const durable = closing.add(
       createDurableService({
-        ...{ ledger, store, spool, routing, fetchPicture, metrics, log, table, keys, publicUrl },
+        ...{ ledger, store, spool, routing, fetchPicture, traces, metrics, log, table, keys, publicUrl },
         enter: life.enter,
         lives: () => inForce.current().file.lives,
         webhooks: () => inForce.current().file.webhooks,
@@ -99,10 +101,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
       config: () => ({ reload: inForce.last(), broken: inForce.current().broken }),
       routing,
       ...{ choices: ledger.choices, store },
-      spool,
-      fetchPicture,
-      log,
-      metrics,
+      ...{ spool, fetchPicture, traces, log, metrics },
       ownKey: () => inForce.current().ownKey,
       ...{ adminKey, publicUrl, trustProxy, corsOrigins, hasConsole },
       inputLimits: {

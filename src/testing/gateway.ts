@@ -13,6 +13,7 @@ import { createMetrics } from "../http/metrics.ts";
 import { createPictureFetcher } from "../net/fetch-picture.ts";
 import { createSpool } from "../picture/spool.ts";
 import { openFolderStore } from "../picture/folder-store.ts";
+import { passOn } from "../trace.ts";
 
 /** The whole gateway on a port of its own, with a store that goes away with it. */
 export interface TestGateway {
@@ -41,6 +42,7 @@ export async function startGateway({
     spool,
     fetchPicture: createPictureFetcher({ retryDelayMs: 1, isWeb }),
     log: pino({ level: "silent" }),
+    traces: passOn(),
     metrics: createMetrics(),
     ...parts,
   };

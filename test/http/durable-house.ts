@@ -17,6 +17,7 @@ import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { createPictureFetcher } from "../../src/net/fetch-picture.ts";
 import { createSpool } from "../../src/picture/spool.ts";
 import { openFolderStore } from "../../src/picture/folder-store.ts";
+import { passOn } from "../../src/trace.ts";
 import { startHouse, type Handler, type House } from "./setup.ts";
 
 export interface DurableHouse extends House {
@@ -72,8 +73,9 @@ export async function startDurableHouse(files?: Record<string, string>, parts: P
     budgeted: () => withBudgets(all()),
   };
   const fetchPicture = createPictureFetcher();
+  const { traces = passOn() } = parts;
   const durable = createDurableService({
-    ...{ ledger, store, spool, routing, metrics, log, keys, fetchPicture },
+    ...{ ledger, store, spool, routing, metrics, log, keys, fetchPicture, traces },
     table: () => own.gateway.table(),
     enter: () => () => undefined,
     lives: () => own.lives,

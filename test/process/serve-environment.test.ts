@@ -106,6 +106,7 @@ describe("pictor serve: the environment", () => {
       database: "postgres://127.0.0.1/pictor",
       hasConsole: false,
       logLevel: "silent",
+      propagates: true,
     });
   });
 
@@ -177,6 +178,12 @@ describe("pictor serve: the environment", () => {
     expect(unknownVariables(env, [Buffer.from("keys: ['${env.PICTOR_NAMED}']")])).to.deep.equal([
       "PICTOR_WORKER is set, and is no variable of the gateway's (did you mean PICTOR_WORKERS?)",
     ]);
+  });
+
+  it("passes traces on unless the operator names no way that is known", () => {
+    const reading = (value: string) => readSettings({ OTEL_PROPAGATORS: value }).propagates;
+    expect(["", "tracecontext", "baggage, tracecontext"].map(reading)).to.deep.equal([true, true, true]);
+    expect(["none", "b3"].map(reading)).to.deep.equal([false, false]);
   });
 
   it("has a sentence for every variable, and defaults only for those", () => {
