@@ -125,6 +125,20 @@ export const cases: readonly Case[] = [
     goals: [{ of: ["pictor", "memory"], atMost: 4 }],
   },
   {
+    name: "door",
+    title: "20 MB of base64 passed through, 8 clients: in OpenAI's API, and in Gemini's through its door",
+    model: "b64-20m",
+    format: "b64_json",
+    connections: 8,
+    peers: ["pictor", "pictor-door"],
+    shows: throughput,
+    goals: [
+      { of: ["pictor-door", "rate"], over: ["pictor", "rate"], atLeast: 0.8 },
+      { of: ["pictor-door", "cpu"], over: ["pictor", "cpu"], atMost: 1.2 },
+      { of: ["pictor-door", "memory"], over: ["pictor", "memory"], atMost: 1.2 },
+    ],
+  },
+  {
     name: "url-to-b64",
     title: "A URL of 20 MB answered as base64, 32 clients",
     model: "url-20m",

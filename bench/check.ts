@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { freePort } from "../test/helpers/port.ts";
 import { bytesOf, waiting, type Case, type Model, type Traffic } from "./cases.ts";
-import { contentOf } from "./measure.ts";
+import { contentOf, isThroughDoor } from "./measure.ts";
 import type { Peer } from "./peers.ts";
 import { listening, pinned, run, type Running } from "./processes.ts";
 import { pictureOf, put, scratch, type Tools } from "./tools.ts";
@@ -55,10 +55,16 @@ export async function checkPeer(peer: Peer, each: Case, provider: Provider): Pro
   return idle;
 }
 
+/** An answer of OpenAI's API, or of Gemini's. */
+interface Answer {
+  data?: { url?: string; b64_json?: string }[];
+  candidates?: { content: { parts: { inlineData: { data: string } }[] } }[];
+}
+
 type Asked = Pick<Traffic, "model" | "format">;
 
 async function checkAnswer(peer: Peer, { model, format }: Asked, provider: Provider, upload?: Buffer): Promise<void> {
-  const { path, type, body } = contentOf({ model, format }, upload);
+  const { path, type, body } = contentOf(peer, { model, format }, upload);
   const headers = { ...peer.headers, "content-type": type };
   const response = await fetch(`http://127.0.0.1:${peer.port}${path}`, { method: "POST", headers, body: new Uint8Array(body) });
   const text = await response.text();
@@ -68,10 +74,12 @@ async function checkAnswer(peer: Peer, { model, format }: Asked, provider: Provi
     const received = Number(await (await fetch(`http://127.0.0.1:${provider.port}/received`)).text());
     if (received < upload.length) throw wrong(`only ${received} bytes uploaded`);
   }
-  const { url, b64_json } = (JSON.parse(text) as { data: { url?: string; b64_json?: string }[] }).data[0] ?? {};
+  const answer = JSON.parse(text) as Answer;
   const picture = provider.pictures[model];
   // Without a proxy the answer is as the provider gives it.
   if (peer.name === "direct") return;
+  const inline = answer.candidates?.[0]?.content.parts[0]?.inlineData.data;
+  const { url, b64_json } = isThroughDoor(peer, { format }) ? { b64_json: inline } : (answer.data?.[0] ?? {});
   if (!picture) {
     if (url !== smallUrl) throw wrong("another URL");
   } else if (format === "b64_json") {

@@ -37,12 +37,22 @@ export interface Around {
   least: (peer: Peer, traffic: Traffic) => number;
 }
 
+/** Whether a peer is asked in Gemini's API, which knows no URLs. */
+export function isThroughDoor(peer: Pick<Peer, "name">, { format }: Pick<Traffic, "format">): boolean {
+  return peer.name === "pictor-door" && format === "b64_json";
+}
+
 /** What a client sends for a traffic: JSON, or a form where it uploads a picture. */
 export function contentOf(
+  peer: Pick<Peer, "name">,
   { model, format }: Pick<Traffic, "model" | "format">,
   upload?: Buffer,
 ): { path: string; type: string; body: Buffer } {
   const prompt = "a lighthouse at dusk, seen from the sea";
+  if (isThroughDoor(peer, { format })) {
+    const body = { contents: [{ role: "user", parts: [{ text: prompt }] }], generationConfig: { imageConfig: { imageSize: "1024x1024" } } };
+    return { path: `/v1beta/models/${model}:generateContent`, type: "application/json", body: Buffer.from(JSON.stringify(body)) };
+  }
   const fields = { model, prompt, n: 1, size: "1024x1024", quality: "standard", response_format: format, user: "bench" };
   if (!upload) return { path: "/v1/images/generations", type: "application/json", body: Buffer.from(JSON.stringify(fields)) };
   const boundary = "----pictor-bench";
@@ -57,8 +67,9 @@ export function contentOf(
 }
 
 /** The request as bytes, ready to be sent again and again. */
-function requestOf({ port, headers }: Peer, traffic: Traffic, upload?: Buffer): Buffer {
-  const { path, type, body } = contentOf(traffic, upload);
+function requestOf(peer: Peer, traffic: Traffic, upload?: Buffer): Buffer {
+  const { port, headers } = peer;
+  const { path, type, body } = contentOf(peer, traffic, upload);
   const all = { host: `127.0.0.1:${port}`, "content-type": type, "content-length": body.length, ...headers };
   // The load numbers its requests; those of an earlier slice must not be taken for the same.
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${String(value).replace("#", `${randomUUID()}#`)}\r\n`);

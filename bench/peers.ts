@@ -20,6 +20,7 @@ export const peerNames = [
   "pictor-2-workers",
   "pictor-sdk",
   "pictor-keyed",
+  "pictor-door",
   "pictor-before",
 ] as const;
 export type PeerName = (typeof peerNames)[number];
@@ -124,6 +125,7 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
     case "pictor":
     case "pictor-sdk":
     case "pictor-keyed":
+    case "pictor-door":
     case "pictor-2-workers":
     case "pictor-before": {
       const other = name === "pictor-before" ? beside : undefined;

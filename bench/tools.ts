@@ -47,13 +47,16 @@ export function prepareTools(quick: boolean): Tools {
   return { stub: native("stub", notes), load: native("load", notes), nginx, portkey, litellm, oneApi, notes };
 }
 
-/** Put the benchmark's channel, as the tree of a commit has it, into a folder. */
+/** Put the benchmark's channel and door, as the tree of a commit has it, into a folder. */
 export function putChannels(tree: string, folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "models"), { recursive: true });
   cpSync(join(tree, "channels/presets"), join(folder, "presets"), { recursive: true });
   for (const name of ["common.json", "dall-e-2.json"]) cpSync(join(tree, "channels/models", name), join(folder, "models", name));
   cpSync(join(tree, "bench/bench.yaml"), join(folder, "bench.yaml"));
+  const door = join(tree, "channels/doors/gemini.yaml");
+  // A tree of an old commit has none.
+  if (existsSync(door)) cpSync(door, join(folder, "doors/gemini.yaml"));
 }
 
 /** Compiled C where there is a compiler: Node could not saturate a proxy. */

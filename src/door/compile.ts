@@ -53,6 +53,11 @@ export interface Drawing {
   mask?: Template;
   streams: (variables: Variables) => boolean;
   answer: Template;
+  /**
+   * The members of the answer, where it is an object, that show pictures and read nothing else of what the provider says: the answer may begin with
+   * one of them while the picture in it arrives.
+   */
+  early: ReadonlyMap<string, Template>;
   /** The answer to a request for a job. */
   accepted?: Template;
   events: Readonly<Partial<Record<(typeof eventNames)[number], readonly EventTemplate[]>>>;
@@ -200,11 +205,28 @@ function compileDrawing(route: WrittenRoute, path: Path, at: At): Drawing {
     ...("mask" in route && { mask: at.template(route.mask, [...path, "mask"], "request") }),
     streams: typeof stream === "boolean" ? () => stream : at.condition(stream, [...path, "stream"]),
     answer: at.template(answer, [...path, "answer"], "answer"),
+    early: earlyMembers(answer, [...path, "answer"]),
     ...("accepted" in route && { accepted: at.template(route.accepted, [...path, "accepted"], "job") }),
     events: Object.fromEntries(
       eventNames.flatMap((name) => (name in events ? [[name, compileEvents(events[name], [...path, "events", name], at)]] : [])),
     ),
   };
+}
+
+function earlyMembers(answer: unknown, path: Path): Map<string, Template> {
+  if (!isPlainObject(answer) || Object.keys(answer).some((name) => name.startsWith("$"))) return new Map();
+  const members = Object.entries(answer).flatMap(([name, value]) => {
+    const uses = new Set<string>();
+    // Its mistakes are reported where the answer is compiled as a whole.
+    const template = compileTemplate(value, [...path, name], { names: doorNames.answer, plainNull: true, report: () => undefined, uses });
+    return uses.has("result.pictures") && ![...uses].some(isLate) ? [[name, template] as const] : [];
+  });
+  return new Map(members);
+}
+
+/** True for a name of an answer that has its value only once all of the provider's answer is here. */
+function isLate(name: string): boolean {
+  return name !== "result.pictures" && ["result", "usage", "cost", "changes"].includes(name.split(".")[0] ?? "");
 }
 
 function compileEvents(written: unknown, path: Path, at: At): EventTemplate[] {

@@ -22,6 +22,9 @@ export interface AnswerBody {
 /** The place to which an arriving picture is read ahead while the client is slow. */
 export type Ahead = Pick<SpoolScope, "backlog" | "free">;
 
+/** The same, with a place for a picture that has to be whole first. */
+export type Passing = Ahead & Pick<SpoolScope, "take">;
+
 /** OpenAI's shape of an answer. Pictures are never put into the JSON: they are spliced in as they are written. */
 export function answerBody(made: Made, spool?: Ahead): AnswerBody {
   const { rest } = made.result;

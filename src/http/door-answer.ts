@@ -3,15 +3,18 @@ import type { Drawing } from "../door/compile.ts";
 import { rendered, type Foreign } from "../door/understand.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Made } from "../gateway/kept-answer.ts";
+import { whole } from "../gateway/whole.ts";
 import { encodeJson } from "../net/body.ts";
 import { headOf } from "../picture/convert.ts";
 import { LongText } from "../picture/lift.ts";
 import type { Picture } from "../picture/picture.ts";
 import { sniff } from "../picture/sniff.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
-import { seconds, usageOf, type AnswerBody } from "./answer.ts";
+import { withRest } from "../plugin/merge.ts";
+import { seconds, usageOf, type AnswerBody, type Passing } from "./answer.ts";
 import { changesHeader } from "./changes.ts";
-import type { Put } from "./write.ts";
+import { firstMember, writeFrom } from "./door-begin.ts";
+import { writeAll } from "./write.ts";
 
 /** A request through a door, as far as it is known before anything is made. */
 export interface Said {
@@ -20,16 +23,24 @@ export interface Said {
   request: UnifiedRequest;
 }
 
-/** The answer to a request through a door. Pictures are written from where they are. */
-export async function doorAnswer(drawing: Drawing, said: Said, made: Made): Promise<AnswerBody> {
-  const body = await encodeJson(rendered(drawing.answer, { ...saidVariables(said), ...madeVariables(made) }) ?? null);
+/**
+ * The answer to a request through a door. Pictures are written from where they are. One that is still arriving is written as it comes where the answer
+ * can begin with it, and is waited for where not.
+ */
+export async function doorAnswer(drawing: Drawing, said: Said, made: Made, spool?: Passing): Promise<AnswerBody> {
+  const known = { ...saidVariables(said), ...madeVariables(made) };
+  const { rest, pictures } = made.result;
+  const first = rest && firstMember(drawing, known);
+  if (rest && first) {
+    const all = async () =>
+      rendered(drawing.answer, { ...known, ...madeVariables({ ...made, result: withRest(made.result, await rest) }) });
+    return { writeTo: (put) => writeFrom(first, all, put, spool) };
+  }
+  if (spool && pictures.some(({ data }) => data.kind === "stream"))
+    return doorAnswer(drawing, said, { ...made, result: await whole(made.result, spool) });
+  const body = await encodeJson(rendered(drawing.answer, known) ?? null);
   if (Buffer.isBuffer(body)) return { length: body.length, writeTo: async (put) => put(body) };
   return { length: body.length, writeTo: (put) => writeAll(body.chunks(), put) };
-}
-
-/** Write chunks one by one, as the client takes them. */
-export async function writeAll(chunks: AsyncIterable<Buffer>, put: Put): Promise<void> {
-  for await (const chunk of chunks) await put(chunk);
 }
 
 /** The names of templates that are known before anything is made. */

@@ -9,11 +9,11 @@ import { referenceOf } from "../gateway/references.ts";
 import type { PictureReference } from "../ledger/row.ts";
 import { encodeJson } from "../net/body.ts";
 import type { Shown } from "../plugin/compose.ts";
-import { madeVariables, pictureVariables, saidVariables, writeAll, type Said } from "./door-answer.ts";
+import { madeVariables, pictureVariables, saidVariables, type Said } from "./door-answer.ts";
 import { errorVariables } from "./door-errors.ts";
 import { createEventWriter } from "./event-writer.ts";
 import type { EventAnswer } from "./events.ts";
-import type { Put } from "./write.ts";
+import { writeAll, type Put } from "./write.ts";
 
 /** The events of a request through a door. Its head goes out with the first of them. */
 export function doorEvents(

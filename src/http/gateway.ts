@@ -15,7 +15,7 @@ import type { Spool } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
 import type { Trace, Traces } from "../trace.ts";
 import type { DurableService } from "./durable.ts";
-import type { AnswerBody } from "./answer.ts";
+import type { AnswerBody, Passing } from "./answer.ts";
 import type { AtDoor } from "./doors.ts";
 import type { EventAnswer } from "./events.ts";
 import type { ClientKeys } from "./client-keys.ts";
@@ -105,7 +105,7 @@ export interface RequestState {
   /** The door that it came through, if any. */
   door?: AtDoor;
   /** Puts the answer together where the client speaks another API. */
-  answer?: (made: Made) => Promise<AnswerBody>;
+  answer?: { mayBegin: boolean; of: (made: Made, spool?: Passing) => Promise<AnswerBody> };
   /** Says what a job is, as JSON, where the client speaks another API that has jobs. */
   accepted?: (job: object) => string;
   /** Set where the client wants a stream. */

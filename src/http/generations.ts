@@ -132,8 +132,8 @@ async function readAsked(
     voice,
   });
   if (voice) {
-    const { accepted } = voice;
-    state.answer = (made) => voice.answer(made, read.request);
+    const { accepted, mayBegin } = voice;
+    state.answer = { mayBegin, of: (made, spool) => voice.answer(made, read.request, spool) };
     if (accepted) state.accepted = (job) => accepted(job, read.request);
   }
   return read;
@@ -217,8 +217,8 @@ function order(
     save,
     reachable: gateway.publicUrl !== undefined,
     spool,
-    // The head waits for the bill where it has to say it, and for the picture where a template writes the answer.
-    early: !state.events && !state.answer && state.costHeader === undefined,
+    // The head waits for the bill where it has to say it, and for the picture where a template cannot write the answer without it.
+    early: !state.events && state.answer?.mayBegin !== false && state.costHeader === undefined,
     log,
     trace: state.trace,
     signal: state.signal,

@@ -9,13 +9,13 @@ import { referenceOf } from "../gateway/references.ts";
 import type { ModelEntry } from "../gateway/table.ts";
 import { usdText, type Cost } from "../money/cost.ts";
 import type { Change } from "../plugin/context.ts";
-import { answerBody, type Ahead } from "./answer.ts";
+import { answerBody, type Passing } from "./answer.ts";
 import { changesHeader } from "./changes.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { putInto } from "./write.ts";
 
 /** Answer with what was made; resolves with how many pictures that were. */
-export async function respond(ctx: Context, made: Made, log: Logger, spool?: Ahead): Promise<number> {
+export async function respond(ctx: Context, made: Made, log: Logger, spool?: Passing): Promise<number> {
   const state = ctx.state as RequestState;
   const changes = changesHeader(made.changes);
   if (changes) ctx.set("x-pictor-changes", changes);
@@ -66,9 +66,9 @@ export function count(
 }
 
 /** Write the answer. Once its head is out, a picture that breaks off can only be reported by breaking the connection off too. */
-async function send(ctx: Context, made: Made, log: Logger, spool?: Ahead): Promise<void> {
+async function send(ctx: Context, made: Made, log: Logger, spool?: Passing): Promise<void> {
   const state = ctx.state as RequestState;
-  const { length, writeTo } = state.answer ? await state.answer(made) : answerBody(made, spool);
+  const { length, writeTo } = state.answer ? await state.answer.of(made, spool) : answerBody(made, spool);
   ctx.status = 200;
   ctx.type = "application/json";
   if (made.result.pictures.every(({ data }) => data.kind === "url")) {

@@ -53,7 +53,8 @@ function voiceOf(ctx: Context, gateway: Gateway, at: AtDoor & Pick<Foreign, "kep
     ...(accepted && {
       accepted: (job, request) => JSON.stringify(rendered(accepted, { ...saidVariables(saidOf(request)), job }) ?? null),
     }),
-    answer: (made, request) => doorAnswer(drawing, saidOf(request), made),
+    mayBegin: drawing.early.size > 0,
+    answer: (made, request, spool) => doorAnswer(drawing, saidOf(request), made, spool),
     events: (answer, request, around) => doorEvents(answer, { door: at.door, drawing, said: saidOf(request) }, around),
   };
 }

@@ -5,7 +5,7 @@ import type { Understood } from "../door/understand.ts";
 import type { Made } from "../gateway/kept-answer.ts";
 import type { Change, UnifiedRequest } from "../plugin/context.ts";
 import type { CompiledModel } from "../schema/models.ts";
-import type { AnswerBody } from "./answer.ts";
+import type { AnswerBody, Passing } from "./answer.ts";
 import { judgeTexts, readClientBody, type BodyLimits, type ClientBody } from "./body.ts";
 import type { ClientMessage } from "./bytes.ts";
 import type { EventAnswer } from "./events.ts";
@@ -19,7 +19,9 @@ export interface Voice {
   optional: ReadonlySet<string>;
   /** The answer to a request for a job, as JSON; OpenAI's shape when absent. */
   accepted?: (job: object, request: UnifiedRequest) => string;
-  answer: (made: Made, request: UnifiedRequest) => Promise<AnswerBody>;
+  /** True where the answer may begin while its picture arrives. */
+  mayBegin: boolean;
+  answer: (made: Made, request: UnifiedRequest, spool?: Passing) => Promise<AnswerBody>;
   events: (ctx: Context, request: UnifiedRequest, around: { heartbeat: number; log: Logger }) => EventAnswer;
 }
 

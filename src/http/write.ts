@@ -31,3 +31,8 @@ const largest = 65_536;
 async function inPieces(chunk: Buffer, put: Put): Promise<void> {
   for (let at = 0; at < chunk.length; at += largest) await put(chunk.subarray(at, at + largest));
 }
+
+/** Write chunks one by one, as the client takes them. */
+export async function writeAll(chunks: AsyncIterable<Buffer>, put: Put): Promise<void> {
+  for await (const chunk of chunks) await put(chunk);
+}

@@ -22,20 +22,26 @@ const small = 256 * 1024;
 const mark = `piece-${randomBytes(12).toString("hex")}-`;
 const marked = new RegExp(`"${mark}(\\d+)"`);
 
-/** A value as JSON. Images and long texts in it are never part of a string. */
-export async function encodeJson(value: unknown): Promise<Buffer | StreamBody> {
+/** A value as JSON, in pieces: its text, and between it images and long texts, each with its quotes. */
+export function jsonParts(value: unknown): (string | InputImage | LongText)[] {
   const long: (InputImage | LongText)[] = [];
   const text = JSON.stringify(value, function (this: Record<string, unknown>, key: string, item: unknown) {
     // The output of `toJSON` is for logs.
     const own = this[key];
     return own instanceof InputImage || own instanceof LongText ? `${mark}${long.push(own) - 1}` : item;
   });
-  if (long.length === 0) return Buffer.from(text);
+  return long.length === 0 ? [text] : text.split(marked).map((part, index) => (index % 2 === 0 ? part : (long[Number(part)] ?? part)));
+}
+
+/** A value as JSON. Images and long texts in it are never part of a string. */
+export async function encodeJson(value: unknown): Promise<Buffer | StreamBody> {
+  const parts = jsonParts(value);
+  const [text] = parts;
+  if (parts.length === 1 && typeof text === "string") return Buffer.from(text);
   const pieces: (Buffer | Piece)[] = [];
-  for (const [index, part] of text.split(marked).entries()) {
-    const own = index % 2 === 0 ? part : long[Number(part)];
-    if (own instanceof InputImage) pieces.push(...(await jsonPieces(own)));
-    else if (own instanceof LongText) pieces.push(...(await quoted(own)));
+  for (const part of parts) {
+    if (part instanceof InputImage) pieces.push(...(await jsonPieces(part)));
+    else if (part instanceof LongText) pieces.push(...(await quoted(part)));
     else pieces.push(Buffer.from(part));
   }
   const body = bodyOf(pieces);

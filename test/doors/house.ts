@@ -13,7 +13,7 @@ keys: ["\${env.ACME_API_KEY}"]
 models: { cat-1: { schema: open } }
 generate:
   request: { post: /draw, json: "\${request}" }
-  result: { images: "\${body.data}", url: "\${image.?url}", base64: "\${image.?b64_json}", created: "\${body.?created}", usage: "\${body.?usage}" }
+  result: { images: "\${body.data}", url: "\${image.?url}", base64: "\${image.?b64_json}", revised_prompt: "\${image.?revised_prompt}", created: "\${body.?created}", usage: "\${body.?usage}" }
   stream:
     partial: { when: 'body.type.endsWith(".partial_image")', base64: "\${image.?b64_json}" }
     result: { when: 'body.type.endsWith(".completed")', base64: "\${image.?b64_json}" }
