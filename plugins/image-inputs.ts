@@ -50,7 +50,7 @@ export default definePlugin({
   },
   examples: [{}, { as: "base64", max: 1, types: ["png", "jpeg"], mask: "white" }, { as: "url", max_side: 4096, shrink: true }],
   create: (options) => {
-    const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, types, private_urls: mayBePrivate } = options;
+    const { as, max = Infinity, max_bytes: bytes, max_side: side = Infinity, private_urls: mayBePrivate, mask: polarity } = options;
     const handsOn = as === "url" || as === "url_or_data_uri";
 
     /** An image within the limits. An image that stays a URL cannot be judged. */
@@ -58,8 +58,8 @@ export default definePlugin({
       const { data, field, type, width = 0, height = 0 } = image;
       const refuse = (message: string) => new GatewayError("invalid_image_file", `${field} ${message}`, { param: field });
       if (data.kind === "url") return image;
-      if (!types.some((name) => `image/${name}` === type)) {
-        if (!types.includes("png")) throw refuse(`is ${type}; these are taken: ${types.join(", ")}`);
+      if (!options.types.some((name) => `image/${name}` === type)) {
+        if (!options.types.includes("png")) throw refuse(`is ${type}; these are taken: ${options.types.join(", ")}`);
         const still = await toStill(image, ctx);
         ctx.change(field, { what: still.what });
         return fitting(ctx, still.image, mayShrink);
@@ -79,17 +79,16 @@ export default definePlugin({
       const { images = [], mask } = ctx.request;
       if (images.length > max)
         throw new GatewayError("invalid_value", `${images.length} images are too many here; at most ${max} are taken`, { param: "image" });
-      if (mask && options.mask === "none")
+      if (mask && polarity === "none")
         throw new GatewayError("unknown_parameter", "a mask is not taken by this model's channel; leave it out", { param: "mask" });
       const ready: InputImage[] = [];
       // A mask has the first image's pixels, so neither is made smaller where there is one.
       for (const [index, image] of images.entries()) ready.push(await prepare(ctx, image, index, options.shrink && !mask));
       if (ready.length > 0) ctx.request.images = await Promise.all(ready.map((image) => formed(ctx, image, as)));
       const [first] = ready;
-      if (mask && first && options.mask !== "none") {
-        const own = handsOn && options.mask !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
+      if (mask && first && polarity !== "none") {
+        const own = handsOn && polarity !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
         judgeMask(own, first);
-        const { mask: polarity } = options;
         const { width = 0, height = 0 } = own;
         const turned = polarity === "alpha" ? own : await pixelWork.take(width * height, ctx.signal, () => convertMask(own, polarity));
         ctx.request.mask = await formed(ctx, turned, as);
@@ -100,10 +99,12 @@ export default definePlugin({
 });
 
 async function formed(ctx: PluginContext, image: InputImage, as: InputForm | "url" | "url_or_data_uri"): Promise<InputImage> {
-  const { field: param } = image;
-  if (image.data.kind === "url") return image;
-  if (as !== "url") return image.with({ form: as === "url_or_data_uri" ? "data_uri" : as });
+  const { field: param, data } = image;
+  if (data.kind === "url") return image;
+  // A picture of this gateway has its URL already.
+  const known = ctx.store.reachable ? image.source : undefined;
+  if (as !== "url" && !(as === "url_or_data_uri" && known)) return image.with({ form: as === "url_or_data_uri" ? "data_uri" : as });
   if (!ctx.store.reachable)
     throw new GatewayError("invalid_value", `${param} must be a URL here: this gateway has no public address to lend images at`, { param });
-  return image.with({ data: { kind: "url", url: (await ctx.store.save(chunksOf(image.data))).url, own: true } });
+  return image.with({ data: { kind: "url", url: known ?? (await ctx.store.save(chunksOf(data))).url, own: true } });
 }

@@ -38,6 +38,7 @@ interface KeptImage {
   width?: number;
   height?: number;
   form?: InputImage["form"];
+  source?: string;
   mayBePrivate?: boolean;
 }
 
@@ -94,10 +95,10 @@ export async function readKeptRequest(store: PictureStore, document: string): Pr
 }
 
 async function keepImage(store: PictureStore, image: InputImage, life: number): Promise<KeptImage> {
-  const { data, field, name, type, width, height, form, mayBePrivate } = image;
+  const { data, field, name, type, width, height, form, source, mayBePrivate } = image;
   const kept: KeptImage["data"] =
     data.kind === "url" ? { kind: "url", url: data.url } : { kind: "stored", id: (await store.save(chunksOf(data), life)).id };
-  return { data: kept, field, name, type, width, height, form, mayBePrivate };
+  return { data: kept, field, name, type, width, height, form, source, mayBePrivate };
 }
 
 async function readImage(store: PictureStore, { data, ...parts }: KeptImage): Promise<InputImage | undefined> {

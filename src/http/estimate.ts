@@ -10,6 +10,7 @@ import type { Gateway, RequestState } from "./gateway.ts";
 import { modelFor } from "./models.ts";
 import { usualLimits } from "./input-limits.ts";
 import { isOperatorOrOwn } from "./operator.ts";
+import { ownPictures } from "./own-pictures.ts";
 import { readRequest, type ReadRequest } from "./request.ts";
 
 /** Answers with the cost of a generation, or with images of an edit, on each channel that could serve it. Nothing is ordered. */
@@ -65,6 +66,7 @@ async function withRequest(
       find: (model) => modelFor(ctx, table, model, today),
       limits: gateway.inputLimits ?? usualLimits,
       spool: spool.inputs,
+      own: ownPictures(ctx, gateway),
       signal: (ctx.state as RequestState).signal,
     });
     const { entry, request } = read;

@@ -23,6 +23,7 @@ import { beginJob, jobIn } from "./jobs.ts";
 import { goOnLate, inTime } from "./late.ts";
 import { modelFor } from "./models.ts";
 import { patienceOf } from "./patience.ts";
+import { ownPictures } from "./own-pictures.ts";
 import { originOf } from "./pictures.ts";
 import { count, countAttempt, countCost, respond, setCost } from "./respond.ts";
 import { repeatsOf, type Repeats } from "./repeats.ts";
@@ -128,6 +129,7 @@ async function readAsked(
     },
     limits: gateway.inputLimits ?? usualLimits,
     spool: spool.inputs,
+    own: ownPictures(ctx, gateway),
     signal: state.signal,
     voice,
   });

@@ -10,6 +10,7 @@ import { unifyMask, type Polarity } from "../picture/mask.ts";
 import { pixelWork } from "../picture/pixels.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { shortName } from "./field-names.ts";
+import type { OwnPictures } from "./own-pictures.ts";
 import { FormFile } from "./form.ts";
 import { imageMembers, isNothing, type ImageFields } from "./image-fields.ts";
 
@@ -24,6 +25,8 @@ export interface ReadingImages {
   limits: ImageLimits;
   spool: Pick<SpoolScope, "take">;
   signal: AbortSignal;
+  /** Reads pictures of this gateway, which are not fetched; there are none when absent. */
+  own?: OwnPictures;
 }
 
 interface Given {
@@ -36,11 +39,7 @@ interface Given {
  * The images of a body: each a file, a URL, a data URI, base64, or an object that holds one of them. Their bytes go into the spool. `most` is
  * how many the model takes, and `marks` the mark of what may change in the mask. Throws a 400 or 413 that names the image.
  */
-export async function readImages(
-  fields: ImageFields & { marks?: Polarity },
-  most: number,
-  { limits, spool, signal }: ReadingImages,
-): Promise<Inputs> {
+export async function readImages(fields: ImageFields & { marks?: Polarity }, most: number, reading: ReadingImages): Promise<Inputs> {
   const [first] = fields.images;
   if (!first) throw missing(fields);
   // Before anything is made of them: a list may have as many as fit into a body.
@@ -48,16 +47,15 @@ export async function readImages(
   if (count > most)
     throw new GatewayError("invalid_value", `${first[0]} has ${count} images; this model takes at most ${most}`, { param: first[0] });
   const images: InputImage[] = [];
-  for (const one of fields.images.flatMap(listed).map((given, index) => ({ ...given, index })))
-    images.push(await imageOf(one, limits, spool));
+  for (const one of fields.images.flatMap(listed).map((given, index) => ({ ...given, index }))) images.push(await imageOf(one, reading));
   if (fields.mask === undefined) return { images };
   const { mask: value, marks = "alpha" } = fields;
-  const mask = await imageOf({ field: "mask", index: 0, value }, limits, spool);
+  const mask = await imageOf({ field: "mask", index: 0, value }, reading);
   judgeMask(mask, images[0] as InputImage);
   if (marks === "alpha") return { images, mask };
   if (mask.data.kind === "url") throw new GatewayError("invalid_image_file", "mask is a URL; send the picture itself", { param: "mask" });
   const { width = 0, height = 0 } = mask;
-  return { images, mask: await pixelWork.take(width * height, signal, () => unifyMask(mask, marks)) };
+  return { images, mask: await pixelWork.take(width * height, reading.signal, () => unifyMask(mask, marks)) };
 }
 
 function listed([name, value]: ImageFields["images"][number]): Omit<Given, "index">[] {
@@ -71,14 +69,19 @@ function missing({ unknown }: ImageFields): GatewayError {
   return new GatewayError("missing_required_parameter", `image is missing: the picture to start from${hint}`, { param: "image" });
 }
 
-async function imageOf({ field, index, value }: Given, limits: ImageLimits, spool: Pick<SpoolScope, "take">): Promise<InputImage> {
+async function imageOf({ field, index, value }: Given, { limits, spool, own }: ReadingImages): Promise<InputImage> {
   if (isNothing(value)) throw new GatewayError("invalid_image_file", `${field} is empty; send an image, or leave it out`, { param: field });
   const source = sourceIn(value, field);
   if (source instanceof FormFile) return judgeImage(source.data, { field, name: source.name, index }, limits);
   const text = typeof source === "string" ? source.trim() : source;
   if (typeof text === "string" && /^https?:\/\//i.test(text)) {
     if (!URL.canParse(text)) throw refused(field);
-    return new InputImage({ data: { kind: "url", url: text }, field, name: field === "mask" ? "mask" : "image" });
+    const stored = await own?.(text, field);
+    if (!stored) return new InputImage({ data: { kind: "url", url: text }, field, name: field === "mask" ? "mask" : "image" });
+    const kept = await spool.take(stored as AsyncIterable<Buffer>, limits.bytes).catch((error: unknown) => {
+      throw tooLarge(error, field);
+    });
+    return (await judgeImage(kept, { field, index }, limits)).with({ source: text });
   }
   const data = text instanceof LongText ? text.picture : await decodedIn(text, field, limits, spool);
   if (!data || data.kind === "stream") throw refused(field);

@@ -3,16 +3,15 @@ import type { AddressInfo } from "node:net";
 import type { RouterContext } from "@koa/router";
 import type { Context } from "koa";
 import { GatewayError } from "../errors.ts";
-import { noPicture, type ByteRange, type StoredPicture } from "../picture/store.ts";
+import { noPicture, type ByteRange, type PictureStore, type StoredPicture } from "../picture/store.ts";
 import { thumbnailOf } from "../picture/thumbnail.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { putInto } from "./write.ts";
 
 /** GET and HEAD /images/{id}: a stored picture's exact bytes, or with `thumbnail=true` a small one. The id is the only secret; no key is needed. */
 export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promise<void> {
-  const picture = await gateway.store.find(String(ctx.params.id));
-  // Documents that are kept beside pictures, such as the request of a job, are never served here.
-  if (!picture?.mediaType.startsWith("image/")) throw noPicture();
+  const picture = await findPicture(gateway.store, String(ctx.params.id));
+  if (!picture) throw noPicture();
   const stored = ctx.query.thumbnail === "true" ? await thumbnailOf(gateway.store, picture) : picture;
   const link = stored === picture ? linkFor(ctx, picture, gateway) : undefined;
   if (link !== undefined) {
@@ -40,6 +39,12 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
   const put = putInto(ctx.res, (ctx.state as RequestState).signal);
   for await (const chunk of body as AsyncIterable<Buffer>) await put(chunk);
   ctx.res.end();
+}
+
+/** The stored picture of an id. Documents that are kept beside pictures, such as the request of a job, are found by nobody. */
+export async function findPicture(store: Pick<PictureStore, "find">, id: string): Promise<StoredPicture | undefined> {
+  const found = await store.find(id);
+  return found?.mediaType.startsWith("image/") ? found : undefined;
 }
 
 /**

@@ -10,6 +10,7 @@ import type { ClientMessage } from "./bytes.ts";
 import { imageFieldsOf } from "./image-fields.ts";
 import { readImages, type ReadingImages } from "./input-images.ts";
 import type { InputLimits } from "./input-limits.ts";
+import type { OwnPictures } from "./own-pictures.ts";
 import { modelOf, unify, type Unified } from "./normalise.ts";
 import { readSaid, takenBy, type Voice } from "./voice.ts";
 
@@ -22,6 +23,8 @@ interface Around {
   find: (model: string) => ModelEntry;
   limits: InputLimits;
   spool: Pick<SpoolScope, "take">;
+  /** Reads pictures of this gateway, which are not fetched. */
+  own?: OwnPictures;
   signal: AbortSignal;
   /** The API that the client speaks; OpenAI's when absent. */
   voice?: Pick<Voice, "understand" | "optional">;

@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { createWriter, watchDisk } from "./disk.ts";
 import { createQuota } from "./quota.ts";
 import { sniff, sniffBytes } from "./sniff.ts";
-import { NotStored, noPicture, type ByteRange, type PictureStore, type StoredData, type StoredPicture } from "./store.ts";
+import { isStoredId, NotStored, noPicture, type ByteRange, type PictureStore, type StoredData, type StoredPicture } from "./store.ts";
 import { readLink, statOf, sweepStore, temporaryIn, type Link } from "./sweep.ts";
 
 /** Longest time between two sweeps of the store, in seconds: a shorter life of pictures has a shorter one. */
@@ -57,7 +57,7 @@ export async function openFolderStore(options: { folder: string; life: number; m
   }
 
   async function find(id: string): Promise<StoredPicture | undefined> {
-    if (!/^[\w-]{32}$/.test(id)) return undefined;
+    if (!isStoredId(id)) return undefined;
     const link = await readLink(join(links, id));
     if (link === undefined || link.expires <= now()) return undefined;
     const picture = describe(id, link);

@@ -20,6 +20,8 @@ interface Parts {
   width?: number;
   height?: number;
   form?: InputForm;
+  /** The URL of this gateway at which the very same bytes are kept. */
+  source?: string;
   /** Its URL may go to a provider though it is that of a private address: the operator lets clients name such. */
   mayBePrivate?: boolean;
 }
@@ -36,6 +38,7 @@ export class InputImage implements Readonly<Parts> {
   readonly width: number | undefined;
   readonly height: number | undefined;
   readonly form: InputForm | undefined;
+  readonly source: string | undefined;
   readonly mayBePrivate: boolean;
 
   constructor(parts: Parts) {
@@ -46,6 +49,7 @@ export class InputImage implements Readonly<Parts> {
     this.width = parts.width;
     this.height = parts.height;
     this.form = parts.form;
+    this.source = parts.source;
     this.mayBePrivate = parts.mayBePrivate ?? false;
   }
 
@@ -55,7 +59,9 @@ export class InputImage implements Readonly<Parts> {
 
   with(parts: Partial<Parts>): InputImage {
     const { data, field, name, type, width, height, form, mayBePrivate } = this;
-    return new InputImage({ data, field, name, type, width, height, form, mayBePrivate, ...parts });
+    // Other bytes are kept nowhere yet.
+    const source = parts.data ? undefined : this.source;
+    return new InputImage({ data, field, name, type, width, height, form, source, mayBePrivate, ...parts });
   }
 
   /** A short form for logs, changes and messages. */

@@ -16,6 +16,11 @@ export interface StoredPicture {
   etag: string;
 }
 
+/** True for a text that can be the id of a stored picture, in whatever store. */
+export function isStoredId(text: string): boolean {
+  return /^[\w-]{32}$/.test(text);
+}
+
 /** The first and the last of the bytes that are wanted, counted from 0. */
 export interface ByteRange {
   start: number;

@@ -78,6 +78,21 @@ describe("client: openai, chat completions", () => {
     ]);
   });
 
+  it("changes the picture of the last answer by its URL, which is one of this gateway's", async () => {
+    const first = messageOf(await client.chat.completions.create({ model: "demo", messages: said("a cat") }));
+    expect(first.content).to.include("](http://127.0.0.1:");
+    const messages = [...said("a cat"), { role: "assistant", content: first.content }, ...said("at night")] as Body["messages"];
+    const { content } = messageOf(await client.chat.completions.create({ model: "demo", messages }));
+    expect(content)
+      .to.match(/^!\[image\]\(http/)
+      .and.not.to.equal(first.content);
+    const lost = first.content?.replace(/[^/]{32}\)$/, `${"lost".repeat(8)})`);
+    const later = [...said("a cat"), { role: "assistant", content: lost }, ...said("at night")] as Body["messages"];
+    const { param, message } = await failure(client.chat.completions.create({ model: "demo", messages: later }), BadRequestError);
+    expect(param).to.equal("images[0]");
+    expect(message).to.include("no longer kept here");
+  });
+
   it("gets a stream, with signs of life while the task goes on", async () => {
     for (const model of ["demo", "acme/easel"]) {
       house.mock.play(model === "demo" ? [] : task({ words: "a cat" }));
