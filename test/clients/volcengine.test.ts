@@ -25,7 +25,8 @@ describe("client: @volcengine/openapi", () => {
     orders = [];
     house.handler = ({ body }, response) => {
       orders.push(JSON.parse(body) as Record<string, unknown>);
-      if (body.includes("a bomb")) reply(response, { error: { code: "content_policy_violation", message: "not that" } }, 400);
+      if (body.includes("a crowd")) reply(response, { error: { message: "slow down" } }, 429);
+      else if (body.includes("a bomb")) reply(response, { error: { code: "content_policy_violation", message: "not that" } }, 400);
       else reply(response, { data: [{ b64_json: picture }] });
     };
   });
@@ -63,6 +64,48 @@ describe("client: @volcengine/openapi", () => {
     expect(Buffer.from(await (await fetch(url)).arrayBuffer()).toString("base64")).to.equal(picture);
     expect(orders).to.have.length(1);
     expect(orders[0]).to.include({ model: "cat-1", prompt: "a cat", size: "64x36", seed: 7, n: 1 });
+  });
+
+  describe("with a Bearer token, as clients of relays", () => {
+    const bearer = async (Action: string, data: object) => {
+      const response = await fetch(`${house.url}/jm?Action=${Action}&Version=2022-08-31`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${house.key}`, "content-type": "application/json" },
+        body: JSON.stringify({ req_key: "cat-1", ...data }),
+      });
+      return { status: response.status, answer: (await response.json()) as Answer };
+    };
+    const over = async (task_id: unknown) => {
+      let result = await bearer("CVSync2AsyncGetResult", { task_id });
+      const again = async () => (result = await bearer("CVSync2AsyncGetResult", { task_id })).answer;
+      await until(async () => !["in_queue", "generating"].includes((await again()).data?.status ?? ""), "the task is over");
+      return result;
+    };
+
+    it("draws", async () => {
+      const { status, answer } = await bearer("CVSync2AsyncSubmitTask", { prompt: "a cat", width: 64, height: 36 });
+      expect([status, answer.code, answer.message]).to.deep.equal([200, 10000, "Success"]);
+      expect(await over(answer.data?.task_id))
+        .to.deep.include({ status: 200 })
+        .and.to.have.nested.property("answer.code", 10000);
+      expect((await over(answer.data?.task_id)).answer.data).to.deep.equal({ status: "done", binary_data_base64: [picture] });
+      expect(orders).to.have.length(1);
+    });
+
+    it("is told where the provider is asked too often", async () => {
+      const { answer } = await bearer("CVSync2AsyncSubmitTask", { prompt: "a crowd" });
+      const { status, answer: told } = await over(answer.data?.task_id);
+      expect([status, told.code, told.data]).to.deep.equal([200, 50429, null]);
+    });
+
+    it("is refused where its key has as many tasks as it may", async () => {
+      house.clients.set(house.key, { jobs: 0 });
+      const { status, answer } = await bearer("CVSync2AsyncSubmitTask", { prompt: "a cat" });
+      house.clients.clear();
+      expect([status, answer.code, answer.data]).to.deep.equal([429, 50429, null]);
+      expect(answer.message).to.include("this key may have 0 jobs");
+      expect(orders).to.deep.equal([]);
+    });
   });
 
   it("edits", async () => {
