@@ -131,7 +131,8 @@ function compileWhen(value: Record<string, unknown>, path: Path, options: Templa
   const { holds, uses } = compileTest($when, [...path, "$when"], options);
   const [then, otherwise] = compileBranches(rest, path, options, compile);
   return (rendering) => {
-    const chosen = (holds(rendering.variables) ? then : otherwise)?.(rendering) ?? missing;
+    const branch = holds(rendering.variables) ? then : (otherwise ?? nothing);
+    const chosen = branch(rendering);
     // The choice is how these fields are sent.
     if (!isLeftOut(chosen)) for (const name of uses) rendering.used.add(name);
     return chosen;

@@ -48,6 +48,11 @@ describe("what is dropped", () => {
     expect(render({ $merge: layers }, { a: { x: 3 }, b: 8 }).value).to.deep.equal({ w: null, x: 3, y: 2, deep: {} });
   });
 
+  it("keeps a null that a condition chooses", () => {
+    const chosen = { $when: "a", $value: "${null}", $else: null };
+    for (const a of [true, false]) expect(render({ x: chosen }, { a }, { plainNull: true }).value).to.deep.equal({ x: null });
+  });
+
   it("leaves out what a table or a condition drops, and takes it out of a document", () => {
     const table = { $map: "${a}", to: { auto: "$drop" }, else: "$drop" };
     expect(render(table, { a: "auto" }).value).to.equal(missing);
