@@ -138,7 +138,7 @@ async function doorNamed(name: string, { channels }: ProcessSettings): Promise<D
 function meet(door: Door, address: string): Met {
   const [path = "", search = ""] = address.split("?", 2);
   const query = parse(search);
-  for (const { route, path: parameters } of routesAt(door, { path, query }))
+  for (const { route, path: parameters } of routesAt(door.routes, { path, query }))
     if (route.serves.kind === "drawing") return { door, drawing: route.serves, path: parameters, query };
   const drawing = door.routes.flatMap((route) => (route.serves.kind === "drawing" ? [route.path.written] : []));
   throw new Error(`the door ${door.name} makes no pictures at ${address}; it does at ${drawing.join(", ")}`);

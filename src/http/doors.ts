@@ -18,14 +18,11 @@ export interface AtDoor {
   methods: readonly string[];
 }
 
-/** The gateway's own paths that nearly all requests are for, and which no door may have: for these no door is looked through. */
-const own = new Set(["/v1/images/generations", "/v1/images/edits"]);
-
 /** Notes the door that a request comes through, so that all that follows answers in its API. */
 export function findDoor(gateway: Gateway) {
   return async function findDoor(ctx: Context, next: Next): Promise<void> {
-    const { doors = [] } = gateway.table();
-    const found = doors.length > 0 && !own.has(ctx.path) ? doorOf(doors, ctx) : undefined;
+    const { doors } = gateway.table();
+    const found = doors && doorOf(doors, ctx);
     if (found) (ctx.state as RequestState).door = found;
     await next();
   };
@@ -33,8 +30,8 @@ export function findDoor(gateway: Gateway) {
 
 function doorOf(doors: readonly Door[], ctx: Context): AtDoor | undefined {
   const wanted = ctx.method === "HEAD" ? "GET" : ctx.method;
-  for (const door of doors) {
-    const fitting = routesAt(door, ctx);
+  for (const { door, routes } of candidatesFor(doors, ctx.path)) {
+    const fitting = routesAt(routes, ctx);
     const [first] = fitting;
     if (!first) continue;
     const { route, path } = fitting.find((one) => one.route.method === wanted) ?? { path: first.path };
@@ -43,9 +40,41 @@ function doorOf(doors: readonly Door[], ctx: Context): AtDoor | undefined {
   return undefined;
 }
 
-/** The routes of a door whose address a request has, with the parameters of its path. */
+interface Candidate {
+  door: Door;
+  routes: readonly DoorRoute[];
+}
+
+/** The routes of doors by the first segment of their paths; `undefined` has those that begin with a parameter, which everything else has too. */
+type Lookup = ReadonlyMap<string | undefined, readonly Candidate[]>;
+
+const lookups = new WeakMap<readonly Door[], Lookup>();
+
+/** The routes that a path may be of, by door: every request is looked up, and few come through a door. */
+function candidatesFor(doors: readonly Door[], path: string): readonly Candidate[] {
+  const lookup = lookups.get(doors) ?? lookupOf(doors);
+  lookups.set(doors, lookup);
+  return lookup.get(firstOf(path)) ?? lookup.get(undefined) ?? [];
+}
+
+function lookupOf(doors: readonly Door[]): Lookup {
+  const first = ({ path }: DoorRoute) => (firstOf(path.template).includes("{") ? undefined : firstOf(path.template));
+  const beginning = (segment: string | undefined) =>
+    doors.flatMap((door) => {
+      const routes = door.routes.filter((route) => [segment, undefined].includes(first(route)));
+      return routes.length > 0 ? [{ door, routes }] : [];
+    });
+  return new Map([undefined, ...doors.flatMap(({ routes }) => routes.map(first))].map((segment) => [segment, beginning(segment)]));
+}
+
+/** The first segment of a path; paths fit in either case. */
+function firstOf(path: string): string {
+  return path.split("/", 2)[1]?.toLowerCase() ?? "";
+}
+
+/** The routes whose address a request has, with the parameters of its path. */
 export function routesAt(
-  { routes }: Door,
+  routes: readonly DoorRoute[],
   asked: { path: string; query: ParsedUrlQuery },
 ): { route: DoorRoute; path: Record<string, string> }[] {
   return routes.flatMap((route) => {

@@ -190,6 +190,30 @@ routes:
     }
   });
 
+  it("is found by the first segment of a path, in either case, also where that is a parameter, beside other doors", async () => {
+    const house = await houseWithDoor(sketch, (_, response) => reply(response, {}));
+    try {
+      const { doors, problems } = await doorsOf({
+        "doors/a": "description: a\nroutes: { GET /Rooms/x: { page: 1 }, 'GET /{room}/light/on': { page: '${path.room}' } }\n",
+        "doors/b": "description: b\nroutes: { 'GET /lamps/{lamp}/off/now': { page: '${path.lamp}' }, PUT /Rooms/x: { page: 5 } }\n",
+      });
+      expect(problems).to.deep.equal([]);
+      openDoors(house.gateway, doors);
+      const page = async (method: string, path: string) => {
+        const response = await fetch(house.url + path, { method, headers: { authorization: `Bearer ${house.key}` } });
+        return response.ok ? response.json() : [response.status, response.headers.get("allow")];
+      };
+      expect(await page("GET", "/rooms/X/")).to.equal(1);
+      expect(await page("GET", "/rooms/light/on")).to.equal("rooms");
+      expect(await page("GET", "/attic/light/on")).to.equal("attic");
+      expect(await page("GET", "/lamps/l1/off/now")).to.equal("l1");
+      expect(await page("DELETE", "/attic/light/on")).to.deep.equal([405, "GET"]);
+      expect(await page("GET", "/attic/light/off")).to.deep.equal([404, null]);
+    } finally {
+      await house.close();
+    }
+  });
+
   it("keeps no choice that is longer than a name", async () => {
     const house = await houseWithDoor(sketch, (_, response) => reply(response, {}));
     try {
