@@ -22,7 +22,8 @@ export type Remembered = UncertainOutcome & { age: number };
 
 export interface UncertainOutcomes {
   /**
-   * The outcome of the same request of the same client, if there was one within so many milliseconds. `fingerprint` is only worked out
+   * The outcome of the same request of the same client, if there was one within so many milliseconds, or within `patience` times the age at which it
+   * was last found: clients that repeat by themselves make longer pauses each time. `fingerprint` is only worked out
    * where this client has had any. A request with an idempotency key of its own is a new one; so is one after an outcome that nobody heard of,
    * unless the request says itself that it is a `retry`.
    */
@@ -39,12 +40,18 @@ export interface UncertainOutcomes {
 /** Outcomes that may have been paid for and are kept for repeats: the oldest is forgotten first. */
 export const mostOutcomes = 10_000;
 
+/** Times the age at which an outcome was last given again, for which it is kept for the next repeat: pauses double, and some clients double them once more at random. */
+export const patience = 4;
+
+/** Times `repeat_within` for which an outcome is kept for one who goes on repeating: SDKs give up after two minutes. */
+export const longestPatience = 10;
+
 export function createUncertainOutcomes(
   state: Pick<SharedState, "share" | "onShared">,
   // A clock that is set back would make a second into an hour.
   now: () => number = () => performance.now(),
 ): UncertainOutcomes {
-  const outcomes = new Map<string, UncertainOutcome & { ended: number }>();
+  const outcomes = new Map<string, UncertainOutcome & { ended: number; found: number }>();
   const lastOf = new Map<string, number>();
   const nameOf = (client: string, fingerprint: string) => JSON.stringify([client, fingerprint]);
 
@@ -52,7 +59,7 @@ export function createUncertainOutcomes(
     const name = nameOf(outcome.client, outcome.fingerprint);
     // Taken out first, so that the order of the map is that of time.
     outcomes.delete(name);
-    outcomes.set(name, { ...outcome, ended: now() });
+    outcomes.set(name, { ...outcome, ended: now(), found: 0 });
     lastOf.set(outcome.client, now());
     const [oldest] = outcomes.keys();
     if (outcomes.size > mostOutcomes && oldest !== undefined) outcomes.delete(oldest);
@@ -62,16 +69,28 @@ export function createUncertainOutcomes(
     for (const [name, outcome] of outcomes) if (outcome.request === request) outcomes.delete(name);
   }
 
+  function foundAt(name: string, age: number): void {
+    const outcome = outcomes.get(name);
+    if (outcome) outcome.found = age;
+  }
+
   state.onShared("uncertain", (outcome) => keep(outcome as UncertainOutcome));
   state.onShared("forgotten", (request) => drop(request as string));
+  state.onShared("repeated", (repeat) => foundAt(...(repeat as [name: string, age: number])));
   return {
     find: async ({ client, idempotencyKey, within, retry = false }, fingerprint) => {
-      if (now() - (lastOf.get(client) ?? -Infinity) >= within) return undefined;
-      const outcome = outcomes.get(nameOf(client, await fingerprint()));
-      const age = outcome ? now() - outcome.ended : Infinity;
-      if (!outcome || age >= within || (outcome.untold && !retry)) return undefined;
+      const longest = within * longestPatience;
+      if (now() - (lastOf.get(client) ?? -Infinity) >= longest) return undefined;
+      const name = nameOf(client, await fingerprint());
+      const outcome = outcomes.get(name);
+      if (!outcome || (outcome.untold && !retry)) return undefined;
+      const { ended, found, ...remembered } = outcome;
+      const age = now() - ended;
+      if (age >= Math.min(Math.max(within, found * patience), longest)) return undefined;
       if (idempotencyKey !== undefined && outcome.idempotencyKey !== idempotencyKey) return undefined;
-      return { ...outcome, age };
+      foundAt(name, age);
+      void state.share("repeated", [name, age]);
+      return { ...remembered, age };
     },
     add: (outcome) => {
       keep(outcome);

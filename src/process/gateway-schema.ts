@@ -93,7 +93,7 @@ export const gatewayFileSchema = closed({
       repeat_within: {
         ...duration,
         description:
-          "For how long the outcome of a request that may have been paid for is given again to a client that repeats it, without a new order; `15s` when omitted. A new `Idempotency-Key` orders at once.",
+          "For how long the outcome of a request that may have been paid for is given again to a client that repeats it, without a new order; `15s` when omitted, and up to ten times as long for one that goes on repeating with growing pauses. A new `Idempotency-Key` orders at once.",
       },
       keep_after_hangup: {
         enum: ["always", "never"],

@@ -18,6 +18,16 @@ describe("what processes remember together", () => {
     expect(await other?.find(wanted, () => Promise.resolve("g"))).to.equal(undefined);
     expect(await other?.find({ ...wanted, idempotencyKey: "k" }, fingerprint)).to.equal(undefined);
   });
+
+  it("is that one goes on repeating", async () => {
+    let now = 0;
+    const [one, other] = processes(2).map((state) => createUncertainOutcomes(state, () => now));
+    await one?.add(outcome);
+    now = 10_000;
+    expect(await other?.find({ client: "a", within: 15_000 }, fingerprint)).not.to.equal(undefined);
+    now = 39_000;
+    expect((await one?.find({ client: "a", within: 15_000 }, fingerprint))?.age).to.equal(39_000);
+  });
 });
 
 describe("what one process remembers", () => {
@@ -49,13 +59,40 @@ describe("what one process remembers", () => {
     expect(await outcomes.find({ client: "a", within: 0 }, never)).to.equal(undefined);
   });
 
+  // An SDK that doubles its pauses from one second on, as they are, and twice as long: LangChain's are between the two.
+  for (const factor of [1, 2])
+    it(`is kept for one who goes on repeating with pauses that double, from ${factor} s on, to the end`, async () => {
+      let now = 0;
+      const outcomes = createUncertainOutcomes(createMemoryState(), () => now);
+      await outcomes.add(outcome);
+      for (let retry = 0; retry < 6; retry += 1) {
+        now += factor * 1000 * 2 ** retry;
+        expect((await outcomes.find({ client: "a", within: 15_000 }, fingerprint))?.age).to.equal(now);
+      }
+      now = 150_000;
+      expect(await outcomes.find({ client: "a", within: 15_000 }, fingerprint)).to.equal(undefined);
+    });
+
+  it("is not kept for one who made a pause that no pauses before it led to", async () => {
+    let now = 0;
+    const outcomes = createUncertainOutcomes(createMemoryState(), () => now);
+    await outcomes.add(outcome);
+    for (const [at, isFound] of [
+      [3000, true],
+      [15_000, false],
+    ] as const) {
+      now = at;
+      expect((await outcomes.find({ client: "a", within: 15_000 }, fingerprint)) !== undefined).to.equal(isFound);
+    }
+  });
+
   it("ends with its time, whatever the clock of the machine says", async () => {
     let now = 0;
     const outcomes = createUncertainOutcomes(createMemoryState(), () => now);
     await outcomes.add(outcome);
-    now = 999;
-    expect((await outcomes.find({ client: "a", within: 1000 }, fingerprint))?.age).to.equal(999);
     now = 1000;
     expect(await outcomes.find({ client: "a", within: 1000 }, fingerprint)).to.equal(undefined);
+    now = 999;
+    expect((await outcomes.find({ client: "a", within: 1000 }, fingerprint))?.age).to.equal(999);
   });
 });

@@ -11,6 +11,7 @@ export function doorsPage(namesTable: (places: readonly Names[]) => string): str
   return [
     "# Door files",
     "A door is an API of others that clients may speak: a YAML file of `channels/doors/`, named after the API. [Write a door](write-a-door.md) walks through one; this page lists every key. `npx pictor check` reports a key that is not here, `npx pictor test doors/NAME` runs the tests of one.",
+    "A client that sends its request again is known as [elsewhere](client.md#retries): by its `Idempotency-Key`, by the count of OpenAI's SDKs, or as the same request soon after an error that may have been paid for. `ai` and LangChain send no key by themselves and count no retries, so that a connection that breaks before the answer may lead to a second order, unless the call is given a key.",
     "Values are templates as in [channel files](channels.md#in-the-place-of-a-value), and what `${...}` may say is in [expressions](expressions.md#examples). A value that is not there leaves its key out; a null is a null.",
     "## The file",
     reference([
