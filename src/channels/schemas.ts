@@ -1,4 +1,5 @@
 // Compiles the schemas of the folder `models`.
+import { setImmediate } from "node:timers/promises";
 import { GatewayError, messageOf } from "../errors.ts";
 import { lazily } from "../schema/lazily.ts";
 import { createModelCompiler, type CompiledModel, type SchemaError } from "../schema/models.ts";
@@ -14,18 +15,21 @@ export interface Schemas {
 }
 
 /** Compile the models' schemas. Mistakes go to `problems`; one that `isProven` has none, and is read when it is asked for. */
-export function compileSchemas(
+export async function compileSchemas(
   files: ReadonlyMap<string, ReadFile>,
   problems: Problems,
   isProven: (name: string) => boolean = () => false,
-): Schemas {
+): Promise<Schemas> {
   const names = [...files.keys()].filter((name) => name !== "common");
   const compile = compilerOf(files.get("common"), problems, isProven("common"));
   const compiled = new Map<string, () => CompiledModel | undefined>();
   for (const name of names) {
     const known = compile && isProven(name);
     const get = lazily(() => compile && compileFile(files.get(name) as ReadFile, { compile, isProven: known, problems }));
-    if (!known) get();
+    if (!known) {
+      await setImmediate();
+      get();
+    }
     compiled.set(name, get);
   }
   return { names, get: (name) => compiled.get(name)?.() };

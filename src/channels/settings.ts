@@ -102,7 +102,7 @@ function isQuoted(text: string): boolean {
 const inQuotes = "it stands in quotes, which would be sent with it; take them out where it is set";
 
 /** A file that is not there is like a variable that is not set; one that cannot be read is a mistake. */
-function readSecretFile(path: string): string | undefined {
+export function readSecretFile(path: string): string | undefined {
   try {
     return readRegularFileNow(path, fileLimits.secret).toString("utf8");
   } catch (error) {

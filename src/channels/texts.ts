@@ -117,3 +117,13 @@ export function recorded(texts: Texts, into: Map<string, Buffer>): Texts {
     shown: (name) => texts.shown(name),
   };
 }
+
+/** The same texts, where `known` has some of them already. */
+export function knownIn(texts: Texts, known: ReadonlyMap<string, Buffer>): Texts {
+  return {
+    list: (below) => texts.list(below),
+    read: async (name) => known.get(name) ?? texts.read(name),
+    readNow: (name) => known.get(name) ?? texts.readNow(name),
+    shown: (name) => texts.shown(name),
+  };
+}

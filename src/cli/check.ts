@@ -1,7 +1,8 @@
 // Runs `pictor check` and `pictor test`.
 import { basename, dirname, resolve } from "node:path";
 import { endInWords, isEnding } from "../channels/life.ts";
-import { loadWhatIsRight, type ChannelTests } from "../channels/load.ts";
+import type { ChannelTests } from "../channels/channel.ts";
+import { loadWhatIsRight } from "../channels/load.ts";
 import { shipped } from "../channels/proven.ts";
 import { loadDoors } from "../door/load.ts";
 import { ConfigError, shownPath, type Problem } from "../errors.ts";

@@ -4,7 +4,7 @@ import { parse, type ParsedUrlQuery } from "node:querystring";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { shipped } from "../channels/proven.ts";
-import type { ChannelTests } from "../channels/load.ts";
+import type { ChannelTests } from "../channels/channel.ts";
 import type { Door, Drawing } from "../door/compile.ts";
 import { loadDoors } from "../door/load.ts";
 import { rendered, understand, type Foreign } from "../door/understand.ts";

@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { endInWords, isOver } from "../channels/life.ts";
-import { loadChannels, type ChannelTests } from "../channels/load.ts";
+import type { ChannelTests } from "../channels/channel.ts";
+import { loadChannels } from "../channels/load.ts";
 import { shipped } from "../channels/proven.ts";
 import type { Route } from "../channels/route.ts";
 import { prefixOf } from "../channels/settings.ts";

@@ -1,10 +1,12 @@
 // Builds what is in force from the operator's files.
 import { basename, dirname, join, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { routesOf, type ChannelTests, type Loaded, type PartlyLoaded } from "../channels/load.ts";
+import type { ChannelTests } from "../channels/channel.ts";
+import { routesOf, type Loaded, type PartlyLoaded } from "../channels/load.ts";
 import { shipped } from "../channels/proven.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
+import { knownIn } from "../channels/texts.ts";
 import type { Door } from "../door/compile.ts";
 import type { TestOutcome } from "../testing/ready-test.ts";
 import { loadDoors, type LoadedDoor } from "../door/load.ts";
@@ -237,7 +239,9 @@ async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, b
   const unreadable: Problem[] = [];
   // The first load runs none, and starts without what they need.
   const { runChannelTests } = await import("../testing/run.ts");
-  const run = (names: readonly string[]) => collected(() => runChannelTests(channelTexts(settings.channels), plugins, names), unreadable);
+  // The texts that would come into force are tested, whatever is written meanwhile.
+  const folder = knownIn(channelTexts(settings.channels), loaded.texts);
+  const run = (names: readonly string[]) => collected(() => runChannelTests(folder, plugins, names), unreadable);
   const first = await run(only);
   const faults = unreadable.map((problem) => ({ channel: basename(problem.file).replace(/\.ya?ml$/, ""), problem }));
   const readable = only.filter((name) => !faults.some(({ channel }) => channel === name));

@@ -1,5 +1,6 @@
 // Loads the channels, with the demo provider behind its channel while that one is on.
 import { loadWhatIsRight, type Loaded, type PartlyLoaded } from "../channels/load.ts";
+import type { Kept } from "../channels/kept.ts";
 import { shipped } from "../channels/proven.ts";
 import type { Environment } from "../channels/settings.ts";
 import type { Texts } from "../channels/texts.ts";
@@ -21,9 +22,16 @@ export async function createLoader(
   plugins: ReadonlyMap<string, Plugin>,
   env: Environment,
 ): Promise<Loader> {
+  let before: Kept | undefined;
+  const load = async (from: Parameters<Loader["load"]>[0], address?: { DEMO_BASE_URL: string }) => {
+    const folder = channelTexts(channels);
+    const loaded = await loadWhatIsRight({ folder, plugins, env: { ...env, ...address }, proven: shipped(), before, ...from });
+    before = loaded.kept;
+    return loaded;
+  };
   if (env.DEMO_BASE_URL)
     return {
-      load: (from) => loadWhatIsRight({ folder: channelTexts(channels), plugins, env, proven: shipped(), ...from }),
+      load,
       settle: (loaded) => loaded,
       close: () => Promise.resolve(),
     };
@@ -37,8 +45,7 @@ export async function createLoader(
   return {
     load: async (from) => {
       provider ??= await startDemoProvider();
-      const read = { folder: channelTexts(channels), plugins, env: { ...env, DEMO_BASE_URL: provider.url }, proven: shipped() };
-      return loadWhatIsRight({ ...read, ...from });
+      return load(from, { DEMO_BASE_URL: provider.url });
     },
     settle: (loaded) => {
       const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");

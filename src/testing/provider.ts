@@ -1,7 +1,7 @@
 // Answers any client as a channel's tests say.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ChannelTests } from "../channels/load.ts";
+import type { ChannelTests } from "../channels/channel.ts";
 import type { Exchange } from "../channels/test-grammar.ts";
 import { withoutQuery } from "../dialect/address.ts";
 import { methods } from "../dialect/call.ts";

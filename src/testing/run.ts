@@ -77,7 +77,7 @@ export async function openTestBench(
     await mock.close();
   };
   try {
-    const env = await testEnvironment(folder, mock.url);
+    const env = await testEnvironment(folder, mock.url, only);
     const readSecret = (path: string) => `file:${path}`;
     // Not a word that answers have, such as "token": secrets are masked in them.
     const token = "a-token-of-tests";
@@ -114,12 +114,13 @@ function noWait(_milliseconds: number, signal: AbortSignal): Promise<void> {
   return setImmediate(undefined, { signal });
 }
 
-/** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. */
-export async function testEnvironment(folder: string | Texts, url: string): Promise<Record<string, string>> {
+/** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. `only` are the channels whose tests are meant. */
+export async function testEnvironment(folder: string | Texts, url: string, only?: readonly string[]): Promise<Record<string, string>> {
   const texts = textsOfFolder(folder);
   const lists = await Promise.all([".", "presets", "tests"].map((below) => texts.list(below).catch(() => [])));
   const env: Record<string, string> = {};
-  for (const name of lists.flat().filter((entry) => entry === channelsVariable || /\.ya?ml$/.test(entry))) {
+  const isMeant = (name: string) => !name.startsWith("tests/") || (only?.includes(basename(name).replace(/\.ya?ml$/, "")) ?? true);
+  for (const name of lists.flat().filter((entry) => entry === channelsVariable || (/\.ya?ml$/.test(entry) && isMeant(entry)))) {
     const text = await texts.read(name).catch(() => Buffer.alloc(0));
     for (const [, variable = ""] of text.toString("utf8").matchAll(/\benv\.\??(\w+)/g)) env[variable] = `env:${variable}`;
     const channels =

@@ -39,7 +39,7 @@ export async function generate(): Promise<Map<string, string>> {
   const plugins = await loadPlugins([shippedPlugins]);
   const { tests } = await loadChannels({ folder: shippedChannels, plugins, env: {} });
   const problems = createProblems();
-  const schemas = compileSchemas((await readFiles(textsIn(shippedChannels), problems)).schemas, problems);
+  const schemas = await compileSchemas((await readFiles(textsIn(shippedChannels), problems)).schemas, problems);
   const compiled = schemas.names.flatMap((name) => schemas.get(name) ?? []);
   const routes = tests.flatMap((channel) => channel.routes);
   const fields = compiled.flatMap(({ bundled }) =>
