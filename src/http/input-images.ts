@@ -52,10 +52,15 @@ export async function readImages(fields: ImageFields & { marks?: Polarity }, mos
   const { mask: value, marks = "alpha" } = fields;
   const mask = await imageOf({ field: "mask", index: 0, value }, reading);
   judgeMask(mask, images[0] as InputImage);
-  if (marks === "alpha") return { images, mask };
+  return { images, mask: marks === "alpha" ? mask : await unified(mask, marks, reading) };
+}
+
+/** The mask with transparency for its mark. It is converted in the queue for pixel work, and the spool has the result. */
+async function unified(mask: InputImage, marks: Polarity, { spool, signal }: ReadingImages): Promise<InputImage> {
   if (mask.data.kind === "url") throw new GatewayError("invalid_image_file", "mask is a URL; send the picture itself", { param: "mask" });
   const { width = 0, height = 0 } = mask;
-  return { images, mask: await pixelWork.take(width * height, reading.signal, () => unifyMask(mask, marks)) };
+  const made = await pixelWork.take(width * height, signal, () => unifyMask(mask, marks));
+  return made.with({ data: await spool.take(chunksOf(made.data as LocalData), Infinity) });
 }
 
 function listed([name, value]: ImageFields["images"][number]): Omit<Given, "index">[] {
