@@ -20,5 +20,5 @@ VOLUME /data
 EXPOSE 8080
 USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT ?? 8080}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/pictor/dist/src/main.js"]
+ENTRYPOINT ["node", "/opt/pictor/dist/src/main.js"]
 CMD ["serve", "--workers", "0"]

@@ -49,8 +49,7 @@ interface Start {
 
 const here = fileURLToPath(new URL("./", import.meta.url));
 const main = fileURLToPath(new URL("../src/main.js", import.meta.url));
-/** The flags that `npm start` gives to Node. */
-const flags = startCommand().filter((word) => word.startsWith("--"));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 /** Every Node process can be asked for the stalls of its event loop. */
 const node = [process.execPath, "--import", join(here, "probe.js")];
 const authorization = { authorization: "Bearer sk-bench" };
@@ -61,9 +60,10 @@ const askedWith: Partial<Record<PeerName, Record<string, string>>> = {
   "pictor-keyed": { "idempotency-key": "#0000000000" },
 };
 
-function startCommand(): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(here, "../../package.json"), "utf8")) as { scripts: { start: string } };
-  return scripts.start.split(" ");
+/** The flags that `npm start` of a tree gives to Node. */
+function flagsOf(tree: string): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(tree, "package.json"), "utf8")) as { scripts: { start: string } };
+  return scripts.start.split(" ").filter((word) => word.startsWith("--"));
 }
 
 /** Where a peer keeps what it stores, and writes its stalls. */
@@ -137,7 +137,7 @@ export async function startPeer(name: PeerName, { tools, provider, cores, profil
         start(
           [
             ...node,
-            ...flags,
+            ...flagsOf(other ?? root),
             ...(profile ? profiling(folder) : []),
             entry,
             "serve",

@@ -4,7 +4,7 @@ import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
-import type { Got, Response } from "got";
+import type { BeforeRequestHook, Got, Response } from "got";
 import { ProviderFailure } from "../errors.ts";
 import { createAgents, isProxied, proxyCode } from "./agents.ts";
 import type { StreamBody } from "./body.ts";
@@ -48,8 +48,8 @@ export function clientOf(): Promise<Got> {
   client ??= import("got").then(({ default: got }) =>
     got.extend({
       agent: createAgents(sockets),
-      // Of the forty options that the client makes for every request, nearly all are for TLS and unset, and each layer below copies them.
       request: (url, { method, headers, agent }) => (url.protocol === "https:" ? https : http).request(url, { method, headers, agent }),
+      hooks: { beforeRequest: [useFewOptions] },
       // Every retry is the gateway's own decision, and a redirect of a POST has crashed this version of got.
       retry: { limit: 0 },
       followRedirect: false,
@@ -59,6 +59,20 @@ export function clientOf(): Promise<Got> {
   );
   return client;
 }
+
+/**
+ * Of the forty options that the client makes for every request, nearly all are for TLS and unset: 20 KB of garbage each time, and each layer
+ * below copies them. These are what a call needs.
+ */
+function useFewOptions(options: NormalizedOptions): void {
+  options.createNativeRequestOptions = () => {
+    const { url, method, headers, agent } = options;
+    return { method, headers, agent: agent[(url as URL).protocol === "https:" ? "https" : "http"] } as NativeOptions;
+  };
+}
+
+type NormalizedOptions = Parameters<BeforeRequestHook>[0];
+type NativeOptions = ReturnType<NormalizedOptions["createNativeRequestOptions"]>;
 
 /** How long parts of a call may take, in milliseconds, beside the request's own deadline. */
 export interface Patience {
