@@ -186,12 +186,12 @@ describe("an error that nothing catches", function () {
     }));
 
   it("ends a process that serves alone with a code of its own, once the others have finished", () =>
-    withBomb(["serve", "--workers", "0"], async ({ gateway, draw, asked }) => {
+    withBomb(["serve", "--workers", "0"], async ({ gateway, url, draw, asked }) => {
       const other = draw("a cat");
       await until(() => asked.length === 1);
       expect((await draw("timer")).status).to.equal(500);
       await until(() =>
-        draw("a cat").then(
+        fetch(`${url}/livez`, { headers: { connection: "close" } }).then(
           () => false,
           () => true,
         ),
