@@ -9,6 +9,7 @@ import type { Door, Drawing } from "../door/compile.ts";
 import { loadDoors } from "../door/load.ts";
 import { rendered, understand, type Foreign } from "../door/understand.ts";
 import { ConfigError, GatewayError, type ErrorCode } from "../errors.ts";
+import { ExpressionFailure } from "../expression/cel.ts";
 import { refusalOf } from "../gateway/explain.ts";
 import type { Made } from "../gateway/kept-answer.ts";
 import { createTable } from "../gateway/table.ts";
@@ -70,8 +71,14 @@ export async function explainDoor(name: string, address: string, options: DoorOp
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     const answer = errorOf(met, error);
-    if (json) say(JSON.stringify({ refused: refusalOf(error), channels: [], error: answer }, null, 2));
-    else for (const line of [colours.red(`${error.code}: ${error.message}`), ...errorLines("the answer", answer)]) say(line);
+    const expression = error.cause instanceof ExpressionFailure ? error.cause.message : undefined;
+    const refused = { ...refusalOf(error), expression };
+    if (json) say(JSON.stringify({ refused, channels: [], error: answer }, null, 2));
+    else {
+      say(colours.red(`${error.code}: ${error.message}`));
+      if (expression !== undefined) say(`in the door's file: ${expression}`);
+      for (const line of errorLines("the answer", answer)) say(line);
+    }
     return 1;
   }
   const { read, said } = known;

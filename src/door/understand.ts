@@ -1,6 +1,6 @@
 // Reads a request of another API as a unified one.
 import { isDeepStrictEqual } from "node:util";
-import { GatewayError, messageOf } from "../errors.ts";
+import { GatewayError } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, type Variables } from "../expression/cel.ts";
 import { isLeftOut, type Rendering, type Template } from "../expression/rendering.ts";
 import { polarities, type Polarity } from "../picture/mask.ts";
@@ -31,7 +31,7 @@ export interface Understood {
 /** Read a request of another API. Throws a 400 for one that the door refuses, or cannot read. */
 export function understand(drawing: Drawing, foreign: Foreign): Understood {
   const variables: Variables = { ...foreign };
-  return asTheirs(() => {
+  return asTheirs(variables, () => {
     for (const { holds, message, param } of drawing.refuse)
       if (holds(variables)) throw new GatewayError("invalid_value", message, { param });
     const used = new Set<string>();
@@ -69,7 +69,7 @@ function marksIn(mask: unknown): Polarity {
 
 /** Render a template of what a client sent; undefined where it renders nothing. Throws a 400 where it is not as the door has it. */
 export function renderTheirs(template: Template, variables: Variables): unknown {
-  return asTheirs(() => rendered(template, variables));
+  return asTheirs(variables, () => rendered(template, variables));
 }
 
 /** Render a template of what the gateway says; undefined where it renders nothing. */
@@ -78,14 +78,31 @@ export function rendered(template: Template, variables: Variables): unknown {
   return typeof value === "symbol" ? undefined : value;
 }
 
-/** Work on a client's request: an expression that cannot take its values is the client's mistake. */
-function asTheirs<T>(work: () => T): T {
+/** Work on a client's request: an expression that cannot take its values is the client's mistake, and none of its business. */
+function asTheirs<T>(variables: Variables, work: () => T): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof ExpressionFailure)) throw error;
-    throw new GatewayError("invalid_value", `the request cannot be read: ${messageOf(error)}`, { cause: error });
+    const fields = error.uses.flatMap((name) => fieldThere(name.split("."), variables));
+    const [only, ...more] = fields;
+    const names = fields.map(({ field, root }) => (root === "body" ? field : `${field} in the ${root}`));
+    const message = `${names.join(" or ") || "the request"} cannot be read: it is not, or does not hold, what this API has there`;
+    throw new GatewayError("invalid_value", message, { param: more.length > 0 ? null : only?.field, cause: error });
   }
+}
+
+/** A field of the client's that an expression reads, as far as it is there. */
+function fieldThere([root = "", ...steps]: readonly string[], variables: Variables): { field: string; root: string }[] {
+  if (!["body", "path", "query", "headers"].includes(root)) return [];
+  const there: string[] = [];
+  let value = variables[root];
+  for (const step of steps) {
+    if (!isPlainObject(value) || !Object.hasOwn(value, step)) break;
+    there.push(step);
+    value = value[step];
+  }
+  return there.length === 0 ? [] : [{ field: there.join("."), root }];
 }
 
 /** The paths of the values that nothing has read, but for those that say nothing. */

@@ -50,9 +50,12 @@ export class MissingValue extends Error {
 
 /** An expression met a value that it cannot work with, such as a text where it divides. */
 export class ExpressionFailure extends Error {
-  constructor(text: string, summary: string) {
+  /** The names that the expression reads, as `Expression.uses` has them. */
+  readonly uses: readonly string[];
+  constructor(text: string, summary: string, uses: Iterable<string> = []) {
     super(`\${${text}}: ${summary}`);
     this.name = "ExpressionFailure";
+    this.uses = [...uses];
   }
 }
 
@@ -87,6 +90,15 @@ function sum(list: readonly unknown[]): number {
   }, 0);
 }
 
+/** The failure to parse a text quotes it, and it may be a client's. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new SyntaxError("the text is no JSON");
+  }
+}
+
 function baseEnvironment(): Environment {
   const environment = new Environment({
     enableOptionalTypes: true,
@@ -104,7 +116,7 @@ function baseEnvironment(): Environment {
     .registerFunction("string.replace(string, string): string", (text: string, from: string, to: string) => text.replaceAll(from, () => to))
     .registerFunction("flatten(list): list", (list: unknown[]) => list.flat())
     .registerFunction("sum(list): double", sum)
-    .registerFunction("json(string): dyn", (text: string) => JSON.parse(text) as unknown)
+    .registerFunction("json(string): dyn", parseJson)
     .registerFunction("uuid(): string", () => randomUUID())
     .registerFunction("now(): int", () => BigInt(Math.floor(Date.now() / 1000)))
     .registerFunction("random(int): int", (below: bigint) => BigInt(randomInt(Number(below))))
@@ -142,7 +154,7 @@ export function compileExpression(text: string, names: Names): Expression {
     const absent = () => (made ??= new MissingValue(text));
     const evaluate = (variables: Variables) => {
       const found = steps && walk(steps, variables, absent);
-      return found === undefined ? run(text, parsed, variables, absent) : found;
+      return found === undefined ? run({ text, uses }, parsed, variables, absent) : found;
     };
     return { text, uses, evaluate };
   } catch (error) {
@@ -185,14 +197,19 @@ function walk(steps: readonly Step[], variables: Variables, absent: () => Missin
 // Names are judged at load: one that is unknown here is of a value that this request or answer does not have.
 const absences: ReadonlySet<unknown> = new Set(["no_such_key", "index_out_of_bounds", "unknown_variable"]);
 
-function run(text: string, parsed: (variables: Variables) => unknown, variables: Variables, absent: () => MissingValue): unknown {
+function run(
+  { text, uses }: Pick<Expression, "text" | "uses">,
+  parsed: (variables: Variables) => unknown,
+  variables: Variables,
+  absent: () => MissingValue,
+): unknown {
   try {
     const value = plain(parsed(variables), 0);
     // A field that this image does not have, such as the URL of one that came as a file.
     return value === undefined ? missing : value;
   } catch (error) {
     if (error instanceof EvaluationError && absences.has(error.code)) throw absent();
-    throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error));
+    throw new ExpressionFailure(text, error instanceof EvaluationError ? error.summary : String(error), uses);
   }
 }
 

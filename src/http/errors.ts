@@ -1,6 +1,7 @@
 // Turns what was thrown into an answer.
 import type { Context, Next } from "koa";
 import { GatewayError } from "../errors.ts";
+import { ExpressionFailure } from "../expression/cel.ts";
 import { Unavailable } from "../ledger/database.ts";
 import { doorError } from "./door-errors.ts";
 import { mayBePaid, type Gateway, type RequestState } from "./gateway.ts";
@@ -26,6 +27,9 @@ export function errors(gateway: Gateway) {
       const isEarly = state.late && known.code === "upstream_timeout";
       if (known.status >= 500 && !expected.has(known.code) && !isEarly)
         gateway.log.error({ request: id, ...idsOf(trace), err: error }, "request failed");
+      // The client hears which of its fields it was.
+      if (known.cause instanceof ExpressionFailure)
+        gateway.log.warn({ request: id, expression: known.cause.message }, "an expression could not take what a request has");
       if (headersSent) {
         state.failed = known.status;
         return events?.fail(known);

@@ -99,6 +99,10 @@ describe("pictor explain --door", () => {
     expect(refused.out).to.match(
       /^invalid_value: more than four copies.*\n\nthe answer: HTTP 400\n {2}\{\n {4}"ok": false,\n {4}"why": "more than/,
     );
+    const odd = await run("sketch", draw, { body: JSON.stringify({ about: square, pictures: 5 }) });
+    expect(odd.out).to.match(
+      /^invalid_value: pictures cannot be read.*\nin the door's file: \$\{body\.pictures\.map.*\n\nthe answer: HTTP 400\n/,
+    );
     const unknown = await told("sketch", "/sketch/dog:draw", { about: square });
     expect([unknown.code, unknown.refused?.code, unknown.error.status]).to.deep.equal([1, "model_not_found", 404]);
     const wide = await told("sketch", draw, { about: { ...square, shape: "wide" } });

@@ -214,6 +214,40 @@ routes:
     }
   });
 
+  it("says to a client which field it cannot read, and to the operator in which expression", async () => {
+    const text = `description: x
+routes:
+  POST /sum: { operation: generate, request: { prompt: "\${string(int(body.a) + int(body.b.?c.orValue(0)))}" }, answer: 1 }
+  POST /part/{name}: { operation: generate, request: { prompt: "\${path.name.substring(7)}" }, answer: 1 }
+  POST /whole: { operation: generate, request: { prompt: "\${body + 1}" }, answer: 1 }
+  PUT /json: { page: 1, keep: { mood: "\${json(body.mood)}" } }
+`;
+    const house = await houseWithDoor(text, (_, response) => reply(response, {}));
+    const wrong = async (method: string, path: string, body: object) => {
+      house.reset();
+      const headers = { authorization: `Bearer ${house.key}`, "content-type": "application/json" };
+      const response = await fetch(house.url + path, { method, headers, body: JSON.stringify(body) });
+      const { error } = (await response.json()) as { error: { message: string; param: string | null } };
+      expect(response.status).to.equal(400);
+      expect(error.message).not.to.match(/[$]|substring|int\(/);
+      const logged = house.log.find(({ expression }) => expression !== undefined);
+      return [error.message, error.param, logged?.expression, logged?.request === response.headers.get("x-request-id")];
+    };
+    const end = "cannot be read: it is not, or does not hold, what this API has there";
+    const sum = "${string(int(body.a) + int(body.b.?c.orValue(0)))}";
+    try {
+      const told = await wrong("POST", "/sum", { a: "many" });
+      expect(told).to.deep.equal([`a ${end}`, "a", `${sum}: int() type error: cannot convert to int`, true]);
+      expect((await wrong("POST", "/sum", { a: "many", b: { c: 1 } })).slice(0, 2)).to.deep.equal([`a or b.c ${end}`, null]);
+      expect((await wrong("POST", "/part/x", {})).slice(0, 2)).to.deep.equal([`name in the path ${end}`, "name"]);
+      expect((await wrong("POST", "/whole", { text: 1 })).slice(0, 2)).to.deep.equal([`the request ${end}`, null]);
+      expect((await wrong("PUT", "/json", { mood: "my secret {" })).slice(0, 2)).to.deep.equal([`mood ${end}`, "mood"]);
+      expect(JSON.stringify(house.log)).not.to.include("secret");
+    } finally {
+      await house.close();
+    }
+  });
+
   it("keeps no choice that is longer than a name", async () => {
     const house = await houseWithDoor(sketch, (_, response) => reply(response, {}));
     try {
