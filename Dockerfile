@@ -4,7 +4,9 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN npm run --silent build && npm prune --omit=dev
+# What exports traces is an option of the package, and always there in the image.
+RUN npm run --silent build && npm prune --omit=dev && npm install --no-save --omit=dev \
+    @opentelemetry/exporter-trace-otlp-http@0.223.1 @opentelemetry/resources@2.12.1 @opentelemetry/sdk-trace-base@2.12.1
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PICTOR_DATA=/data

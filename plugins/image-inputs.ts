@@ -66,7 +66,7 @@ export default definePlugin({
       }
       if (sizeOf(data) <= bytes && Math.max(width, height) <= side) return image;
       if (!mayShrink) throw refuse(sizeOf(data) > bytes ? `is larger than ${bytes} bytes` : `has a side of more than ${side} pixels`);
-      const smaller = await pixelWork.take(width * height, ctx.signal, () => shrink(image, { side, bytes }));
+      const smaller = await pixelWork.take(width * height, ctx.signal, () => shrink(image, { side, bytes }), ctx);
       ctx.change(field, { from: `${width}x${height}`, to: `${smaller.width}x${smaller.height}` });
       return smaller;
     }
@@ -90,7 +90,7 @@ export default definePlugin({
         const own = handsOn && polarity !== "alpha" ? await fetchedImage(ctx, mask, 0, bytes) : await prepare(ctx, mask, 0, false);
         judgeMask(own, first);
         const { width = 0, height = 0 } = own;
-        const turned = polarity === "alpha" ? own : await pixelWork.take(width * height, ctx.signal, () => convertMask(own, polarity));
+        const turned = polarity === "alpha" ? own : await pixelWork.take(width * height, ctx.signal, () => convertMask(own, polarity), ctx);
         ctx.request.mask = await formed(ctx, turned, as);
       }
       await next(untouched);

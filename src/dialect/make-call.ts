@@ -5,15 +5,19 @@ import { open, readAnswer, type Answer } from "./answer.ts";
 import type { CallContext } from "./context.ts";
 
 /** Send one call of a channel and read the whole answer. Throws `ProviderFailure` where there is none, or none that can be read. */
-export async function callAndRead(request: OutgoingRequest, context: CallContext): Promise<Answer> {
-  return readAnswer(await open(await call(request, context), context), context);
+export async function callAndRead(request: OutgoingRequest, context: CallContext, place?: Trace): Promise<Answer> {
+  return readAnswer(await open(await call(request, context, { place }), context), context);
 }
 
-/** Send one call of a channel; `sent` is called when the whole request is out. */
-export async function call(request: OutgoingRequest, context: CallContext, sent?: () => void): Promise<IncomingAnswer> {
+/** Send one call of a channel; `sent` is called when the whole request is out. `place` is that of the call in the trace; that of its attempt when absent. */
+export async function call(
+  request: OutgoingRequest,
+  context: CallContext,
+  { sent, place = context.ctx.trace }: { sent?: () => void; place?: Trace | undefined } = {},
+): Promise<IncomingAnswer> {
   const url = new URL(request.url);
   const { key, authorize, trusted, patience, divert, ctx } = context;
-  const signed = traced(await authorized(request, url, context), ctx.trace);
+  const signed = placed(await authorized(request, url, context), place);
   for (const secret of signed.secrets ?? []) (context.made ??= new Set()).add(secret);
   const elsewhere = divert?.(url);
   const incoming = await send(elsewhere === undefined ? signed : { ...signed, url: elsewhere }, ctx.signal, {
@@ -26,7 +30,7 @@ export async function call(request: OutgoingRequest, context: CallContext, sent?
 }
 
 /** The request with its place in a trace. No scheme of signatures has this header in it, and a channel's own goes before. */
-function traced(request: OutgoingRequest, trace: Trace | undefined): OutgoingRequest {
+function placed(request: OutgoingRequest, trace: Trace | undefined): OutgoingRequest {
   return trace?.leaves ? { ...request, headers: { traceparent: trace.traceparent, ...request.headers } } : request;
 }
 

@@ -6,6 +6,7 @@ import type { Path, Report, TemplateOptions } from "../expression/rendering.ts";
 import { compileTemplate } from "../expression/template.ts";
 import type { FromSchema } from "../schema/from-schema.ts";
 import { closed, text } from "../schema/parts.ts";
+import { traced, type Span } from "../trace.ts";
 import { duration, milliseconds } from "./duration.ts";
 import type { Answer } from "./answer.ts";
 import type { OutgoingRequest } from "../net/send.ts";
@@ -95,7 +96,11 @@ export function compilePoll(
       const { request } = await call(context, scope);
       const outcomeOf = (answer: Answer) => table.get(saidBy(state, { ...scope, ...answer }) ?? "");
       const tells = (answer: Answer) => (read.has("status") || isClientError(answer)) && outcomeOf(answer) !== undefined;
-      const asked = await ask(() => followed(request, context), { rules, scope, tells });
+      const asked = await ask(() => traced(context.ctx.trace, { name: "poll", calls: true }, (span) => followed(request, context, span)), {
+        rules,
+        scope,
+        tells,
+      });
       const isState = (answer: Answer) => saidBy(state, { ...scope, ...answer }) !== undefined || outcomeOf(answer) !== undefined;
       const attempt = asked instanceof ProviderFailure || asked.isResult || isState(asked) ? asked : stateless(asked);
       if (attempt instanceof ProviderFailure) {
@@ -143,8 +148,10 @@ function doneIn({ ctx, orders }: CallContext): (said: string | undefined) => voi
 type Polled = Answer & { isResult?: true };
 
 /** Asks, and follows a 303. Any other redirect is a failed poll. */
-async function followed(request: OutgoingRequest, context: CallContext): Promise<Polled> {
-  const answer = await callAndRead(request, context);
+async function followed(request: OutgoingRequest, context: CallContext, span?: Span): Promise<Polled> {
+  const answer = await callAndRead(request, context, span);
+  span?.set({ "http.response.status_code": answer.status });
+  if (answer.status >= 400) span?.fail(String(answer.status));
   if (answer.status < 300 || answer.status > 399) return answer;
   const { location } = answer.headers;
   if (answer.status !== 303 || location === undefined || !URL.canParse(location, request.url))
@@ -153,7 +160,7 @@ async function followed(request: OutgoingRequest, context: CallContext): Promise
       location,
     });
   const url = new URL(location, request.url).href;
-  return { ...(await callAndRead({ method: "GET", url, headers: { accept: "application/json" } }, context)), isResult: true };
+  return { ...(await callAndRead({ method: "GET", url, headers: { accept: "application/json" } }, context, span)), isResult: true };
 }
 
 /** An answer that names no state says nothing of the task. Its other words are reported where it goes on so. */

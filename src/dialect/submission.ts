@@ -142,7 +142,7 @@ function masking(result: Promise<Result>, context: CallContext): Promise<Result>
 
 async function read(order: Order, early?: Early): Promise<Result> {
   const { prepared, context } = order;
-  const opened = await open(await call(prepared.request, context, context.events?.accepted), context);
+  const opened = await open(await call(prepared.request, context, { sent: context.events?.accepted }), context);
   return opened.isEvents && opened.status < 300 ? readEvents(opened, order) : finish(await readAnswer(opened, context, early), order);
 }
 

@@ -11,7 +11,7 @@ import { clone } from "../plugin/clone.ts";
 import { emptyResult, type Events } from "../plugin/compose.ts";
 import { withRest } from "../plugin/merge.ts";
 import { operationOf, type Change, type Kept, type PluginContext, type Result, type UnifiedRequest } from "../plugin/context.ts";
-import type { Trace } from "../trace.ts";
+import { traced, type Trace } from "../trace.ts";
 import { deadline, type Deadline } from "./deadline.ts";
 
 /** The parts of the process that an attempt needs. */
@@ -92,6 +92,7 @@ function pluginContext(
   context: AttemptContext,
   { changes, key, bill, signal }: { changes: Change[]; key: Key | undefined; bill: Bill; signal: () => AbortSignal },
 ): PluginContext {
+  const { trace } = context;
   return {
     input,
     operation: operationOf(input),
@@ -115,7 +116,13 @@ function pluginContext(
     fetchPicture: async (url, from) => {
       await context.spool.room(passingRoom, signal());
       const trusted = from === "provider" ? (target: URL) => route.channel.trusted(target) : undefined;
-      const arriving = context.fetchPicture(url, { signal: signal(), trusted, fresh: from === "provider", input: from === "client" });
+      const arriving = context.fetchPicture(url, {
+        signal: signal(),
+        trusted,
+        fresh: from === "provider",
+        input: from === "client",
+        trace,
+      });
       const arrived = await arriving.catch((error: unknown) => {
         // It may have been paid for, and somebody who has its URL can still get it.
         if (from === "provider" && !signal().aborted)
@@ -128,14 +135,14 @@ function pluginContext(
       if (from === "provider") bill.fetched(url, arrived.head);
       return { kind: "stream", ...arrived };
     },
-    store: { save: (chunks, life) => context.save(chunks, life), reachable: context.reachable },
+    store: { save: (chunks, life) => traced(trace, { name: "store" }, () => context.save(chunks, life)), reachable: context.reachable },
     spool: context.spool,
     early: context.early === true && input.n === 1,
     get signal() {
       return signal();
     },
     log: context.log,
-    trace: context.trace,
+    trace,
   };
 }
 

@@ -9,7 +9,7 @@ import type { Spool, SpoolScope } from "../picture/spool.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Events } from "../plugin/compose.ts";
 import type { Change, Result, UnifiedRequest } from "../plugin/context.ts";
-import { idsOf, type Trace, type Traces } from "../trace.ts";
+import { idsOf, traced, type Trace, type Traces } from "../trace.ts";
 import { endBadly, endWell, isOver, outcomeOf, type Outcome, type Seen } from "./ending.ts";
 import { generate, type Attempt, type GenerateContext } from "./generate.ts";
 import { keepAnswer, type Made } from "./kept-answer.ts";
@@ -145,13 +145,14 @@ function tracedIn({ id }: RequestRow, { traceparent }: Serving, { traces, log }:
 
 /** Serve a request to its end. Never rejects but where the ledger has a fault. */
 async function run(one: Run, end: (reason?: unknown) => void, parts: DurableParts): Promise<Outcome> {
-  const { row, serving, signal, log } = one;
+  const { row, serving, signal, log, trace } = one;
   const { ledger, store } = parts;
   const leave = parts.enter({ abort: end });
   const seen: Seen = { attempts: [], tried: [], mayCost: row.phase !== undefined };
   try {
     const made = await make(one, seen, parts);
-    const kept = await keepAnswer(store, { ...made, result: withShown(made.result, one.viewers) }, one.serving.answerLife / 1000);
+    const shown = { ...made, result: withShown(made.result, one.viewers) };
+    const kept = await traced(trace, { name: "store" }, () => keepAnswer(store, shown, serving.answerLife / 1000));
     // Nobody waits for a job with its pictures in memory.
     if (row.job && kept.document === undefined)
       throw new GatewayError("insufficient_storage", "the picture was made, and could not be stored");

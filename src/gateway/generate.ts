@@ -9,6 +9,7 @@ import { freeze } from "../plugin/clone.ts";
 import { operationOf, type Change, type Result, type UnifiedRequest } from "../plugin/context.ts";
 import { afterFailure, mayCost, type Next } from "./after-failure.ts";
 import { attempt, type AttemptContext } from "./attempt.ts";
+import { beginAttempt, endAttempt } from "./attempt-span.ts";
 import type { Candidate } from "./candidate.ts";
 import { order } from "./choose.ts";
 import { deadline } from "./deadline.ts";
@@ -191,17 +192,19 @@ async function attemptOnce(candidate: Candidate, { input, context, attempts }: S
   const began = health.began(candidate);
   const bill = createBill(route.pricing);
   const progress: Progress = { submitted: false, accepted: false, bill, orders: context.orders?.(candidate) };
-  const ended = (outcome: string, error?: unknown, result: Pick<Result, "rest"> = {}) => {
+  const span = beginAttempt(context.trace, route);
+  const ended = (outcome: string, error?: unknown, result?: Result) => {
     const may = error === undefined || mayCost(error, progress);
     const tried: Attempt = { route, outcome, seconds: (now() - began) / 1000, mayCost: may, cost: bill.cost };
     attempts.push(tried);
     context.attempted(tried);
     // A task that another process follows is billed there.
-    if (!progress.orders?.outlives(context.signal.reason)) whenWhole(result, () => context.billed?.(tried));
+    if (!progress.orders?.outlives(context.signal.reason)) whenWhole(result ?? {}, () => context.billed?.(tried));
+    endAttempt(span, tried, result);
     return health.ended(candidate, began, error);
   };
   try {
-    const generated = await attempt(route, { key, input, progress }, context);
+    const generated = await attempt(route, { key, input, progress }, span ? { ...context, trace: span } : context);
     ended("ok", undefined, generated.result);
     return { generated };
   } catch (error) {

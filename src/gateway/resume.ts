@@ -7,11 +7,12 @@ import { readDocument } from "../ledger/documents.ts";
 import type { RequestRow } from "../ledger/row.ts";
 import type { PictureStore } from "../picture/store.ts";
 import { attempt } from "./attempt.ts";
+import { beginAttempt, endAttempt } from "./attempt-span.ts";
 import { candidatesOf, type Candidate } from "./candidate.ts";
 import { outcomeOf, type Attempt, type GenerateContext } from "./generate.ts";
 import type { Made } from "./kept-answer.ts";
 import type { ModelEntry } from "./table.ts";
-import type { UnifiedRequest } from "../plugin/context.ts";
+import type { Result, UnifiedRequest } from "../plugin/context.ts";
 
 /**
  * Follow the tasks of a request to their pictures, with the channel as it is now, as one more attempt. Nothing is ordered. Throws
@@ -51,14 +52,16 @@ async function follow(
   const bill = createBill(route.pricing);
   const progress: Progress = { submitted: true, accepted: false, bill, orders: context.orders?.(candidate) };
   const began = now();
-  const ended = (outcome: string) => {
+  const span = beginAttempt(context.trace, route);
+  const ended = (outcome: string, result?: Result) => {
     const tried: Attempt = { route, outcome, seconds: (now() - began) / 1000, mayCost: true, cost: bill.cost };
     context.attempted(tried);
     if (!progress.orders?.outlives(context.signal.reason)) context.billed?.(tried);
+    endAttempt(span, tried, result);
   };
   try {
-    const made = await attempt(route, { key, input: request, tasks, progress }, context);
-    ended("ok");
+    const made = await attempt(route, { key, input: request, tasks, progress }, span ? { ...context, trace: span } : context);
+    ended("ok", made.result);
     return { ...made, cost: bill.cost };
   } catch (error) {
     ended(outcomeOf(error, "stop", context.signal));

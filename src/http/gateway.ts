@@ -13,7 +13,7 @@ import type { PictureFetcher } from "../net/fetch-picture.ts";
 import type { PictureStore } from "../picture/store.ts";
 import type { Spool } from "../picture/spool.ts";
 import type { OperationName } from "../schema/models.ts";
-import type { Trace, Traces } from "../trace.ts";
+import type { Span, Trace, Traces } from "../trace.ts";
 import type { DurableService } from "./durable.ts";
 import type { AnswerBody, Passing } from "./answer.ts";
 import type { AtDoor } from "./doors.ts";
@@ -84,6 +84,8 @@ export interface RequestState {
   createdAt: number;
   /** The place in the trace that it belongs to, if any. */
   trace?: Trace;
+  /** Its own span, where somebody collects it. */
+  span?: Span;
   client?: Client;
   /** True for a request of the operator, who may see what all clients may. */
   isOperator?: boolean;

@@ -27,6 +27,7 @@ import { ownPictures } from "./own-pictures.ts";
 import { originOf } from "./pictures.ts";
 import { count, countAttempt, countCost, respond, setCost } from "./respond.ts";
 import { repeatsOf, type Repeats } from "./repeats.ts";
+import { beginSpan } from "./request-span.ts";
 import { usualLimits } from "./input-limits.ts";
 import { readRequest, type ReadRequest } from "./request.ts";
 import { judgeRoom } from "./room.ts";
@@ -42,6 +43,7 @@ export async function generations(ctx: Context, gateway: Gateway, operation: Ope
   const began = performance.now();
   const table = gateway.table();
   state.costHeader = table.costHeader;
+  beginSpan(state, gateway);
   const log = gateway.log.child({ request: state.id, ...idsOf(state.trace) });
   const spool = gateway.spool.scope();
   let close = () => spool.close();

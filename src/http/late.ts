@@ -11,6 +11,7 @@ import { chunksOf } from "../picture/convert.ts";
 import type { Picture } from "../picture/picture.ts";
 import type { SpoolScope } from "../picture/spool.ts";
 import { NotStored } from "../picture/store.ts";
+import { traced } from "../trace.ts";
 import type { DurableService } from "./durable.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { beginningOf, heldBy } from "./record.ts";
@@ -70,11 +71,10 @@ async function finish(
     const { changes, cost } = generated;
     const result = await whole(generated.result, spool);
     const pictures: Picture[] = [];
-    for (const picture of result.pictures) pictures.push(await fetched(picture, generated, { gateway, spool, signal }));
-    const { document, references } = await keepAnswer(
-      gateway.store,
-      { result: { ...result, pictures }, changes, cost },
-      lives().answers / 1000,
+    for (const picture of result.pictures) pictures.push(await fetched(picture, generated, { gateway, spool, state }));
+    const here = { result: { ...result, pictures }, changes, cost };
+    const { document, references } = await traced(state.trace, { name: "store" }, () =>
+      keepAnswer(gateway.store, here, lives().answers / 1000),
     );
     if (document === undefined) throw new NotStored("the answer could not be kept");
     await write({ ...madePatch({ pictures: references, usage: result.facts.usage, changes }), answer: document });
@@ -91,13 +91,13 @@ async function finish(
 async function fetched(
   picture: Picture,
   { attempts }: Generated,
-  { gateway, spool, signal }: Pick<Late, "spool"> & { gateway: Gateway; signal: AbortSignal },
+  { gateway, spool, state: { signal, trace } }: Pick<Late, "spool"> & { gateway: Gateway; state: RequestState },
 ): Promise<Picture> {
   const { data } = picture;
   if (data.kind !== "url" || data.own) return picture;
   const trusted = (url: URL) => attempts.at(-1)?.route.channel.trusted(url) ?? false;
   try {
-    const source = await gateway.fetchPicture(data.url, { signal, trusted, fresh: true });
+    const source = await gateway.fetchPicture(data.url, { signal, trusted, fresh: true, trace });
     return { ...picture, data: await spool.take(chunksOf({ kind: "stream", ...source }), Infinity) };
   } catch {
     return picture;

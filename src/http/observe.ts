@@ -5,6 +5,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 import { lastWords } from "./life.ts";
 import { record } from "./record.ts";
+import { endSpan } from "./request-span.ts";
 import { idsOf } from "../trace.ts";
 
 // Made once: an error's stack is expensive, and every request's signal ends with this.
@@ -42,7 +43,7 @@ export function observe(gateway: Gateway) {
         recordOnce();
       } catch (error) {
         // Nothing catches what a listener throws, and it would end every other request with the process.
-        gateway.log.error({ request: state.id, ...idsOf(trace), err: error }, "the request could not be told of");
+        gateway.log.error({ request: state.id, ...idsOf(state.trace), err: error }, "the request could not be told of");
       }
     });
     // Code of a request that throws outside of its promises, in a timer or a listener, ends that request and no other.
@@ -80,6 +81,7 @@ function tell({ metrics, log }: Gateway, ctx: Context, { path, status, seconds, 
   const cost = state.cost?.();
   const route = (ctx as { _matchedRoute?: string })._matchedRoute ?? "none";
   const model = state.model ?? "";
+  endSpan(state, { method: ctx.method, route, status });
   metrics.requests.inc({ path: route, model, status: String(status) });
   metrics.seconds.observe({ path: route, model }, seconds);
   metrics.sentBytes.inc({ path: route }, bytes);

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { ProviderFailure } from "../errors.ts";
 import { sniff, sniffInput } from "../picture/sniff.ts";
 import { lazily } from "../schema/lazily.ts";
+import { errorType, type Span, type Trace } from "../trace.ts";
 import { createAgents } from "./agents.ts";
 import { download, firstPause, type Download } from "./download.ts";
 
@@ -31,6 +32,8 @@ interface FetchOptions {
   fresh?: boolean;
   /** A client sends it, so that it may be of those types too that are only ever converted. */
   input?: boolean;
+  /** The place in a trace where it is fetched. */
+  trace?: Trace;
 }
 
 interface FetcherOptions {
@@ -76,7 +79,7 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
 
   const limits = { maxBytes, timeoutMs, maxRedirects, retryDelayMs };
 
-  return async function fetchPicture(url, { signal, trusted = () => false, fresh = false, input = false }) {
+  return async function fetchPicture(url, { signal, trusted = () => false, fresh = false, input = false, trace }) {
     const client = await clientOf();
     signal.throwIfAborted();
     const open = (target: URL, isTrusted: boolean, over: AbortSignal) =>
@@ -98,6 +101,8 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
       },
     });
     stream.on("error", () => undefined);
+    const span = trace?.begin?.({ name: "download", calls: true });
+    if (span) stream.once("close", () => endWith(span, stream));
     function abort() {
       ended.abort(signal.reason);
       stream.destroy(signal.reason as Error);
@@ -108,12 +113,19 @@ export function createPictureFetcher(options: FetcherOptions = {}): PictureFetch
       const { value: head = Buffer.alloc(0) } = await chunks.next();
       const mediaType = (input ? sniffInput : sniff)(head)?.mediaType;
       if (mediaType === undefined) throw notAnImage();
+      span?.set({ "pictor.media_type": mediaType, "pictor.bytes": asked.size });
       return { head, stream, size: asked.size, mediaType };
     } catch (error) {
+      span?.fail(errorType(error));
       stream.destroy();
       throw error;
     }
   };
+}
+
+function endWith(span: Span, { errored }: Readable): void {
+  if (errored) span.fail(errorType(errored));
+  span.end();
 }
 
 function notAnImage(): ProviderFailure {

@@ -4,6 +4,7 @@ import { damaged, headed } from "./decode.ts";
 import type { InputImage } from "./input.ts";
 import { pixelWork } from "./pixels.ts";
 import type { SpoolScope } from "./spool.ts";
+import type { Trace } from "../trace.ts";
 
 export interface Still {
   image: InputImage;
@@ -20,13 +21,13 @@ const made = new WeakMap<InputImage, Still>();
  */
 export async function toStill(
   image: InputImage,
-  { spool, signal }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal },
+  { spool, signal, trace }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal; trace?: Trace },
 ): Promise<Still> {
   const known = made.get(image);
   if (known) return known;
   const { open, header } = await headed(image);
   const png = () => open().autoOrient().png().toBuffer({ resolveWithObject: true }).catch(damaged(image));
-  const { data, info } = await pixelWork.take(header.width * header.height, signal, png);
+  const { data, info } = await pixelWork.take(header.width * header.height, signal, png, { trace });
   const kept = await spool.take(chunksOf({ kind: "bytes", bytes: data }), Infinity);
   const name = image.name.replace(/(\.\w+)?$/, ".png");
   const own = image.type?.replace("image/", "") ?? "image";

@@ -5,6 +5,7 @@ import { chunksOf, headOf, type LocalData } from "./convert.ts";
 import { isBomb, loadSharp, notDecoded, pixelLimit, pixelWork, untrusted } from "./pixels.ts";
 import { sniff } from "./sniff.ts";
 import type { SpoolScope } from "./spool.ts";
+import type { Trace } from "../trace.ts";
 
 /** The formats that pictures can be made to. */
 export const encodings = ["png", "jpeg", "webp", "avif"] as const;
@@ -45,7 +46,7 @@ const credentials = Buffer.from("jumdc2pa", "latin1");
 export async function transcode(
   data: LocalData,
   to: Encoding,
-  { spool, signal }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal },
+  { spool, signal, trace }: { spool: Pick<SpoolScope, "take">; signal: AbortSignal; trace?: Trace },
 ): Promise<Transcoded> {
   const seen = sniff(headOf(data));
   if (!seen) throw notDecoded();
@@ -88,7 +89,7 @@ export async function transcode(
       lost: { transparency, credentials: credited },
     };
   };
-  return pixelWork.take(header.width * header.height * frames, signal, work, { ordered: true });
+  return pixelWork.take(header.width * header.height * frames, signal, work, { ordered: true, trace });
 }
 
 /** True where the bytes occur in the picture. */

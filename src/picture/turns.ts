@@ -1,5 +1,6 @@
 // Queues work that takes cores and memory.
 import { GatewayError } from "../errors.ts";
+import { traced, type Trace } from "../trace.ts";
 
 /** A line in front of work that takes cores and memory. It is bounded, so that a crowd is refused and does not pile up in memory. */
 export interface Turns {
@@ -8,9 +9,9 @@ export interface Turns {
   /**
    * Do the work on that many pixels when its turn comes. Rejects with `no_channel_available` at once where the line is full, and
    * with the signal's reason where that aborts before the work began. Work on what was `ordered` already, and may have to be paid for, is
-   * never refused.
+   * never refused. It is a part of what is done at the place `trace`.
    */
-  take<T>(pixels: number, signal: AbortSignal, work: () => Promise<T>, how?: { ordered: boolean }): Promise<T>;
+  take<T>(pixels: number, signal: AbortSignal, work: () => Promise<T>, how?: { ordered?: boolean; trace?: Trace }): Promise<T>;
 }
 
 /**
@@ -67,22 +68,29 @@ export function createTurns(limits: { running: number; waiting: number; pixels: 
 
   return {
     admit: () => admit(),
-    async take(own, signal, work, { ordered } = { ordered: false }) {
-      signal.throwIfAborted();
-      if (!ordered) admit(own);
-      pixels += own;
-      try {
-        await turn(own, signal);
-        try {
-          return await work();
-        } finally {
-          running -= 1;
-          worked -= own;
-          next();
-        }
-      } finally {
-        pixels -= own;
-      }
-    },
+    take: (own, signal, work, { ordered = false, trace } = {}) =>
+      traced(trace, { name: "convert", attributes: { "pictor.pixels": own } }, () => inTurn(own, { signal, ordered }, work)),
   };
+
+  async function inTurn<T>(
+    own: number,
+    { signal, ordered }: { signal: AbortSignal; ordered: boolean },
+    work: () => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    if (!ordered) admit(own);
+    pixels += own;
+    try {
+      await turn(own, signal);
+      try {
+        return await work();
+      } finally {
+        running -= 1;
+        worked -= own;
+        next();
+      }
+    } finally {
+      pixels -= own;
+    }
+  }
 }

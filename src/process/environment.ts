@@ -50,6 +50,17 @@ export const environmentNames = {
   ALL_PROXY: "The proxy where the one above is not set.",
   NO_PROXY:
     "What is reached directly: hosts, `.example.com` for all below it, `host:port`, or `*`, separated by commas. Loopback always is.",
+  OTEL_EXPORTER_OTLP_ENDPOINT:
+    "`http://collector.example:4318`: where spans of requests are exported by OTLP, as JSON; none are when absent.",
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "The whole address for spans, in place of `/v1/traces` below that one.",
+  OTEL_EXPORTER_OTLP_HEADERS: "Headers of the exports, such as `authorization=Bearer%20...`, separated by commas.",
+  OTEL_SERVICE_NAME: "The name of the service that spans have; `pictor` when absent.",
+  OTEL_RESOURCE_ATTRIBUTES: "More attributes of it, such as `deployment.environment.name=live`, separated by commas.",
+  OTEL_TRACES_SAMPLER:
+    "Which traces are exported: `parentbased_always_on` when absent, `parentbased_traceidratio`, `parentbased_always_off`, or these without `parentbased_`.",
+  OTEL_TRACES_SAMPLER_ARG: "The share of a ratio, from 0 to 1.",
+  OTEL_TRACES_EXPORTER: "`none` exports no spans, whatever the endpoint.",
+  OTEL_SDK_DISABLED: "`true` does the same.",
   OTEL_PROPAGATORS:
     "What a request has of its trace: `tracecontext` reads the header `traceparent` and sends it on to providers; `none` does neither. Others are not known.",
   LOG_LEVEL: "`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.",
@@ -117,6 +128,8 @@ export interface ProcessSettings {
   logLevel: string;
   /** True where the header `traceparent` is read, and sent on. */
   propagates: boolean;
+  /** True where spans are exported. The rest of it is read by the packages that do it. */
+  exportsSpans: boolean;
   redis: string | undefined;
   /** The address of the shared database. */
   database: string | undefined;
@@ -185,6 +198,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     workers: workerCount(env),
     logLevel,
     propagates: value("OTEL_PROPAGATORS").split(",").map(trimmed).includes("tracecontext"),
+    exportsSpans: exportsSpans(given),
     redis,
     database,
   };
@@ -219,6 +233,25 @@ function storeIn(text: string | undefined, dataMax: string | undefined, env: Par
   if (text !== undefined && dataMax !== undefined)
     throw new Error("PICTOR_DATA_MAX bounds the folder of PICTOR_DATA, and PICTOR_STORE keeps pictures elsewhere; set one of them");
   return text === undefined ? undefined : readS3Address(text, env);
+}
+
+const samplers = ["always_on", "always_off", "traceidratio"];
+
+/** True where spans are exported. Throws an Error for what the packages that do it would only ignore. */
+function exportsSpans(given: (name: Name) => string | undefined): boolean {
+  const names = (["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] as const).filter((name) => given(name));
+  const isOff = given("OTEL_SDK_DISABLED")?.toLowerCase() === "true" || given("OTEL_TRACES_EXPORTER") === "none";
+  if (names.length === 0 || isOff) return false;
+  for (const name of names)
+    // It may hold a password.
+    if (!/^https?:\/\/\S/.test(given(name) ?? "") || !URL.canParse(given(name) ?? ""))
+      throw new Error(`${name} must be an address such as http://127.0.0.1:4318`);
+  const sampler = given("OTEL_TRACES_SAMPLER") ?? "always_on";
+  if (!samplers.includes(sampler.replace(/^parentbased_/, "")))
+    throw new Error(`OTEL_TRACES_SAMPLER is ${sampler}; it must be ${samplers.join(", ")}, or one of these behind parentbased_`);
+  const share = given("OTEL_TRACES_SAMPLER_ARG") ?? "1";
+  if (!(Number(share) >= 0 && Number(share) <= 1)) throw new Error(`OTEL_TRACES_SAMPLER_ARG is ${share}; it must be a number from 0 to 1`);
+  return true;
 }
 
 /** Throws an Error for a proxy that is no address. */

@@ -80,7 +80,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     const inForce = keepInForce(first, { parts, server: () => server, lift: routing.health.clear, log, metrics, keep: peers.keep });
     const table = () => inForce.current().table;
     const fetchPicture = createPictureFetcher();
-    const traces = passOn({ leaves: settings.propagates });
+    const traces = settings.exportsSpans ? closing.add(await collect(settings, log)) : passOn({ leaves: settings.propagates });
     const ledger = closing.add(await openLedger(settings, log));
     const { keys, keyDesk } = closing.add(await openKeys({ ledger, log, env, settings, inForce: inForce.current }));
     const durable = closing.add(
@@ -153,6 +153,12 @@ async function openStore(
 async function stateIn(redis: string, log: Logger, siblings: Peers["siblings"]) {
   const { createRedisState } = await import("../gateway/redis-state.ts");
   return createRedisState(redis, log, { siblings });
+}
+
+/** The packages that export spans take a tenth of a second to load, and are the operator's to install. */
+async function collect({ propagates }: ProcessSettings, log: Logger) {
+  const { collectSpans } = await import("./collect-spans.ts");
+  return collectSpans({ leaves: propagates, log });
 }
 
 function createLog(level: string): Logger {

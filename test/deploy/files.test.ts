@@ -78,6 +78,15 @@ describe("what deploys the gateway", () => {
     expect(dockerfile).to.match(/^USER \d+:\d+$/m);
   });
 
+  it("the image, the documentation and the package name the same packages that export traces", async () => {
+    const { peerDependencies, devDependencies } = JSON.parse(await read("package.json")) as Record<string, Record<string, string>>;
+    for (const [name, range] of Object.entries(peerDependencies ?? {})) {
+      expect(range).to.equal(`^${devDependencies?.[name]}`);
+      for (const file of ["Dockerfile", "docs/operate.md"]) expect(await read(file), file).to.include(`${name}@${devDependencies?.[name]}`);
+    }
+    expect(Object.keys(peerDependencies ?? {})).to.have.length(3);
+  });
+
   it("compose.yaml gives variables that are there, and time to shut down", async () => {
     const { services } = parse(await read("compose.yaml")) as {
       services: Record<string, { environment: Record<string, string>; stop_grace_period: string; depends_on: object }>;

@@ -107,6 +107,7 @@ describe("pictor serve: the environment", () => {
       hasConsole: false,
       logLevel: "silent",
       propagates: true,
+      exportsSpans: false,
     });
   });
 
@@ -184,6 +185,29 @@ describe("pictor serve: the environment", () => {
     const reading = (value: string) => readSettings({ OTEL_PROPAGATORS: value }).propagates;
     expect(["", "tracecontext", "baggage, tracecontext"].map(reading)).to.deep.equal([true, true, true]);
     expect(["none", "b3"].map(reading)).to.deep.equal([false, false]);
+  });
+
+  it("exports spans where there is a collector and nothing says no", () => {
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318" };
+    const reading = (more: Record<string, string>) => readSettings({ ...endpoint, ...more }).exportsSpans;
+    expect(reading({ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.1" })).to.equal(true);
+    expect(readSettings({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://traces.example/in" }).exportsSpans).to.equal(true);
+    const off: Record<string, string>[] = [
+      { OTEL_SDK_DISABLED: "TRUE" },
+      { OTEL_TRACES_EXPORTER: "none" },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "" },
+    ];
+    for (const variables of off) expect(reading(variables), JSON.stringify(variables)).to.equal(false);
+    const wrong: [variables: Record<string, string>, message: string][] = [
+      [{ OTEL_EXPORTER_OTLP_ENDPOINT: "user:secret@collector" }, "OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as"],
+      [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://:" }, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must be an address such as"],
+      [{ OTEL_TRACES_SAMPLER: "never" }, "OTEL_TRACES_SAMPLER is never; it must be always_on, always_off, traceidratio, or"],
+      [{ OTEL_TRACES_SAMPLER_ARG: "10" }, "OTEL_TRACES_SAMPLER_ARG is 10; it must be a number from 0 to 1"],
+    ];
+    for (const [variables, message] of wrong)
+      expect(() => reading(variables))
+        .to.throw(message)
+        .and.not.match(/secret/);
   });
 
   it("has a sentence for every variable, and defaults only for those", () => {
