@@ -17,7 +17,20 @@ import { rowAt } from "../ledger/suite.ts";
 const head = "extends: openai-images\nbase_url: https://api.acme.example/v1\n";
 const channel = `${head}models: { demo: {} }\n`;
 
-/** Check YAML that is a part of a channel, of its plugins, or a `gateway.yaml`. */
+interface Collector {
+  receivers: object;
+  exporters: object;
+  service: { pipelines: Record<string, { receivers: string[]; exporters: string[] }> };
+}
+
+/** The pipelines of a collector of traces name what it has. */
+function judgeCollector({ receivers, exporters, service: { pipelines } }: Collector): void {
+  expect(pipelines).to.have.all.keys("traces");
+  expect(pipelines.traces?.receivers).to.have.members(Object.keys(receivers));
+  expect(pipelines.traces?.exporters).to.have.members(Object.keys(exporters));
+}
+
+/** Check YAML that is a part of a channel, of its plugins, a `gateway.yaml`, or what a collector of traces reads. */
 export async function judgeYaml(code: string, folder: string): Promise<void> {
   const value = parse(code) as unknown;
   if (Array.isArray(value)) {
@@ -27,7 +40,8 @@ export async function judgeYaml(code: string, folder: string): Promise<void> {
   }
   const keys = Object.keys(value as object);
   const within = (known: object) => keys.every((key) => Object.hasOwn(known, key));
-  if (within(gatewayFileSchema.properties)) {
+  if (keys.includes("receivers")) judgeCollector(value as Collector);
+  else if (within(gatewayFileSchema.properties)) {
     const file = join(folder, "gateway.yaml");
     await writeFile(file, code);
     await readGatewayFile(file, { MOBILE_APP_KEY: "sk-mobile" });
