@@ -9,7 +9,7 @@ import { createProof, type Proven } from "./proven.ts";
 import type { Channel, Route } from "./route.ts";
 import { compileSchemas } from "./schemas.ts";
 import { judgePrefixes } from "./settings.ts";
-import { channelsVariable, recorded, textsOfFolder, type Texts } from "./texts.ts";
+import { channelsVariable, knownIn, recorded, textsOfFolder, type Texts } from "./texts.ts";
 
 export interface LoadOptions extends Pick<Load, "env" | "readSecret" | "plugins" | "withTests" | "wait" | "divert" | "token"> {
   /** The folder of channel files, with `presets` and `models` in it: its path, or its texts. */
@@ -57,15 +57,15 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const texts = recorded(textsOfFolder(options.folder), read);
-  const proof = options.proven && createProof(options.proven, texts);
+  const proof = options.proven && createProof(options.proven, knownIn(texts, read));
   const wasRight = rightBefore(before);
-  const isRight = (name: string, text: Buffer) => proof?.holdsOf(name, text) === true || wasRight(texts.shown(name), text);
+  const isRight = (name: string, text: Buffer) => wasRight(texts.shown(name), text) || proof?.holdsOf(name, text) === true;
   const files = await readFiles(texts, problems, { only, withTests, isProven: isRight });
   const byFile = new Map([...read].map(([name, text]) => [texts.shown(name), text]));
   const now = (file: string) => byFile.get(file);
   const isSchemaRight = (name: string) =>
-    proof?.holdsOfSchema(name) === true ||
-    ["common", name].map((one) => texts.shown(`models/${one}.json`)).every((file) => wasRight(file, now(file)));
+    ["common", name].map((one) => texts.shown(`models/${one}.json`)).every((file) => wasRight(file, now(file))) ||
+    proof?.holdsOfSchema(name) === true;
   const schemas = await compileSchemas(files.schemas, problems, isSchemaRight);
   const load: Load = { ...options, env: { ...options.env }, texts, schemas, proof, schemaOf: new Map() };
   const meant = files.channels.filter(({ name }) => only?.includes(name) ?? true);

@@ -1,5 +1,6 @@
 // Loads door files: checked, compiled, immutable.
 import { basename } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { readFolder, testsOf, type ReadFile } from "../channels/files.ts";
 import { complain } from "../channels/complaint.ts";
 import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
@@ -22,6 +23,8 @@ interface LoadOptions {
   folder: string | Texts;
   /** The doors that were found right before; they are not judged again. */
   proven?: Proven;
+  /** The doors of an earlier load, by name. One whose file says the same is not made again. */
+  before?: ReadonlyMap<string, LoadedDoor>;
   /** True for a path at which the gateway itself serves something. */
   isTaken?: (path: PathPattern) => boolean;
 }
@@ -29,6 +32,7 @@ interface LoadOptions {
 /** A door with the text it was made of. */
 export interface LoadedDoor {
   door: Door;
+  file: string;
   located: Located<WrittenDoor>;
   /** False where it is closed. */
   isOpen: boolean;
@@ -48,13 +52,15 @@ const validator = lazily(() => createAjv({ allErrors: true }).compile<WrittenDoo
 
 /** Load the doors of a folder. A door is right as a whole, or not there. */
 export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
-  const { folder, isTaken = () => false, withTests = false, proven } = options;
+  const { folder, isTaken = () => false, withTests = false, proven, before = new Map<string, LoadedDoor>() } = options;
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const texts = textsOfFolder(folder);
   const reading = { texts: recorded(texts, read), problems };
   const proof = proven && createProof(proven, texts);
-  const files = await readFolder("doors", /\.ya?ml$/, { ...reading, isProven: proof?.holdsOf });
+  const isProven = (name: string, text: Buffer) =>
+    proof?.holdsOf(name, text) === true || [...before.values()].some((one) => one.file === texts.shown(name) && one.text.equals(text));
+  const files = await readFolder("doors", /\.ya?ml$/, { ...reading, isProven });
   const tests = withTests ? await readFolder("tests/doors", /\.ya?ml$/, reading) : new Map<string, ReadFile>();
   for (const { name, file } of tests.values())
     if (!files.has(name))
@@ -63,7 +69,11 @@ export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
   const doors: LoadedDoor[] = [];
   for (const file of files.values()) {
     const own = createProblems(problems);
-    const loaded = loadDoor(file, testsOf(file, tests.get(file.name))?.located, { problems: own, read, proof });
+    const known = before.get(file.name);
+    const isKnown = known?.file === file.file && read.get(`doors/${basename(file.file)}`)?.equals(known.text) === true;
+    // Requests have their turn between two doors.
+    if (!isKnown) await setImmediate();
+    const loaded = isKnown ? known : loadDoor(file, testsOf(file, tests.get(file.name))?.located, { problems: own, read, proof });
     if (loaded?.isOpen) judgeAddresses(loaded, doors, { isTaken, problems: own });
     if (loaded && own.list().length === 0) doors.push(loaded);
     else broken.push(file.name);
@@ -81,6 +91,7 @@ function loadDoor(
   return (
     located && {
       door: Object.freeze(compileDoor(file.name, located, problems)),
+      file: file.file,
       located,
       isOpen: located.value.enabled !== false,
       text: read.get(name) ?? Buffer.alloc(0),

@@ -7,7 +7,6 @@ import { shipped } from "../channels/proven.ts";
 import type { Channel, Route } from "../channels/route.ts";
 import type { Environment } from "../channels/settings.ts";
 import { knownIn } from "../channels/texts.ts";
-import type { Door } from "../door/compile.ts";
 import type { TestOutcome } from "../testing/ready-test.ts";
 import { loadDoors, type LoadedDoor } from "../door/load.ts";
 import { ConfigError, type Problem } from "../errors.ts";
@@ -46,18 +45,10 @@ export interface InForce {
   /** The last good version of each channel, by name, in the order of the files. */
   good: ReadonlyMap<string, Good>;
   /** The last good version of each door, by name. */
-  doors: ReadonlyMap<string, GoodDoor>;
+  doors: ReadonlyMap<string, LoadedDoor>;
   /** Problems of files that are not in force because of them. */
   problems: readonly Problem[];
   broken: ConfigState["broken"];
-}
-
-/** A door as its file said it when it was last right. */
-interface GoodDoor {
-  door: Door;
-  /** False where it is closed. */
-  isOpen: boolean;
-  text: Buffer;
 }
 
 export interface Parts {
@@ -138,7 +129,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
  * tests.
  */
 async function readDoors({ settings: { channels }, plugins }: Parts, before: InForce["doors"] | undefined) {
-  const loaded = await loadDoors({ folder: channelTexts(channels), proven: shipped(), isTaken: isOwnPath });
+  const loaded = await loadDoors({ folder: channelTexts(channels), proven: shipped(), before, isTaken: isOwnPath });
   const changed = loaded.doors.filter(({ door, text }) => before && before.get(door.name)?.text.equals(text) !== true);
   const failed = changed.length === 0 ? [] : await failedDoors(changed, { channels, plugins });
   const wrong = [...new Set([...loaded.broken, ...failed.map(({ name }) => name)])];

@@ -32,4 +32,20 @@ describe("proven doors", () => {
       expect(proven.problems).to.not.be.empty;
       expect(shownOf(proven)).to.equal(shownOf(await load(change, false)));
     });
+
+  it("are not made again where their files say the same", async () => {
+    const own = { "doors/own.yaml": "description: x\nroutes: { GET /page: { page: 1 } }\n" };
+    const { doors } = await load(own, true);
+    const before = new Map(doors.map((one) => [one.door.name, one]));
+    const folder = (more: Record<string, string>) =>
+      textsOf(new Map(Object.entries({ ...Object.fromEntries(files), ...more }).map(([path, text]) => [path, Buffer.from(text)])));
+    const again = async (more: Record<string, string>) => {
+      const loaded = await loadDoors({ folder: folder(more), proven: shipped(), before });
+      return { wrong: loaded.problems.length, made: loaded.doors.filter((one) => !doors.includes(one)).map(({ door }) => door.name) };
+    };
+    expect(await again(own)).to.deep.equal({ wrong: 0, made: [] });
+    expect(await again({ "doors/own.yaml": own["doors/own.yaml"].replace("1", "2") })).to.deep.equal({ wrong: 0, made: ["own"] });
+    expect(await again({ "doors/own.yml": own["doors/own.yaml"] })).to.deep.equal({ wrong: 0, made: ["own"] });
+    expect(await again({ ...own, "doors/zz.yaml": own["doors/own.yaml"] })).to.deep.equal({ wrong: 1, made: [] });
+  });
 });
