@@ -2,6 +2,7 @@
 import type { Drawing } from "../door/compile.ts";
 import { rendered } from "../door/understand.ts";
 import { ExpressionFailure, isPlainObject, type Variables } from "../expression/cel.ts";
+import type { Template } from "../expression/rendering.ts";
 import { encodeJson, jsonParts } from "../net/body.ts";
 import { LongText } from "../picture/lift.ts";
 import { write, type Ahead } from "./answer.ts";
@@ -27,11 +28,22 @@ export function firstMember({ answer, early }: Pick<Drawing, "answer" | "early">
       depends = true;
     };
     const pictures = known.result.pictures.map((picture) => watched(picture, seen));
-    const member = rendered(template, { ...known, result: { ...known.result, pictures } });
-    const parts = member === undefined ? [] : jsonParts(member);
-    if (!depends && parts.some(isArriving)) return isShownOnce(answer, known) ? { name, parts } : undefined;
+    const parts = partsNow(template, { ...known, result: { ...known.result, pictures } });
+    // A picture that arrives can be written once.
+    if (!depends && parts.some(isArriving)) return partsNow(answer, known).filter(isArriving).length === 1 ? { name, parts } : undefined;
   }
   return undefined;
+}
+
+/** The value of a template, in parts; none where it is not there, or cannot be made yet: a value that it misses may come behind the picture. */
+function partsNow(template: Template, known: Variables): Member["parts"] {
+  try {
+    const value = rendered(template, known);
+    return value === undefined ? [] : jsonParts(value);
+  } catch (error) {
+    if (error instanceof ExpressionFailure) return [];
+    throw error;
+  }
 }
 
 /** A picture that calls `seen` once anybody looks for what its provider may still say of it. */
@@ -53,17 +65,6 @@ function watched(picture: Variables, seen: () => void): Variables {
       return Reflect.ownKeys(target);
     },
   });
-}
-
-/** A picture that arrives can be written once. */
-function isShownOnce(answer: Drawing["answer"], known: Variables): boolean {
-  try {
-    return jsonParts(rendered(answer, known)).filter(isArriving).length === 1;
-  } catch (error) {
-    // The value that it misses may come behind the picture.
-    if (error instanceof ExpressionFailure) return false;
-    throw error;
-  }
 }
 
 /** Write an answer from its first member on, and the others once `all` of it is known. */

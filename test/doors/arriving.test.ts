@@ -8,6 +8,7 @@ import { until, type Call, type House } from "../http/setup.ts";
 import { houseWithDoor } from "./house.ts";
 
 const picture = Buffer.concat([solidPng(64, 64), Buffer.alloc(900_001, "what a picture is made of")]).toString("base64");
+const small = solidPng(8, 8).toString("base64");
 /** The provider says it behind the picture. */
 const revised = '{"a":"cat"}';
 const half = Math.floor(picture.length / 2);
@@ -21,21 +22,19 @@ ${Object.entries(answers)
   .map(
     ([name, answer]) => `  POST /${name}:
     operation: generate
-    request: { model: cat-1, prompt: "\${body.prompt}", response_format: b64_json }
+    request: { model: cat-1, prompt: "\${body.prompt}", images: "\${body.from}", response_format: b64_json }
     answer: ${answer}
 `,
   )
   .join("")}`;
 
 const shown = '{ $each: "${result.pictures}", $value: { data: "${item.base64}", kind: "${item.type}" } }';
-const usage = "{ $when: has(usage.total_tokens), total: ${usage.total_tokens} }".replace(
-  "${usage.total_tokens}",
-  '"${usage.total_tokens}"',
-);
+const usage = '{ $when: has(usage.total_tokens), total: "${usage.total_tokens}" }';
 
 /** Answers that begin with a picture while it arrives, and what they are in the end. */
 const begun = {
   behind: [`{ usage: ${usage}, pictures: ${shown}, id: "\${id}" }`, ["pictures", "usage", "id"]],
+  echo: [`{ from: "\${request.images}", pictures: ${shown} }`, ["pictures", "from"]],
   alone: [`{ pictures: ${shown} }`, ["pictures"]],
   uri: [`{ made: "\${result.created}", image: { at: "\${result.pictures[0].data_uri}" } }`, ["image", "made"]],
   listed: [
@@ -51,6 +50,8 @@ const waiting = {
   plain: '{ pictures: "${result.pictures}" }',
   judged:
     '{ all: { $each: "${result.pictures}", $value: "${item.base64}" }, one: "${json(result.pictures[0].?revised_prompt.orValue(\'no JSON\')).a}" }',
+  first:
+    '{ one: "${json(result.pictures[0].?revised_prompt.orValue(\'no JSON\')).a}", all: { $each: "${result.pictures}", $value: "${item.base64}" } }',
   list: `["\${result.pictures[0].base64}"]`,
   merged: '{ $merge: [{ image: "${result.pictures[0].base64}" }, { cost: "${usage.total_tokens}" }] }',
 } as const;
@@ -83,7 +84,7 @@ describe("a door's answer with a picture that arrives", () => {
     fetch(`${house.url}/${path}`, {
       method: "POST",
       headers: { authorization: `Bearer ${house.key}`, "content-type": "application/json" },
-      body: JSON.stringify({ prompt }),
+      body: JSON.stringify({ prompt, ...(path === "echo" && { from: small }) }),
     });
 
   for (const [name, [, members]] of Object.entries(begun))
@@ -107,6 +108,7 @@ describe("a door's answer with a picture that arrives", () => {
         image: { at: `data:image/png;base64,${picture}` },
         said: [revised],
         id: answer.id,
+        from: [`data:image/png;base64,${small}`],
       };
       for (const member of members) expect(answer[member], member).to.deep.equal(expected[member]);
     });
@@ -115,6 +117,7 @@ describe("a door's answer with a picture that arrives", () => {
     ["twice", (answer) => [answer.one, answer.two]],
     ["within", ({ pictures }) => [(pictures as { data: string }[])[0]?.data, (pictures as { data: string }[])[0]?.data]],
     ["plain", ({ pictures }) => [(pictures as { base64: string }[])[0]?.base64, (pictures as { base64: string }[])[0]?.base64]],
+    ["first", ({ all }) => [(all as string[])[0], (all as string[])[0]]],
     ["judged", ({ all }) => [(all as string[])[0], (all as string[])[0]]],
     ["list", (answer) => [answer[0], answer[0]]],
     ["merged", ({ image }) => [image, image]],
