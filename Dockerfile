@@ -4,13 +4,12 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-# What exports traces is an option of the package, and always there in the image.
-RUN npm run --silent build && npm prune --omit=dev && npm install --no-save --omit=dev \
-    @opentelemetry/exporter-trace-otlp-http@0.223.1 @opentelemetry/resources@2.12.1 @opentelemetry/sdk-trace-base@2.12.1
+# The packages that export traces are optional, and the image has them; to install them so takes out all that only the build needs.
+RUN npm run --silent build && npm install --save-prod --omit=dev @opentelemetry/exporter-trace-otlp-http@0.223.1 @opentelemetry/resources@2.12.1 @opentelemetry/sdk-trace-base@2.12.1
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PICTOR_DATA=/data
-COPY --from=build /src/package.json /src/LICENSE /opt/pictor/
+COPY package.json LICENSE /opt/pictor/
 COPY --from=build /src/node_modules /opt/pictor/node_modules
 COPY --from=build /src/channels /opt/pictor/channels
 COPY --from=build /src/dist/src /opt/pictor/dist/src

@@ -107,7 +107,9 @@ function tracesOf(provider: TracerProvider, leaves: boolean): Traces {
       ...(span.isRecording() && { begin: beginIn(contexts.setSpan(ROOT_CONTEXT, span)) }),
       rename: (name) => void span.updateName(name),
       set: (attributes) => void span.setAttributes(attributes),
-      fail: (type) => void span.setStatus({ code: SpanStatusCode.ERROR }).setAttribute("error.type", type),
+      // A provider's own code may be anything.
+      fail: (type) =>
+        void span.setStatus({ code: SpanStatusCode.ERROR }).setAttribute("error.type", /^[\w.-]{1,64}$/.test(type) ? type : "_OTHER"),
       end: () => span.end(),
     };
   }

@@ -70,6 +70,7 @@ describe("spans", () => {
   function answerTo(path: string, body: string, url: string): [answer: object, status?: number] {
     if (path.startsWith("/broken")) return [{ error: "busy" }, 503];
     if (body.includes("forbidden")) return [{ error: { code: "content_policy_violation", message: body } }, 400];
+    if (body.includes("echoed")) return [{ error: { code: `not "${body}"`, message: "no" } }, 400];
     if (path.startsWith("/tasks")) return [(polls += 1) < 3 ? { id: "t", state: "working" } : { state: "done", image: base64 }];
     const data = body.includes("url") ? [{ url }] : [{ b64_json: base64 }];
     return [{ created: 7, data, usage: { input_tokens: 11, output_tokens: 13 } }];
@@ -196,6 +197,12 @@ describe("spans", () => {
     expect(parts[0]?.attributes).to.include({ "error.type": "refused" });
   });
 
+  it("have no code of a provider that is more than a word", async () => {
+    const response = await house.generate({ ...ask, prompt: "echoed", model: "converted" });
+    expect(response.status).to.equal(400);
+    expect((await spansOf(idOf(response), 1)).request.attributes).to.include({ "error.type": "_OTHER" });
+  });
+
   it("show a request of which no model is known, and none of one that orders nothing", async () => {
     const response = await house.generate({ ...ask, model: "what the client wrote" });
     const { request } = await spansOf(idOf(response), 0);
@@ -224,6 +231,7 @@ describe("spans", () => {
     for (const [what, secret] of Object.entries({
       prompt: "nobody may hear",
       refused: "forbidden",
+      echoed: "echoed",
       unknown: "what the client wrote",
       picture: base64.slice(0, 30),
       "provider's key": "acme-secret",
