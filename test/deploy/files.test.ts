@@ -73,8 +73,8 @@ describe("what deploys the gateway", () => {
     for (const name of files.filter((file) => /^(dist|channels)/.test(file)))
       expect(dockerfile).to.include(`/src/${name} /opt/pictor/${name}`);
     const [, entrypoint = "[]"] = /^ENTRYPOINT (.*)$/m.exec(dockerfile) ?? [];
-    const [, flag = ""] = JSON.parse(entrypoint) as string[];
-    expect(scripts.start).to.include(flag);
+    const [, program = ""] = JSON.parse(entrypoint) as string[];
+    expect(scripts.start).to.include(program.replace("/opt/pictor/", ""));
     expect(dockerfile).to.match(/^USER \d+:\d+$/m);
   });
 
