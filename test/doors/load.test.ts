@@ -1,4 +1,8 @@
 import { expect } from "chai";
+import { textsOf } from "../../src/channels/texts.ts";
+import type { ConfigError } from "../../src/errors.ts";
+import { openDoorBench } from "../../src/testing/doors.ts";
+import { plugins } from "../helpers/channels.ts";
 import { doorsOf } from "./house.ts";
 
 const page = "description: x\nroutes:\n";
@@ -66,6 +70,21 @@ describe("the files of doors", () => {
     const closed = await doorsOf({ "doors/a": `enabled: false\n${a}`, "doors/b": `${page}  POST /a: { page: 1 }\n` });
     expect(closed.problems).to.deep.equal([]);
     expect(closed.doors.map(({ isOpen }) => isOpen)).to.deep.equal([false, true]);
+  });
+
+  it("have any name, also one that means something else in a pattern", async () => {
+    const files = { "doors/a+b.yaml": page, "doors/aab.yaml": page, "doors/c.yaml": `${page}  GET /c: { page: 1 }\n` };
+    const texts = textsOf(new Map(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)])));
+    const problemsOf = async (only: string[]) => {
+      try {
+        await (await openDoorBench(texts, plugins, only)).close();
+        return [];
+      } catch (error) {
+        return (error as ConfigError).problems.map(({ file }) => file.replace(/.*doors./, ""));
+      }
+    };
+    expect(await problemsOf(["a+b"])).to.deep.equal(["a+b.yaml"]);
+    expect(await problemsOf(["a.b", "b", "(", "c"])).to.deep.equal([]);
   });
 
   it("have tests of their own, which are judged too", async () => {
