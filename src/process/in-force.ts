@@ -96,7 +96,7 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
   const files = await snapshotOf(watchedPaths(settings));
   if (before) parts.refreshEnv?.();
   const loaded = await parts.loader.load();
-  const doors = await readDoors(parts, before?.doors);
+  const doors = await readDoors(parts, files, before);
   const faults = [...ownAddresses(loaded.tests, { ...settings, port }), ...(before ? await failedTests(parts, loaded, before, files) : [])];
   const faulty = new Set(faults.map(({ channel }) => channel));
   const good = new Map(before?.good);
@@ -125,12 +125,17 @@ export async function buildInForce(parts: Parts, port: number, before?: InForce)
 }
 
 /**
- * The doors as their files say, or as they said when they were last right. Where some are in force already, those that changed must pass their own
- * tests.
+ * The doors as their files say, or as they said when they were last right. Where some are in force already, those that changed, those whose tests
+ * did, and those that were not right before must pass their own tests.
  */
-async function readDoors({ settings: { channels }, plugins }: Parts, before: InForce["doors"] | undefined) {
+async function readDoors({ settings: { channels }, plugins }: Parts, files: Snapshot, inForce: InForce | undefined) {
+  const before = inForce?.doors;
   const loaded = await loadDoors({ folder: channelTexts(channels), proven: shipped(), before, isTaken: isOwnPath });
-  const changed = loaded.doors.filter(({ door, text }) => before && before.get(door.name)?.text.equals(text) !== true);
+  const written = inForce ? changedPaths(inForce.files, files).filter((path) => isOfDoor(path, channels)) : [];
+  const suspects = new Set([...written.map((path) => `doors/${nameOf(path)}`), ...(inForce?.broken ?? []).map(({ channel }) => channel)]);
+  const changed = loaded.doors.filter(
+    ({ door, text }) => before && (suspects.has(`doors/${door.name}`) || before.get(door.name)?.text.equals(text) !== true),
+  );
   const failed = changed.length === 0 ? [] : await failedDoors(changed, { channels, plugins });
   const wrong = [...new Set([...loaded.broken, ...failed.map(({ name }) => name)])];
   const kept = wrong.flatMap((name) => [...(before ?? [])].filter(([known]) => known === name));
@@ -150,10 +155,11 @@ async function failedDoors(
   const { runChannelTests } = await import("../testing/run.ts");
   const failed: { name: string; problem: Problem }[] = [];
   for (const { door } of doors) {
-    await collected(async () => {
-      const outcomes = await runChannelTests(channelTexts(channels), plugins, [`doors/${door.name}`]);
-      failed.push(...failuresIn(outcomes).map(({ problem }) => ({ name: door.name, problem })));
-    }, []);
+    // The doors themselves were found to be in order, so what is unreadable are files of tests.
+    const unreadable: Problem[] = [];
+    const outcomes = await collected(() => runChannelTests(channelTexts(channels), plugins, [`doors/${door.name}`]), unreadable);
+    const problems = [...unreadable, ...failuresIn(outcomes ?? []).map(({ problem }) => problem)];
+    failed.push(...problems.map((problem) => ({ name: door.name, problem })));
   }
   return failed;
 }
@@ -205,14 +211,24 @@ export function watchedPaths({ channels, config, envFile }: ProcessSettings): st
 
 /** The channels whose files differ, by name; undefined is all of them, where something has changed that several may rest on. */
 export function changedChannels(before: Snapshot, after: Snapshot, { channels, config, envFile }: ProcessSettings): string[] | undefined {
-  /** The folder of a path below one of channels; undefined where it is below none. */
-  const below = (path: string) =>
-    channels.folders.map((folder) => relative(folder.path, dirname(path))).find((name) => !name.startsWith(".."));
-  const isOfDoor = (path: string) => ["doors", join("tests", "doors")].includes(below(path) ?? "");
-  const own = changedPaths(before, after).filter((path) => ![config.file, envFile].includes(path) && !isOfDoor(path));
-  return own.every((path) => ["", "tests"].includes(below(path) ?? path))
-    ? own.map((path) => basename(path).replace(/\.ya?ml$/, ""))
-    : undefined;
+  const own = changedPaths(before, after).filter((path) => ![config.file, envFile].includes(path) && !isOfDoor(path, channels));
+  return own.every((path) => ["", "tests"].includes(folderOf(path, channels) ?? path)) ? own.map(nameOf) : undefined;
+}
+
+type Sources = ProcessSettings["channels"];
+
+/** The folder of a path below one of channels; undefined where it is below none. */
+function folderOf(path: string, { folders }: Sources): string | undefined {
+  return folders.map((folder) => relative(folder.path, dirname(path))).find((name) => !name.startsWith(".."));
+}
+
+/** True for the file of a door, and for that of its tests. */
+function isOfDoor(path: string, channels: Sources): boolean {
+  return ["doors", join("tests", "doors")].includes(folderOf(path, channels) ?? "");
+}
+
+function nameOf(path: string): string {
+  return basename(path).replace(/\.ya?ml$/, "");
 }
 
 interface Fault {
@@ -234,7 +250,7 @@ async function failedTests({ settings, plugins }: Parts, loaded: PartlyLoaded, b
   const folder = knownIn(channelTexts(settings.channels), loaded.texts);
   const run = (names: readonly string[]) => collected(() => runChannelTests(folder, plugins, names), unreadable);
   const first = await run(only);
-  const faults = unreadable.map((problem) => ({ channel: basename(problem.file).replace(/\.ya?ml$/, ""), problem }));
+  const faults = unreadable.map((problem) => ({ channel: nameOf(problem.file), problem }));
   const readable = only.filter((name) => !faults.some(({ channel }) => channel === name));
   const outcomes = first ?? (readable.length > 0 ? await run(readable) : undefined) ?? [];
   return [...faults, ...failuresIn(outcomes)];

@@ -1,5 +1,5 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { serve } from "../../src/process/serve.ts";
 import { until } from "../http/setup.ts";
@@ -34,6 +34,27 @@ describe("a reload of doors", () => {
           expect(problems.join("\n")).to.match(problem);
           expect(await page()).to.equal("2");
         }
+        const testsFile = join(channels.PICTOR_CHANNELS, "tests/doors/x.yaml");
+        await mkdir(dirname(testsFile), { recursive: true });
+        await write(door("2"));
+        const tests = tested("3")
+          .replace(/^(?!tests).*\n/gm, "")
+          .replace("json: 2", "json: 9");
+        for (const [text, problem] of [
+          [tests, /x\.yaml:1:\d+: test "it is two".*is 2/],
+          // Nothing has changed since, and it is wrong all the same.
+          [tests, /test "it is two"/],
+          ["tests: 5\n", /tests\/doors\/x\.yaml:1:\d+: .*tests/],
+        ] as const) {
+          await writeFile(testsFile, text);
+          const { ok, problems } = await serving.reload();
+          expect(ok, text).to.equal(false);
+          expect(problems.join("\n")).to.match(problem);
+          expect((await serving.reload()).ok, text).to.equal(false);
+          expect(await page()).to.equal("2");
+        }
+        await rm(testsFile);
+        expect((await serving.reload()).ok).to.equal(true);
         await write(door("4"));
         expect((await serving.reload()).ok).to.equal(true);
         expect(await page()).to.equal("4");
