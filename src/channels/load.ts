@@ -53,7 +53,9 @@ export async function loadChannels(options: LoadOptions): Promise<Loaded> {
  * between two files, and between two models.
  */
 export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoaded> {
-  const { only, withTests, before } = options;
+  // A channel holds its load as long as it lives, which must not hold the one before.
+  const { before, ...own } = options;
+  const { only, withTests } = own;
   const problems = createProblems();
   const read = new Map<string, Buffer>();
   const texts = recorded(textsOfFolder(options.folder), read);
@@ -67,7 +69,7 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
     ["common", name].map((one) => texts.shown(`models/${one}.json`)).every((file) => wasRight(file, now(file))) ||
     proof?.holdsOfSchema(name) === true;
   const schemas = await compileSchemas(files.schemas, problems, isSchemaRight);
-  const load: Load = { ...options, env: { ...options.env }, texts, schemas, proof, schemaOf: new Map() };
+  const load: Load = { ...own, env: { ...options.env }, texts, schemas, proof, schemaOf: new Map() };
   const meant = files.channels.filter(({ name }) => only?.includes(name) ?? true);
   const clashes = judgePrefixes(meant);
   const made: Made[] = [];
@@ -98,9 +100,9 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
 
   async function make(channel: ReadChannel, clash: string | undefined): Promise<Made | undefined> {
     await setImmediate();
-    const { load: own, uses } = noting(load);
-    const proven = clash === undefined ? loadProven(channel, own) : undefined;
-    const one = proven ?? (await inTurns(loadWritten(channel, own, problems, clash)));
+    const { load: noted, uses } = noting(load);
+    const proven = clash === undefined ? loadProven(channel, noted) : undefined;
+    const one = proven ?? (await inTurns(loadWritten(channel, noted, problems, clash)));
     // One that is off is compiled when it is asked for.
     if (one?.channel.off === undefined) await inTurns(partsOf(one?.parts ?? []));
     return one && madeOf(one, uses, load, now);
