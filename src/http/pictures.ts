@@ -19,15 +19,15 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
     ctx.redirect(link);
     return;
   }
+  if (isKnown(ctx, stored)) {
+    describe(ctx, stored);
+    ctx.status = 304;
+    return;
+  }
   const range = rangeOf(ctx, stored);
   // Before any header is set: an error is not to be kept like a picture.
   const body = ctx.method === "HEAD" ? undefined : await gateway.store.read(stored, range);
   describe(ctx, stored);
-  if (ctx.fresh) {
-    body?.destroy();
-    ctx.status = 304;
-    return;
-  }
   if (range) {
     ctx.status = 206;
     ctx.set("content-range", `bytes ${range.start}-${range.end}/${stored.bytes}`);
@@ -54,6 +54,15 @@ export async function findPicture(store: Pick<PictureStore, "find">, id: string)
 function linkFor(ctx: Context, picture: StoredPicture, { store }: Gateway): string | undefined {
   const isOwnPage = ctx.get("sec-fetch-site") === "same-origin";
   return ctx.method === "HEAD" || isOwnPage || picture.mediaType === "image/svg+xml" ? undefined : store.link?.(picture);
+}
+
+/** True where the client has the picture, so that nothing of it has to be read. */
+function isKnown(ctx: Context, { etag }: StoredPicture): boolean {
+  ctx.status = 200;
+  ctx.set({ etag });
+  const { fresh } = ctx;
+  ctx.remove("etag");
+  return fresh;
 }
 
 /** The headers of a stored picture. */

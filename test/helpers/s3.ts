@@ -3,6 +3,7 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { promisify } from "node:util";
 
 interface Stored {
   body: Buffer;
@@ -20,6 +21,8 @@ export interface SmallS3 {
   /** Objects in a page of its list. */
   page: number;
   trouble: Trouble | undefined;
+  /** Connections that are open. */
+  connections(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -35,12 +38,21 @@ export function xmlError(response: ServerResponse, status: number, code: string,
 /** Starts it with one bucket, `pictures`. */
 export async function startS3(now: () => number = Date.now): Promise<SmallS3> {
   const objects: SmallS3["objects"] = new Map();
-  const s3: SmallS3 = { url: "", objects, calls: [], page: 1000, trouble: undefined, close: () => Promise.resolve() };
+  const s3: SmallS3 = {
+    url: "",
+    objects,
+    calls: [],
+    page: 1000,
+    trouble: undefined,
+    connections: () => Promise.resolve(0),
+    close: () => Promise.resolve(),
+  };
   const server = createServer((request, response) => {
     void serve(request, response, s3, now).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   s3.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  s3.connections = promisify(server.getConnections.bind(server));
   s3.close = async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

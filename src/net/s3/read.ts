@@ -18,7 +18,11 @@ export const readSilence = 30_000;
  */
 export async function readObject(client: S3Client, picture: StoredPicture, range?: ByteRange): Promise<Readable> {
   const wanted = range ?? { start: 0, end: picture.bytes - 1 };
-  return Readable.from(bytesOf(client, picture, wanted, await begin(client, picture, wanted)), { objectMode: false });
+  const first = await begin(client, picture, wanted);
+  const stream = Readable.from(bytesOf(client, picture, wanted, first), { objectMode: false });
+  // A generator that has not begun ends nothing: without this an unread picture would keep its connection.
+  stream.once("close", () => first.body.destroy());
+  return stream;
 }
 
 async function begin(client: S3Client, { id, bytes }: StoredPicture, { start, end }: ByteRange): Promise<IncomingAnswer> {

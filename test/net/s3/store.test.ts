@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { S3Address } from "../../../src/net/s3/address.ts";
 import { openS3Store } from "../../../src/net/s3/store.ts";
@@ -68,6 +69,15 @@ describe("a picture store in S3", () => {
       () => Promise.resolve(),
     );
   });
+
+  it("lets go of the connection of a picture that nobody reads after all", () =>
+    withStore(async (store) => {
+      const saved = await store.save(source(picture));
+      for (let times = 0; times < 5; times += 1) (await store.read(saved)).destroy();
+      // The store itself ends them after some seconds.
+      for (let tries = 0; tries < 100 && (await s3.connections()) > 1; tries += 1) await delay(10);
+      expect(await s3.connections()).to.be.at.most(1);
+    }));
 
   describe("whose calls fail", () => {
     const failing =
@@ -226,6 +236,16 @@ describe("a picture store in S3", () => {
       expect(Buffer.from(await whole.arrayBuffer()).equals(png)).to.equal(true);
       const part = await fetch(data[0].url, { headers: { range: "bytes=-5" } });
       expect([part.status, Buffer.from(await part.arrayBuffer())]).to.deep.equal([206, png.subarray(-5)]);
+    });
+
+    it("reads nothing of a picture for a client that has it", async () => {
+      await start();
+      const { id, etag } = await store.save(source(picture));
+      s3.calls.length = 0;
+      // Without this fetch asks past every cache.
+      const headers = { "if-none-match": etag, "cache-control": "max-age=0" };
+      const response = await fetch(`${house.url}/images/${id}`, { headers: { ...headers, range: "bytes=999999-" } });
+      expect([response.status, response.headers.get("etag"), s3.calls]).to.deep.equal([304, etag, [`HEAD some/where/${id}`]]);
     });
 
     it("hands a picture out as base64 while the store is away, and says so in /readyz and the metrics", async () => {
