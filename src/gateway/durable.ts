@@ -101,7 +101,10 @@ export function createDurable(parts: DurableParts): Durable {
       const live = lives.begin(
         row.id,
         { patience: serving.patience, isWanted, more: { request: serving.request, show: viewers.add, isMovable: () => isMovable(row) } },
-        (signal, end) => run({ row, serving, scope, viewers, signal, ...tracedIn(row, serving, parts) }, end, parts),
+        (signal, end) => {
+          const isAlone = () => lives.find(row.id)?.isAlone() ?? true;
+          return run({ row, serving, scope, viewers, signal, isAlone, ...tracedIn(row, serving, parts) }, end, parts);
+        },
       );
       void live.left.then(() => scope.close());
       return live;
@@ -133,6 +136,8 @@ interface Run {
   scope: SpoolScope;
   viewers: Viewers;
   signal: AbortSignal;
+  /** True where nobody waits for it in this process. */
+  isAlone: () => boolean;
   trace: Trace | undefined;
   log: Logger;
 }
@@ -151,8 +156,7 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
   const seen: Seen = { attempts: [], tried: [], mayCost: row.phase !== undefined };
   try {
     const made = await make(one, seen, parts);
-    const shown = { ...made, result: withShown(made.result, one.viewers) };
-    const kept = await traced(trace, { name: "store" }, () => keepAnswer(store, shown, serving.answerLife / 1000));
+    const kept = await traced(trace, { name: "store" }, () => keepMade(one, made, store));
     // Nobody waits for a job with its pictures in memory.
     if (row.job && kept.document === undefined)
       throw new GatewayError("insufficient_storage", "the picture was made, and could not be stored");
@@ -169,6 +173,25 @@ async function run(one: Run, end: (reason?: unknown) => void, parts: DurablePart
     return outcome;
   } finally {
     leave();
+  }
+}
+
+/** Time between two tries to store pictures while the store is away, in milliseconds: it may only be starting again. */
+export const storeAgain = 1_000;
+
+/** Time for which pictures that nobody waits for are held for a store that is away, in milliseconds: they were paid for, and take room that others need. */
+export const heldForStore = 120_000;
+
+/**
+ * Keep what was made. A client that waits has its pictures from memory; where nobody waits here, they would be lost with a store that is away, so that it
+ * is tried again for a while.
+ */
+async function keepMade({ serving, viewers, signal, isAlone }: Run, made: Made, store: PictureStore): ReturnType<typeof keepAnswer> {
+  const all = { ...made, result: withShown(made.result, viewers) };
+  for (const until = performance.now() + heldForStore; ;) {
+    const { passes = false, ...kept } = await keepAnswer(store, all, serving.answerLife / 1000);
+    if (!passes || !isAlone() || signal.aborted || performance.now() > until) return kept;
+    await delay(storeAgain, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -27,13 +27,14 @@ interface KeptAnswer {
 
 /**
  * Keep what was made for so many seconds. Its pictures must be here, or URLs; those are kept as they are. A picture that cannot be stored is
- * left out, since it can still be given once: `document` is absent then. It is the document's id, or a short answer itself.
+ * left out, since it can still be given once: `document` is absent then, and `passes` is whether the store is only away. It is the document's id, or a
+ * short answer itself.
  */
 export async function keepAnswer(
   store: PictureStore,
   { result, changes, cost }: Made,
   life: number,
-): Promise<{ document?: string; references: PictureReference[] }> {
+): Promise<{ document?: string; references: PictureReference[]; passes?: boolean }> {
   const { errors, facts, metadata } = result;
   const pictures: KeptAnswer["pictures"] = [];
   const references: PictureReference[] = [];
@@ -53,7 +54,7 @@ export async function keepAnswer(
     const kept: KeptAnswer = { pictures, errors, facts, metadata, changes, cost: cost?.() };
     return { document: shortAnswer(kept) ?? (await keepDocument(store, kept, life)), references };
   } catch (error) {
-    if (error instanceof NotStored) return { references };
+    if (error instanceof NotStored) return { references, passes: error.passes };
     throw error;
   }
 }

@@ -1,8 +1,8 @@
 // Keeps what a client asked for, so that the request can be served without it: its images in the store, and the rest as a document.
 import { keepDocument, readDocument } from "../ledger/documents.ts";
 import { chunksOf } from "../picture/convert.ts";
-import { InputImage } from "../picture/input.ts";
-import type { PictureStore } from "../picture/store.ts";
+import { InputImage, type InputData } from "../picture/input.ts";
+import type { PictureStore, StoredData } from "../picture/store.ts";
 import type { Change, UnifiedRequest } from "../plugin/context.ts";
 import { storedData } from "./kept-answer.ts";
 
@@ -73,18 +73,25 @@ function fieldsOf({ ...fields }: UnifiedRequest): Fields {
   return fields;
 }
 
-/** The request that was kept; undefined where any of it is no longer. */
-export async function readKeptRequest(store: PictureStore, document: string): Promise<Asked | undefined> {
+/** Makes of a stored image what the request is served with. */
+type Hold = (data: StoredData) => Promise<InputData>;
+
+/** The request that was kept; undefined where any of it is no longer. Rejects with `StoreAway`. */
+export async function readKeptRequest(
+  store: PictureStore,
+  document: string,
+  hold: Hold = (data) => Promise.resolve(data),
+): Promise<Asked | undefined> {
   const kept = (await readDocument(store, document)) as KeptRequest | undefined;
   if (!kept) return undefined;
   const { fields, others, images: keptImages, mask: keptMask, ...asked } = kept;
   const images: InputImage[] = [];
   for (const image of keptImages ?? []) {
-    const found = await readImage(store, image);
+    const found = await readImage(store, image, hold);
     if (!found) return undefined;
     images.push(found);
   }
-  const mask = keptMask && (await readImage(store, keptMask));
+  const mask = keptMask && (await readImage(store, keptMask, hold));
   if (keptMask && !mask) return undefined;
   const withImages = (own: Fields) => ({ ...own, ...(keptImages && { images }), ...(mask && { mask }) }) as UnifiedRequest;
   return {
@@ -101,7 +108,8 @@ async function keepImage(store: PictureStore, image: InputImage, life: number): 
   return { data: kept, field, name, type, width, height, form, source, mayBePrivate };
 }
 
-async function readImage(store: PictureStore, { data, ...parts }: KeptImage): Promise<InputImage | undefined> {
-  const found = data.kind === "url" ? data : await storedData(store, data.id);
-  return found && new InputImage({ ...parts, data: found });
+async function readImage(store: PictureStore, { data, ...parts }: KeptImage, hold: Hold): Promise<InputImage | undefined> {
+  if (data.kind === "url") return new InputImage({ ...parts, data });
+  const found = await storedData(store, data.id);
+  return found && new InputImage({ ...parts, data: await hold(found) });
 }

@@ -32,7 +32,7 @@ export interface RunningService extends DurableService {
 }
 
 export function createDurableService(parts: Parts): RunningService {
-  const { ledger, metrics, store, log, table, keys, lives, webhooks, atOnce } = parts;
+  const { ledger, metrics, store, spool, log, table, keys, lives, webhooks, atOnce } = parts;
   const owner = ownName();
   const durable = createDurable({
     ...parts,
@@ -49,7 +49,7 @@ export function createDurableService(parts: Parts): RunningService {
     room: () => atOnce() - served,
     serve: async (row) => {
       served += 1;
-      await takeUp(row, { durable, ledger, store, log, table, client: (id) => keys.byId(id), answerLife: lives().answers }).finally(
+      await takeUp(row, { durable, ledger, store, spool, log, table, client: (id) => keys.byId(id), answerLife: lives().answers }).finally(
         () => (served -= 1),
       );
       runner.wake();

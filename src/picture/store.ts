@@ -62,11 +62,15 @@ export function noPicture(cause?: unknown): GatewayError {
 
 /** The store is full, read-only or gone, or the picture larger than all that may be kept. The picture itself is no worse for it. */
 export class NotStored extends GatewayError {
+  /** True where the store is only away, and may take the picture in a moment. */
+  readonly passes: boolean;
+
   constructor(cause: unknown) {
     super("insufficient_storage", "the gateway cannot store pictures at the moment; try again later, or ask for b64_json", {
       retryAfter: untilRoom,
       cause,
     });
+    this.passes = cause instanceof Error && "passes" in cause && cause.passes === true;
   }
 }
 

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { RequestRow } from "../../src/ledger/row.ts";
+import { S3Failure } from "../../src/net/s3/failure.ts";
+import { chunksOf, headOf } from "../../src/picture/convert.ts";
+import { NotStored, StoreAway } from "../../src/picture/store.ts";
 import { rowAt } from "../ledger/suite.ts";
 import { startDurableHouse, type DurableHouse } from "./durable-house.ts";
 import { errorOf, png, reply, until } from "./setup.ts";
@@ -116,6 +119,46 @@ describe("http: jobs that fail", () => {
     await until(() => replies.length === 3);
     for (const answer of replies) answer();
     for (const id of ids) expect((await ended(id)).status).to.equal("completed");
+  });
+
+  it("wait with their picture for a store that is away", async () => {
+    const { store } = house.gateway;
+    const save = store.save.bind(store);
+    let refusals = 0;
+    store.save = (...values) => {
+      if (house.orders() === 0 || refusals > 0) return save(...values);
+      refusals += 1;
+      return Promise.reject(new NotStored(new S3Failure("it is away", { passes: true })));
+    };
+    const { status } = await ended(await order());
+    store.save = save;
+    expect([status, refusals, house.orders()]).to.deep.equal(["completed", 1, 1]);
+  });
+
+  it("wait for their images where the store goes away, and order nothing before they are here", async () => {
+    const { store, durable } = house.gateway;
+    const data = store.data.bind(store);
+    let breaks = 1;
+    store.data = async (stored) => {
+      const found = (await data(stored))!;
+      const chunks = async function* () {
+        if (breaks-- > 0) throw new StoreAway(new Error("it is away"));
+        yield* chunksOf(found);
+      };
+      return { kind: "kept", size: stored.bytes, head: headOf(found), chunks };
+    };
+    const response = await fetch(`${house.url}/v1/images/edits`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${house.key}`, "content-type": "application/json", prefer: "respond-async" },
+      body: JSON.stringify({ model: "demo", prompt: "a cat", image: `data:image/png;base64,${base64}` }),
+    });
+    const { id } = (await response.json()) as { id: string };
+    await until(async () => {
+      durable?.wake();
+      return (await house.ledger.find(id))?.endedAt !== undefined;
+    });
+    store.data = data;
+    expect([(await ended(id)).status, breaks < 1, house.orders()]).to.deep.equal(["completed", true, 1]);
   });
 
   it("say that their picture could not be stored", async () => {
