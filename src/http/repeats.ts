@@ -35,6 +35,8 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
     remember: async (error) => {
       if (!mayBePaid(state) || within === 0) return;
       const untold = state.signal.aborted && !(state.signal.reason instanceof GatewayError);
+      // Its retry finds it in the ledger, with the answer where there is one.
+      if (untold && (state.hasRow === true || state.repeats !== undefined)) return;
       const { code, status, message, param } = untold
         ? new GatewayError("upstream_error", "the client's connection was closed before the answer came")
         : error instanceof GatewayError

@@ -1,6 +1,8 @@
 // A request that is repeated after an outcome that may have been paid for.
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import type { Context } from "koa";
+import { repeatsOf } from "../../src/http/repeats.ts";
 import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
 import { pngChunk, solidPng } from "../../src/picture/png.ts";
@@ -91,6 +93,21 @@ describe("a request that is repeated after an outcome that may have been paid fo
       }
       expect(orders()).to.equal(2);
     });
+
+  it("is left to the ledger where that has the request, and its client hung up", async () => {
+    const added: string[] = [];
+    const uncertain = {
+      find: () => Promise.resolve(undefined),
+      add: ({ request }: { request: string }) => Promise.resolve(void added.push(request)),
+      forget: () => undefined,
+    };
+    for (const [id, more] of Object.entries({ plain: {}, own: { hasRow: true }, joined: { repeats: "req_1" } })) {
+      const state = { id, mayCost: true, signal: AbortSignal.abort(), ...more };
+      const ctx = { state, get: () => "", req: { headers: {} } } as unknown as Context;
+      await repeatsOf(ctx, uncertain, 1000, () => Promise.resolve("hash")).remember(new Error("gone"));
+    }
+    expect(added).to.deep.equal(["plain"]);
+  });
 
   it("whose client hung up is an order, and none where the client says that it is a retry", async () => {
     const body = fresh();
