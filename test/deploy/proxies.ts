@@ -1,8 +1,6 @@
 // Tries the gateway behind nginx and Caddy with the files of deploy/: a slow picture, a stream, an upload of 30 MB, what stays inside.
 // Usage: node dist/test/deploy/proxies.js NGINX CADDY [SECONDS], programs, and how long the slow picture takes.
 import { expect } from "chai";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
@@ -13,6 +11,7 @@ import sharp from "sharp";
 import { serve } from "../../src/process/serve.ts";
 import { freePort } from "../helpers/port.ts";
 import { httpProvider } from "../helpers/provider.ts";
+import { startNginx, startProxy } from "./proxy.ts";
 
 const [nginx = "nginx", caddy = "caddy", given = "3"] = process.argv.slice(2);
 const slow = Number(given);
@@ -43,26 +42,6 @@ async function provide(request: IncomingMessage, response: ServerResponse): Prom
   await delay(slow * 1000);
   event("image_generation.completed", {});
   response.end();
-}
-
-/** Start a proxy and wait until it answers; the folder is for its files. */
-async function startProxy(program: string, args: readonly string[], url: string, env: Record<string, string> = {}) {
-  const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"], env: { PATH: process.env.PATH, ...env } });
-  const ended = once(child, "exit");
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (
-      await fetch(url).then(
-        () => true,
-        () => false,
-      )
-    )
-      break;
-    await delay(100);
-  }
-  return async () => {
-    child.kill("SIGTERM");
-    await ended;
-  };
 }
 
 async function judge(name: string, proxy: string): Promise<void> {
@@ -114,28 +93,19 @@ try {
   closing.push(() => gateway.close());
   const { host } = new URL(gateway.url);
   const ports = [await freePort(), await freePort()] as const;
-  const within = (text: string, site: [from: string, to: string]) => text.replaceAll("127.0.0.1:8080", host).replace(...site);
-
-  const site = within(await readFile("deploy/nginx.conf", "utf8"), ["listen 80;", `listen 127.0.0.1:${ports[0]};`]);
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ");
-  await writeFile(
-    join(folder, "nginx.conf"),
-    `daemon off; pid ${folder}/nginx.pid; error_log stderr warn; events {} http { access_log off; ${temporary} ${site} }`,
-  );
-  closing.push(await startProxy(nginx, ["-c", join(folder, "nginx.conf")], `http://127.0.0.1:${ports[0]}/docs`));
+  const site = { port: ports[0], servers: [host] };
+  const first = await startNginx(nginx, folder, site);
+  closing.push(() => first.stop());
 
   const options = "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\tlevel ERROR\n\t}\n}\n";
-  const caddyfile = within(await readFile("deploy/Caddyfile", "utf8"), ["images.example.com", `http://127.0.0.1:${ports[1]}`]);
+  const caddyfile = (await readFile("deploy/Caddyfile", "utf8"))
+    .replaceAll("127.0.0.1:8080", host)
+    .replace("images.example.com", `http://127.0.0.1:${ports[1]}`);
   await writeFile(join(folder, "Caddyfile"), options + caddyfile);
+  const args = ["run", "--config", join(folder, "Caddyfile"), "--adapter", "caddyfile"];
   const home = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
-  closing.push(
-    await startProxy(
-      caddy,
-      ["run", "--config", join(folder, "Caddyfile"), "--adapter", "caddyfile"],
-      `http://127.0.0.1:${ports[1]}/docs`,
-      home,
-    ),
-  );
+  const second = await startProxy(caddy, args, `http://127.0.0.1:${ports[1]}/docs`, home);
+  closing.push(() => second.stop());
   await judge("nginx", `http://127.0.0.1:${ports[0]}`);
   await judge("caddy", `http://127.0.0.1:${ports[1]}`);
 } finally {

@@ -3,9 +3,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import { solidPng } from "../../src/picture/png.ts";
 import type { Wish } from "./load.ts";
 
+/** A picture as it came. */
+interface Came {
+  picture: Buffer;
+  /** Its URL, where it came as one. */
+  url?: string;
+  /** True where the answer says that the picture could not be stored. */
+  isUnstored: boolean;
+}
+
 /** What a client has in the end. */
-export interface Outcome {
-  picture?: Buffer;
+export interface Outcome extends Partial<Came> {
   /** The error that it was told, where there is no picture. */
   told?: string;
   began: number;
@@ -27,11 +35,11 @@ export async function ask(wish: Wish, around: Around): Promise<Outcome> {
   const until = began + around.longest;
   let told = "no answer in time";
   let attempts = 0;
-  const ended = (more: { picture?: Buffer; told?: string }): Outcome => ({ ...more, began, ended: performance.now(), attempts });
+  const ended = (more: Partial<Came> & { told?: string }): Outcome => ({ ...more, began, ended: performance.now(), attempts });
   for (; performance.now() < until; attempts += 1) {
     if (attempts > 0) await delay(30 + Math.random() * 70);
     const answer = await send(wish, attempts, around).catch((error: unknown): Answer => ({ again: true, told: messageOf(error) }));
-    if (answer.picture) return ended({ picture: answer.picture });
+    if (answer.came) return ended(answer.came);
     if (answer.job !== undefined) return ended(await followJob(answer.job, around, until));
     told = answer.told ?? told;
     if (!answer.again) return ended({ told });
@@ -41,7 +49,7 @@ export async function ask(wish: Wish, around: Around): Promise<Outcome> {
 
 /** One attempt's answer: a picture, a job, or an error. */
 interface Answer {
-  picture?: Buffer;
+  came?: Came;
   job?: string;
   told?: string;
   /** True where the client asks once more. */
@@ -64,7 +72,7 @@ async function send(wish: Wish, attempts: number, around: Around): Promise<Answe
   if (streams) return { again: false, ...(await streamed(response, around).catch((error: unknown) => brokenStream(wish, error))) };
   const answer = (await response.json()) as { id?: string; data?: { b64_json?: string; url?: string }[] };
   if (isJob) return { job: String(answer.id) };
-  return { picture: await pictureIn(answer.data?.[0] ?? {}, around) };
+  return { came: await pictureIn(answer.data?.[0] ?? {}, answer, around) };
 }
 
 /** A stream that broke off is an SDK's error, and a client without a key cannot name it any more. */
@@ -79,7 +87,7 @@ async function failed(response: Response): Promise<Answer> {
   return { again: advice === null ? isPassing : advice === "true", told: `${status} ${(await response.text()).slice(0, 300)}` };
 }
 
-async function followJob(id: string, around: Around, until: number): Promise<{ picture?: Buffer; told?: string }> {
+async function followJob(id: string, around: Around, until: number): Promise<Partial<Came> & { told?: string }> {
   let told = "the job did not end in time";
   const { url, key } = around;
   while (performance.now() < until) {
@@ -87,7 +95,7 @@ async function followJob(id: string, around: Around, until: number): Promise<{ p
       const response = await fetch(`${url()}/v1/images/jobs/${id}`, { headers: { authorization: `Bearer ${key}` } });
       if (response.ok) {
         const job = (await response.json()) as { status: string; result?: { data: { url?: string; b64_json?: string }[] }; error?: object };
-        if (job.status === "completed") return { picture: await pictureIn(job.result?.data[0] ?? {}, around) };
+        if (job.status === "completed") return await pictureIn(job.result?.data[0] ?? {}, job, around);
         if (job.status !== "queued" && job.status !== "in_progress")
           return { told: `the job is ${job.status}: ${JSON.stringify(job.error)}` };
         told = `the job is ${job.status} still`;
@@ -103,18 +111,21 @@ async function followJob(id: string, around: Around, until: number): Promise<{ p
 async function streamed(response: Response, around: Around): Promise<Answer> {
   const events = (await response.text()).split("\n\n").flatMap((event) => /^data: (\{.*\})$/m.exec(event)?.[1] ?? []);
   const last = JSON.parse(events.at(-1) ?? "{}") as { type?: string; b64_json?: string; url?: string; error?: object };
-  if (last.type?.endsWith(".completed")) return { picture: await pictureIn(last, around) };
+  if (last.type?.endsWith(".completed")) return { came: await pictureIn(last, last, around) };
   if (last.error) return { told: `the stream said: ${JSON.stringify(last.error)}` };
   throw new Error("no last event");
 }
 
-async function pictureIn({ b64_json, url }: { b64_json?: string; url?: string }, around: Around): Promise<Buffer> {
-  if (b64_json !== undefined) return Buffer.from(b64_json, "base64");
+/** The picture of an answer. A URL is fetched until whoever serves it can be reached. */
+async function pictureIn({ b64_json, url }: { b64_json?: string; url?: string }, answer: object, around: Around): Promise<Came> {
+  const isUnstored = JSON.stringify({ ...answer, b64_json: "" }).includes("the picture could not be stored");
+  if (b64_json !== undefined) return { picture: Buffer.from(b64_json, "base64"), isUnstored };
   for (const until = performance.now() + around.longest; ;) {
     try {
       const response = await fetch(String(url));
-      if (!response.ok) return Buffer.from(`the picture: ${response.status}`);
-      return Buffer.from(await response.arrayBuffer());
+      if (response.ok) return { picture: Buffer.from(await response.arrayBuffer()), url, isUnstored };
+      if (response.status < 500) return { picture: Buffer.from(`the picture: ${response.status}`), url, isUnstored };
+      throw new Error(`the picture: ${response.status}`);
     } catch (error) {
       if (performance.now() > until) throw error;
       await delay(60);

@@ -17,15 +17,20 @@ export interface Ended {
 export interface Trouble {
   began: number;
   ended: number;
-  disaster: Disaster;
+  disaster: Pick<Disaster, "loses" | "forgets">;
+}
+
+/** The troubles that there were while a request was under way. */
+export function troublesOf<T extends Trouble>({ began, ended }: Pick<Outcome, "began" | "ended">, troubles: readonly T[]): T[] {
+  return troubles.filter((trouble) => began <= trouble.ended && trouble.began <= ended);
 }
 
 /** What is wrong with the answer to one wish; undefined where nothing is. */
-export function problemOf({ wish, outcome }: Ended, trouble: Trouble): string | undefined {
+export function problemOf({ wish, outcome }: Ended, troubles: readonly Trouble[]): string | undefined {
   const { isJob, seen } = wish;
-  const { loses, forgets } = trouble.disaster;
-  const wasThere = outcome.began <= trouble.ended && trouble.began <= outcome.ended;
-  const isForgotten = wasThere && forgets(wish.name);
+  const disasters = troublesOf(outcome, troubles).map(({ disaster }) => disaster);
+  const loses = (what: Disaster["loses"]) => disasters.some((one) => one.loses === what);
+  const isForgotten = disasters.some(({ forgets }) => forgets(wish.name));
   const name = isForgotten ? "none" : wish.name;
   const { picture, told, attempts, began, ended } = outcome;
   const wrong = (text: string) => `${describeWish(wish)}, sent ${attempts + 1} times in ${Math.round(ended - began)} ms: ${text}`;
@@ -33,8 +38,8 @@ export function problemOf({ wish, outcome }: Ended, trouble: Trouble): string | 
   if (seen.orders > 1 && (name !== "none" || attempts === 0)) return wrong(`ordered ${seen.orders} times`);
   if (picture) return picture.equals(pictureOf(wish.id)) ? undefined : wrong(`another picture: ${picture.toString("latin1").slice(0, 60)}`);
   // The provider was polled, so its task was in the ledger.
-  const isKept = loses !== "pictures" && seen.polls > 0 && (name !== "none" || isJob) && !(wish.streams && name !== "key");
-  return (isForgotten || (loses !== "nothing" && wasThere)) && !isKept ? undefined : wrong(`no picture, but: ${told}`);
+  const isKept = !loses("pictures") && seen.polls > 0 && (name !== "none" || isJob) && !(wish.streams && name !== "key");
+  return (isForgotten || loses("orders") || loses("pictures")) && !isKept ? undefined : wrong(`no picture, but: ${told}`);
 }
 
 /** Rows that are not over once every client has its answer; those that nobody waits for have a while. */

@@ -65,7 +65,7 @@ async function runOnce(seed: number, { gateway, provider, disaster, tally }: Lan
   const trouble = strike(gateway, { disaster, moment, random });
   const ended = await Promise.all(asked);
   const struck = await trouble;
-  const problems = ended.flatMap((one) => problemOf(one, struck) ?? []);
+  const problems = ended.flatMap((one) => problemOf(one, [struck]) ?? []);
   problems.push(...(await unfinished(gateway)).map((row) => `not over: ${JSON.stringify(row)}`), ...(await leaks(gateway)));
   provider.forget(wishes);
   count(ended, tally);

@@ -1,6 +1,4 @@
 import { expect } from "chai";
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import pino from "pino";
@@ -10,9 +8,9 @@ import type { SharedState } from "../../src/gateway/shared-state.ts";
 import { createTable } from "../../src/gateway/table.ts";
 import { startGateway, type TestGateway } from "../../src/testing/gateway.ts";
 import { loadFiles } from "../helpers/channels.ts";
-import { freePort } from "../helpers/port.ts";
 import { draw, httpProvider, type Provider } from "../helpers/provider.ts";
 import { until } from "../http/setup.ts";
+import { startRedis, type RedisServer } from "./server.ts";
 
 // Run by test/redis/run.sh, and not with the other tests: it needs a redis-server.
 
@@ -22,8 +20,7 @@ interface Instance extends TestGateway {
 }
 
 describe("two instances with one redis", () => {
-  let port: number;
-  let redis: ChildProcess;
+  let redis: RedisServer;
   let provider: Provider;
   let spare: Provider;
   let answer: { status: number; headers?: Record<string, string> } = { status: 200 };
@@ -31,22 +28,10 @@ describe("two instances with one redis", () => {
   let holds = false;
   const instances: Instance[] = [];
 
-  async function startRedis(): Promise<void> {
-    redis = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], { stdio: "pipe" });
-    redis.stdout!.resume();
-    await until(() => redis.exitCode === null && redis.pid !== undefined);
-  }
-
-  async function killRedis(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-    redis.kill(signal);
-    await once(redis, "exit");
-  }
-
   const standing = (how: string) => until(() => instances.every(({ state }) => state.standing() === how), how);
 
   before(async () => {
-    port = await freePort();
-    await startRedis();
+    redis = await startRedis();
     provider = await httpProvider((_request, response) => {
       const reply = () =>
         answer.status === 200
@@ -67,7 +52,7 @@ describe("two instances with one redis", () => {
     for (let count = 0; count < 2; count += 1) {
       const log: { msg: string }[] = [];
       const state = createRedisState(
-        `redis://127.0.0.1:${port}`,
+        `redis://127.0.0.1:${redis.port}`,
         pino({ level: "info" }, { write: (line: string) => void log.push(JSON.parse(line) as { msg: string }) }),
         { lease: 600 },
       );
@@ -84,7 +69,7 @@ describe("two instances with one redis", () => {
     }
     await provider.close();
     await spare.close();
-    await killRedis();
+    await redis.kill();
   });
 
   const ask = async (instance: number, model: string, n = 1) => {
@@ -137,7 +122,7 @@ describe("two instances with one redis", () => {
   });
 
   it("go on past what they do not understand, and say so", async () => {
-    const client = new Redis(port, { host: "127.0.0.1" });
+    const client = new Redis(redis.port, { host: "127.0.0.1" });
     const heard = (scope: string) =>
       instances.every(({ gateway }) => gateway.routing.health.coolDowns().some((one) => one.scope === scope));
     instances.forEach(({ log }) => log.splice(0));
@@ -178,7 +163,7 @@ describe("two instances with one redis", () => {
   it("go on by themselves at once when it is killed, say so once, and find each other again", async () => {
     instances.forEach(({ log }) => log.splice(0));
     const release = await begin(0, 1);
-    await killRedis();
+    await redis.kill();
     // Each has one place left of its own two.
     const began = performance.now();
     const more = [ask(0, "dall-e-2"), ask(1, "dall-e-2")];
@@ -187,10 +172,10 @@ describe("two instances with one redis", () => {
     await standing("alone");
     const ready = (await (await fetch(`${instances[0]!.url}/readyz`)).json()) as { status: string; shared_state: string };
     expect([ready.status, ready.shared_state]).to.deep.equal(["ready", "alone"]);
-    await startRedis();
+    await redis.start();
     await standing("shared");
     // The places of requests that still run are found again.
-    const client = new Redis(port, { host: "127.0.0.1" });
+    const client = new Redis(redis.port, { host: "127.0.0.1" });
     await until(async () => {
       const places = await client.hvals("pictor:held:places");
       return places.reduce((sum, text) => sum + Number.parseInt(text, 10), 0) === 4;
@@ -206,11 +191,11 @@ describe("two instances with one redis", () => {
   });
 
   it("have all their places again as soon as one that hung is back, whatever was asked meanwhile", async () => {
-    const client = new Redis(port, { host: "127.0.0.1" });
+    const client = new Redis(redis.port, { host: "127.0.0.1" });
     const places = async () => (await client.hvals("pictor:held:places")).map((text) => Number.parseInt(text, 10));
-    redis.kill("SIGSTOP");
+    redis.signal("SIGSTOP");
     expect((await Promise.all([ask(0, "dall-e-2"), ask(0, "dall-e-2")])).map(({ status }) => status)).to.deep.equal([200, 200]);
-    redis.kill("SIGCONT");
+    redis.signal("SIGCONT");
     await standing("shared");
     await until(async () => (await places()).every((count) => count === 0));
     const release = await begin(1, 1);
@@ -219,12 +204,12 @@ describe("two instances with one redis", () => {
   });
 
   it("go on by themselves when it hangs", async () => {
-    redis.kill("SIGSTOP");
+    redis.signal("SIGSTOP");
     const began = performance.now();
     expect((await ask(0, "dall-e-3")).status).to.equal(200);
     expect((await ask(0, "dall-e-3")).status).to.equal(200);
     expect(performance.now() - began).to.be.below(1500);
-    redis.kill("SIGCONT");
+    redis.signal("SIGCONT");
     await until(async () => {
       await ask(0, "dall-e-3");
       return instances[0]!.state.standing() === "shared";

@@ -1,5 +1,5 @@
 # Starts Ceph's S3 gateway in a folder, on loopback and in memory, and exports its address and keys. Its pids are in run/*.pid.
-. test/s3/ports.sh
+. test/s3/services.sh
 D=$1
 read -r PORT MON <<<"$(ports 2)"
 FSID=$(cat /proc/sys/kernel/random/uuid)

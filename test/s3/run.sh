@@ -2,21 +2,15 @@
 # The picture store on two real services that speak S3: Ceph's gateway and OpenStack Swift. Installs them from Debian where they are missing; needs root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if ! command -v radosgw swift-proxy-server memcached curl >/dev/null || ! command -v ceph-mon ceph-osd >/dev/null; then
+. test/s3/services.sh
+if ! has_all radosgw ceph-mon ceph-osd swift-proxy-server memcached curl; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends curl radosgw ceph-mon ceph-osd \
     swift-proxy swift-account swift-container swift-object memcached
 fi
 npm run --silent build
 folder=$(mktemp -d)
-stop() {
-  for file in "$folder"/*/run/*.pid; do
-    if [ -e "$file" ]; then kill "$(cat "$file")" 2>/dev/null || true; fi
-  done
-  sleep 1
-  rm -rf "$folder"
-}
-trap stop EXIT
+trap 'end_services "$folder"/*/run/*.pid; rm -rf "$folder"' EXIT
 for service in ceph swift; do
   mkdir -p "$folder/$service/run"
   printf '\n== %s\n' "$service"

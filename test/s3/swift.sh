@@ -1,5 +1,5 @@
 # Starts OpenStack Swift with its S3 interface in a folder, on loopback, and exports its address and keys. Its pids are in run/*.pid.
-. test/s3/ports.sh
+. test/s3/services.sh
 D=$1
 read -r PORT ACCOUNT CONTAINER OBJECT CACHE <<<"$(ports 5)"
 mkdir -p "$D/srv/sdb1" "$D/run"
