@@ -93,7 +93,7 @@ function pluginContext(
   { changes, key, bill, signal }: { changes: Change[]; key: Key | undefined; bill: Bill; signal: () => AbortSignal },
 ): PluginContext {
   const { trace } = context;
-  return {
+  const own: Omit<PluginContext, "signal"> & { signalOf: () => AbortSignal } = {
     input,
     operation: operationOf(input),
     request: clone(input),
@@ -138,13 +138,19 @@ function pluginContext(
     store: { save: (chunks, life) => traced(trace, { name: "store" }, () => context.save(chunks, life)), reachable: context.reachable },
     spool: context.spool,
     early: context.early === true && input.n === 1,
-    get signal() {
-      return signal();
-    },
     log: context.log,
     trace,
+    signalOf: signal,
   };
+  return Object.setPrototypeOf(own, signalWhenAsked) as PluginContext;
 }
+
+/** Of all contexts: a getter of each one's own would make it a slow object that takes three times the memory. */
+const signalWhenAsked = {
+  get signal(): AbortSignal {
+    return (this as unknown as { signalOf: () => AbortSignal }).signalOf();
+  },
+};
 
 /** A URL for the log, where no secret may stand. */
 function withoutSecrets(url: string, key: Key | undefined, secrets: readonly string[]): string {

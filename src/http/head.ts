@@ -18,10 +18,12 @@ export async function judgeHead({ req }: Context, next: Next): Promise<void> {
 
 const hostForm = /^(?:[a-z0-9._~%!$&'()*+,;=-]+|\[[0-9a-f:.v]+\])(?::\d{0,5})?$/i;
 
-function judgeHost({ httpVersion, headers, headersDistinct }: IncomingMessage): void {
+function judgeHost({ httpVersion, headers, rawHeaders }: IncomingMessage): void {
   const { host } = headers;
   if (host === undefined && httpVersion !== "1.0") throw invalid("the header Host is missing; HTTP/1.1 demands it");
-  if ((headersDistinct.host?.length ?? 0) > 1) throw invalid("the header Host is given more than once; send it once");
+  // Names and values by turns. A name's length is compared first, since this is done for each header of every request.
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.length === 4 && name.toLowerCase() === "host");
+  if (hosts.length > 1) throw invalid("the header Host is given more than once; send it once");
   // HTTP lets it be empty where there is no host to name.
   if (host) judgeHostName(host);
 }

@@ -54,6 +54,8 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
       same ??= clone(ctx.request);
       const own: PluginContext = {
         ...ctx,
+        // It may be made when it is asked for, which a copy is not.
+        signal: ctx.signal,
         request: { ...clone(same), ...fields },
         result: emptyResult(),
         early: false,
