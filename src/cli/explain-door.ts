@@ -131,14 +131,9 @@ async function doorNamed(name: string, { channels }: ProcessSettings): Promise<D
   const { doors, problems, broken } = await loadDoors({ folder: channelTexts(channels), proven: shipped(), isTaken: isOwnPath });
   if (broken.includes(name)) throw new ConfigError(problems);
   const found = doors.find(({ door }) => door.name === name);
-  if (!found)
-    throw new Error(
-      `there is no door ${name} (${didYouMean(
-        name,
-        doors.map(({ door }) => door.name),
-      )})`,
-    );
-  return found.door;
+  if (found) return found.door;
+  const names = doors.map(({ door }) => door.name);
+  throw new Error(`there is no door ${name} (${didYouMean(name, names)})`);
 }
 
 /** The route of a path with its query. Throws an Error where none that makes pictures is there. */

@@ -27,8 +27,8 @@ export function errors(gateway: Gateway) {
       const isEarly = state.late && known.code === "upstream_timeout";
       if (known.status >= 500 && !expected.has(known.code) && !isEarly)
         gateway.log.error({ request: id, ...idsOf(trace), err: error }, "request failed");
-      // The client hears which of its fields it was.
-      if (known.cause instanceof ExpressionFailure)
+      // The client hears which of its fields it was. A failure that reads no names quotes what was rendered, which no log may show.
+      if (known.cause instanceof ExpressionFailure && known.cause.uses.length > 0)
         gateway.log.warn({ request: id, expression: known.cause.message }, "an expression could not take what a request has");
       if (headersSent) {
         state.failed = known.status;
