@@ -32,7 +32,7 @@ export async function startProxy(program: string, args: readonly string[], url: 
 /** Start nginx with `deploy/nginx.conf`, before these servers. Its files are in the folder; `access.log` says who got each request. */
 export async function startNginx(program: string, folder: string, { port, servers }: { port: number; servers: string[] }): Promise<Proxy> {
   const site = (await readFile("deploy/nginx.conf", "utf8"))
-    .replace("server 127.0.0.1:8080;", servers.map((server) => `server ${server};`).join(" "))
+    .replace("server 127.0.0.1:8080 max_fails=0;", servers.map((server) => `server ${server} max_fails=0;`).join(" "))
     .replace("listen 80;", `listen 127.0.0.1:${port};`);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ");
   const log = `log_format short '$upstream_addr $status'; access_log ${folder}/access.log short; error_log ${folder}/error.log;`;
