@@ -48,7 +48,8 @@ export class NotBase64 extends Error {
 
 /**
  * Base64 as it arrives, in standard spelling with padding, without the prefix of a data URI, which must be in the first piece. What is
- * standard already is neither copied nor looked at character by character: a picture that only passes is the provider's word for word.
+ * standard already is neither copied nor looked at character by character: a picture that only passes is the provider's word for word, but for
+ * what would end the text of the JSON that it passes into.
  * Throws `NotBase64` where it has another spelling and is none all the same, or ends where base64 cannot; `decodedBase64` sees the rest.
  */
 export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -75,8 +76,8 @@ export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerat
   if (missing > 0) yield ascii("=".repeat(missing));
 }
 
-/** Characters of other spellings, or of the end. Each is searched for natively, in a third of the time that decoding takes. */
-const others = Array.from("-_= \n\r\t", (sign) => sign.charCodeAt(0));
+/** Characters of other spellings, of the end, or of JSON. Each is searched for natively, and all in a third of the time that decoding takes. */
+const others = Array.from('-_= \n\r\t"\\', (sign) => sign.charCodeAt(0));
 
 /** The bytes of what `standardBase64` gives, however it is cut. Throws `NotBase64` where a wrong character has come. */
 export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

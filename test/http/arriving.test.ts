@@ -38,6 +38,8 @@ describe("http: a picture that arrives within the provider's JSON", () => {
       lines: text.replace(/.{76}/g, "$&\\r\\n").replaceAll("/", "\\/"),
       url: `data:image/png;base64,${text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`,
       wrong: `${text.slice(0, -8)}!!!!AAAA`,
+      quoted: `${text.slice(0, half)}\\"}],\\"usage\\":{},\\"own\\":[{\\"x\\":\\"${text.slice(half)}`,
+      escaped: `${text.slice(0, half)}\\\\AAA${text.slice(half)}`,
       two: `${text}"},{"b64_json":"${text}`,
     };
     const whole = wholes[prompt];
@@ -137,7 +139,7 @@ describe("http: a picture that arrives within the provider's JSON", () => {
     expect(data[0]!.b64_json).to.equal(`${text.slice(0, -8)}!!!!AAAA`);
   });
 
-  for (const prompt of ["cut", "no JSON"])
+  for (const prompt of ["cut", "no JSON", "quoted", "escaped"])
     it(`breaks the connection where it turns out bad at its end: ${prompt}`, async () => {
       const response = await order(prompt);
       expect(response.status).to.equal(200);
@@ -147,7 +149,7 @@ describe("http: a picture that arrives within the provider's JSON", () => {
       expect(house.log.filter(({ msg }) => msg === "the answer broke off")).to.have.length(1);
     });
 
-  for (const prompt of ["cut", "no JSON", "wrong"])
+  for (const prompt of ["cut", "no JSON", "wrong", "quoted", "escaped"])
     it(`is an error where it had to be whole: ${prompt}`, async () => {
       for (const more of [{ response_format: "url" }, { n: 2 }]) {
         const answer = order(prompt, more);
