@@ -1,6 +1,6 @@
 // Gives a client that repeats its request the outcome that may have been paid for, in place of a second order.
 import type { Context } from "koa";
-import { GatewayError } from "../errors.ts";
+import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { UncertainOutcomes } from "../gateway/uncertain.ts";
 import { mayBePaid, type RequestState } from "./gateway.ts";
 import { isRetry } from "./patience.ts";
@@ -39,12 +39,16 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
       if (untold && (state.hasRow === true || state.repeats !== undefined)) return;
       const { code, status, message, param } = untold
         ? new GatewayError("upstream_error", "the client's connection was closed before the answer came")
-        : error instanceof GatewayError
-          ? error
-          : new GatewayError("internal_error", "internal error");
+        : tellable(error);
       const outcome = { client, idempotencyKey, request: state.id, untold, error: { code, status, message, param } };
       await uncertain.add({ ...outcome, fingerprint: await fingerprint() });
     },
     forget: () => uncertain.forget(state.id),
   };
+}
+
+/** The client's error for what ended its request; a provider's failure comes here where it broke off an answer whose head was out. */
+function tellable(error: unknown): GatewayError {
+  if (error instanceof ProviderFailure) return clientError(error);
+  return error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error");
 }

@@ -2,6 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { Context } from "koa";
+import { ProviderFailure } from "../../src/errors.ts";
+import type { UncertainOutcome } from "../../src/gateway/uncertain.ts";
 import { repeatsOf } from "../../src/http/repeats.ts";
 import type { Table } from "../../src/gateway/table.ts";
 import { createClientKeys } from "../../src/http/client-keys.ts";
@@ -93,6 +95,22 @@ describe("a request that is repeated after an outcome that may have been paid fo
       }
       expect(orders()).to.equal(2);
     });
+
+  it("hears what broke off the answer that had begun, and of the gateway's own mistakes that there was one", async () => {
+    const broken = new ProviderFailure("bad_response", "the provider's answer was cut");
+    for (const [error, code, status, message] of [
+      [broken, "bad_upstream_response", 502, broken.message],
+      [new Error("no such file: /data/tmp/1"), "internal_error", 500, "internal error"],
+    ] as const) {
+      const added: unknown[] = [];
+      const add = ({ error }: UncertainOutcome) => Promise.resolve(void added.push(error));
+      const uncertain = { find: () => Promise.resolve(undefined), add, forget: () => undefined };
+      const state = { id: "req_1", mayCost: true, signal: new AbortController().signal };
+      const ctx = { state, get: () => "", req: { headers: {} } } as unknown as Context;
+      await repeatsOf(ctx, uncertain, 1000, () => Promise.resolve("hash")).remember(error);
+      expect(added).to.deep.equal([{ code, status, message, param: null }]);
+    }
+  });
 
   it("is left to the ledger where that has the request, and its client hung up", async () => {
     const added: string[] = [];
