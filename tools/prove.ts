@@ -1,4 +1,4 @@
-// Writes down which of the channels that ship are right, so that a start need not judge them again.
+// Writes down which of the channels that ship are right, and the validators of files, so that no start judges or compiles them again.
 import { createHash } from "node:crypto";
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import { provenFile } from "../src/channels/proven.ts";
 import { shippedPlugins } from "../src/plugin/load.ts";
 import { shippedChannels } from "../src/process/environment.ts";
+import { writtenFolder } from "../src/schema/written.ts";
 import { prove } from "./judged.ts";
+import { fileSchemas, writeValidators } from "./validators.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -23,5 +25,7 @@ async function stampOf(): Promise<string> {
 
 const stamp = await stampOf();
 const before = await readFile(provenFile, "utf8").catch(() => "{}");
-if ((JSON.parse(before) as { stamp?: string }).stamp !== stamp)
+if ((JSON.parse(before) as { stamp?: string }).stamp !== stamp) {
+  await writeValidators(await fileSchemas(), writtenFolder);
   await writeFile(provenFile, JSON.stringify({ stamp, ...(await prove(shippedChannels)) }));
+}

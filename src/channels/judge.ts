@@ -2,8 +2,9 @@
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Plugin } from "../plugin/define.ts";
-import { createAjv } from "../schema/ajv.ts";
+import type { JsonSchema } from "../schema/from-schema.ts";
 import { once } from "../schema/once.ts";
+import { validatorOf } from "../schema/written.ts";
 import { complain, stepsOf } from "./complaint.ts";
 import { channelSchema, type ChannelSettings } from "./grammar.ts";
 import type { Located, Problems } from "./problems.ts";
@@ -11,16 +12,17 @@ import type { Located, Problems } from "./problems.ts";
 /** The latest grammar. Loading the plugins anew gives the same ones in another map. */
 let latest: { plugins: readonly Plugin[]; validate: ValidateFunction<ChannelSettings> } | undefined;
 
-/** The validator of channels, compiled once for the plugins there are. */
+/** The validator of channels, made once for the plugins there are. */
 export function grammarOf(plugins: ReadonlyMap<string, Plugin>): ValidateFunction<ChannelSettings> {
   const own = [...plugins.values()];
   const isSame = latest?.plugins.length === own.length && latest.plugins.every((plugin, index) => plugin === own[index]);
-  if (!latest || !isSame)
-    latest = {
-      plugins: own,
-      validate: createAjv({ useDefaults: true, allErrors: true }).compile<ChannelSettings>(once(channelSchema(plugins))),
-    };
+  if (!latest || !isSame) latest = { plugins: own, validate: validatorOf<ChannelSettings>(fileSchema(plugins)) };
   return latest.validate;
+}
+
+/** The schema that a channel is judged by. */
+export function fileSchema(plugins: ReadonlyMap<string, Plugin>): JsonSchema {
+  return once(channelSchema(plugins));
 }
 
 /** The channel if the grammar accepts it, and else what is left without the parts that are wrong, so that the rest is judged too. */

@@ -2,8 +2,8 @@
 import { testNames } from "../expression/names.ts";
 import { compileTemplate } from "../expression/template.ts";
 import { didYouMean } from "../schema/suggest.ts";
-import { createAjv } from "../schema/ajv.ts";
 import { lazily } from "../schema/lazily.ts";
+import { validatorOf } from "../schema/written.ts";
 import { complain } from "./complaint.ts";
 import { lineOf, type Located, type Problems } from "./problems.ts";
 import type { Channel } from "./route.ts";
@@ -32,7 +32,7 @@ export function compileTests(files: readonly Located<Tested>[], channel: Channel
   return (variables) => suites.flatMap((render) => render(variables));
 }
 
-const validate = lazily(() => createAjv({ allErrors: true }).compile<Tested>(testsFile));
+const validate = lazily(() => validatorOf<Tested>(testsFile));
 
 /** The tests of a file of its own, if it is in order; mistakes go to `problems`. */
 export function judgedTests(located: Located, problems: Problems): Located<Tested>[] {

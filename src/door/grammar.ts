@@ -1,7 +1,8 @@
 // The grammar of door files: how requests of another API are read and answered.
 import { testSchema } from "./test-grammar.ts";
 import { polarities } from "../picture/mask.ts";
-import type { FromSchema } from "../schema/from-schema.ts";
+import type { FromSchema, JsonSchema } from "../schema/from-schema.ts";
+import { once } from "../schema/once.ts";
 import { anything, closed, text } from "../schema/parts.ts";
 
 const event = { type: ["object", "array"] } as const;
@@ -117,6 +118,11 @@ export const doorSchema = closed(
   },
   ["description", "routes"],
 );
+
+/** The schema that a door file is judged by. */
+export function doorFile(): JsonSchema {
+  return once(doorSchema);
+}
 
 /** A route as it is written. */
 export type WrittenRoute = FromSchema<typeof routeSchema>;

@@ -7,14 +7,13 @@ import { createProblems, sourceOf, type Located, type Problems } from "../channe
 import { createProof, type Proof, type Proven } from "../channels/proven.ts";
 import { recorded, textsOfFolder, type Texts } from "../channels/texts.ts";
 import type { Problem } from "../errors.ts";
-import { createAjv } from "../schema/ajv.ts";
 import { lazily } from "../schema/lazily.ts";
-import { once } from "../schema/once.ts";
 import { didYouMean } from "../schema/suggest.ts";
+import { validatorOf } from "../schema/written.ts";
 import { compileDoor, type Door, type DoorRoute } from "./compile.ts";
 import { compileDoorTests, judgedDoorTests, type RenderDoorTests } from "./tests.ts";
 import type { PathPattern } from "./path.ts";
-import { doorSchema, type WrittenDoor } from "./grammar.ts";
+import { doorFile, type WrittenDoor } from "./grammar.ts";
 
 interface LoadOptions {
   /** Reads the tests in the folder `tests/doors` too. */
@@ -48,7 +47,7 @@ export interface LoadedDoors {
   broken: readonly string[];
 }
 
-const validator = lazily(() => createAjv({ allErrors: true }).compile<WrittenDoor>(once(doorSchema)));
+const validator = lazily(() => validatorOf<WrittenDoor>(doorFile()));
 
 /** Load the doors of a folder. A door is right as a whole, or not there. */
 export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {

@@ -2,8 +2,8 @@
 import { complain } from "../channels/complaint.ts";
 import { lineOf, type Located, type Problems } from "../channels/problems.ts";
 import { compileTemplate } from "../expression/template.ts";
-import { createAjv } from "../schema/ajv.ts";
 import { lazily } from "../schema/lazily.ts";
+import { validatorOf } from "../schema/written.ts";
 import { doorTestNames } from "./names.ts";
 import { doorTestsFile, type DoorTest } from "./test-grammar.ts";
 
@@ -23,7 +23,7 @@ export interface DoorTested {
   tests?: DoorTest[];
 }
 
-const validator = lazily(() => createAjv({ allErrors: true }).compile<DoorTested>(doorTestsFile));
+const validator = lazily(() => validatorOf<DoorTested>(doorTestsFile));
 
 /** The tests of a file of its own, if it is in order; mistakes go to `problems`. */
 export function judgedDoorTests(located: Located, problems: Problems): Located<DoorTested>[] {

@@ -1,5 +1,4 @@
 // Reads gateway.yaml.
-import type { ValidateFunction } from "ajv";
 import { complain, type FileKind } from "../channels/complaint.ts";
 import { createProblems, sourceOf, type Located, type Problems } from "../channels/problems.ts";
 import { fileLimits, readRegularFile } from "../channels/regular-file.ts";
@@ -17,8 +16,9 @@ import type { LedgerLives } from "../http/durable.ts";
 import { budgetsOf } from "./budgets-file.ts";
 import type { KeyOptions } from "../http/key-options.ts";
 import type { ServerLimits } from "../http/server.ts";
-import { createAjv } from "../schema/ajv.ts";
+import { lazily } from "../schema/lazily.ts";
 import { didYouMean } from "../schema/suggest.ts";
+import { validatorOf } from "../schema/written.ts";
 import { gatewayFileSchema } from "./gateway-schema.ts";
 import { noWebhooks, ownWebhooksOf, webhooksOf, type WrittenWebhook } from "./webhooks-file.ts";
 
@@ -123,7 +123,7 @@ export function parseGatewayFile(
   return read ?? nothing;
 }
 
-let validator: ValidateFunction | undefined;
+const validator = lazily(() => validatorOf(gatewayFileSchema));
 
 /**
  * Reads a parsed file; mistakes go to `problems`. `models` are the public names there are, and `webhooks` the names of webhooks that stand
@@ -135,7 +135,7 @@ export function compileGatewayFile(
   problems: Problems,
   { models, webhooks: others = [] }: { models?: readonly string[]; webhooks?: readonly string[] },
 ): GatewayFile | undefined {
-  const validate = (validator ??= createAjv({ useDefaults: true, allErrors: true }).compile(gatewayFileSchema));
+  const validate = validator();
   judgeSecrets(located, problems);
   if (!validate(located.value)) {
     complain(located, validate.errors ?? [], problems, kind);

@@ -37,14 +37,8 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   const { Ajv2020, addFormats, standard, judged } = library();
   const ajv = new Ajv2020({
     ...settings,
-    strict: true,
-    // A schema that narrows another one requires properties which only that one describes.
-    strictRequired: false,
-    allowUnionTypes: true,
-    // Errors then carry the schema around the keyword, which names the keys that would have been right.
-    verbose: true,
-    // Compiling is most of a start's time: a schema that many refer to is compiled once, and the code is not polished.
-    inlineRefs: false,
+    ...manner,
+    // The code is not polished, since compiling is most of a start's time.
     code: { regExp, optimize: false },
     meta: false,
   });
@@ -54,6 +48,18 @@ export function createAjv(settings: AjvSettings = {}): Ajv2020 {
   ajv.addVocabulary(judged);
   return ajv;
 }
+
+/** The settings of every validator that its code depends on. */
+export const manner = {
+  strict: true,
+  // A schema that narrows another one requires properties which only that one describes.
+  strictRequired: false,
+  allowUnionTypes: true,
+  // Errors then carry the schema around the keyword, which names the keys that would have been right.
+  verbose: true,
+  // A schema that many refer to is compiled once.
+  inlineRefs: false,
+} as const;
 
 /** The operations of a model. The keyword judges no request. */
 const operationsKeyword = {
@@ -67,10 +73,10 @@ const createdKeyword = { keyword: "x-created", schemaType: "string", metaSchema:
 
 const keywords = [sizeKeyword, operationsKeyword, createdKeyword];
 
-/** An operator's pattern meets a client's text, so it must not be able to blow up: RE2, which has no lookaround and no backreference. */
 const regExp = Object.assign(compilePattern, { code: "compilePattern" });
 
-function compilePattern(pattern: string, flags: string): { test: (text: string) => boolean; toString: () => string } {
+/** An operator's pattern meets a client's text, so it must not be able to blow up: RE2, which has no lookaround and no backreference. */
+export function compilePattern(pattern: string, flags: string): { test: (text: string) => boolean; toString: () => string } {
   try {
     const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
     // Ajv keeps compiled patterns by their text: without one of its own each, all patterns of a schema would be the first one.
