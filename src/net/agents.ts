@@ -1,4 +1,4 @@
-// Makes the connections to providers and pictures: direct or through the environment's proxy, and for strangers' URLs to public addresses only.
+// Makes the connections to providers and pictures, directly or through the environment's proxy. Guarded connections reach public addresses only.
 import dns, { type LookupAddress } from "node:dns";
 import http from "node:http";
 import https from "node:https";
@@ -8,15 +8,15 @@ import tls from "node:tls";
 import { getProxyForUrl } from "proxy-from-env";
 import { isPublic } from "./public-address.ts";
 
-/** The `code` of the error that a connection to an address that is not public fails with. */
+/** The `code` of the error when a guarded connection meets an address that is not public. */
 export const notPublicCode = "ENOTPUBLIC";
-/** The `code` where the proxy did not connect. */
+/** The `code` of the error when the proxy did not make the connection. */
 export const proxyCode = "EPROXY";
 
 interface AgentOptions extends http.AgentOptions {
-  /** Connect to public addresses only; judged once the name is resolved, also where a proxy makes the connection. */
+  /** Connect to public addresses only. The addresses are checked after the name is resolved, also when a proxy makes the connection. */
   guarded?: boolean;
-  /** Must answer later, as `dns.lookup` does: of an answer that comes at once Node misses the errors. */
+  /** Must call back asynchronously, as `dns.lookup` does: Node loses the error of a connection whose lookup calls back synchronously. */
   lookup?: LookupFunction;
 }
 
@@ -27,17 +27,17 @@ export interface Agents {
 
 type Connected = (error: Error | null, socket?: Duplex) => void;
 type Target = tls.ConnectionOptions & { host?: string; port?: number };
-/** Opens an agent's connections; a socket that is ready later is passed to the callback. */
+/** Opens one connection of an agent: returns the socket, or passes it to the callback once it is ready. */
 type Connect = (options: Target, connected: Connected) => Duplex | undefined;
 
-/** Time that a tunnel through a proxy may take, in milliseconds: this holds where no call is less patient. */
+/** Time that a tunnel through a proxy may take, in milliseconds: a call with a shorter time limit of its own gives up earlier. */
 export const patience = 30_000;
 
 /** True where the environment names a proxy. */
 export const isProxied = () =>
   ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].some((name) => process.env[name] ?? process.env[name.toLowerCase()]);
 
-/** Agents for both schemes. The environment's proxies are those of the moment they are made. */
+/** Agents for both schemes. They use the proxies that the environment names when they are created. */
 export function createAgents({ guarded = false, lookup, ...sockets }: AgentOptions = {}): Agents {
   const resolve = guarded ? judging(lookup ?? dns.lookup) : lookup;
   const options = { ...sockets, ...(resolve && { lookup: resolve }) };
@@ -47,7 +47,7 @@ export function createAgents({ guarded = false, lookup, ...sockets }: AgentOptio
     const direct = agent.createConnection.bind(agent);
     const connect: Connect = (target, connected) => {
       const { host = "localhost", port = 0 } = target;
-      // Of an address nothing is looked up.
+      // An IP address needs no lookup, so `resolve` would never check it.
       if (guarded && isIP(host) && !isPublic(host)) {
         connected(notPublic());
         return undefined;
@@ -68,7 +68,7 @@ export function createAgents({ guarded = false, lookup, ...sockets }: AgentOptio
   return agents;
 }
 
-/** Addresses of a name, all of which must be public: who asks may take any of them. */
+/** Wraps a lookup, and fails unless all addresses of the name are public: the caller may connect to any of them. */
 function judging(lookup: LookupFunction): LookupFunction {
   return (name, options, callback) =>
     lookup(name, { ...options, all: true }, (error, found) => {
@@ -90,8 +90,8 @@ function proxyFailed(why: string, cause?: Error): Error {
 }
 
 /**
- * The proxy gets the address that was judged, so that it cannot find another behind the name. Of several it gets IPv4 first: it may have no
- * other way out.
+ * Passes one checked address to `through`. The proxy is given this address and not the name, so that it cannot resolve the name to another one.
+ * An IPv4 address is preferred: the proxy may have no IPv6.
  */
 function resolveOne(resolve: LookupFunction, host: string, failed: (error: Error) => void, through: (address: string) => void): void {
   resolve(host, { all: true }, (error, found) => {
@@ -102,7 +102,7 @@ function resolveOne(resolve: LookupFunction, host: string, failed: (error: Error
   });
 }
 
-/** The proxy for a target; this machine's own addresses are never asked for elsewhere. */
+/** The proxy for a target. Loopback addresses never go through a proxy. */
 function proxyFor(scheme: string, host: string, port: number): URL | undefined {
   if (/^(?:.+\.)?localhost$/i.test(host) || /^127\./.test(host) || host === "::1") return undefined;
   const name = isIPv6(host) ? `[${host}]` : host;
@@ -110,7 +110,7 @@ function proxyFor(scheme: string, host: string, port: number): URL | undefined {
   return proxy === "" ? undefined : new URL(proxy);
 }
 
-/** A connection to a host through a proxy. Where the proxy refuses it nothing has reached the host. */
+/** Opens a connection to a host through a proxy. If the proxy refuses, nothing has reached the host. */
 function tunnel(proxy: URL, host: string, port: number, connected: Connected): void {
   const path = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
   const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
@@ -138,7 +138,7 @@ function tunnel(proxy: URL, host: string, port: number, connected: Connected): v
   request.end();
 }
 
-/** TLS over a tunnel; ready once it stands, so that until then no byte of a request has left. */
+/** Starts TLS over a tunnel. Calls back after the handshake: until then no byte of a request has been sent. */
 function secure(target: tls.ConnectionOptions, connected: Connected): void {
   const socket = tls.connect(target);
   const late = setTimeout(() => socket.destroy(new Error("no secure connection stood in time")), patience);

@@ -1,4 +1,4 @@
-// Writes request bodies from where their parts are, as often as attempts need.
+// Writes request bodies from the memory or files that hold their parts, once for each attempt.
 import { createHash, randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { GatewayError } from "../errors.ts";
@@ -9,31 +9,31 @@ import { base64Of, chunksOf } from "../picture/convert.ts";
 import { bytesPiece, fieldPieces, InputImage, jsonPieces, textPiece, type Piece } from "../picture/input.ts";
 import { LongText } from "../picture/lift.ts";
 
-/** A body that is written from where its parts are, as often as it is asked for. */
+/** A body that is written from the memory or files that hold its parts. It can be written any number of times. */
 export interface StreamBody extends Piece {
   /** The value of the body, where it is JSON. */
   value?: unknown;
 }
 
-/** Up to this many bytes a body is put together beforehand. */
+/** A body of up to this many bytes is put together in memory before it is sent. */
 const small = 256 * 1024;
 
-// A text that nobody could have guessed stands for each long value until the document around them is written.
+// In the document each long value is replaced by a placeholder that nobody can guess, until the text around it is written.
 const mark = `piece-${randomBytes(12).toString("hex")}-`;
 const marked = new RegExp(`"${mark}(\\d+)"`);
 
-/** A value as JSON, in pieces: its text, and between it images and long texts, each with its quotes. */
+/** A value as JSON, in pieces: pieces of JSON text with images and long texts between them. The quotes of an image or long text belong to it. */
 export function jsonParts(value: unknown): (string | InputImage | LongText)[] {
   const long: (InputImage | LongText)[] = [];
   const text = JSON.stringify(value, function (this: Record<string, unknown>, key: string, item: unknown) {
-    // The output of `toJSON` is for logs.
+    // `item` went through `toJSON`, whose output is for logs; `own` is the value itself.
     const own = this[key];
     return own instanceof InputImage || own instanceof LongText ? `${mark}${long.push(own) - 1}` : item;
   });
   return long.length === 0 ? [text] : text.split(marked).map((part, index) => (index % 2 === 0 ? part : (long[Number(part)] ?? part)));
 }
 
-/** A value as JSON. Images and long texts in it are never part of a string. */
+/** A value as JSON. Images and long texts in it never become JavaScript strings. */
 export async function encodeJson(value: unknown): Promise<Buffer | StreamBody> {
   const parts = jsonParts(value);
   const [text] = parts;
@@ -55,7 +55,7 @@ async function quoted(long: LongText): Promise<(Buffer | Piece)[]> {
   return [Buffer.from(`"${prefix}`), textPiece(picture), Buffer.from('"')];
 }
 
-/** A form as multipart/form-data, as the HTML standard writes it. A list repeats its part. */
+/** A form as multipart/form-data, as the HTML standard writes it. A list becomes one part for each item. */
 export async function encodeMultipart(value: unknown): Promise<{ headers: Record<string, string>; body: Buffer | StreamBody }> {
   const boundary = `----pictor${randomBytes(16).toString("hex")}`;
   const pieces: (Buffer | Piece)[] = [];
@@ -73,7 +73,7 @@ export async function encodeMultipart(value: unknown): Promise<{ headers: Record
   return { headers: { "content-type": `multipart/form-data; boundary=${boundary}` }, body: bodyOf(pieces) };
 }
 
-/** A form as application/x-www-form-urlencoded. An image in it is base64, and has to be small. */
+/** A form as application/x-www-form-urlencoded. Images become base64 in memory, so they have to be small. */
 export async function encodeForm(value: unknown): Promise<Buffer> {
   const form = new URLSearchParams();
   for (const [name, item] of entries(value)) form.append(name, item instanceof InputImage ? await fieldOf(item) : await plain(item));
@@ -98,7 +98,7 @@ async function plain(item: unknown): Promise<string> {
   return typeof item === "string" ? item : JSON.stringify(item);
 }
 
-/** Line breaks and quotes would end the header or the name. */
+/** Escapes line breaks and quotes, which would end the header or the name. */
 function escaped(name: string): string {
   return name.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
 }
@@ -120,7 +120,7 @@ function bytesOf({ data, field }: InputImage): Piece {
   });
 }
 
-/** Base64 as the bytes it stands for, and any other text as it is. */
+/** Decodes base64; any other text is left as it is. */
 async function contentOf(content: unknown): Promise<Buffer | Piece> {
   if (content instanceof LongText && content.picture && content.picture.kind !== "stream") return bytesPiece(content.picture);
   const text = Buffer.from(content instanceof LongText ? await wordsOf(content) : String(content));
@@ -128,7 +128,7 @@ async function contentOf(content: unknown): Promise<Buffer | Piece> {
   return found ? bytesPiece({ kind: "base64", ascii: found.ascii }) : text;
 }
 
-/** A long text as a string, which few need. */
+/** A long text as a string. Few channels need one. */
 async function wordsOf({ picture, prefix, text }: LongText): Promise<string> {
   if (picture) return prefix + (await buffer(base64Of(picture))).toString("latin1");
   return text ? (await buffer(chunksOf(text))).toString("utf8") : "";
@@ -147,7 +147,7 @@ async function* chunksOfAll(pieces: readonly (Buffer | Piece)[]): AsyncGenerator
   }
 }
 
-/** The SHA-256 of a body, in hex. One that is written from its parts is read once for it. */
+/** The SHA-256 of a body, in hex. A `StreamBody` is read once to compute it. */
 export async function hashOf(body: Buffer | StreamBody | undefined): Promise<string> {
   const hash = createHash("sha256");
   if (body === undefined || Buffer.isBuffer(body)) return hash.update(body ?? "").digest("hex");

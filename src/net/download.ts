@@ -1,4 +1,4 @@
-// Downloads what a URL names, in as many tries as it takes: what broke goes on where it broke.
+// Downloads a URL in several tries: after a broken connection the download resumes where it broke.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -26,30 +26,30 @@ export interface Download {
   /** Sends a GET, through the guard where the address is not trusted. */
   open: (target: URL, isTrusted: boolean, signal: AbortSignal) => Request;
   limits: Limits;
-  /** Milliseconds for which the server may still keep us waiting. */
+  /** Time that may still be spent waiting for the server, in milliseconds. */
   patience: number;
-  /** The length in bytes, once a server has said it. */
+  /** The length in bytes, once a server has stated it. */
   size?: number;
 }
 
-/** Tries of a picture's download: what broke goes on where it broke. */
+/** Tries of a picture's download: each one resumes where the last one broke. */
 export const maxTries = 3;
 
-/** Tries of a fresh URL that answers as those do whose picture is not there yet: with the usual pauses these are 15 seconds. */
+/** Tries of a new URL whose picture is not there yet: with the usual pauses they take 15 seconds. */
 export const freshTries = 6;
 
-/** Pause before the second try of a download, in milliseconds: each one after it is twice as long. */
+/** Pause before the second try of a download, in milliseconds: each further pause is twice as long. */
 export const firstPause = 500;
 
-/** Statuses for a picture that is not everywhere yet; an empty one comes with 200. */
+/** Statuses of servers that may not have the picture yet. Among them is 200, for an empty body. */
 const statuses = new Set([200, 202, 204, 403, 404, 409, 425]);
 
-/** True for a failure after which the URL may have the picture a while later. */
+/** True for a failure after which the URL may deliver the picture a little later. */
 function isNotYet({ details: { status } }: ProviderFailure): boolean {
   return status !== undefined && statuses.has(status);
 }
 
-/** Yields the whole head first, then what comes. After a cut it starts anew and goes on where it was. */
+/** Yields the whole head first, then the rest as it arrives. After a cut the picture is requested again, and bytes already delivered are skipped. */
 export async function* download(asked: Download): AsyncGenerator<Buffer, undefined> {
   const { fresh, signal, limits } = asked;
   const hash = createHash("sha256");
@@ -103,7 +103,7 @@ async function send(asked: Download): Promise<{ request: Request; response: Resp
   throw new ProviderFailure("bad_response", `the picture's URL redirects more than ${maxRedirects} times`);
 }
 
-/** Waits for the server. A wait that is too long destroys the request, which ends the wait with an error. */
+/** Waits for the server, and reduces `patience` by the time waited. A wait that is too long destroys the request and so ends with an error. */
 async function wait<T>(asked: Download, request: Request, answer: Promise<T>): Promise<T> {
   const begun = performance.now();
   const timer = setTimeout(() => request.destroy(tooLate()), Math.min(asked.patience, asked.limits.timeoutMs / 4));
@@ -131,7 +131,7 @@ async function* read(asked: Download, request: Request): AsyncGenerator<Buffer> 
   }
 }
 
-/** The URL, if it is one we would ask at all. Its address is judged when the connection is made. */
+/** Parses a URL, and throws unless it is one that may be fetched. Its address is checked later, when the connection is made. */
 function judged(text: string, base?: URL): URL {
   const url = URL.canParse(text, base?.href) ? new URL(text, base) : undefined;
   if (url?.protocol !== "http:" && url?.protocol !== "https:") {
@@ -147,7 +147,7 @@ function isRedirect(status: number): boolean {
   return [301, 302, 303, 307, 308].includes(status);
 }
 
-/** Checks status and headers; the size in bytes, unless the server does not say it, or compressed what it sends. */
+/** Checks status and headers. Returns the size in bytes; undefined where the server does not state it or compresses the body. */
 function toldSize({ statusCode, headers }: Response, maxBytes: number): number | undefined {
   if (statusCode !== 200) {
     const mayPass = statusCode >= 500 || statusCode === 408 || statusCode === 429;
@@ -161,7 +161,7 @@ function toldSize({ statusCode, headers }: Response, maxBytes: number): number |
   return Number(length);
 }
 
-/** Skips what was delivered before, and fails where that is not the same this time: two pictures are never spliced together. */
+/** Skips the bytes that were delivered before. Throws if they differ this time: two pictures are never spliced together. */
 async function* restOf(chunks: AsyncIterable<Buffer>, delivered: number, digest: string): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   let left = delivered;
@@ -177,7 +177,7 @@ async function* restOf(chunks: AsyncIterable<Buffer>, delivered: number, digest:
   if (left > 0) throw changed();
 }
 
-/** Our own failures come back wrapped from the client. */
+/** The failure that an error stands for. The HTTP client wraps failures of our own, so they are unwrapped. */
 function failureOf(error: unknown): ProviderFailure {
   if (error instanceof ProviderFailure) return error;
   const { cause, code } = error as { cause?: unknown; code?: string };

@@ -1,4 +1,4 @@
-// Fetches a picture from a URL that somebody else chose: guarded, bounded, and resumed where the connection breaks.
+// Fetches a picture from a URL that a client or a provider chose: guarded, bounded, and resumed after a broken connection.
 import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { ProviderFailure } from "../errors.ts";
@@ -8,38 +8,38 @@ import { errorType, type Span, type Trace } from "../trace.ts";
 import { createAgents } from "./agents.ts";
 import { download, firstPause, type Download } from "./download.ts";
 
-/** A picture on its way. `head` holds its first bytes, known to be an image; `stream`, to be read or destroyed, yields the rest. */
+/** A picture that is being fetched. `head` holds its first bytes, checked to be an image. `stream` yields the rest and must be read or destroyed. */
 export interface FetchedPicture {
   head: Buffer;
   stream: Readable;
-  /** Its length in bytes, where the server said it. */
+  /** Its length in bytes, if the server stated it. */
   size?: number;
   mediaType: string;
 }
 
 /**
- * Fetches a picture from a URL somebody else chose. Rejects with a ProviderFailure: `bad_response` for what will not get better
- * (also an address that is not public), `failed` and `timeout` for what three tries did not mend; or with the signal's reason.
- * A failure after the head destroys the stream with the same errors. `trusted` says which URLs may be at private addresses: those of a
- * provider's answer, never a client's. It is asked anew at each redirect, and not once a stranger has had a say in where that leads.
+ * Fetches a picture from a URL that a client or a provider chose. Rejects with a ProviderFailure: `bad_response` where another try cannot
+ * help (an address that is not public, for example), `failed` or `timeout` after three tries; or with the signal's reason.
+ * A failure after the head destroys the stream with the same errors. `trusted` says which URLs may lead to private addresses: only URLs of a
+ * provider's answer, never a client's. It is called for each redirect, until one URL is not trusted: every redirect after that is guarded.
  */
 export type PictureFetcher = (url: string, options: FetchOptions) => Promise<FetchedPicture>;
 
 interface FetchOptions {
   signal: AbortSignal;
   trusted?: (url: URL) => boolean;
-  /** A provider has named it just now: its servers may not have the picture everywhere yet, so that a 404 is no last word. */
+  /** True for a URL that a provider has just returned: its servers may not all have the picture yet, so a 404 is tried again. */
   fresh?: boolean;
-  /** A client sends it, so that it may be of those types too that are only ever converted. */
+  /** True for a client's picture, which may also be of a type that the gateway only converts from, such as TIFF. */
   input?: boolean;
-  /** The place in a trace where it is fetched. */
+  /** The place in a trace under which the fetch gets its span. */
   trace?: Trace;
 }
 
 interface FetcherOptions {
   /** Bytes of one picture, after decompression. */
   maxBytes?: number;
-  /** How long the server may keep us waiting in all; a quarter of it is the longest single wait. A slow reader's time is not counted. */
+  /** Total time of waiting for the server; a single wait lasts a quarter of it at most. The time that the reader takes is not counted. */
   timeoutMs?: number;
   maxRedirects?: number;
   /** The pause before the second try; it doubles. */
@@ -49,24 +49,24 @@ interface FetcherOptions {
   isWeb?: (url: URL) => boolean;
 }
 
-/** Picture that is fetched from a URL, in bytes: providers' largest have some 30 MB. */
+/** Largest picture that is fetched from a URL, in bytes: providers' largest have some 30 MB. */
 export const largestDownload = 64 * 1024 * 1024;
 
 /** Time that one try of a download may take, in milliseconds: the client is waiting. */
 export const downloadTime = 60_000;
 
-/** Redirects that a download follows: each one is judged as the URL was. */
+/** Redirects that a download follows: each one is checked like the first URL. */
 export const mostRedirects = 3;
 
 /** Makes a fetcher with connections of its own. */
 export function createPictureFetcher(options: FetcherOptions = {}): PictureFetcher {
   const { maxBytes = largestDownload, timeoutMs = downloadTime, maxRedirects = mostRedirects, retryDelayMs = firstPause } = options;
   const { lookup, isWeb = () => false } = options;
-  // Idle connections to hosts of strangers are closed after a while; the guard looks at the address of each new one.
+  // Idle connections are closed after a while; the guard checks the address of each new one.
   const agentOptions = { keepAlive: true, timeout: timeoutMs, lookup };
   const guarded = createAgents({ ...agentOptions, guarded: true });
   const ordinary = createAgents(agentOptions);
-  // The library is loaded for the first picture, as that of calls is for the first call.
+  // The library is loaded with the first picture, since many processes fetch none.
   const clientOf = lazily(async () =>
     (await import("got")).default.extend({
       followRedirect: false,

@@ -1,4 +1,4 @@
-// Reads a multipart form part by part while it arrives (RFC 2046, RFC 7578). What it cannot understand is an error; nothing is passed over.
+// Reads a multipart form part by part while it arrives (RFC 2046, RFC 7578). A part that it cannot understand is an error, never skipped.
 import { decodedBase64, NotBase64, standardBase64 } from "../picture/base64.ts";
 import { fromHex, partError, readPartHead, type PartHead } from "./part-head.ts";
 
@@ -6,21 +6,22 @@ import { fromHex, partError, readPartHead, type PartHead } from "./part-head.ts"
 export interface Part extends Omit<PartHead, "encoding"> {
   /** Counted from 1. */
   number: number;
-  /** The bytes, without their transfer encoding. What is not read of them is read away before the next part. */
+  /** The bytes, without their transfer encoding. Bytes left unread are discarded before the next part. */
   content: AsyncIterableIterator<Buffer>;
 }
 
-/** The body as a whole is not the multipart that its boundary promises. */
+/** Thrown for a body that its boundary does not divide into parts. */
 export class BrokenForm extends Error {}
 
-/** Headers of a part of a form, and what may stand before the first part, in bytes: browsers and SDKs send some hundred. */
+/** Largest headers of a part of a form, and largest text before the first part, in bytes: browsers and SDKs send some hundred. */
 export const mostHead = 16 * 1024;
 
 const blankLine = Buffer.from("\r\n\r\n");
 
 /**
- * The parts of a form in their order; `attachments` with names are such parts too. Throws `BrokenForm` for a body that ends too early or has another boundary, a `GatewayError` with the
- * number of a part that cannot be understood, or the source's own error.
+ * The parts of a form in their order. With `attachments`, a part whose disposition is `attachment` counts as one too, if it has a name. Throws
+ * `BrokenForm` for a body that ends too early or has another boundary, a `GatewayError` that names the number of a part that cannot be
+ * understood, or the source's own error.
  */
 export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string, attachments = false): AsyncGenerator<Part> {
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
@@ -33,7 +34,7 @@ export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string, 
       const { encoding, ...told } = readPartHead(head, number, attachments);
       const raw = source.all(delimiter);
       const bytes = encoding === "base64" ? fromBase64(raw, number) : encoding === "quoted-printable" ? fromQuoted(raw, number) : raw;
-      // A reader that stops early does not end the source.
+      // Without `return`: a reader that stops early must not end the source.
       const content: Part["content"] = { next: () => bytes.next(), [Symbol.asyncIterator]: () => content };
       yield { number, ...told, content };
       for (let next = await bytes.next(); !next.done; next = await bytes.next());
@@ -43,10 +44,10 @@ export async function* partsOf(chunks: AsyncIterable<Buffer>, boundary: string, 
   }
 }
 
-/** Takes a stream of bytes apart at marks. */
+/** Splits a stream of bytes at marks. */
 function cutter(chunks: AsyncIterable<Buffer>) {
   const source = chunks[Symbol.asyncIterator]();
-  // The first boundary needs no line break before it.
+  // Every boundary but the first has a line break before it; this one stands for the one that is missing.
   let held: Buffer = Buffer.from("\r\n");
 
   async function more(): Promise<void> {
@@ -65,7 +66,7 @@ function cutter(chunks: AsyncIterable<Buffer>) {
     return before;
   }
 
-  /** The same of any length, piece by piece. */
+  /** The bytes before a mark, of any length, piece by piece. The mark is consumed too. */
   async function* all(mark: Buffer): AsyncGenerator<Buffer> {
     for (;;) {
       const at = held.indexOf(mark);
@@ -78,7 +79,7 @@ function cutter(chunks: AsyncIterable<Buffer>) {
     }
   }
 
-  /** After a boundary: whether it is the last one. The line break of any other stays, since a part's headers may be none. */
+  /** True after the last boundary. The line break behind any other is left unread, since a part without headers needs it for its empty line. */
   async function endsHere(): Promise<boolean> {
     while (held.length < 2) await more();
     if (held.toString("latin1", 0, 2) === "--") return true;

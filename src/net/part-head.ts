@@ -1,4 +1,4 @@
-// Reads the headers of a part of a form, strictly: a part that could be meant otherwise is refused.
+// Reads the headers of a part of a form, strictly: an ambiguous part is refused.
 import { GatewayError } from "../errors.ts";
 
 type Encoding = "base64" | "quoted-printable" | "none";
@@ -13,7 +13,7 @@ export interface PartHead {
   encoding: Encoding;
 }
 
-/** Characters of the name of a form's part: errors show it. */
+/** Characters that the name of a form's part may have: errors show the name. */
 export const mostName = 200;
 
 /** The error for a part that cannot be understood. */
@@ -21,7 +21,10 @@ export function partError(number: number, message: string, cause?: unknown): Gat
   return new GatewayError("invalid_value", `part ${number} of the form ${message}`, { param: `part ${number}`, cause });
 }
 
-/** Reads the headers of a part, from the line break behind its boundary. Throws a 400 that names the part for what cannot be understood. */
+/**
+ * Reads the headers of a part. `bytes` begin with the line break behind the boundary. Throws a 400 with the part's number if they cannot be
+ * understood.
+ */
 export function readPartHead(bytes: Buffer, number: number, attachments: boolean): PartHead {
   const headers = headersOf(bytes, number);
   const bad = (message: string, cause?: unknown) => partError(number, message, cause);
@@ -49,7 +52,7 @@ export function readPartHead(bytes: Buffer, number: number, attachments: boolean
   const encoding = (headers.get("content-transfer-encoding") ?? "binary").trim().toLowerCase();
   const known = encodings.get(encoding);
   if (!known) throw bad("has an unknown content-transfer-encoding; send the bytes as they are");
-  // Some browsers send the whole path.
+  // Some browsers send the whole path of the file.
   const fileName = text("filename")?.replace(/^.*[\\/]/s, "");
   return { name, fileName, type: type?.value, charset: type?.parameters.get("charset"), encoding: known };
 }
@@ -79,7 +82,7 @@ function headersOf(bytes: Buffer, number: number): Map<string, string> {
   return headers;
 }
 
-/** Old clients write file names in Latin-1. */
+/** The headers as text: UTF-8, or Latin-1, in which old clients write file names. */
 function headText(bytes: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -88,7 +91,7 @@ function headText(bytes: Buffer): string {
   }
 }
 
-/** `form-data; name="image"` as its value in lower case and its parameters. Undefined where it is none. */
+/** Splits a header such as `form-data; name="image"` into its value, in lower case, and its parameters. Undefined for a malformed header. */
 export function readParameters(header: string): { value: string; parameters: Map<string, string> } | undefined {
   const [beginning = "", value = ""] = /^\s*([^\s;="]+)\s*/.exec(header) ?? [];
   const parameters = new Map<string, string>();
@@ -101,27 +104,27 @@ export function readParameters(header: string): { value: string; parameters: Map
     at = next.lastIndex;
     const [, name, quoted, plain = ""] = found;
     if (name === undefined) continue;
-    // Of two that differ nobody knows which one is meant.
+    // With a parameter given twice nobody knows which one is meant.
     if (parameters.has(name.toLowerCase())) return undefined;
     parameters.set(name.toLowerCase(), quoted?.replace(/\\(["\\])/g, "$1") ?? plain);
   }
   return value === "" ? undefined : { value: value.toLowerCase(), parameters };
 }
 
-/** `UTF-8''na%C3%AFve.png` of RFC 5987. Throws for anything else. */
+/** Decodes an extended value of RFC 5987, such as `UTF-8''na%C3%AFve.png`. Throws for anything else. */
 function extendedValue(text: string): string {
   const [, charset = "", encoded = ""] = /^([\w-]+)'[\w-]*'((?:[^%]|%[\da-f]{2})*)$/i.exec(text) ?? [];
   return inCharset(fromHex(encoded, "%"), charset);
 }
 
-/** A text with the encoded words of RFC 2047 read. Throws for those in an unknown charset. */
+/** Decodes the encoded words of RFC 2047 in a text. Throws for one in an unknown charset. */
 function decodedWords(text: string | undefined): string | undefined {
   return text?.replace(/=\?([\w-]+)\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?/gi, (_word, charset: string, kind: string, data: string) =>
     inCharset(kind.toLowerCase() === "b" ? Buffer.from(data, "base64") : fromHex(data.replaceAll("_", " "), "="), charset),
   );
 }
 
-/** The bytes of a text in which some are written as a sign and two hexadecimal digits. */
+/** The bytes of a Latin-1 text in which some bytes are escaped: the sign and two hexadecimal digits. */
 export function fromHex(text: string, sign: "%" | "="): Buffer {
   const read = text.replace(new RegExp(`${sign}([\\da-f]{2})`, "gi"), (_all, hex: string) => String.fromCharCode(parseInt(hex, 16)));
   return Buffer.from(read, "latin1");

@@ -1,4 +1,4 @@
-// Reads multipart bodies that are no client's: providers' answers, and what the gateway itself has written.
+// Reads multipart bodies that come from providers or were written by the gateway itself, not by clients.
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import busboy from "@fastify/busboy";
@@ -10,12 +10,12 @@ export interface PartHead {
   type: string;
 }
 
-/** Parts of a provider's multipart answer: no answer has nearly as many. */
+/** Parts that a provider's multipart answer may have: no answer has nearly as many. */
 export const most = 1000;
 
 /**
- * Read a multipart body as it arrives. `read` gets the content of each part, which must be read to its end. Resolves with what it made of
- * them, in order; rejects with an Error for a body that is broken, or with what `read` or the body fails with.
+ * Reads a multipart body as it arrives. `read` is called with each part and must read its content to the end. Resolves with the results of
+ * `read`, in order. Rejects with an Error for a broken body, or with the error of `read` or of the body.
  */
 export async function readParts<T>(
   body: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -39,8 +39,8 @@ export async function readParts<T>(
       parts.push(part);
     });
   });
-  ended.catch(() => undefined); // It is heard below, if the body does not fail first.
-  // The parser throws synchronously, while data is written to it.
+  ended.catch(() => undefined); // The error is thrown below, unless the body fails first.
+  // In an executor, since the parser may also throw synchronously while data is written to it.
   const write = (chunk: Buffer) =>
     new Promise<void>((resolve, reject) => parser.write(chunk, (error?: Error | null) => (error ? reject(error) : resolve())));
   try {
@@ -54,7 +54,7 @@ export async function readParts<T>(
   }
 }
 
-/** The parts of a multipart body that is here whole. Rejects with an Error for one that is broken. */
+/** The parts of a complete multipart body. Rejects with an Error for a broken one. */
 export function partsOf(body: Buffer, type: string): Promise<(PartHead & { content: Buffer })[]> {
   return readParts([body], type, async (head, content) => ({ ...head, content: await buffer(content) }));
 }

@@ -1,4 +1,4 @@
-// Says which addresses are public: a URL that somebody else chose leads to no other.
+// Says which addresses are public: only those may be reached through a URL that a stranger chose.
 import { BlockList, isIP } from "node:net";
 
 const special = new BlockList();
@@ -7,7 +7,7 @@ for (const [net, bits] of [
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
-  // A cloud's own services answer every machine of it at this address.
+  // At this address a cloud's internal services answer its virtual machines.
   ["168.63.129.16", 32],
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
@@ -21,7 +21,7 @@ for (const [net, bits] of [
   ["224.0.0.0", 3],
 ] as const)
   special.addSubnet(net, bits, "ipv4");
-// Global unicast alone, so that no form that holds an IPv4 address is let in: mapped, compatible, NAT64's, 6to4's and Teredo's.
+// Of IPv6 only global unicast is public, without the forms that embed an IPv4 address: mapped, compatible, NAT64, 6to4 and Teredo.
 for (const [net, bits] of [
   ["2001::", 23],
   ["2001:db8::", 32],
@@ -40,8 +40,8 @@ export function isPublic(address: string): boolean {
 }
 
 /**
- * True for a URL that says by itself that it leads to no public address, however that is written. A name but `localhost` does not: it is judged by
- * whoever resolves it, since only there is known what it leads to.
+ * True for a URL whose host is visibly private: an IP address that is not public, in any notation, or `localhost`. Any other name gives false: only
+ * the machine that resolves the name can check its addresses.
  */
 export function isPlainlyPrivate({ hostname }: URL): boolean {
   const host = hostname.replace(/^\[|[\].]$/g, "");

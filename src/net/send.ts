@@ -1,4 +1,4 @@
-// Sends one HTTP request to a provider, and says whether it may have been accepted.
+// Sends one HTTP request to a provider. On failure it says whether the provider may have accepted the request.
 import { on } from "node:events";
 import http from "node:http";
 import https from "node:https";
@@ -26,24 +26,24 @@ export interface IncomingAnswer {
 }
 
 /**
- * Age of an idle connection to a provider at which it is closed, in milliseconds: common servers close theirs at five seconds, and a request
- * on one that closes meanwhile fails and may not be sent again.
+ * Idle time after which a connection to a provider is closed, in milliseconds: common servers close theirs after five seconds, and a request
+ * sent while its connection is being closed fails and may not be sent again.
  */
 export const idleTime = 4000;
 
-// Sockets last used are used first, so that idle ones grow old and close.
+// The most recently used socket is used first, so that the others stay idle and are closed.
 const sockets = { keepAlive: true, scheduling: "lifo", timeout: idleTime } as const;
 
 /** Time that a connection to a provider may take where the channel says nothing, in milliseconds: another channel may be reached sooner. */
 export const connectTime = 10_000;
 
-// For addresses that a provider's answer named: public ones only, judged when the socket connects.
+// Agents for URLs that a provider's answer named. They reach public addresses only, and check them when the socket connects.
 const guards = createAgents({ guarded: true });
 const hasTunnels = isProxied();
 
 let client: Promise<Got> | undefined;
 
-/** The client of all calls. Commands that send nothing do without the time that it takes to load; a gateway loads it before its first call. */
+/** The HTTP client of all calls, loaded on first use: commands that send nothing save that time. A gateway loads it before its first call. */
 export function clientOf(): Promise<Got> {
   client ??= import("got").then(({ default: got }) =>
     got.extend({
@@ -61,8 +61,8 @@ export function clientOf(): Promise<Got> {
 }
 
 /**
- * Of the forty options that the client makes for every request, nearly all are for TLS and unset: 20 KB of garbage each time, and each layer
- * below copies them. These are what a call needs.
+ * Passes on only the options that a call needs. The client makes forty for every request, nearly all for TLS and unset. They are 20 KB of garbage
+ * each time, and each layer below copies them.
  */
 function useFewOptions(options: NormalizedOptions): void {
   options.createNativeRequestOptions = () => {
@@ -78,14 +78,14 @@ type NativeOptions = ReturnType<NormalizedOptions["createNativeRequestOptions"]>
 export interface Patience {
   /** To reach the provider; ten seconds when omitted. */
   connect?: number;
-  /** From the whole request's being sent until the answer begins. */
+  /** From the moment the whole request has been sent until the answer begins; unlimited when omitted. */
   firstByte?: number;
 }
 
 /**
- * Sends an HTTP request; `guarded` reaches public addresses only, and `sent` is called when the whole request is out. Resolves when the answer's head
- * is here; its body must be read or destroyed.
- * Rejects with `ProviderFailure` (`details.notAccepted` where no byte was sent), or with the signal's reason once it aborts.
+ * Sends an HTTP request. With `guarded` it reaches public addresses only. `sent` is called when the whole request has been written.
+ * Resolves when the head of the answer has arrived; its body must be read or destroyed.
+ * Rejects with `ProviderFailure` (with `details.notAccepted` if no byte was sent), or with the signal's reason once the signal aborts.
  */
 export async function send(
   request: OutgoingRequest,
@@ -100,15 +100,15 @@ export async function send(
     method: request.method,
     headers: source ? { ...request.headers, "content-length": String(body?.length) } : request.headers,
     ...(guarded ? { agent: guards } : {}),
-    // Without a body the client would wait for one to be piped in.
+    // An empty body, since without one the client would wait for data to be piped in.
     body: source ?? (body as Buffer | undefined) ?? (/^(GET|HEAD)$/.test(request.method) ? undefined : Buffer.alloc(0)),
     allowGetBody: body !== undefined,
     signal,
   });
-  // A pipe reports no error of one end to the other; what the body is read from must be let go however the call ends.
+  // A pipe does not pass an error from one end to the other. The source of the body must be released however the call ends.
   source?.once("error", (error) => stream.destroy(error));
   if (source) stream.once("close", () => source.destroy());
-  // Until the connection stands, with TLS where asked for, no byte of the request has left: the proof that it may be sent again.
+  // Until the connection is established (including TLS, if any), no byte of the request has been sent. This proves that it may be sent again.
   let connected = false;
   try {
     const response = await new Promise<Response>((resolve, reject) => {
@@ -120,14 +120,14 @@ export async function send(
             reject(new ProviderFailure("timeout", "the provider could not be reached in time"));
             stream.destroy();
           }, connect);
-        // A tunnel's socket is there when the connection stands.
+        // With a tunnel, `socket` is emitted only after the connection is established.
         const tunnelLate = hasTunnels ? giveUpLater() : undefined;
         if (hasTunnels) request.once("close", () => clearTimeout(tunnelLate));
         request.once("socket", (socket) => {
           clearTimeout(tunnelLate);
           connected = !socket.connecting;
           if (connected) return;
-          // Most calls go out on a connection that stands, and the client's own timeouts would cost each of them a tenth more.
+          // The client's own timeouts would cost each call a tenth more, and most calls use a connection that is already open.
           const late = giveUpLater();
           socket.once("close", () => clearTimeout(late));
           socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", () => {
@@ -150,12 +150,12 @@ export async function send(
           reject(new Error("the provider switched protocols"));
         });
       });
-      // It stays: a body that fails while nobody reads it must not take the process down, and its reader sees the error all the same.
+      // This listener stays: a body that fails while nobody reads it must not end the process. The reader gets the error as well.
       stream.on("error", reject);
     });
-    // The client's own stream would only pass each chunk on once more. It listens to the signal until the end is reported to it.
+    // The body is read from `response`, since the client's stream would only copy each chunk. The stream listens to the signal until it is destroyed.
     for (const end of ["end", "close"]) response.once(end, () => stream.destroy());
-    // While somebody waits for it to be readable, a stream's data does not flow.
+    // A stream with a `readable` listener does not flow.
     response.removeAllListeners("readable");
     return { status: response.statusCode, headers: plainHeaders(response.headers), body: response };
   } catch (error) {
@@ -179,7 +179,7 @@ function failureOf(cause: unknown, connected: boolean): ProviderFailure {
           notAccepted: true,
           cause,
         });
-  // The time that was over may be that of the whole attempt.
+  // A timeout of the whole attempt comes without `notAccepted`, so it is added here.
   return connected ? cause : new ProviderFailure(cause.kind, cause.message, { ...cause.details, notAccepted: true });
 }
 
@@ -193,11 +193,11 @@ function isOfProxy(cause: unknown): boolean {
   return (cause as { code?: string }).code === proxyCode;
 }
 
-// A stream's own iterator stops the socket for every chunk, and puts together what came meanwhile, which copies it. Chunks that may wait.
+// Chunks that may wait for the reader. A stream's own iterator pauses the socket for every chunk, and copies the chunks that came meanwhile into one.
 const inFlow = { close: ["end", "close"], highWaterMark: 4, lowWaterMark: 1 };
 
 /**
- * A body as it arrives, at most `limit` bytes. Throws `ProviderFailure("bad_response")` for one that is cut or too large, or the
+ * A body as it arrives, at most `limit` bytes. Throws `ProviderFailure("bad_response")` for a body that is cut or too large, or the
  * signal's reason.
  */
 export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -224,24 +224,27 @@ export async function* bodyOf(answer: IncomingAnswer, limit: number, signal: Abo
     if (error instanceof ProviderFailure) throw error;
     throw new ProviderFailure("bad_response", "the provider's answer was cut", { cause: error });
   } finally {
-    // The client listens to the signal until then, and a task is polled many times with one signal.
+    // The client listens to the signal until the body is destroyed, and a task is polled many times with the same signal.
     body.destroy();
   }
 }
 
-/** A body of less than `limit` bytes that is here already: small ones come with their heads, and reading them as streams is dear. */
+/**
+ * A body of less than `limit` bytes, if all of it has arrived; else undefined. A small body comes with its head, and reading it as a stream
+ * is slow.
+ */
 export function arrivedBody(message: Readable, limit: number): Buffer | undefined {
   if (!(message instanceof http.IncomingMessage) || message.readableLength >= limit) return undefined;
-  // The end is reported later than the last byte.
+  // `complete` may still be false when the last byte has arrived.
   const isWhole = message.complete || message.readableLength === Number(message.headers["content-length"]);
   if (!isWhole) return undefined;
   const body = (message.read() as Buffer | null) ?? Buffer.alloc(0);
-  // It ends only when somebody reads on.
+  // The stream emits its end only if it is read on.
   message.resume();
   return body;
 }
 
-/** A whole body at once; else as `bodyOf`. */
+/** A whole body in one buffer. Limits and errors are those of `bodyOf`. */
 export async function readBody(answer: IncomingAnswer, limit: number, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of bodyOf(answer, limit, signal)) chunks.push(chunk);

@@ -1,12 +1,12 @@
-// Reads server-sent events while they arrive, piece by piece: one may hold a whole picture.
+// Reads server-sent events while they arrive, piece by piece: an event may hold a whole picture.
 import { setImmediate } from "node:timers/promises";
 import { gather } from "../picture/pieces.ts";
 
 /** An event. Its data must be read before the next event is requested; unread data is discarded. */
 export interface ServerEvent {
   /**
-   * Empty where the sender names none; of a name longer than 1,024 bytes the first 1,024. Certain once the data has been read, since the name
-   * may stand behind it.
+   * The event's name, cut after 1,024 bytes; empty where the sender gives none. It is final only once the data has been read, since the line with
+   * the name may follow the data.
    */
   name: string;
   data: AsyncIterableIterator<Buffer>;
@@ -17,25 +17,25 @@ const carriageReturn = 0x0d;
 const colon = 0x3a;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** A line without its end. `rest` yields what is behind the beginning of one that is long, and must be read through. */
+/** A line without its end. `head` is the beginning of a long line; `rest` then yields the remaining bytes and must be read to its end. */
 interface Line {
   head: Buffer;
   rest?: AsyncIterable<Buffer>;
 }
 
-/** Length of a line of a stream from which it is handed on before it has ended, in bytes: it may be a picture. */
+/** Length from which a line of a stream is passed on before its end has arrived, in bytes: it may be a picture. */
 export const longLine = 64 * 1024;
 
-/** Name of a stream's event, in bytes: what is longer is cut, and no sender's is. */
+/** Longest name of a stream's event, in bytes: a longer one is cut, and no known sender uses one. */
 export const longestName = 1024;
 
-/** Lines of a provider's stream: enough for pictures in lines of 76 characters. */
+/** Lines that a provider's stream may have: enough for pictures in lines of 76 characters. */
 export const mostLines = 2_000_000;
 
-/** Lines of a stream after which other requests have their turn: parsing many at once would hold everybody up. */
+/** Lines of a stream after which other requests have their turn: parsing more at once would delay all of them. */
 export const linesATurn = 1000;
 
-/** More came than may. */
+/** Thrown for a stream with more than `mostLines` lines. */
 export class TooManyLines extends Error {
   constructor() {
     super(`has more than ${mostLines} lines`);
@@ -44,7 +44,7 @@ export class TooManyLines extends Error {
 }
 
 /**
- * The events of a stream as they come. One that is not closed by an empty line counts too: many a sender leaves the last so.
+ * The events of a stream as they come. A last event without an empty line behind it counts too, since many senders omit that line.
  * Throws `TooManyLines`, or the source's own error.
  */
 export async function* readEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator<ServerEvent> {
@@ -69,7 +69,7 @@ export async function* readEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator
   }
 }
 
-/** The data of the event that begins with this line; several lines of it are one text. */
+/** The data of the event that begins with this line. Several lines of data are joined by line feeds. */
 async function* dataOf(first: Line, lines: AsyncIterator<Line>, event: ServerEvent): AsyncGenerator<Buffer> {
   let begun = false;
   for (let line = first; line.head.length > 0;) {
@@ -86,7 +86,7 @@ async function* dataOf(first: Line, lines: AsyncIterator<Line>, event: ServerEve
   }
 }
 
-/** The field's name; a comment has none. Only its beginning is read: a line may be as long as a picture. */
+/** The name of a line's field; empty for a comment. Only the beginning of the line is read, since it may be as long as a picture. */
 function fieldOf(line: Buffer): string {
   return line.toString("latin1", 0, Math.min(line.length, 16)).split(":", 1)[0] ?? "";
 }
@@ -101,7 +101,7 @@ function nameOf(line: Buffer): string {
   return valueOf(line).subarray(0, longestName).toString("utf8");
 }
 
-/** A reader that stops early does not end the source. */
+/** The pieces without `return`: a reader that stops early must not end the source. */
 function withoutReturn(pieces: AsyncGenerator<Buffer>): AsyncIterableIterator<Buffer> {
   const plain: AsyncIterableIterator<Buffer> = { next: () => pieces.next(), [Symbol.asyncIterator]: () => plain };
   return plain;
@@ -111,12 +111,12 @@ async function readAway(pieces: AsyncIterator<Buffer>): Promise<void> {
   for (let next = await pieces.next(); !next.done;) next = await pieces.next();
 }
 
-/** The lines of a text: LF, CRLF or CR ends them, wherever the chunks are cut. */
+/** The lines of a text. LF, CRLF or CR ends a line, even when a chunk ends between CR and LF. */
 async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, undefined> {
   const source = chunks[Symbol.asyncIterator]();
   let chunk: Buffer = Buffer.alloc(0);
-  let from = 0; // Everything before it in the chunk is dealt with.
-  // The next line end of each kind. Each kind is searched for once, so that a long line costs two native searches.
+  let from = 0; // The index in the chunk up to which everything has been read.
+  // The index of the next LF and CR. Each is searched for only once, so that a long line costs two native searches.
   let [feed, carriage] = [-1, -1];
   let endedByReturn = false;
   let count = 0;
@@ -131,7 +131,7 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, und
     return true;
   };
 
-  /** The rest of the line as far as the chunk has it. */
+  /** The rest of the line, as far as this chunk holds it. */
   const take = (): { piece: Buffer; ended: boolean } => {
     if (feed !== -1 && feed < from) feed = chunk.indexOf(lineFeed, from);
     if (carriage !== -1 && carriage < from) carriage = chunk.indexOf(carriageReturn, from);
@@ -170,9 +170,9 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line, und
       count += 1;
       if (count > mostLines) throw new TooManyLines();
       if (count % linesATurn === 0) await setImmediate();
-      // A comment, which senders use to keep a connection open.
+      // Skip a comment, which senders use to keep a connection open.
       if (ended && head[0] === colon) continue;
-      // A short line is complete, with the body at the latest.
+      // A line shorter than `longLine` is complete: it has ended, or the body has.
       if (ended || length < longLine) yield { head };
       else {
         const rest = restOfLine();

@@ -4,7 +4,7 @@ import { ProviderFailure } from "../errors.ts";
 import { notPublicCode } from "./agents.ts";
 import { send } from "./send.ts";
 
-/** An event to send. `secrets` are one, or two while one takes the place of the other. */
+/** An event to send. `secrets` holds one secret, or two while a new one replaces the old. */
 export interface SignedEvent {
   url: string;
   id: string;
@@ -16,7 +16,7 @@ export interface SignedEvent {
   at: number;
 }
 
-/** The answer to an event, or the reason why there is none. */
+/** The answer to an event, or the reason why none came. */
 export type Receipt = { status: number; headers: Record<string, string> } | { reason: string };
 
 /** Time that a receiver has to answer an event, in milliseconds: the specification asks for 15 to 30 seconds. */
@@ -36,8 +36,8 @@ export function webhookHeaders({ id, body, secrets }: Pick<SignedEvent, "id" | "
 }
 
 /**
- * Send an event, and wait for so many milliseconds. Nothing but the head of the answer is read, and no redirect is followed. Rejects only with
- * the signal's reason.
+ * Sends an event, and waits up to `patience` milliseconds for the answer. Only the head of the answer is read, and no redirect is followed.
+ * Rejects only with the signal's reason.
  */
 export async function sendEvent(
   { url, guarded, at, ...event }: SignedEvent,
@@ -64,7 +64,7 @@ export async function sendEvent(
   }
 }
 
-/** Words for the operator, without the receiver's. */
+/** The reason for the operator. It repeats nothing that the receiver said. */
 function reasonOf(error: unknown, late: AbortSignal): string {
   if (late.aborted) return "it did not answer in time";
   const { kind, details } = error instanceof ProviderFailure ? error : new ProviderFailure("failed", "");

@@ -10,23 +10,23 @@ import { clientCredentials, createTokenStore, serviceAccount, signJwt, type Toke
 
 export type { Key } from "./key.ts";
 
-/** Puts the key on a request that is otherwise complete: nothing of it may change afterwards, since it may be signed. */
+/** Puts the key on a request that is otherwise complete. The request must not change afterwards, since it may be signed. */
 export interface Authorizer {
   (request: OutgoingRequest, key: Key, signal: AbortSignal): Promise<OutgoingRequest>;
-  /** Called when a provider answered with 401: a token that was made from the key is not used again. */
+  /** Called when a provider answered with 401: the token that was fetched with the key is not used again. */
   turnedAway?: (key: Key) => void;
 }
 
 export interface TokenOptions {
   now?: () => Date;
   fetchToken: TokenFetcher;
-  /** Stands for every token that would be fetched, where nothing but a mock may be asked. */
+  /** Used in place of every token that would be fetched, where only a mock may be called. */
   token?: string;
 }
 
 /**
- * Makes the authorizer of a channel. It keeps the channel's tokens, so that one is made for each channel and not for each call.
- * It rejects with a ProviderFailure, always `notAccepted`, or with the signal's reason.
+ * Makes the authorizer of a channel. It caches the channel's tokens, so make one authorizer for each channel and not for each call.
+ * The authorizer rejects with a ProviderFailure, always `notAccepted`, or with the signal's reason.
  */
 export function createAuthorizer(spec: AuthSpec, options: TokenOptions): Authorizer {
   const show = createShow(spec, options);
@@ -91,7 +91,7 @@ function withParameter(request: OutgoingRequest, name: string, value: string): O
   return { ...request, url: url.href };
 }
 
-/** Other bodies than JSON have no such place; they go as they are. */
+/** Puts the key into a JSON body at a path. A body that is not JSON is left as it is. */
 async function withMember(request: OutgoingRequest, path: string, text: string): Promise<OutgoingRequest> {
   const { body, headers } = request;
   if (!body || !/\bjson\b/.test(headers["content-type"] ?? "")) return request;

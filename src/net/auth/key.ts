@@ -4,7 +4,7 @@ import type { AuthSpec } from "./spec.ts";
 /** A channel's key: one text, or parts with names. */
 export type Key = string | Record<string, string>;
 
-/** The names of the parts that a kind needs, in the order of `id|secret`; undefined where it takes the key as one text. */
+/** The names of the parts that this kind of auth needs, in the order of the text form `id|secret`; undefined for a kind that takes one text. */
 export function keyParts(spec: AuthSpec): string[] | undefined {
   if (typeof spec === "string" || "header" in spec || "query" in spec || "body" in spec) return undefined;
   if ("google_service_account" in spec) return ["email", "private_key"];
@@ -13,7 +13,7 @@ export function keyParts(spec: AuthSpec): string[] | undefined {
   return [...new Set([...named, spec.jwt.algorithm === "HS256" ? "secret" : "private_key"])];
 }
 
-/** The key's parts, as far as they are there. */
+/** The parts that the key has; some may be missing. */
 export function partsOf(spec: AuthSpec, key: Key): Record<string, string> {
   const given = typeof key === "string" ? (readDocument(key) ?? split(key, keyParts(spec))) : key;
   return given.client_email === undefined ? given : { email: given.client_email, ...given };
@@ -29,8 +29,8 @@ export function keyProblem(spec: AuthSpec, key: Key): string | undefined {
 }
 
 /**
- * Says where a key holds characters that cannot be sent, such as a line break or a zero-width space copied with it, as a sentence for its
- * operator; undefined for one that can be sent. Shows no part of the key.
+ * Finds a character in a key that cannot be sent, such as a line break or a zero-width space that was copied with it. Returns a sentence for the
+ * operator that says where it stands, or undefined for a key that can be sent. Shows no part of the key.
  */
 export function unsendable(spec: AuthSpec, key: Key): string | undefined {
   const named = keyParts(spec);
@@ -43,7 +43,10 @@ export function unsendable(spec: AuthSpec, key: Key): string | undefined {
   return undefined;
 }
 
-/** Headers hold printable ASCII; what is escaped or hashed on its way may hold all that can be seen. */
+/**
+ * The characters that a part must not hold. A part sent in a header takes printable ASCII; a part that is escaped or hashed takes any
+ * visible one.
+ */
 function forbidden(spec: AuthSpec, part: string): RegExp {
   if (part === "private_key") return /[^\t\r\n\x20-\x7e]/;
   const inHeader =
@@ -55,14 +58,14 @@ function isSigned(spec: AuthSpec): boolean {
   return typeof spec === "object" && ("sigv4" in spec || "volcengine" in spec || "tc3" in spec);
 }
 
-/** The key as one text, for the kinds that take it so. */
+/** The key as one text, for the kinds of auth that take one text. */
 export function textOf(key: Key): string {
   return typeof key === "string" ? key : Object.values(key).join(":");
 }
 
 /**
- * Every text that must never be shown: the keys, their parts, and what the kinds of auth make of them. Longer ones first, since
- * one may begin another. A short piece of a text is no secret, and masking it would hide words.
+ * Every text that must never be shown: the keys, their parts, and their encoded forms. Longer texts come first, since a text may begin with a
+ * shorter one. Pieces of a key under 8 characters are left out: they are no secrets, and masking them would hide ordinary words.
  */
 export function secretsOf(keys: readonly Key[]): string[] {
   const texts = keys.flatMap((key) => {
@@ -75,7 +78,7 @@ export function secretsOf(keys: readonly Key[]): string[] {
     new URLSearchParams([["", text]]).toString().slice(1),
     encodeURIComponent(text),
   ]);
-  // An empty part is everywhere, and hides nothing.
+  // An empty text occurs everywhere, and hides nothing.
   return [...new Set(sent)].filter((text) => text !== "").sort((a, b) => b.length - a.length);
 }
 
@@ -84,7 +87,7 @@ function split(text: string, names: string[] = []): Record<string, string> {
   return pieces.length === names.length ? Object.fromEntries(names.map((name, index) => [name, String(pieces[index])])) : {};
 }
 
-/** A key that is a JSON document, such as a service account's file that came in one variable. */
+/** Reads a key that is a JSON document, such as a service account's file put into one environment variable. */
 function readDocument(text: string): Record<string, string> | undefined {
   if (!text.trimStart().startsWith("{")) return undefined;
   try {

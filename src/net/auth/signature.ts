@@ -3,14 +3,14 @@ import { createHash, createHmac } from "node:crypto";
 import { hashOf } from "../body.ts";
 import type { OutgoingRequest } from "../send.ts";
 
-/** The credentials that sign: a pair, and a session token where the pair is temporary. */
+/** The credentials to sign with: a pair, and a session token if the pair is temporary. */
 export interface Credentials {
   id: string;
   secret: string;
   token?: string;
 }
 
-/** Sign a request, whose header names are in lower case, for what `scope` names. */
+/** Signs a request for the service and region in `scope`. The request's header names must be in lower case. */
 type Sign<Scope> = (request: OutgoingRequest, scope: Scope, credentials: Credentials, now: Date) => Promise<OutgoingRequest>;
 
 interface Scheme {
@@ -21,7 +21,7 @@ interface Scheme {
   time: string;
   /** The hash of the body. */
   payload: string;
-  /** The path as it is signed, where it is not as it is sent. */
+  /** The path to sign, where it differs from the path that is sent. */
   path?: string;
   signs: RegExp;
 }
@@ -51,13 +51,13 @@ export const signSigV4: Sign<SigV4Scope> = async (request, { service, region, pa
     scope: [time.slice(0, 8), region, service, "aws4_request"],
     time,
     payload,
-    // All services but this one encode the path that is already encoded once more.
+    // Every service but S3 signs the path encoded twice.
     path: plain ? pathname.replace(/[^\w.~/%-]/g, percent) : escape(pathname.replace(/\/+/g, "/")).replaceAll("%2F", "/"),
     signs: /^(host|content-type|x-amz-.+)$/,
   });
 };
 
-/** A URL of an object that anybody may GET for so many seconds: AWS Signature Version 4 in its query. */
+/** A URL with AWS Signature Version 4 in its query: anybody may GET the object with it for `at.seconds`. */
 export function presignSigV4(url: string, { region }: Pick<SigV4Scope, "region">, { id, secret, token }: Credentials, at: Signing): string {
   const time = basic(at.now);
   const scope = [time.slice(0, 8), region, "s3", "aws4_request"];
@@ -110,7 +110,7 @@ export const signVolcengine: Sign<{ service: string; region: string }> = async (
 export const signTc3: Sign<{ service: string }> = async (request, { service }, { id, secret, token }, now) => {
   const time = String(Math.floor(now.getTime() / 1000));
   const headers = {
-    // A call without a body has no type of its own, but the scheme cannot do without one.
+    // The scheme signs a content type even when a call has no body.
     "content-type": "application/x-www-form-urlencoded",
     ...request.headers,
     "x-tc-timestamp": time,
@@ -126,7 +126,10 @@ export const signTc3: Sign<{ service: string }> = async (request, { service }, {
   });
 };
 
-/** The three schemes are one. What is signed is also what is sent: the query sorted and escaped, the headers without spare spaces. */
+/**
+ * Signs a request; the three schemes differ only in the values of `Scheme`. The request is sent exactly as it was signed: its query sorted and
+ * escaped, its headers without spare spaces.
+ */
 function signed(request: OutgoingRequest, id: string, scheme: Scheme): OutgoingRequest {
   const url = new URL(request.url);
   url.search = canonicalQuery(url.searchParams);
@@ -152,7 +155,7 @@ interface Canonical {
   method: string;
   /** With its query in canonical form. */
   url: URL;
-  /** Those that are signed, by name. */
+  /** The signed headers, sorted by name. */
   headers: readonly (readonly [name: string, value: string])[];
 }
 

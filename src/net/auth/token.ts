@@ -13,23 +13,23 @@ export type TokenFetcher = (request: OutgoingRequest, signal: AbortSignal) => Pr
 export interface TokenStore {
   /** A token for the key of that name; `ask` says how to ask for a new one. */
   get(name: string, ask: () => Promise<OutgoingRequest>, signal: AbortSignal): Promise<string>;
-  /** The token was turned away: the next is a new one. */
+  /** Drops a token that the provider rejected: the next `get` fetches a new one. */
   forget(name: string): void;
 }
 
-/** Time before its end from which a token is no longer used, in milliseconds: it must last until the provider has read it. */
+/** Time before its expiry from which a token is no longer used, in milliseconds: it must be valid until the provider has checked it. */
 export const margin = 60_000;
 /** Time that a token server may take, in milliseconds: requests wait for it. */
 export const patience = 30_000;
-/** Life of a token whose server names none, in seconds: shorter than that of any server known. */
+/** Life of a token whose server states none, in seconds: every known server grants more. */
 export const usualLife = 300;
 
-// Codes of RFC 6749. What else a token server says may be the secret it was asked with.
+// Error codes of RFC 6749. No other text of a token server is shown, since it may repeat the secret that was sent to it.
 const knownErrors = /^(invalid_(request|client|grant|scope)|unauthorized_client|unsupported_grant_type)$/;
 
 /**
- * Keeps tokens until shortly before their end and fetches one at a time for each key. A caller's signal ends its own waiting only,
- * since others wait for the same token. Rejects with a ProviderFailure that is `notAccepted`; no failure is kept.
+ * Keeps tokens until shortly before they expire, and fetches one at a time for each key. A caller's signal ends only that caller's wait,
+ * since others may wait for the same token. Rejects with a ProviderFailure that is `notAccepted`; a failure is not cached.
  */
 export function createTokenStore(fetchToken: TokenFetcher, now: () => Date): TokenStore {
   const kept = new Map<string, { token: Promise<string>; until: number }>();
@@ -83,7 +83,7 @@ export function clientCredentials(spec: OAuth2Spec, id: string, secret: string):
   const { token_url, scope, audience, auth_method } = spec;
   const form = { grant_type: "client_credentials", ...(scope && { scope }), ...(audience && { audience }) };
   if (auth_method !== "client_secret_basic") return postForm(token_url, { ...form, client_id: id, client_secret: secret });
-  // RFC 6749 escapes both halves before they are joined, so that an id may hold a colon.
+  // RFC 6749 (2.3.1) escapes the id and the secret before joining them, so that an id may hold a colon.
   const pair = [id, secret].map((text) => new URLSearchParams({ "": text }).toString().slice(1)).join(":");
   return postForm(token_url, form, { authorization: `Basic ${Buffer.from(pair).toString("base64")}` });
 }
@@ -109,7 +109,7 @@ function postForm(url: string, form: Record<string, string>, headers: Record<str
 export async function signJwt(spec: JwtSpec, parts: Parts, now: Date): Promise<string> {
   const count = spec.unit === "milliseconds" ? now.getTime() : Math.floor(now.getTime() / 1000);
   const claims = Object.fromEntries(Object.entries(spec.claims).map(([name, claim]) => [name, valueOf(claim, parts, count)]));
-  // Few channels sign any, and the library is as large as what else a start loads of the network.
+  // Loaded on first use: few channels sign tokens, and the library is as large as everything else that a start loads for the network.
   const { SignJWT } = await import("jose");
   const token = new SignJWT(claims).setProtectedHeader({ alg: spec.algorithm, ...(spec.header ?? { typ: "JWT" }) });
   if (spec.algorithm === "HS256") return token.sign(Buffer.from(String(parts.secret)));
@@ -125,7 +125,7 @@ function valueOf(claim: Claim, parts: Parts, now: number): Claim | undefined {
   return time === undefined ? claim : now + Number(sign + distance);
 }
 
-/** A PEM key; one that came through an environment variable often has `\n` written out. */
+/** Reads a PEM key. In a key from an environment variable the line breaks are often written as `\n`. */
 function privateKey(pem: string): KeyObject {
   try {
     return createPrivateKey(pem.replaceAll("\\n", "\n"));

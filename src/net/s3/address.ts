@@ -4,14 +4,14 @@ import type { Credentials } from "../auth/signature.ts";
 /** A bucket, and how it is reached. */
 export interface S3Address {
   bucket: string;
-  /** The beginning of the objects' names: empty, or with a slash at its end. */
+  /** The beginning of the objects' names: empty, or ending with a slash. */
   prefix: string;
   region: string;
   /** The origin of the service, such as `https://s3.example`. */
   endpoint: string;
   /** True where the bucket stands in the path, false where it stands in the host. */
   pathStyle: boolean;
-  /** True where clients are sent to the store for pictures. */
+  /** True where clients are redirected to the store for pictures. */
   redirect: boolean;
   credentials: Credentials;
 }
@@ -20,7 +20,7 @@ const example = "s3://bucket/prefix?endpoint=https://s3.example.com&region=eu-ce
 
 const known = ["endpoint", "region", "path_style", "redirect"];
 
-/** Reads `PICTOR_STORE` and the credentials beside it. Throws an Error that names the variable and what it takes; it shows no secret. */
+/** Reads `PICTOR_STORE` and its credentials. Throws an Error that names the variable and says what it takes; the message shows no secret. */
 export function readS3Address(text: string, env: Readonly<Record<string, string | undefined>>): S3Address {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== "s3:" || url.username !== "" || !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.host))

@@ -1,4 +1,4 @@
-// Calls a store in S3: signs each call, and repeats one that may pass.
+// Calls a store in S3: signs each call, and repeats a call whose failure may be temporary.
 import { setTimeout as delay } from "node:timers/promises";
 import { ProviderFailure } from "../../errors.ts";
 import { presignSigV4, signSigV4 } from "../auth/signature.ts";
@@ -9,7 +9,7 @@ import { failureOf, S3Failure } from "./failure.ts";
 /** A call of the store. */
 export interface S3Call {
   method: OutgoingRequest["method"];
-  /** The object's name behind the prefix; the bucket itself where it is absent. */
+  /** The object's name without the prefix; absent for a call of the bucket itself. */
   key?: string;
   query?: Record<string, string>;
   headers?: Record<string, string>;
@@ -19,30 +19,30 @@ export interface S3Call {
 }
 
 export interface S3Client {
-  /** The answer of a call that succeeded, or 404; its body must be read or destroyed. Rejects with `S3Failure`. */
+  /** Resolves with an answer of status 2xx, or 404 for a missing object; its body must be read or destroyed. Rejects with `S3Failure`. */
   call(call: S3Call): Promise<IncomingAnswer>;
-  /** The same, with its body as text. */
+  /** As `call`, and reads the body as text. */
   text(call: S3Call): Promise<{ status: number; text: string }>;
-  /** A URL at which anybody may GET an object for so many seconds. */
+  /** A URL with which anybody may GET an object for `seconds`. */
   presign(key: string, seconds: number): string;
 }
 
-/** Tries of a call of the store that may pass: with the waits between them they take a second or two. */
+/** Tries of a call of the store that fails for the moment only: with the waits between them they take a second or two. */
 export const mostTries = 4;
 
-/** Wait before the second try of a call of the store, in milliseconds: each further one is doubled, and a part of it is left to chance. */
+/** Wait before the second try of a call of the store, in milliseconds: each further wait is twice as long, and all are varied by chance. */
 export const firstWait = 150;
 
 /** Time in which the store must begin to answer a call, in milliseconds: a bucket with many objects lists slowly. */
 export const storePatience = 20_000;
 
-/** Time that a call of the store may take to be sent and answered, in milliseconds: a picture of 20 MB may pass slowly. */
+/** Time that a call of the store may take to be sent and answered, in milliseconds: a picture of 20 MB may be slow to transfer. */
 export const longestCall = 120_000;
 
-/** Time for which a store is tried only once a call after it could not be reached, in milliseconds: who waits for a picture waits no longer. */
+/** Time after an outage of the store in which a call is tried only once, in milliseconds: clients must not wait for retries that will fail. */
 export const awayTime = 5_000;
 
-/** Text that is read of an answer of the store, in bytes: a page of its list has less. */
+/** Largest text that is read from an answer of the store, in bytes: a page of its list has less. */
 export const largestText = 4 * 1024 * 1024;
 
 export function createS3Client(
@@ -61,7 +61,7 @@ export function createS3Client(
     const signed = await signSigV4(plain, { service: "s3", region, payload }, credentials, now());
     const signal = AbortSignal.timeout(longestCall);
     const answer = await send(signed, signal, { firstByte: storePatience });
-    // A missing object is an answer, a missing bucket is a mistake.
+    // A missing object is a valid answer; a missing bucket is an operator's mistake.
     const isMissing = answer.status === 404 && method === "HEAD";
     if ((answer.status >= 200 && answer.status < 300) || isMissing) return answer;
     const text = method === "HEAD" ? "" : (await readBody(answer, largestText, signal)).toString();
@@ -103,7 +103,7 @@ export function createS3Client(
   };
 }
 
-/** The failure of a connection. */
+/** The failure for a call that got no answer. */
 function unreachable(error: unknown): S3Failure {
   const { cause = error } = error instanceof ProviderFailure ? error.details : {};
   return new S3Failure("the store of PICTOR_STORE cannot be reached", { passes: true, cause });

@@ -3,7 +3,7 @@ import type { S3Address } from "./address.ts";
 
 /** A failed call of the store. The message is for the operator, and shows no secret. */
 export class S3Failure extends Error {
-  /** True where the same call may succeed later without anybody's doing. */
+  /** True for a temporary failure: the same call may succeed later without any action of the operator. */
   readonly passes: boolean;
 
   constructor(message: string, { passes, cause }: { passes: boolean; cause?: unknown }) {
@@ -13,11 +13,11 @@ export class S3Failure extends Error {
   }
 }
 
-/** An answer that is none of success. */
+/** An answer that reports an error. */
 export interface BadAnswer {
   status: number;
   headers: Readonly<Record<string, string>>;
-  /** The code in the XML of its body; empty where there is none, as in answers to HEAD. */
+  /** The error code in the XML of the body; empty without a body, as in answers to HEAD. */
   code: string;
 }
 

@@ -1,4 +1,4 @@
-// Reads an object of a store in S3, from where a broken connection left it.
+// Reads an object of a store in S3, and resumes after a broken connection.
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { noPicture, StoreAway, type ByteRange, type StoredPicture } from "../../picture/store.ts";
@@ -6,21 +6,21 @@ import { bodyOf, type IncomingAnswer } from "../send.ts";
 import type { S3Client } from "./client.ts";
 import { S3Failure } from "./failure.ts";
 
-/** Times that the reading of a stored picture is taken up again without any progress: the store drops everybody's connections then. */
+/** Times that the reading of a stored picture is resumed without progress: after them the store is taken to be away. */
 export const mostResumed = 3;
 
-/** Silence of the store within a picture after which the connection is another one, in milliseconds: a slow client's has it too. */
+/** Silence of the store within a picture after which a new connection is opened, in milliseconds: a slow client causes such silence too. */
 export const readSilence = 30_000;
 
 /**
- * The bytes of a picture, or a range of them. Rejects with a 404 where it is gone, and with `StoreAway`. What was read whole is compared with its hash
- * before its last bytes are passed on, so that a damaged picture ends as a broken connection.
+ * The bytes of a picture, or a range of them. Rejects with a 404 for a picture that is gone, or with `StoreAway`. When the whole picture is read,
+ * its hash is checked before its last bytes are passed on, so that the client of a damaged picture sees a broken connection.
  */
 export async function readObject(client: S3Client, picture: StoredPicture, range?: ByteRange): Promise<Readable> {
   const wanted = range ?? { start: 0, end: picture.bytes - 1 };
   const first = await begin(client, picture, wanted);
   const stream = Readable.from(bytesOf(client, picture, wanted, first), { objectMode: false });
-  // A generator that has not begun ends nothing: without this an unread picture would keep its connection.
+  // A generator that never started runs no `finally`: without this line an unread picture would keep its connection open.
   stream.once("close", () => first.body.destroy());
   return stream;
 }

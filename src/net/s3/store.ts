@@ -1,4 +1,4 @@
-// Keeps pictures in a bucket of S3, as one object each.
+// Keeps pictures in a bucket of S3, one object for each picture.
 import { createHash, randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Logger } from "pino";
@@ -16,9 +16,9 @@ import { endOf, sweepObjects } from "./sweep.ts";
 
 interface Options {
   address: S3Address;
-  /** Seconds. */
+  /** Life of a picture where `save` names none, in seconds. */
   life: number;
-  /** Has what is being stored, until its length and its hash are known. */
+  /** Holds a picture before it is stored, until its length and hash are known. */
   spool: Pick<Spool, "scope" | "disk">;
   log: Pick<Logger, "error" | "info" | "warn">;
   now?: () => number;
@@ -26,18 +26,18 @@ interface Options {
   wait?: number;
 }
 
-/** Age of what is known of the store in S3 before it is written to once more, in milliseconds: each look is a call that costs. */
+/** Age at which the known state of the store in S3 is checked again by a write, in milliseconds: each check is a call that costs money. */
 export const lookAgain = 10_000;
 
-/** Time for which a link to the store itself is good, in seconds: a client follows it at once, and a shared one is soon over. */
+/** Life of a link to the store itself, in seconds: a client follows it at once, and a link that is passed on soon expires. */
 export const linkLife = 300;
 
 /**
- * Opens the store in a bucket. Rejects with an `S3Failure` whose message says what the operator has to set; a store that is only away at the moment is
- * opened all the same.
+ * Opens the store in a bucket. Rejects with an `S3Failure` whose message says what the operator has to set. A temporary outage of the store does
+ * not keep it from being opened.
  *
- * An object is named by its picture's id, which begins with the end of its life, so that a list by name is one by that end: a sweep reads no more of it
- * than there is to remove.
+ * An object is named by its picture's id, and an id begins with the time at which the picture expires. A list sorted by name is therefore sorted by
+ * expiry, and a sweep reads only the part of the list that has expired.
  */
 export async function openS3Store({ address, life, spool, log, wait, now = Date.now }: Options): Promise<PictureStore> {
   const client = createS3Client(address, { now: () => new Date(now()), wait });
@@ -76,7 +76,7 @@ export async function openS3Store({ address, life, spool, log, wait, now = Date.
       throw new StoreAway(error);
     });
     const [expires, bytes] = [Number(headers["x-amz-meta-expires"]), Number(headers["content-length"])];
-    // An object without these is none of ours.
+    // An object without this metadata was not written by a gateway.
     if (status === 404 || !(expires > now())) return undefined;
     return { id, mediaType: headers["content-type"] ?? "", bytes, expires, etag: `"${headers["x-amz-meta-sha256"] ?? ""}"` };
   }
@@ -121,7 +121,7 @@ export async function openS3Store({ address, life, spool, log, wait, now = Date.
   };
 }
 
-/** An id that nobody can guess: the seconds at which its picture's life ends, and 144 random bits. */
+/** An id that nobody can guess: the time at which its picture expires, in epoch seconds, and 144 random bits. */
 function newId(expires: number): string {
   return (
     Math.ceil(expires / 1000)
@@ -153,7 +153,7 @@ async function put(client: S3Client, { id, mediaType, expires, etag }: StoredPic
   await client.text({ method: "PUT", key: id, headers, body, payload });
 }
 
-/** Knows whether the store can be written. */
+/** Keeps track of the store's state: writable or not. */
 function watchStore(client: S3Client, log: Options["log"]) {
   let until = 0;
   let known: Promise<boolean> = Promise.resolve(true);
@@ -167,7 +167,11 @@ function watchStore(client: S3Client, log: Options["log"]) {
   };
   const probe = async () => {
     try {
-      await client.text({ method: "PUT", key: "probe", body: Buffer.from("written to see that it can be\n") });
+      await client.text({
+        method: "PUT",
+        key: "probe",
+        body: Buffer.from("Pictor writes this object to check that the bucket is writable.\n"),
+      });
       note(false);
     } catch (error) {
       note(true, error);

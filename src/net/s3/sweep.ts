@@ -1,16 +1,16 @@
-// Removes what has expired from a store in S3.
+// Removes expired pictures from a store in S3.
 import { createHash } from "node:crypto";
 import type { S3Client } from "./client.ts";
 import { S3Failure } from "./failure.ts";
 
-/** The end of the life of a picture by its id, in epoch milliseconds; undefined for what is no id of this store. */
+/** The time at which a picture expires, read from its id, in epoch milliseconds; undefined for a text that is not an id of this store. */
 export function endOf(id: string): number | undefined {
   return /^[0-9a-f]{8}[\w-]{24}$/.test(id) ? Number.parseInt(id.slice(0, 8), 16) * 1000 : undefined;
 }
 
 /**
- * Removes the objects whose life is over; resolves with their number. The list is by name, and so by that end. Several gateways may do it at once, and
- * objects of others stay. Rejects with `S3Failure`.
+ * Removes the objects that have expired; resolves with their number. The list is sorted by name, and so by expiry. Several gateways may sweep at
+ * once. Objects that no gateway wrote are left alone. Rejects with `S3Failure`.
  */
 export async function sweepObjects(client: S3Client, prefix: string, now: number, page = 1000): Promise<number> {
   let removed = 0;
