@@ -10,6 +10,7 @@ import type { ExplainOptions } from "./cli/explain.ts";
 import type { StatusOptions } from "./cli/status.ts";
 import type { RequestsOptions } from "./cli/requests.ts";
 import type { ListOptions } from "./cli/webhooks.ts";
+import { usualAddress } from "./process/address.ts";
 import { describe } from "./process/describe.ts";
 import { workerCount } from "./process/worker-count.ts";
 import { useEnvFile, withEnvFile } from "./process/env-file.ts";
@@ -48,6 +49,8 @@ function untilTold(close: (signal: NodeJS.Signals) => Promise<void>): void {
 // The first process of several hands its environment on as it is: each worker reads the file itself, and again when it changes.
 program.hook("preAction", (_, command) => {
   if (command.name() !== "serve") useEnvFile(process.env);
+  const isCall = command.options.some(({ long }) => long === "--url");
+  if (isCall && command.getOptionValue("url") === undefined) command.setOptionValue("url", usualAddress(process.env));
 });
 
 /** Reload at each SIGHUP: one that comes during the start, which it would end, is for what has started. */
@@ -159,7 +162,7 @@ program
 program
   .command("status")
   .description("show what a running gateway says of its channels")
-  .option("--url <url>", "where it listens", "http://127.0.0.1:8080")
+  .option("--url <url>", "where it listens; by HOST and PORT when omitted")
   .option("--clear <channel>", "lift the cool-downs of a channel first; needs PICTOR_ADMIN_KEY")
   .option("--json", "for machines")
   .action(async (options: StatusOptions & { url: string }) => {
@@ -178,7 +181,7 @@ program
   .option("--since <time>", "Unix seconds, or a date such as 2026-11-28T12:00:00Z")
   .option("--until <time>", "the same")
   .option("--limit <number>", "how many, at most", "50")
-  .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+  .option("--url <url>", "where the gateway listens; by HOST and PORT when omitted")
   .option("--json", "for machines: a line each")
   .action(async (id: string | undefined, options: RequestsOptions & { url: string }) => {
     const { listRequests, showRequest } = await import("./cli/requests.ts");
@@ -191,7 +194,7 @@ const webhooks = program.command("webhooks").description("the events that tell w
 webhooks
   .command("list", { isDefault: true })
   .description("show the newest events, and what has become of them")
-  .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+  .option("--url <url>", "where the gateway listens; by HOST and PORT when omitted")
   .addOption(new Option("--status <status>", "only these").choices(["waiting", "delivered", "failed"]))
   .option("--limit <number>", "how many, at most", "50")
   .option("--json", "for machines")
@@ -203,7 +206,7 @@ webhooks
 webhooks
   .command("redeliver <id>")
   .description("send an event once more, also to a webhook that wanted no more")
-  .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+  .option("--url <url>", "where the gateway listens; by HOST and PORT when omitted")
   .option("--json", "for machines")
   .action(async (id: string, options: { url: string; json?: boolean }) => {
     const { redeliver } = await import("./cli/webhooks.ts");
@@ -217,7 +220,7 @@ function keysCommand(name: string, description: string, isDefault = false): Comm
   return keys
     .command(name, { isDefault })
     .description(description)
-    .option("--url <url>", "where the gateway listens", "http://127.0.0.1:8080")
+    .option("--url <url>", "where the gateway listens; by HOST and PORT when omitted")
     .option("--json", "for machines");
 }
 

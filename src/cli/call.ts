@@ -34,7 +34,7 @@ export function parsed<T>(answer: Response<string> | undefined): Partial<T> {
 }
 
 /** The error where no gateway answers. */
-export const nobody = (url: string) => new Error(`no gateway answers at ${url}; name it with --url`);
+export const nobody = (url: string) => new Error(`no gateway answers at ${url}; start it, or name another address with --url`);
 
 /** Calls a gateway with the operator's key; resolves with the answer's body. Throws an Error where there is no key, where no gateway answers, or where it refuses. */
 export async function asOperator<T>(url: string, path: string, how: How, env: Readonly<Record<string, string | undefined>>): Promise<T> {

@@ -63,7 +63,7 @@ function lineOf({ id, status, client, model, operation, created_at, seconds, htt
   const facts = [
     `${made ?? 0} of ${n}`,
     ...(seconds === undefined ? [] : [`${seconds.toFixed(1)} s`]),
-    ...(cost === undefined ? [cost_from ?? "no cost yet"] : [`$${cost}`]),
+    ...(cost === undefined ? [cost_from ?? "no cost"] : [`$${cost}`]),
     ...(attempts === undefined ? [] : [attempts]),
     ...(error ? [`${http_status ?? ""} ${error.code ?? "error"}: ${error.message}`.trim()] : []),
   ];

@@ -41,8 +41,9 @@ export function greet(
   if (!file.makesKey) say("gateway.yaml has no client keys; pictor keys add makes one");
   if (ownKey !== undefined) say(`no client keys are set; this key was made for you: ${ownKey}`);
   const body = JSON.stringify({ model, prompt: "a lighthouse at dusk", size: "1024x1024", response_format: "url" });
+  const which = ownKey === undefined ? ", with one of your client keys as PICTOR_KEY" : "";
   const call = `curl -s ${url}/v1/images/generations -H "authorization: Bearer ${ownKey ?? "$PICTOR_KEY"}" -H "content-type: application/json" -d '${body}'`;
-  say(`a first picture:\n\n  ${call} \\\n    | sed 's/.*"url":"\\([^"]*\\).*/\\1/' | xargs curl -so picture.png\n`);
+  say(`a first picture${which}:\n\n  ${call} \\\n    | sed 's/.*"url":"\\([^"]*\\).*/\\1/' | xargs curl -so picture.png\n`);
 }
 
 function counted(count: number, what: string): string {

@@ -18,6 +18,7 @@ import { openFolderStore } from "../picture/folder-store.ts";
 import type { PictureStore } from "../picture/store.ts";
 import { loadPlugins } from "../plugin/load.ts";
 import { passOn } from "../trace.ts";
+import { addressOf } from "./address.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
 import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
@@ -208,10 +209,4 @@ function introduce(
 function textsOf({ good, fileText }: InForce): Buffer[] {
   const texts = new Set([...good.values()].flatMap((one) => [...one.texts.values()]));
   return [...texts, ...(fileText ? [fileText] : [])];
-}
-
-/** The URL at which a browser on this machine finds the server. */
-function addressOf(host: string, port: number): string {
-  const name = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
-  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
