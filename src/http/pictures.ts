@@ -37,7 +37,13 @@ export async function storedPicture(ctx: RouterContext, gateway: Gateway): Promi
   ctx.respond = false;
   // By hand: a pipe would add listeners to the answer until Node takes them for a leak.
   const put = putInto(ctx.res, (ctx.state as RequestState).signal);
-  for await (const chunk of body as AsyncIterable<Buffer>) await put(chunk);
+  let left = ctx.length;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    left -= chunk.length;
+    // The end goes with the last bytes: a client that closes the connection once it has them all has not hung up.
+    if (left > 0) await put(chunk);
+    else ctx.res.end(chunk);
+  }
   ctx.res.end();
 }
 

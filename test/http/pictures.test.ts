@@ -2,12 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { request, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
 import { solidPng } from "../../src/picture/png.ts";
 import { openFolderStore } from "../../src/picture/folder-store.ts";
 import type { PictureStore } from "../../src/picture/store.ts";
-import { errorOf, startHouse, type House } from "./setup.ts";
+import { dial, errorOf, startHouse, until, type House } from "./setup.ts";
 
 describe("http: a stored picture", () => {
   const bytes = solidPng(640, 480);
@@ -55,6 +56,27 @@ describe("http: a stored picture", () => {
     expect(response.headers.get("etag")).to.match(/^"[0-9a-f]{64}"$/);
     expect(response.headers.get("cache-control")).to.match(/^public, max-age=(3600|359\d), immutable$/);
     expect(response.headers.get("x-request-id")).to.match(/^req_/);
+  });
+
+  it("counts as fetched by a client that goes as soon as it has the last byte", async () => {
+    let leave: () => void = () => undefined;
+    const gone = new Promise<void>((resolve) => (leave = resolve));
+    const read = () => Promise.resolve(Readable.from(endingLate(pieces(bytes), gone)));
+    const late = await startHouse(undefined, { store: { ...store, read } });
+    try {
+      const socket = await dial(late.url);
+      let received = Buffer.alloc(0);
+      socket.on("data", (chunk: Buffer) => {
+        received = Buffer.concat([received, chunk]);
+        if (received.subarray(-bytes.length).equals(bytes)) socket.destroy();
+      });
+      socket.write(`GET ${new URL(url).pathname} HTTP/1.1\r\nhost: a\r\n\r\n`);
+      await until(() => late.log.some(({ msg }) => msg === "request"), "the request is logged");
+      expect(late.log.map(({ status }) => status)).to.deep.equal([200]);
+    } finally {
+      leave();
+      await late.close();
+    }
   });
 
   it("that is a drawing or moves has its own media type, and no script of it is run", async () => {
@@ -167,4 +189,10 @@ describe("http: a stored picture", () => {
 async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   await Promise.resolve();
   for (let at = 0; at < bytes.length; at += 1_000_000) yield bytes.subarray(at, at + 1_000_000);
+}
+
+/** The same, and an end that comes only later. */
+async function* endingLate(chunks: AsyncIterable<Buffer>, end: Promise<void>): AsyncGenerator<Buffer> {
+  yield* chunks;
+  await end;
 }
