@@ -61,6 +61,7 @@ extends: openai-images # what is different there is written under generate, null
 `;
 
 const ownPart = `  - fan-out: { max: 1 } # n pictures are n calls
+  - size-map: { multiple_of: 8, max_side: 2048, otherwise: nearest } # what the provider draws; a ratio becomes pixels
 
 generate:
   request:
@@ -76,6 +77,7 @@ generate:
 `;
 
 const taskPart = `  - fan-out: { max: 1 } # n pictures are n calls
+  - size-map: { multiple_of: 8, max_side: 2048, otherwise: nearest } # what the provider draws; a ratio becomes pixels
 
 generate:
   request:
