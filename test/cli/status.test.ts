@@ -136,7 +136,11 @@ describe("pictor status", () => {
     try {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       for (const at of [url, url, url, "http://127.0.0.1:1", "nonsense"])
-        expect(await run(at)).to.deep.equal({ code: 1, out: "", err: `no gateway answers at ${at}; start it, or name another address with --url` });
+        expect(await run(at)).to.deep.equal({
+          code: 1,
+          out: "",
+          err: `no gateway answers at ${at}; start it, or name another address with --url`,
+        });
       expect(bodies).to.deep.equal([]);
     } finally {
       server.closeAllConnections();
