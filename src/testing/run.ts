@@ -114,7 +114,7 @@ function noWait(_milliseconds: number, signal: AbortSignal): Promise<void> {
   return setImmediate(undefined, { signal });
 }
 
-/** Every variable that the files of a folder name, set to `env:NAME`; every channel's base URL is this one. `only` are the channels whose tests are meant. */
+/** Every variable that the files of a folder name, set to `env:NAME`, but for the base URL of each channel, which is this one, whoever names it. `only` are the channels whose tests are meant. */
 export async function testEnvironment(folder: string | Texts, url: string, only?: readonly string[]): Promise<Record<string, string>> {
   const texts = textsOfFolder(folder);
   const lists = await Promise.all([".", "presets", "tests"].map((below) => texts.list(below).catch(() => [])));
@@ -122,7 +122,7 @@ export async function testEnvironment(folder: string | Texts, url: string, only?
   const isMeant = (name: string) => !name.startsWith("tests/") || (only?.includes(basename(name).replace(/\.ya?ml$/, "")) ?? true);
   for (const name of lists.flat().filter((entry) => entry === channelsVariable || (/\.ya?ml$/.test(entry) && isMeant(entry)))) {
     const text = await texts.read(name).catch(() => Buffer.alloc(0));
-    for (const [, variable = ""] of text.toString("utf8").matchAll(/\benv\.\??(\w+)/g)) env[variable] = `env:${variable}`;
+    for (const [, variable = ""] of text.toString("utf8").matchAll(/\benv\.\??(\w+)/g)) env[variable] ??= `env:${variable}`;
     const channels =
       name === channelsVariable
         ? Object.keys(readSource(name, text, createProblems())?.value ?? {})

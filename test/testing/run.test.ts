@@ -121,6 +121,17 @@ ${answer}
 const cancel = "  cancel: { delete: /x/1 }";
 
 describe("the runner of the channels' tests", () => {
+  it("gives a channel its base URL under the name that a preset has for it too", async () => {
+    const text = channel(`exchange: [{ ${call}, ${reply} }]\nanswer: { status: 200 }`);
+    const folder = await makeFolder({
+      ...demo,
+      "shop.yaml": text.replace("base_url: https://x.invalid", "extends: base"),
+      "presets/base.yaml": "base_url: ${env.SHOP_BASE_URL}\n",
+    });
+    const outcomes = await runChannelTests(folder, plugins, ["shop"]).finally(() => rm(folder, { recursive: true }));
+    expect(outcomes.map(({ failures }) => failures)).to.deep.equal([[]]);
+  });
+
   it("shows where a plugin broke", async () => {
     const broken = definePlugin({
       name: "broken",
