@@ -89,11 +89,10 @@ async function collected<T>(read: () => T | Promise<T>, problems: Problem[]): Pr
 /**
  * Put together what is to be in force: each channel as its file says, or as it said when it was last right. Where something is in force already,
  * the channels that changed must pass their own tests. Throws `ConfigError` where `gateway.yaml` is wrong, no channel is right, or the
- * operator wants all or nothing at the start.
+ * operator wants all or nothing at the start. `files` are those that are there before the first is read.
  */
-export async function buildInForce(parts: Parts, port: number, before?: InForce): Promise<InForce> {
+export async function buildInForce(parts: Parts, port: number, files: Snapshot, before?: InForce): Promise<InForce> {
   const { settings, env } = parts;
-  const files = await snapshotOf(watchedPaths(settings));
   if (before) parts.refreshEnv?.();
   const loaded = await parts.loader.load();
   const doors = await readDoors(parts, files, before);
@@ -207,6 +206,11 @@ export async function assemble(
 /** The operator's files and folders, which are read anew when they change. */
 export function watchedPaths({ channels, config, envFile }: ProcessSettings): string[] {
   return [...channels.folders.map(({ path }) => path), config.file, envFile];
+}
+
+/** The operator's files as they are now. */
+export function filesOf(settings: ProcessSettings): Promise<Snapshot> {
+  return snapshotOf(watchedPaths(settings));
 }
 
 /** The channels whose files differ, by name; undefined is all of them, where something has changed that several may rest on. */

@@ -4,8 +4,8 @@ import { createReloadable, type Reload, type Reloadable } from "../gateway/reloa
 import type { Metrics } from "../http/metrics.ts";
 import type { Listening } from "../http/server.ts";
 import { handoverOf, type Handover } from "./handover.ts";
-import { changedPaths } from "./watch.ts";
-import { buildInForce, changedChannels, type InForce, type Parts } from "./in-force.ts";
+import { changedPaths, type Snapshot } from "./watch.ts";
+import { buildInForce, changedChannels, filesOf, type InForce, type Parts } from "./in-force.ts";
 
 /** Parts of a reload beside what it replaces. */
 interface Around {
@@ -20,6 +20,8 @@ interface Around {
 
 /** Holds what is in force. A reload reads the files anew, and lifts the cool-downs of every channel, or of those whose files changed. It never rejects. */
 export interface Kept extends Pick<Reloadable<InForce>, "current" | "last"> {
+  /** The files as the latest reload found them, whether or not they are in force. */
+  seen: () => Snapshot;
   reload: (lifted: "every" | "changed") => Promise<Reload>;
 }
 
@@ -33,9 +35,13 @@ export function keepInForce(first: InForce, { parts, server, lift, log, metrics,
     else log.error({ ...counts, broken, problems: reload.problems }, "not reloaded as a whole; what is wrong stays as it was");
     keep?.(handoverOf(inForce.current()));
   };
+  let seen = first.files;
   const inForce = createReloadable(
     first,
-    (before) => buildInForce(parts, server().port, before),
+    async (before) => {
+      seen = await filesOf(parts.settings);
+      return buildInForce(parts, server().port, seen, before);
+    },
     (reload) => {
       // A report that fails must not stop the reloads that follow.
       try {
@@ -51,6 +57,7 @@ export function keepInForce(first: InForce, { parts, server, lift, log, metrics,
   return {
     current: inForce.current,
     last: inForce.last,
+    seen: () => seen,
     reload: async (lifted) => {
       const before = inForce.current();
       const ended = await inForce.reload();

@@ -22,7 +22,7 @@ import { addressOf } from "./address.ts";
 import { readSettings, type ProcessSettings } from "./environment.ts";
 import { greet } from "./greet.ts";
 import { handoverOf, inForceFrom, type Handover } from "./handover.ts";
-import { buildInForce, compileAhead, watchedPaths, type InForce } from "./in-force.ts";
+import { buildInForce, compileAhead, filesOf, watchedPaths, type InForce } from "./in-force.ts";
 import { createLoader } from "./load.ts";
 import { keepInForce } from "./keep-in-force.ts";
 import { openKeys } from "./open-keys.ts";
@@ -71,7 +71,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
   try {
     const loader = closing.add(await createLoader(settings, plugins, env));
     const parts = { settings, plugins, env, refreshEnv: peers.refreshEnv, loader };
-    const first = peers.handover ? await inForceFrom(parts, peers.handover) : await buildInForce(parts, settings.port);
+    const first = await (peers.handover ? inForceFrom(parts, peers.handover) : buildInForce(parts, settings.port, await filesOf(settings)));
     const spool = closing.add(createSpool({ folder: join(settings.data, "tmp") }));
     const store = closing.add(await openStore(settings, { spool, log }));
     const { redis, adminKey, publicUrl, trustProxy, corsOrigins, inputLimits, hasConsole } = settings;
@@ -118,7 +118,7 @@ export async function serve(env: Environment, say: (line: string) => void, peers
     closing.add({ close: () => server.close(settings.shutdownSeconds * 1000, life.cut, life.idle) });
     // Only now is the port known where any would do.
     refuseOwnAddress(first.table.channels, { ...settings, port: server.port });
-    closing.add(watchPaths(watchedPaths(settings), first.files, () => void inForce.reload("changed")));
+    closing.add(watchPaths(watchedPaths(settings), inForce.seen, () => void inForce.reload("changed")));
     const url = addressOf(settings.host, server.port);
     introduce(say, { env, url, first, settings });
     peers.keep?.(handoverOf(first));

@@ -32,20 +32,17 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
 export const lookEvery = 500;
 
 /**
- * Report a change below these folders and files, against `seen`, once it has been still for one look: editors and copies write in several
- * steps. Looking sees what no file system reports, such as a mounted volume, or a folder of links that is swapped.
+ * Report a change below these folders and files, against what a reload has `seen`, once it has been still for one look: editors and copies
+ * write in several steps. Looking sees what no file system reports, such as a mounted volume, or a folder of links that is swapped.
  */
-export function watchPaths(paths: readonly string[], seen: Snapshot, changed: () => void): { close: () => Promise<void> } {
-  let reported = seen;
-  let last = seen;
+export function watchPaths(paths: readonly string[], seen: () => Snapshot, changed: () => void): { close: () => Promise<void> } {
+  let last = seen();
   let looking = Promise.resolve();
   const look = async () => {
     const now = await snapshotOf(paths);
     const isStill = changedPaths(last, now).length === 0;
     last = now;
-    if (!isStill || changedPaths(reported, now).length === 0) return;
-    reported = now;
-    changed();
+    if (isStill && changedPaths(seen(), now).length > 0) changed();
   };
   const timer = setInterval(() => {
     // A look that fails must not be the last.
