@@ -1,19 +1,20 @@
-// Reads a picture as fast as its provider sends it, also where its client reads more slowly.
+// Reads a picture as fast as its provider sends it, even when its client reads more slowly.
 import type { Backlog } from "./backlog.ts";
 import { passingRoom, type SpoolScope } from "./spool.ts";
 
-/** Time in all that a slow client may keep a provider waiting, in milliseconds: from then on the picture is read ahead of the client. */
+/** Total time that a slow client may keep a provider waiting, in milliseconds: after it the picture is read ahead of the client. */
 export const patience = 250;
 
 /**
- * Passes on a picture that arrives. As long as its reader is about as fast as its source, nothing is kept of it. Once the reader has kept
- * the source waiting for too long, the source is read to its end without it, into the spool, and the memory that the passing picture took is
- * given back then: a slow reader holds neither a channel's place nor the provider's connection.
+ * Passes on a picture while it arrives. Nothing of it is kept as long as the reader is about as fast as the source. Once the reader has kept the
+ * source waiting for too long, the source is read to its end into the spool, independently of the reader, and the memory reserved for a passing
+ * picture is freed. So a slow reader holds neither a slot of the channel nor the provider's connection.
  */
 export async function* readAhead(source: AsyncIterable<Buffer>, spool: Pick<SpoolScope, "backlog" | "free">): AsyncGenerator<Buffer> {
   const chunks = source[Symbol.asyncIterator]();
   let backlog: Backlog | undefined;
-  let [waited, away] = [0, Infinity]; // How long the reader was away before, and since when it is.
+  // How long the source has waited for the reader so far, and since when it is waiting now; Infinity while it is not.
+  let [waited, away] = [0, Infinity];
 
   const look = () => {
     const left = patience - waited - Math.max(0, performance.now() - away);
@@ -23,7 +24,7 @@ export async function* readAhead(source: AsyncIterable<Buffer>, spool: Pick<Spoo
   let timer = setTimeout(look, patience);
 
   try {
-    // The source belongs to one of the two: it is read ahead only while the reader is away.
+    // Only one side reads the source at a time: reading ahead begins only while the reader is away.
     while (!backlog) {
       const next = await chunks.next();
       if (next.done) return;
@@ -39,7 +40,7 @@ export async function* readAhead(source: AsyncIterable<Buffer>, spool: Pick<Spoo
   }
 }
 
-/** Read everything. Resolves with whether all of it has come and nothing of it is in memory. */
+/** Reads everything. Resolves with true if all of it has come and none of it is left in memory. */
 async function fill(backlog: Backlog, chunks: AsyncIterator<Buffer>): Promise<boolean> {
   try {
     for await (const chunk of { [Symbol.asyncIterator]: () => chunks }) await backlog.put(chunk);

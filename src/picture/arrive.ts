@@ -1,4 +1,4 @@
-// Hands on a picture that is still arriving.
+// Passes on a picture that is still arriving.
 import { Readable } from "node:stream";
 import { ProviderFailure } from "../errors.ts";
 import { decodedBase64, guessHead, NotBase64, prefixOf, standardBase64 } from "./base64.ts";
@@ -11,16 +11,19 @@ import { sniff, sniffInput } from "./sniff.ts";
 
 type Arriving = Extract<PictureData, { kind: "stream" }>;
 
-/** Takes a picture that is still arriving, with what the document is so far; false when it must be whole first. */
+/**
+ * Is offered a picture that is still arriving, and the document read so far. Returns true to take it, false if the picture must be complete
+ * first.
+ */
 export type Taker = (data: Arriving, soFar: (value: unknown) => unknown) => boolean;
 
 /** Limits for a document's long texts, where its writer is not trusted. */
 export interface Keeping {
   /** Bytes of one text. */
   limit: number;
-  /** Bytes of one that is no picture; as many as of any other when omitted. What is longer is not kept. */
+  /** Bytes of a text that is not a picture; `limit` when omitted. A longer text is dropped. */
   words?: number;
-  /** How many texts; those behind them are not kept. All when omitted. */
+  /** Number of texts that are kept; further ones are dropped. All are kept when omitted. */
   most?: number;
   /** Requires pictures to be complete. */
   whole?: boolean;
@@ -28,8 +31,8 @@ export interface Keeping {
 }
 
 /**
- * Stores a document's long texts: a picture's base64 is decoded as it arrives, any other text is kept as it is, both by the
- * spool. The first picture is offered to `taker`, who may read it from the wire.
+ * Stores a document's long texts in the spool: the base64 of a picture is decoded as it arrives, and any other text is kept as it is. The first
+ * picture is offered to `taker`, which may read it while it arrives.
  */
 export function keepTexts(spool: Pick<SpoolScope, "take">, signal: AbortSignal, keeping: Keeping): Sink {
   const { limit, words = limit, most = Infinity, whole: mustEnd = false, taker } = keeping;
@@ -41,7 +44,7 @@ export function keepTexts(spool: Pick<SpoolScope, "take">, signal: AbortSignal, 
     const { value: beginning } = (await text.next()) as { value: Buffer };
     const head = guessHead(beginning);
     const whole = joined(beginning, text);
-    // A provider's pictures, which must end, are of fewer types than a client's.
+    // A provider's pictures (`mustEnd`) may be of fewer types than a client's.
     if (!(mustEnd ? sniff : sniffInput)(head)) return new LongText({ text: await unlessLonger(spool.take(whole, words), words < limit) });
     const spelled = standardBase64(whole);
     const standard = mustEnd ? untilItsEnd(spelled, "base64") : spelled;
@@ -71,7 +74,7 @@ async function unlessLonger(kept: Promise<KeptData>, mayBe: boolean): Promise<Ke
   }
 }
 
-/** `ended` resolves once the text of the picture has been read, or will not be read further. */
+/** A picture that is read while its text arrives. `ended` resolves once the text has been read, or will be read no further. */
 function arriving(head: Buffer, standard: AsyncIterable<Buffer>): { picture: Arriving; ended: Promise<void> } {
   let end: () => void;
   const ended = new Promise<void>((resolve) => (end = resolve));
@@ -80,7 +83,7 @@ function arriving(head: Buffer, standard: AsyncIterable<Buffer>): { picture: Arr
   return { picture: { kind: "stream", head, ascii: chunks, stream }, ended };
 }
 
-/** A picture that is the answer itself, from its first bytes on. */
+/** The picture of an answer that is itself a picture. `head` holds its first bytes, `whole` all of them. */
 export function arrivingBytes(head: Buffer, whole: AsyncIterable<Buffer>): Arriving {
   return { kind: "stream", head, stream: Readable.from(after(head.length, toItsEnd(untilItsEnd(whole, "bytes")))) };
 }
@@ -104,7 +107,7 @@ async function* after(skipped: number, chunks: AsyncIterable<Buffer>): AsyncGene
   }
 }
 
-/** Resolves when somebody has read a picture, or will not. */
+/** Resolves when the picture has been read by its reader, or its stream was destroyed. */
 export async function readAway({ stream }: Arriving, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const leave = () => stream.destroy(signal.reason as Error);
@@ -120,7 +123,7 @@ export async function readAway({ stream }: Arriving, signal: AbortSignal): Promi
   });
 }
 
-/** A beginning that was looked at already, and what comes after it. */
+/** Puts back a beginning that was already read, in front of the rest. */
 export function joined(beginning: Buffer, rest: AsyncIterator<Buffer>): AsyncIterableIterator<Buffer> {
   let begun = false;
   const whole: AsyncIterableIterator<Buffer> = {

@@ -1,4 +1,4 @@
-// Holds what one side has written and the other has not read yet: a little in memory, the rest in a file.
+// Holds bytes between a fast writer and a slow reader: a little in memory, the rest in a file.
 import type { FileHandle } from "node:fs/promises";
 import { gather } from "./pieces.ts";
 
@@ -6,11 +6,11 @@ import { gather } from "./pieces.ts";
 export interface Backlog {
   /** Resolves when there is room for the next chunk. Rejects once the reader has left. */
   put(chunk: Buffer): Promise<void>;
-  /** No more is coming; with an error, whatever was not read is lost. Resolves with whether nothing of the backlog is left in memory. */
+  /** Ends the writing; with an error, all unread bytes are lost. Resolves with true if no byte of the backlog is left in memory. */
   end(error?: unknown): Promise<boolean>;
   /** The next bytes; undefined at the end. Rejects with the error that ended the writing, or the file's. */
   take(): Promise<Buffer | undefined>;
-  /** The reader leaves. The file itself belongs to whoever created it. */
+  /** The reader leaves. Closes the file; `create` is responsible for removing it. */
   close(): Promise<void>;
 }
 
@@ -20,9 +20,9 @@ const batch = 256 * 1024;
 /** Bytes read of the file at a time. */
 const slice = 64 * 1024;
 
-/** Makes a backlog. `create` opens the file, once it is needed; where it cannot be had, the writer waits for the reader. */
+/** Makes a backlog. `create` opens the file when it is first needed. If no file can be opened, the writer waits for the reader. */
 export function createBacklog(create: () => Promise<FileHandle>): Backlog {
-  const recent: Buffer[] = []; // The latest pieces, behind all that is in the file.
+  const recent: Buffer[] = []; // The newest pieces, which follow the bytes in the file.
   let size = 0;
   let file: FileHandle | undefined;
   let [written, read] = [0, 0];
@@ -35,11 +35,11 @@ export function createBacklog(create: () => Promise<FileHandle>): Backlog {
   const flush = async () => {
     if (refused || size === 0) return;
     flushing = (async () => {
-      // Bytes that were read make room: the file is never longer than the bytes that wait.
+      // When everything in the file has been read, it is written from its beginning again.
       if (read === written) read = written = 0;
       file ??= await create();
       const { bytesWritten } = await file.writev(recent, written);
-      // A disk that fills up takes a part. It is not looked at, since everything is still here.
+      // A full disk may have taken a part of the bytes. That part is never read, since all of them are still in memory.
       if (bytesWritten < size) throw new Error("the disk is full");
       written += size;
       recent.length = size = 0;

@@ -4,7 +4,7 @@ import { sniff, sniffBytes } from "./sniff.ts";
 /** Base64 characters decoded or encoded at a time: a multiple of four, small enough to keep the event loop and the string heap light. */
 const slice = 1024 * 1024;
 
-/** Encodes raw bytes, however they are cut, as the ASCII bytes of one base64 text with padding. */
+/** Encodes raw bytes, in chunks of any size, as the ASCII bytes of one base64 text with padding. */
 export async function* encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const step = (slice / 4) * 3;
   let carry: Buffer = Buffer.alloc(0);
@@ -18,9 +18,9 @@ export async function* encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerat
 }
 
 /**
- * Checks a base64 text and takes off the prefix of a data URI, whose media type it returns. The result is standard base64 with
- * padding: a part of the given buffer where that was so already, else a cleaned copy (line breaks, base64url, no padding).
- * Undefined when it is empty or not base64.
+ * Checks a base64 text, and removes the prefix of a data URI, whose media type is returned. The result is standard base64 with padding: a part of
+ * the given buffer if it was standard already, else a normalised copy (of base64url, or of a text with line breaks or without padding).
+ * Undefined for a text that is empty or not base64.
  */
 export function readBase64(text: Buffer): { ascii: Buffer; mediaType?: string } | undefined {
   if (text.toString("latin1", 0, 5).toLowerCase() !== "data:") return checked(text);
@@ -38,7 +38,7 @@ export function decodeBase64(text: Buffer): Buffer {
   return bytes;
 }
 
-/** Thrown for a text that was to be read as base64 and is not. */
+/** Thrown for a text that should be base64 and is not. */
 export class NotBase64 extends Error {
   constructor() {
     super("not base64");
@@ -47,10 +47,10 @@ export class NotBase64 extends Error {
 }
 
 /**
- * Base64 as it arrives, in standard spelling with padding, without the prefix of a data URI, which must be in the first piece. What is
- * standard already is neither copied nor looked at character by character: a picture that only passes is the provider's word for word, but for
- * what would end the text of the JSON that it passes into.
- * Throws `NotBase64` where it has another spelling and is none all the same, or ends where base64 cannot; `decodedBase64` sees the rest.
+ * Normalises base64 as it arrives: standard alphabet, padding, no prefix of a data URI (which must be in the first piece). A piece that is standard
+ * already is neither copied nor checked character by character, so a picture that only passes through is not changed. Quotes and backslashes are
+ * searched for, since they would end the JSON text into which the picture is written.
+ * Throws `NotBase64` for a wrong character in a piece that is not standard, or for an impossible length; `decodedBase64` finds all other errors.
  */
 export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let prefixed = true;
@@ -76,10 +76,10 @@ export async function* standardBase64(text: AsyncIterable<Buffer>): AsyncGenerat
   if (missing > 0) yield ascii("=".repeat(missing));
 }
 
-/** Characters of other spellings, of the end, or of JSON. Each is searched for natively, and all in a third of the time that decoding takes. */
+/** Characters of other spellings, of padding, and of JSON. Searching for all of them natively takes a third of the time of decoding. */
 const others = Array.from('-_= \n\r\t"\\', (sign) => sign.charCodeAt(0));
 
-/** The bytes of what `standardBase64` gives, however it is cut. Throws `NotBase64` where a wrong character has come. */
+/** Decodes the output of `standardBase64`, in pieces of any size. Throws `NotBase64` for a wrong character. */
 export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let carry = "";
   for await (const piece of standard) {
@@ -87,7 +87,7 @@ export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGene
     const whole = text.length - (text.length % 4);
     carry = text.slice(whole);
     if (whole === 0) continue;
-    // Node's decoder is three times as fast where it has a place to write to. What it does not know it skips, and gives fewer bytes.
+    // Node's decoder is three times as fast when it writes into a given buffer. It skips characters that it does not know, and writes fewer bytes.
     const bytes = Buffer.allocUnsafeSlow((whole / 4) * 3);
     const length = bytes.write(text.slice(0, whole), "base64");
     const padding = text[whole - 1] !== "=" ? 0 : text[whole - 2] !== "=" ? 1 : 2;
@@ -97,14 +97,14 @@ export async function* decodedBase64(standard: AsyncIterable<Buffer>): AsyncGene
 }
 
 /**
- * Decodes the beginning of a text as base64, with or without the prefix of a data URI: as many bytes as `sniff` needs to
- * say all it can. Most pictures say their size at once, and decoding all that is here is a fifth of a small picture's garbage.
+ * Decodes the beginning of a text as base64, with or without the prefix of a data URI: as many bytes as `sniff` needs. Most pictures state their
+ * size in the first bytes, and decoding the whole piece would make a fifth of the garbage that a small picture causes.
  */
 export function guessHead(text: Buffer): Buffer {
   const from = prefixOf(text).length;
   const first = Buffer.from(text.toString("latin1", from, from + 1024), "base64");
   const seen = sniff(first);
-  // Of an AVIF the first size is not always the picture's own.
+  // The first size in an AVIF may be that of a thumbnail or tile.
   if (!seen || (seen.width !== undefined && seen.mediaType !== "image/avif")) return first;
   return Buffer.from(text.toString("latin1", from), "base64").subarray(0, sniffBytes);
 }
@@ -118,7 +118,7 @@ export function prefixOf(text: Buffer): string {
 
 const scratch = Buffer.allocUnsafeSlow((slice / 4) * 3);
 
-/** True for a piece of nothing but base64's own characters: Node's decoder skips unknown ones, and then gives fewer bytes. */
+/** True for a piece that holds only base64 characters. Node's decoder skips unknown characters, and then writes fewer bytes. */
 function isClean(piece: Buffer): boolean {
   if (piece.includes("-") || piece.includes("_")) return false;
   const whole = piece.length - (piece.length % 4);
@@ -129,7 +129,7 @@ function isClean(piece: Buffer): boolean {
   return /^[A-Za-z0-9+/]*$/.test(piece.toString("latin1", whole));
 }
 
-/** How many bytes a text stands for that `readBase64` has checked. */
+/** The number of bytes that a text encodes. `readBase64` must have checked the text. */
 export function decodedLength(text: Buffer): number {
   return Math.floor((unpadded(text).length * 3) / 4);
 }

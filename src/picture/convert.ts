@@ -4,10 +4,10 @@ import { Readable } from "node:stream";
 import { decodeBase64, decodedLength, decodeHead, encodeBase64 } from "./base64.ts";
 import type { PictureData } from "./picture.ts";
 
-/** A picture whose bytes are here, or arriving. */
+/** A picture whose bytes this process has, or is receiving. */
 export type LocalData = Exclude<PictureData, { kind: "url" }>;
 
-// A multiple of four characters is a whole number of bytes; small enough not to hold the event loop.
+// A multiple of four base64 characters, so that it decodes to whole bytes; small enough not to block the event loop.
 const slice = 256 * 1024;
 
 /** The raw bytes of a picture. A stream can be read once, everything else as often as needed while its request lives. */
@@ -31,19 +31,19 @@ export async function* chunksOf(data: LocalData): AsyncGenerator<Buffer> {
   }
 }
 
-/** The picture as base64, in ASCII. What is base64 already is not touched. */
+/** The picture as base64, in ASCII. A picture that is base64 already is not changed. */
 export function base64Of(data: LocalData): AsyncIterable<Buffer> {
   if (data.kind === "base64") return Readable.from([data.ascii]);
   return (data.kind === "stream" && data.ascii) || encodeBase64(chunksOf(data));
 }
 
-/** How many bytes the picture has. */
+/** The size of the decoded picture, in bytes. */
 export function sizeOf(data: Exclude<LocalData, { kind: "stream" }>): number {
   if (data.kind === "base64") return decodedLength(data.ascii);
   return data.kind === "bytes" ? data.bytes.length : data.size;
 }
 
-/** How many characters `base64Of` will give, where that is known beforehand. */
+/** The number of characters that `base64Of` will yield, if it is known beforehand. */
 export function base64Length(data: LocalData): number | undefined {
   if (data.kind === "base64") return data.ascii.length;
   const bytes = data.kind === "bytes" ? data.bytes.length : data.size;

@@ -1,10 +1,10 @@
-// Finds pictures that end too early while they pass: the formats say how long they are, or how they end.
+// Finds pictures that end too early while they pass through: each format states a length, or has a mark at its end.
 const windowBytes = 16;
 
-/** End of a picture that is searched for the mark that ends it, in bytes: some programs write padding behind it. */
+/** Last part of a picture that is searched for the end mark of its format, in bytes: some programs write padding behind the mark. */
 export const tailBytes = 8 * 1024;
 
-/** A picture's own end was not among its bytes. */
+/** Thrown for a picture whose bytes end before its format's end. */
 export class CutPicture extends Error {
   constructor() {
     super("the provider's picture is cut: its end is missing");
@@ -12,17 +12,17 @@ export class CutPicture extends Error {
   }
 }
 
-/** Looks at a few bytes of a picture that passes: at where each part of it says how long it is, and at the last ones. */
+/** Looks at a few bytes of a picture that passes through: the places where its parts state their lengths, and its last bytes. */
 interface Watch {
   see(chunk: Buffer): void;
-  /** Asked when all has been seen. What is no picture, or has an odd shape, is not judged. */
+  /** To be called after the last chunk. False for bytes that are not a known picture, or whose structure is not understood. */
   isCut(): boolean;
 }
 
-/** The bytes as they are, or as standard base64 of which only what is looked at is decoded. */
+/** The form of the chunks: raw bytes, or standard base64. Of base64 only the places that are looked at are decoded. */
 export type Spelling = "bytes" | "base64";
 
-/** Pass a picture on. Throws `CutPicture` at the end of one that is cut. */
+/** Passes a picture on. Throws `CutPicture` at the end of a picture that is cut. */
 export async function* untilItsEnd(chunks: AsyncIterable<Buffer>, spelling: Spelling): AsyncGenerator<Buffer> {
   const watch = createWatch(spelling);
   for await (const chunk of chunks) {
@@ -32,7 +32,7 @@ export async function* untilItsEnd(chunks: AsyncIterable<Buffer>, spelling: Spel
   if (watch.isCut()) throw new CutPicture();
 }
 
-/** The same for one that is here. */
+/** True for a picture, held in memory, that is cut. */
 export function isCut(picture: Buffer, spelling: Spelling): boolean {
   const watch = createWatch(spelling);
   watch.see(picture);
@@ -42,11 +42,11 @@ export function isCut(picture: Buffer, spelling: Spelling): boolean {
 function createWatch(spelling: Spelling): Watch {
   const coded = spelling === "base64";
   const decode = (text: Buffer): Buffer => (coded ? Buffer.from(text.toString("latin1"), "base64") : text);
-  // Four characters are three bytes; two groups more than the window needs, since it may begin within one.
+  // Four characters encode three bytes. One group is added, since the window may begin within a group.
   const width = coded ? (Math.ceil(windowBytes / 3) + 1) * 4 : windowBytes;
   const place = (byte: number) => (coded ? Math.floor(byte / 3) * 4 : byte);
   let format: Format | undefined;
-  let at: number | undefined = 0; // The byte that the next window begins with; undefined when no more is to be looked at.
+  let at: number | undefined = 0; // The byte at which the next window begins; undefined when no more windows are needed.
   let window: Buffer = Buffer.alloc(0);
   let tail: Buffer = Buffer.alloc(0);
   let seen = 0;
@@ -70,21 +70,21 @@ function createWatch(spelling: Spelling): Watch {
         look();
       }
       seen += chunk.length;
-      const kept = format && at !== undefined ? 4 : tailBytes; // A part that is walked through needs no more than the padding.
+      const kept = format && at !== undefined ? 4 : tailBytes; // A format that is still followed part by part needs only base64's padding.
       tail = chunk.length < kept ? Buffer.concat([tail, chunk]).subarray(-kept) : chunk.subarray(-kept);
     },
     isCut: () => {
       if (window.length > 0) look();
       const equals = coded ? (/=*$/.exec(tail.toString("latin1").slice(-2))?.[0].length ?? 0) : 0;
       const size = coded ? Math.floor(((seen - equals) * 3) / 4) : seen;
-      // A group of four characters cannot be entered in its middle.
+      // Decoding must start at the beginning of a group of four characters.
       return format?.isCut(size, decode(tail.subarray(coded ? (4 - ((seen - tail.length) % 4)) % 4 : 0))) ?? false;
     },
   };
 }
 
 interface Format {
-  /** The beginning of the next window, after the one that begins at byte `at`; undefined where none is needed. */
+  /** Reads the window that begins at byte `at`, and returns the byte at which the next one begins; undefined if none is needed. */
   next(window: Buffer, at: number): number | undefined;
   isCut(size: number, tail: Buffer): boolean;
 }
@@ -106,7 +106,7 @@ function formatOf(head: Buffer): Format | undefined {
 
 const endOfJpeg = Buffer.from([0xff, 0xd9]);
 
-/** Chunk after chunk, each with its length, up to the one that ends it. */
+/** PNG: follows the chunks by their lengths up to IEND. */
 function png(): Format {
   let end: number | undefined = 8;
   let ended = false;
@@ -124,7 +124,7 @@ function png(): Format {
   };
 }
 
-/** Box after box, each with its length. */
+/** AVIF: follows the boxes by their lengths. */
 function boxes(): Format {
   let end: number | undefined = 0;
   return {

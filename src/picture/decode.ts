@@ -1,4 +1,4 @@
-// Decodes a client's image, once its header has shown that it may be.
+// Opens a client's image for decoding, after its header has been checked.
 import type { Metadata, Sharp } from "sharp";
 import { GatewayError } from "../errors.ts";
 import { chunksOf, sizeOf } from "./convert.ts";
@@ -6,8 +6,8 @@ import type { InputImage } from "./input.ts";
 import { isBomb, loadSharp, pixelLimit, untrusted } from "./pixels.ts";
 
 /**
- * Open an image, and read its header (`header`). Nothing is decoded yet. Throws a 400 for an image that has no such header, more pixels
- * than can be decoded or more than its bytes can hold.
+ * Reads an image's header; `open` starts decoding it. Throws a 400 for an image without a readable header, with more pixels than can be decoded, or
+ * with more pixels than its bytes can hold.
  */
 export async function headed(image: InputImage): Promise<{ open: () => Sharp; header: Metadata }> {
   const { data, field } = image;
@@ -26,7 +26,7 @@ export async function headed(image: InputImage): Promise<{ open: () => Sharp; he
   return { open: () => sharp(source, untrusted), header };
 }
 
-/** Throws a 400 for what turned out to be no picture while it was decoded. Of some types there are kinds that are not understood. */
+/** Handles an error of the decoder: throws a 400. For AVIF, HEIC and TIFF it adds that their variant may not be supported. */
 export function damaged({ field, type }: InputImage): (cause: unknown) => never {
   const kind = /^image\/(avif|heic|tiff)$/.exec(type ?? "")?.[1]?.toUpperCase();
   const message = kind ? `is damaged, or a kind of ${kind} that is not understood; send it as PNG, JPEG or WebP` : "is damaged";

@@ -1,21 +1,21 @@
-// Writes files that may have to be taken back into memory, and reports the state of the disk.
+// Writes files, reads them back into memory where the disk refuses more, and reports the state of the disk.
 import { mkdir, rm, statfs, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Bytes given to the disk at a time: each write is a journey to another thread and back. */
+/** Bytes written to the disk at a time: each write costs a switch to another thread and back. */
 const batch = 512 * 1024;
 
-/** Writes to a file, several chunks at a time, and does not wait for them before the next ones come. */
+/** Writes to a file, several chunks at a time. While one write is under way, the next chunks are collected. */
 export interface Writer {
   /** Keeps the chunk, and resolves when there is room for more. */
   write(chunks: readonly Buffer[]): Promise<void>;
   /** Resolves when everything is written. */
   end(): Promise<void>;
-  /** All that was given to `write`, once the disk has refused some of it: read back from the file as far as it got there. */
+  /** All bytes that were passed to `write`, for use after the disk has refused some: the written ones are read back from the file. */
   takeBack(): Promise<Buffer>;
 }
 
-/** Write to a file from its beginning. `takeBack` needs one that is open for reading too. */
+/** Writes to a file from its beginning. For `takeBack` the file must be open for reading too. */
 export function createWriter(handle: FileHandle): Writer {
   let pieces: Buffer[] = [];
   let given: Buffer[] = [];
@@ -27,7 +27,7 @@ export function createWriter(handle: FileHandle): Writer {
     const due = pending;
     [given, pieces, pending] = [pieces, [], 0];
     refused = due;
-    // A disk that fills up takes a part, and says so only the next time.
+    // A disk that fills up takes only a part of the bytes, and reports an error only at the next write.
     writing = handle.writev(given).then(({ bytesWritten }) => {
       written += bytesWritten;
       refused = due - bytesWritten;
@@ -61,7 +61,7 @@ export function createWriter(handle: FileHandle): Writer {
   };
 }
 
-/** How the disk below a folder is. */
+/** The state of the disk that a folder is on. */
 export interface DiskState {
   /** True where a small file could be written just now. */
   writable: boolean;
@@ -69,10 +69,10 @@ export interface DiskState {
   freeBytes: number;
 }
 
-/** Age of what is known of the disk before it is looked at again, in milliseconds: every order asks for it. */
+/** Age at which the known state of the disk is checked again, in milliseconds: every order asks for it. */
 export const fresh = 1000;
 
-/** Look at the disk below a folder by writing to it, once a second at most however many ask. Never rejects. */
+/** Checks the disk of a folder by writing a file, at most once a second however often it is called. Never rejects. */
 export function watchDisk(folder: string): () => Promise<DiskState> {
   const probe = join(folder, `probe-${process.pid}.tmp`);
   let known: Promise<DiskState> | undefined;

@@ -1,4 +1,4 @@
-// Keeps pictures on disk and gives each an id of its own.
+// Keeps pictures in a folder, and gives each an id of its own.
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -9,16 +9,16 @@ import { sniff, sniffBytes } from "./sniff.ts";
 import { isStoredId, NotStored, noPicture, type ByteRange, type PictureStore, type StoredData, type StoredPicture } from "./store.ts";
 import { readLink, statOf, sweepStore, temporaryIn, type Link } from "./sweep.ts";
 
-/** Longest time between two sweeps of the store, in seconds: a shorter life of pictures has a shorter one. */
+/** Longest time between two sweeps of the store, in seconds: where pictures live for less, their life is the time between sweeps. */
 export const longestPause = 10 * 60;
 
 /**
- * Opens, or makes, the store under a folder, which several processes may share. `life` is in seconds; beyond `most` bytes the oldest
- * pictures are removed.
+ * Opens or creates the store in a folder, which several processes may share. `life` is in seconds. When the pictures exceed `most` bytes, the oldest
+ * are removed.
  *
- * `pictures/` holds each content once, named by its SHA-256; `links/` holds one small file per id. A link is written before its
- * picture is put in place, and a sweep looks at the links once more after it took an unlinked picture away: so whichever comes
- * first, a picture that is being saved survives.
+ * `pictures/` holds each content once, named by its SHA-256; `links/` holds one small file for each id. `save` puts the link in place before the
+ * picture. A sweep moves an unlinked picture aside, reads the links again, and only then removes it. So a picture that is being saved survives a
+ * sweep, in whatever order their steps happen.
  */
 export async function openFolderStore(options: { folder: string; life: number; most?: number; now?: () => number }): Promise<PictureStore> {
   const { folder, life, most = Infinity, now = Date.now } = options;
@@ -40,7 +40,7 @@ export async function openFolderStore(options: { folder: string; life: number; m
     const source = { failed: false };
     try {
       const handle = await open(pictureFile, "wx", 0o600).catch(async () => {
-        // The folder may have been cleared, and a new one is as good.
+        // The folder may have been removed; a new one serves as well.
         await makeFolders();
         return open(pictureFile, "wx", 0o600);
       });
@@ -61,7 +61,7 @@ export async function openFolderStore(options: { folder: string; life: number; m
     const link = await readLink(join(links, id));
     if (link === undefined || link.expires <= now()) return undefined;
     const picture = describe(id, link);
-    // A power cut may leave a link whose picture never reached the disk, or not all of it.
+    // After a power cut there may be a link whose picture is missing or incomplete.
     return (await statOf(fileOf(picture)))?.size === link.bytes ? picture : undefined;
   }
 
@@ -102,7 +102,7 @@ export async function openFolderStore(options: { folder: string; life: number; m
   return { save, find, read, data, sweep, disk, settled: quota.settled, close };
 }
 
-/** The same chunks; a failure to read them is noted, so that it is not taken for a failure to keep them. */
+/** Passes the chunks on, and notes when reading them fails, so that `save` can distinguish it from a failure to write them. */
 async function* noting(chunks: AsyncIterable<Buffer>, source: { failed: boolean }): AsyncGenerator<Buffer> {
   source.failed = true;
   for await (const chunk of chunks) {
@@ -113,7 +113,7 @@ async function* noting(chunks: AsyncIterable<Buffer>, source: { failed: boolean 
   source.failed = false;
 }
 
-/** Writes the chunks to a new file, at most so many bytes, and returns what they were. */
+/** Writes the chunks to a new file, `most` bytes at most, and returns their hash, media type and length. */
 async function write(handle: FileHandle, chunks: AsyncIterable<Buffer>, most: number): Promise<Omit<Link, "expires">> {
   const hash = createHash("sha256");
   const head: Buffer[] = [];

@@ -1,16 +1,16 @@
-// An input image of a request, and how it is written into a body.
+// Describes an input image of a request, and writes it into the body of a call.
 import { base64Length, base64Of, chunksOf, sizeOf } from "./convert.ts";
 import type { PictureData } from "./picture.ts";
 
 /** An input image's bytes, which can be read as often as a body is written, or the URL that the client gave. */
 export type InputData = Exclude<PictureData, { kind: "stream" }>;
 
-/** How an image stands in a body. Without one it is a file of a form, a data URI in JSON, and a URL everywhere. */
+/** The form of an image in a body. Without one it is a file in a form and a data URI in JSON. A URL is always written as it is. */
 export type InputForm = "file" | "base64" | "data_uri" | "integers";
 
 interface Parts {
   data: InputData;
-  /** The client's name for it: `image`, `image[2]`, `mask`. Errors use it. */
+  /** The field in which the client sent it, such as `image`, `image[2]` or `mask`. Errors name it. */
   field: string;
   /** The file name. */
   name: string;
@@ -20,15 +20,15 @@ interface Parts {
   width?: number;
   height?: number;
   form?: InputForm;
-  /** The URL of this gateway at which the very same bytes are kept. */
+  /** The URL of this gateway at which the same bytes are stored. */
   source?: string;
-  /** Its URL may go to a provider though it is that of a private address: the operator lets clients name such. */
+  /** True if its URL may be sent to a provider even when it shows a private address: the operator has allowed it. */
   mayBePrivate?: boolean;
 }
 
 /**
- * An image that a client sent with a request. It never changes; a step that needs another makes one with `with`. Templates hand it on,
- * and may read its name, type, width, height and url; its bytes are written into a body piece by piece, and are never a string.
+ * An image that a client sent with a request. It is immutable; a step that needs a changed image makes a new one with `with`. Templates pass it
+ * on, and may read its name, type, width, height and url. Its bytes are written into a body piece by piece, and never become a string.
  */
 export class InputImage implements Readonly<Parts> {
   readonly data: InputData;
@@ -59,7 +59,7 @@ export class InputImage implements Readonly<Parts> {
 
   with(parts: Partial<Parts>): InputImage {
     const { data, field, name, type, width, height, form, mayBePrivate } = this;
-    // Other bytes are kept nowhere yet.
+    // New bytes are not stored under the old URL.
     const source = parts.data ? undefined : this.source;
     return new InputImage({ data, field, name, type, width, height, form, source, mayBePrivate, ...parts });
   }
@@ -75,13 +75,13 @@ export class InputImage implements Readonly<Parts> {
   }
 }
 
-/** Bytes of a body that are written when their turn comes; `length` in bytes. */
+/** A piece of a body whose bytes are read only when they are sent; `length` is in bytes. */
 export interface Piece {
   length: number;
   chunks(): AsyncIterable<Buffer>;
 }
 
-/** An image as JSON has it, with its quotes where it is a text. */
+/** An image as a JSON value: a text with its quotes, or a list of integers. */
 export async function jsonPieces(image: InputImage): Promise<(Buffer | Piece)[]> {
   const { data, type, form } = image;
   if (data.kind === "url") return [Buffer.from(JSON.stringify(data.url))];
@@ -94,7 +94,7 @@ export async function jsonPieces(image: InputImage): Promise<(Buffer | Piece)[]>
   return [Buffer.from(`"${prefix}`), textPiece(data), Buffer.from('"')];
 }
 
-/** An image as the text of a form's field; undefined where it is a file. */
+/** An image as the text of a form's field; undefined for an image that is sent as a file. */
 export function fieldPieces({ data, type, form }: InputImage): (Buffer | Piece)[] | undefined {
   if (data.kind === "url") return [Buffer.from(data.url)];
   if (form === "base64") return [textPiece(data)];
@@ -102,7 +102,7 @@ export function fieldPieces({ data, type, form }: InputImage): (Buffer | Piece)[
   return undefined;
 }
 
-/** An image's bytes. A URL has none here. */
+/** The bytes of an image that is not a URL. */
 export function bytesPiece(data: Exclude<InputData, { kind: "url" }>): Piece {
   return { length: sizeOf(data), chunks: () => chunksOf(data) };
 }
@@ -112,7 +112,7 @@ export function textPiece(data: Exclude<InputData, { kind: "url" }>): Piece {
   return { length: base64Length(data) ?? 0, chunks: () => base64Of(data) };
 }
 
-/** `[137,80,78]` */
+/** The image's bytes as a JSON list: `[137,80,78]`. */
 async function* integersOf(data: Exclude<InputData, { kind: "url" }>): AsyncGenerator<Buffer> {
   let opening = "[";
   for await (const chunk of chunksOf(data)) {

@@ -1,12 +1,12 @@
-// Counts what JSON holds while it arrives: a small text can stand for millions of values, and nobody wants them parsed.
-/** Limits of a JSON text. `text` is in bytes, without the long texts that are lifted out of it. */
+// Counts the values of a JSON text while it arrives: a small text can hold millions of values, which would be costly to parse.
+/** Limits of a JSON document. `text` is in bytes, not counting the long texts that are lifted out. */
 export interface JsonBounds {
   text: number;
   values: number;
   depth: number;
 }
 
-/** JSON holds more than it may. */
+/** Thrown for JSON that exceeds its limits. */
 export class TooMuchJson extends Error {
   constructor(message: string) {
     super(message);
@@ -15,11 +15,11 @@ export class TooMuchJson extends Error {
 }
 
 export interface JsonGauge {
-  /** Count the bytes from `start` to `end`, which stand between two texts. Throws `TooMuchJson`. */
+  /** Counts the values in the bytes from `start` to `end`, which lie between two texts. Throws `TooMuchJson`. */
   between(bytes: Buffer, start: number, end: number): void;
-  /** Count so many bytes that are kept. Throws `TooMuchJson`. */
+  /** Counts `length` bytes as kept in memory. Throws `TooMuchJson`. */
   kept(length: number): void;
-  /** Closes the lists and objects that are open. */
+  /** The brackets that close the lists and objects still open. */
   closing(): string;
 }
 
@@ -50,7 +50,7 @@ export function createGauge({ text, values, depth }: JsonBounds): JsonGauge {
   };
 }
 
-/** The same for what was parsed already. */
+/** Applies the same limits to a value that was parsed already. Throws `TooMuchJson`. */
 export function judgeJson(value: unknown, { values, depth }: Pick<JsonBounds, "values" | "depth">): void {
   let level = [value];
   let count = 1;

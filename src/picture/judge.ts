@@ -1,4 +1,4 @@
-// Judges input images and masks by their bytes.
+// Checks input images and masks by their bytes.
 import { GatewayError } from "../errors.ts";
 import { chunksOf, headOf } from "./convert.ts";
 import { InputImage, type InputData } from "./input.ts";
@@ -13,7 +13,7 @@ export interface ImageLimits {
   pixels: number;
 }
 
-/** Pixels of an input image that are unpacked without a place in the queue for pixel work: so few take no time worth waiting for. */
+/** Pixels up to which an input PNG is checked without the queue for pixel work: so few take less time than waiting in it. */
 export const smallWork = 4_000_000;
 
 const extensions = {
@@ -27,8 +27,8 @@ const extensions = {
 };
 
 /**
- * Judge an input image by its bytes and return its type and size; what it was said to be does not count. `field` is what the client called it,
- * `name` its file's name, `index` its place. Throws a 400 that names the field.
+ * Checks an input image by its bytes, and returns it with its type and size; the type that the client declared is ignored. `field` is the client's
+ * name for it, `name` its file name, `index` its place among the images. Throws a 400 that names the field.
  */
 export async function judgeImage(
   data: Exclude<InputData, { kind: "url" }>,
@@ -47,7 +47,7 @@ export async function judgeImage(
     if (width === undefined) throw refuse("is cut or damaged");
     const work = pngWork(head) ?? 0;
     const look = () => pngProblem(chunksOf(data));
-    // A small picture costs less than waiting in the queue.
+    // Checking a small picture takes less time than waiting in the queue.
     const problem = work <= smallWork ? await look() : await pixelWork.take(work, new AbortController().signal, look);
     if (problem !== undefined) throw refuse(problem);
   }
@@ -56,7 +56,7 @@ export async function judgeImage(
   return new InputImage({ data, field, name: name || own, type, width, height });
 }
 
-/** A mask says which pixels of the first image may change, so both have the same ones. Throws a 400. */
+/** Checks that a mask has the size of the first image, whose pixels it marks. Throws a 400. */
 export function judgeMask(mask: InputImage, first: InputImage): void {
   const size = ({ width, height }: InputImage) => (width && height ? `${width}x${height}` : undefined);
   const [its, images] = [size(mask), size(first)];
@@ -66,7 +66,7 @@ export function judgeMask(mask: InputImage, first: InputImage): void {
     });
 }
 
-/** The client's error for an image that was too large; any other error as it is. */
+/** The client's error for an image that was too large; any other error is returned unchanged. */
 export function tooLarge(error: unknown, field: string): unknown {
   return error instanceof TooLarge
     ? new GatewayError("request_too_large", `${field} is ${error.message}`, { param: field, cause: error })

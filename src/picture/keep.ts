@@ -1,4 +1,4 @@
-// Keeps one picture in memory, or in a file where it is large or memory is short, and in memory again where the disk refuses it.
+// Keeps one picture in memory, or in a file if it is large or memory is short. If the disk refuses it, it goes back into memory.
 import { rm, type FileHandle } from "node:fs/promises";
 import { GatewayError } from "../errors.ts";
 import { createWriter, type Writer } from "./disk.ts";
@@ -10,7 +10,7 @@ import { sniffBytes } from "./sniff.ts";
 /** A whole picture: in memory, or in a file that goes away with its request. */
 export type KeptData = Extract<PictureData, { kind: "bytes" | "file" }>;
 
-/** The source has more bytes than are accepted. */
+/** Thrown for a source with more bytes than are accepted. */
 export class TooLarge extends Error {
   constructor(limit: number) {
     super(`larger than the ${limit} bytes that are accepted`);
@@ -18,10 +18,10 @@ export class TooLarge extends Error {
   }
 }
 
-/** Wait that a client is asked for where there is no room for its pictures, in seconds: others are delivered meanwhile. */
+/** Wait that a client is asked for when there is no room for its pictures, in seconds: other pictures are delivered meanwhile. */
 export const untilRoom = 30;
 
-/** The error where neither the disk nor memory has room. */
+/** The error for the client when neither the disk nor memory has room. */
 export function full(cause?: unknown): GatewayError {
   const message = "the gateway has no room for pictures at the moment; nothing was ordered, try again later";
   return new GatewayError("insufficient_storage", message, { retryAfter: untilRoom, cause });
@@ -40,7 +40,7 @@ export interface Storage {
   mayExceed: boolean;
 }
 
-/** Reads everything. Rejects with `TooLarge` beyond `limit` bytes, with the source's own error, or with `full`; then nothing is kept. */
+/** Reads everything. Rejects with `TooLarge` beyond `limit` bytes, with the source's own error, or with `full`; after a rejection nothing is kept. */
 export async function keep(chunks: AsyncIterable<Buffer>, limit: number, storage: Storage): Promise<KeptData> {
   const keeping = createKeeping(storage);
   let head: Buffer = Buffer.alloc(0);
@@ -80,7 +80,7 @@ function createKeeping({ account, fits, create, largest, mayExceed }: Storage) {
     inMemory = 0;
   }
 
-  /** Write to the disk. A picture that it refuses is held in memory from then on. */
+  /** Writes to the disk. If the disk refuses, the picture is held in memory from then on. */
   async function orRemember(write: () => Promise<void>): Promise<void> {
     if (account.isClosed()) throw over();
     try {
@@ -117,7 +117,7 @@ function createKeeping({ account, fits, create, largest, mayExceed }: Storage) {
       if (writer) await orRemember(() => writer.end());
       return file?.path ?? Buffer.concat(pieces, size);
     },
-    /** Keep nothing. */
+    /** Frees the memory and removes the file. */
     discard: async (): Promise<void> => {
       forget();
       if (file) await rm(file.path, { force: true });

@@ -1,17 +1,20 @@
-// Lifts long texts out of JSON as bytes, so that pictures are never strings.
+// Lifts long texts out of JSON as bytes, so that pictures never become strings.
 import { randomBytes } from "node:crypto";
 import type { LocalData } from "./convert.ts";
 import { createGauge, type JsonBounds } from "./json-gauge.ts";
 import { gather } from "./pieces.ts";
 import type { KeptData } from "./keep.ts";
 
-/** A long text of somebody's JSON, kept as bytes. Expressions hand it on; nothing reads it as a string. */
+/** A long text of a client's or provider's JSON, kept as bytes. Expressions pass it on; nothing reads it as a string. */
 export class LongText {
-  /** The bytes of a picture, where the text is one's base64. */
+  /** The decoded picture, if the text is the base64 of one. */
   readonly picture: LocalData | undefined;
-  /** The text's own bytes, where it is anything else; neither where it began as a picture and is none, or is more than was kept. */
+  /**
+   * The text's own bytes, if it is not a picture. Both are absent for a text that begins like a picture but is broken, or that was too long
+   * to keep.
+   */
   readonly text: KeptData | undefined;
-  /** Set where it is a picture whose end is missing, which is not kept. */
+  /** True for a picture whose end is missing; it is not kept. */
   readonly cut: boolean;
   /** The text before a picture's base64: the beginning of a data URI, or nothing. */
   readonly prefix: string;
@@ -33,21 +36,21 @@ export class LongText {
   }
 }
 
-/** Length of a text in a provider's JSON from which it passes as bytes, in bytes: what is shorter is no picture. */
+/** Length from which a text in JSON is lifted out as bytes, in bytes: a shorter text is hardly a picture. */
 export const liftFrom = 64 * 1024;
 
 export type Text = AsyncIterableIterator<Buffer>;
 
 /**
- * Handles a long text; the result stands in its place. `text` yields its bytes as they arrive, without JSON's escapes; the
- * first piece holds its beginning. `soFar` gives the document as if it ended with this text, with the given value in its place.
+ * Handles a long text; the result takes its place in the document. `text` yields the bytes as they arrive, without JSON's escapes; the first piece
+ * holds the beginning. `soFar(value)` returns the document as if it ended after this text, with `value` in the text's place.
  */
 export type Sink = (text: Text, soFar: (value: unknown) => unknown) => Promise<unknown>;
 
-// A text that a provider could not have guessed stands in the small document for each lifted one.
+// In the small document each lifted text is replaced by a placeholder that no sender can guess.
 const mark = `lifted-${randomBytes(12).toString("hex")}-`;
 
-// JSON has none, some writers begin with one all the same.
+// JSON does not allow a byte order mark, but some writers begin with one.
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 const quote = 0x22;
@@ -56,10 +59,10 @@ const backslash = 0x5c;
 const unbounded: JsonBounds = { text: Infinity, values: Infinity, depth: Infinity };
 
 interface LiftOptions {
-  /** Reads the text around the long ones; UTF-8 when omitted. */
+  /** Decodes the document around the long texts; UTF-8 when omitted. */
   decode?: (bytes: Buffer) => string;
   bounds?: JsonBounds;
-  /** True for an error with which the source may break off behind a whole object or list. */
+  /** True for an error of the source that is ignored if the object or list was already complete. */
   mayBreakOff?: (error: unknown) => boolean;
 }
 
@@ -73,14 +76,14 @@ interface Reading extends Required<Omit<LiftOptions, "bounds">> {
   /** The sink's results for the long texts, in order. */
   lifted: unknown[];
   chunk: Buffer;
-  /** Everything before it in the chunk is dealt with. */
+  /** The index in the chunk up to which everything has been handled. */
   from: number;
 }
 
 /**
- * Parse JSON while it arrives. Long texts go through `sink`, in turn, so that a picture's base64 is never a string and need not be in
- * memory. Rejects with `SyntaxError` for what is not JSON, with `TooMuchJson` for more than `bounds`, or with the source's, the sink's or the
- * decoder's own error.
+ * Parses JSON while it arrives. Long texts go through `sink`, one after the other, so that the base64 of a picture never becomes a string and need
+ * not be in memory. Rejects with `SyntaxError` for a text that is not JSON, with `TooMuchJson` for JSON beyond `bounds`, or with the error of the
+ * source, the sink or the decoder.
  */
 export async function liftJson(
   chunks: AsyncIterable<Buffer>,
@@ -106,7 +109,7 @@ function keep({ gauge, small }: Reading, piece: Buffer): void {
   gather(small, piece);
 }
 
-/** Take the next chunk; false where there is none. */
+/** Takes the next chunk; false after the last one. */
 async function advance(reading: Reading): Promise<boolean> {
   const next = await reading.source.next();
   reading.chunk = next.done ? Buffer.alloc(0) : next.value;
@@ -114,7 +117,7 @@ async function advance(reading: Reading): Promise<boolean> {
   return !next.done;
 }
 
-/** As `advance`, where the document may be whole already. */
+/** As `advance`, but an error that `mayBreakOff` accepts counts as the end if the document is complete. */
 function goOn(reading: Reading): Promise<boolean> {
   return advance(reading).catch((error: unknown) => {
     if (reading.small.length > 0 && reading.gauge.closing() === "" && reading.mayBreakOff(error)) return false;
@@ -122,9 +125,9 @@ function goOn(reading: Reading): Promise<boolean> {
   });
 }
 
-/** Read the chunk to its end, and on to the end of a text that it breaks off in. */
+/** Reads to the end of the chunk. If the chunk ends within a text, reads on to the end of that text. */
 async function readChunk(reading: Reading): Promise<void> {
-  let outside = reading.from; // The beginning of what is no text.
+  let outside = reading.from; // The index behind the last text.
   for (let start = reading.chunk.indexOf(quote, outside); start !== -1; start = reading.chunk.indexOf(quote, outside)) {
     reading.gauge.between(reading.chunk, outside, start);
     const end = endOfText(reading.chunk, start + 1, 0);
@@ -135,7 +138,7 @@ async function readChunk(reading: Reading): Promise<void> {
   keep(reading, reading.chunk.subarray(reading.from));
 }
 
-/** Read a text that is long, or breaks off with its chunk; returns the index of its closing quote, which may stand in a later chunk. */
+/** Reads a text that is long or not complete in this chunk. Returns the index of its closing quote, which may be in a later chunk. */
 async function readLongText(reading: Reading, start: number, closing: number): Promise<number> {
   let end = closing;
   keep(reading, reading.chunk.subarray(reading.from, start + 1));
@@ -159,11 +162,11 @@ async function readLongText(reading: Reading, start: number, closing: number): P
   return end;
 }
 
-/** Hand a long text to the sink. What the sink does not read is read away. */
+/** Passes a long text to the sink. Bytes that the sink does not read are discarded. */
 async function lift(reading: Reading, held: readonly Buffer[], slashes: number): Promise<void> {
   const { sink, decode, small, lifted, gauge } = reading;
   const pieces = restOfText(reading, held, slashes);
-  // A reader of the text that stops early does not end the pieces.
+  // Without `return`: a sink that stops early must not end the pieces.
   const text: Text = { next: () => pieces.next() as Promise<IteratorResult<Buffer, undefined>>, [Symbol.asyncIterator]: () => text };
   const soFar = (value: unknown) => {
     const beginning = decode(Buffer.concat(small));
@@ -175,7 +178,7 @@ async function lift(reading: Reading, held: readonly Buffer[], slashes: number):
   lifted.push(value);
 }
 
-/** The rest of the text that the chunk is in, piece by piece; `held` is its beginning. Leaves `from` at its closing quote. */
+/** The text that the chunk lies in, piece by piece; `held` is its beginning, read before. Leaves `from` at the closing quote. */
 async function* restOfText(reading: Reading, held: readonly Buffer[], slashes: number): AsyncGenerator<Buffer> {
   const plain = unescaper();
   let run = slashes;
@@ -196,7 +199,7 @@ function utf8(bytes: Buffer): string {
   return bytes.toString("utf8");
 }
 
-/** The index of the quote that ends the text which `at` is in; `slashes` backslashes stand right before `at`. */
+/** The index of the quote that ends the text around `at`, or -1; `slashes` backslashes stand right before `at`. */
 function endOfText(bytes: Buffer, at: number, slashes: number): number {
   for (let end = bytes.indexOf(quote, at); end !== -1; end = bytes.indexOf(quote, end + 1)) {
     if (slashesAtEnd(bytes.subarray(at, end), slashes) % 2 === 0) return end;
@@ -204,7 +207,7 @@ function endOfText(bytes: Buffer, at: number, slashes: number): number {
   return -1;
 }
 
-/** How many backslashes a text ends with after a further piece of it, when it ended with `before` until then. */
+/** The number of backslashes at the end of a text after a further piece; before that piece the text ended with `before` of them. */
 function slashesAtEnd(piece: Buffer, before: number): number {
   let count = 0;
   while (count < piece.length && piece[piece.length - 1 - count] === backslash) count += 1;
@@ -219,16 +222,16 @@ function parseSmall(text: string, lifted: readonly unknown[]): unknown {
   });
 }
 
-// In turn: what may be the first half of an escape at the end of a piece, a pair of surrogates, any other escape.
+// The alternatives, in order: an escape cut off by the end of a piece, a surrogate pair, any other escape.
 const escapes =
   /\\(?:(?:ud[89ab][\da-f]{2}(?:\\(?:u[\da-f]{0,3})?)?|(?:u[\da-f]{0,3})?)$|ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}|u[\da-f]{4}|[^])/gi;
 
-/** Takes JSON's escapes off a text that comes piece by piece. Base64 has none but the `\/` and line breaks of some writers. */
+/** Decodes JSON's escapes in a text that comes piece by piece. The only escapes in base64 are the `\/` and line breaks of some writers. */
 function unescaper(): (piece: Buffer, last: boolean) => Buffer {
   let rest = "";
   return (piece, last) => {
     if (rest === "" && !piece.includes(backslash)) return piece;
-    // In Latin-1 every byte is a character, so that no character of UTF-8 can be cut.
+    // In Latin-1 every byte is one character, so a UTF-8 character may be cut between two pieces without harm.
     const text = rest + piece.toString("latin1");
     rest = "";
     const plain = text.replace(escapes, (escape: string, offset: number) => {
@@ -241,10 +244,10 @@ function unescaper(): (piece: Buffer, last: boolean) => Buffer {
   };
 }
 
-// A text in lines has one for each of them.
+// Escapes that may occur once in each line of a text: they are decoded without `JSON.parse`.
 const common: Readonly<Record<string, string>> = { "\\n": "\n", "\\r": "\r", "\\/": "/" };
 
-/** The bytes that an escape stands for, a character each. */
+/** The bytes that an escape stands for, one Latin-1 character for each. */
 function unescape(escape: string): string {
   return common[escape] ?? Buffer.from(JSON.parse(`"${escape}"`) as string).toString("latin1");
 }

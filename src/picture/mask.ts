@@ -1,16 +1,16 @@
-// Turns masks into the polarity that a provider wants, and those of other APIs into the gateway's own.
+// Converts masks between polarities: into the one that a provider wants, and from another API's into the gateway's own.
 import { GatewayError } from "../errors.ts";
 import { damaged, headed } from "./decode.ts";
 import type { InputImage } from "./input.ts";
 import { loadSharp } from "./pixels.ts";
 
-/** The mark of pixels that may change: transparency, as clients say it, or one of two colours. */
+/** The mark of the pixels that may change: transparency, as in OpenAI's API, or a colour. */
 export const polarities = ["alpha", "white", "black"] as const;
 export type Polarity = (typeof polarities)[number];
 
 /**
- * A mask in another polarity, pixel for pixel: what is half transparent becomes the grey half way. The result is a grey PNG of the same
- * size. Throws a 400 for a mask that has no transparency, and so marks nothing.
+ * Converts a mask from transparency to another polarity. The result is a greyscale PNG of the same size; a half transparent pixel becomes a medium
+ * grey. Throws a 400 for a mask without transparency, since it marks nothing.
  */
 export async function convertMask(mask: InputImage, to: Polarity): Promise<InputImage> {
   if (to === "alpha") return mask;
@@ -18,7 +18,7 @@ export async function convertMask(mask: InputImage, to: Polarity): Promise<Input
   if (!header.hasAlpha)
     throw new GatewayError("invalid_image_file", "mask has no transparency; make transparent what may change", { param: "mask" });
   const alpha = await open().extractChannel("alpha").toColourspace("b-w").raw().toBuffer({ resolveWithObject: true }).catch(damaged(mask));
-  // In one pass the library would turn the colours before it takes the channel.
+  // A second pass, since within one the library would invert the colours before it extracts the channel.
   const sharp = await loadSharp();
   const { width, height } = alpha.info;
   const grey = sharp(alpha.data, { raw: { width, height, channels: 1 } });
@@ -28,9 +28,9 @@ export async function convertMask(mask: InputImage, to: Polarity): Promise<Input
 }
 
 /**
- * The same mask with transparency where `from` marks what may change, pixel for pixel: a grey becomes as transparent as it is near to that colour.
- * Of a mask that is transparent anywhere what is opaque counts as white, whatever its colour, as programs that paint white on nothing mean it.
- * Throws a 400 for what cannot be decoded.
+ * Converts a mask from another polarity to transparency: the nearer a grey is to the colour `from`, the more transparent it becomes.
+ * In a mask that has transparent pixels, every opaque pixel counts as white whatever its colour, since some programs paint white on a transparent
+ * ground. Throws a 400 for a mask that cannot be decoded.
  */
 export async function unifyMask(mask: InputImage, from: Polarity): Promise<InputImage> {
   if (from === "alpha") return mask;
@@ -54,7 +54,7 @@ export interface Bounds {
   bytes: number;
 }
 
-/** The same picture within the bounds, in the same format, with its profile and EXIF. Throws a 400 for what cannot be decoded. */
+/** Scales an image down into the bounds, and keeps its format, profile and EXIF. Throws a 400 for an image that cannot be decoded. */
 export async function shrink(image: InputImage, { side, bytes: most }: Bounds): Promise<InputImage> {
   const { width = side, height = side } = image;
   const { open } = await headed(image);

@@ -1,8 +1,8 @@
-// Shares out the memory that a process may use for pictures, among its requests and in their order.
+// Shares the memory that a process may use for pictures among its requests, in their order.
 
 /** A process's memory for pictures. */
 export interface Memory {
-  /** True where so many more bytes are within the limit; the first bytes always are. */
+  /** True if this many more bytes are within the limit. While nothing is used, any number of bytes fits. */
   fits: (bytes: number) => boolean;
   /** Opens the account of a request. */
   account: () => Account;
@@ -11,13 +11,13 @@ export interface Memory {
 /** The memory that one request uses. */
 export interface Account {
   isClosed: () => boolean;
-  /** Uses so many bytes at once, whatever the limit. Throws where the account is closed. */
+  /** Uses this many bytes at once, even beyond the limit. Throws if the account is closed. */
   use: (bytes: number) => void;
-  /** Gives back so many of its bytes, or as many as it has. */
+  /** Gives back this many of the account's bytes, or all that it has if they are fewer. */
   giveBack: (bytes: number) => void;
   /**
-   * Waits, in order, until so many bytes are within the limit, and uses them. An account that uses some already gets more at once, since it
-   * could be waiting for itself. Rejects with the signal's reason, or where the account is closed.
+   * Waits in the queue until this many bytes are within the limit, and uses them. An account that already uses some gets more at once, since it
+   * might otherwise wait for itself. Rejects with the signal's reason, or if the account is closed.
    */
   room: (bytes: number, signal: AbortSignal) => Promise<void>;
   /** Gives everything back. */
@@ -87,7 +87,7 @@ function turn(
       bytes,
       enter: () => {
         signal.removeEventListener("abort", leave);
-        // The request that gave its memory back must not get the error of this one.
+        // `fail`, not throw: this runs within another request's `giveBack`, which must not get the error of this request.
         if (isClosed()) {
           fail(over());
           return;
@@ -101,7 +101,7 @@ function turn(
   });
 }
 
-/** The error of a request that uses its account after the end. */
+/** The error for a request that uses its account after the account was closed. */
 export function over(): Error {
   return new Error("the request is over");
 }

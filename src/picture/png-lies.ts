@@ -2,10 +2,10 @@
 import { finished } from "node:stream/promises";
 import { createInflate } from "node:zlib";
 
-/** Samples of one pixel by colour type. */
+/** Samples for each pixel, by colour type. */
 const samples: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
-/** The passes of an interlaced PNG: where each begins and how far it steps, across and down. */
+/** The passes of an interlaced PNG, each as its first column and row, and its steps across and down. */
 export const passes = [
   [0, 0, 8, 8],
   [4, 0, 8, 8],
@@ -17,8 +17,8 @@ export const passes = [
 ] as const;
 
 /**
- * Says what is wrong with a PNG, as the end of a sentence: it must hold as many pixels as its header says, and be whole. The pixels are
- * unpacked and counted as they go by, and never kept; no more of them than the header promises.
+ * Says what is wrong with a PNG, as the end of a sentence; undefined for a complete PNG with as many pixels as its header says. The pixels are
+ * unpacked and counted, and not kept. Unpacking stops once there are more than the header promises.
  */
 export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string | undefined> {
   const unpack = createInflate({ chunkSize: 256 * 1024 });
@@ -26,7 +26,7 @@ export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string 
   let row = 0;
   let unpacked = 0;
   const seen = { end: false, damage: false };
-  // Each write is a journey to another thread and back, so that data in small pieces are gathered.
+  // Small pieces are gathered, since each write costs a switch to another thread and back.
   let pieces: Buffer[] = [];
   let gathered = 0;
   const flush = async () => {
@@ -37,7 +37,7 @@ export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string 
   };
   unpack.on("data", (chunk: Buffer) => {
     unpacked += chunk.length;
-    // Some writers pad the last row; a whole one more is a picture of another size.
+    // Some writers pad the last row, so up to one more row is accepted. More than that is a picture of another size.
     if (unpacked > wanted + row) unpack.destroy();
   });
   const done = finished(unpack, { writable: false }).catch(() => (seen.damage = true));
@@ -64,14 +64,14 @@ export async function pngProblem(chunks: AsyncIterable<Buffer>): Promise<string 
   return unpacked < wanted ? "holds fewer pixels than its header says" : undefined;
 }
 
-/** Chunks of one PNG: encoders make some thousands of the largest. */
+/** Most chunks of one PNG: encoders write a few thousand for the largest pictures. */
 export const mostParts = 100_000;
 
-/** Bytes that are unpacked at a time. */
+/** Compressed bytes that are gathered before they are unpacked. */
 const batch = 64 * 1024;
 
 /**
- * How much work it is to look at a PNG, as a number of pixels of four bytes each, by its first bytes; undefined where they have no header.
+ * The work of checking a PNG, as a number of pixels of four bytes each, by its first bytes; undefined if they hold no header.
  */
 export function pngWork(head: Buffer): number | undefined {
   if (head.length < 33 || head.toString("latin1", 12, 16) !== "IHDR") return undefined;
@@ -89,8 +89,8 @@ function drained(unpack: ReturnType<typeof createInflate>): Promise<void> {
 }
 
 /**
- * The chunks of a PNG that say something of its pixels, the large ones piece by piece, and the first one beyond `mostParts`: each that is yielded
- * costs a journey through the queue of promises. What is not made of chunks ends early.
+ * The chunks of a PNG that concern its pixels (large ones piece by piece), and the first chunk beyond `mostParts`. Others are not yielded, since each
+ * one yielded costs a turn of the promise queue. Bytes that are not made of chunks end the iteration early.
  */
 async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: string; data: Buffer; count: number }> {
   let count = 0;
@@ -121,7 +121,7 @@ async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: s
           yield { type, data: rest.subarray(0, 0), count };
           return;
         }
-        // A header of another length is none, and would be waited for in memory.
+        // A header has 13 bytes. One that claims more would be collected in memory.
         if (type === "IHDR" && left !== 13) return;
         rest = rest.subarray(8);
         if (left === 0) {
@@ -133,7 +133,7 @@ async function* partsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ type: s
   }
 }
 
-/** Bytes of the pixels that a header promises, each row with its filter, and of one row. */
+/** The unpacked size in bytes that a header promises (each row with its filter byte), and the size of one row. */
 function expected(header: Buffer): [number, number] {
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
   const bits = header.readUInt8(8) * (samples[header.readUInt8(9)] ?? 1);

@@ -1,16 +1,16 @@
 // Makes small PNG files for tests and mocks.
 import { crc32, deflateSync } from "node:zlib";
 
-/** A real PNG of one grey, as small as they come. For tests and mocks; sizes in pixels. */
+/** A valid PNG of a single grey, as small as possible, for tests and mocks; sizes in pixels. */
 export function solidPng(width: number, height: number): Buffer {
-  // A bit a pixel, greyscale.
+  // One bit for each pixel, greyscale.
   return pngOf({ width, height, depth: 1, colours: 0, rows: Buffer.alloc((1 + Math.ceil(width / 8)) * height) });
 }
 
 /** A mask whose left half is transparent; sizes in pixels. */
 export function halfClearPng(width: number, height: number): Buffer {
   const pixels = Array.from({ length: width }, (_, x) => [0, x < width / 2 ? 0 : 255]).flat();
-  // Eight bits each of grey and of opacity; a row begins with its filter, which is none.
+  // Eight bits of grey and eight of opacity for each pixel. A row begins with its filter byte; 0 means none.
   return pngOf({
     width,
     height,

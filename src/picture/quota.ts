@@ -1,24 +1,24 @@
-// Keeps what is stored within a number of bytes: the oldest pictures go first.
+// Keeps the stored pictures within a number of bytes: the oldest are removed first.
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A bound on the bytes of a store's pictures. */
+/** A bound on the total size of a store's pictures. */
 export interface Quota {
-  /** So many bytes were stored. Where there may be too many now, the oldest are removed in the background. */
+  /** Reports that this many bytes were stored. If there may be too many now, the oldest pictures are removed in the background. */
   add(bytes: number): void;
-  /** Resolves when nothing is being removed. */
+  /** Resolves when no removal is under way. */
   settled: () => Promise<void>;
 }
 
-/** Parts of `PICTOR_DATA_MAX` that a process stores between two looks at the whole: other processes store in the same folder. */
+/** Parts of `PICTOR_DATA_MAX`, one of which a process may store before it counts the folder again: other processes store in the same folder. */
 export const looks = 20;
 
 /**
- * Bound the pictures that the links in a folder name to `most` bytes. Links are removed, oldest first, down to nine tenths of it; `sweep` then
- * removes the pictures that no link names.
+ * Bounds the pictures named by the links of a folder to `most` bytes. When they exceed it, links are removed, oldest first, until nine tenths of
+ * `most` are left; then `sweep` removes the pictures that no link names.
  */
 export function createQuota(links: string, most: number, sweep: () => Promise<unknown>): Quota {
-  // The usage at the start is unknown before the first scan.
+  // The size of the store is unknown before the first scan.
   let unseen = Infinity;
   let looking: Promise<void> = Promise.resolve();
 
@@ -32,7 +32,7 @@ export function createQuota(links: string, most: number, sweep: () => Promise<un
       counted.set(hash, { bytes, links: (known?.links ?? 0) + 1 });
     }
     if (total <= most) return;
-    // The newest stays: it is no larger than the bound.
+    // The newest picture always stays; it is no larger than the bound.
     for (const { file, hash, bytes } of all.toSorted((one, other) => one.made - other.made).slice(0, -1)) {
       if (total <= most * 0.9) break;
       await rm(file, { force: true });
@@ -49,7 +49,7 @@ export function createQuota(links: string, most: number, sweep: () => Promise<un
       unseen += bytes;
       if (unseen <= most / looks) return;
       unseen = 0;
-      // A disk that cannot be read shows in the next save.
+      // If the disk cannot be read, the next save reports it.
       looking = looking.then(trim).catch(() => undefined);
     },
     settled: () => looking,
@@ -64,7 +64,7 @@ interface Link {
   made: number;
 }
 
-/** The links of a folder; those that another process removed meanwhile, and broken ones, are left out. */
+/** The links of a folder, without broken ones and those that another process has removed meanwhile. */
 async function linksOf(folder: string): Promise<Link[]> {
   const found: Link[] = [];
   for (const id of await readdir(folder)) {

@@ -1,22 +1,22 @@
 // Reads a picture's type and size from its first bytes.
-/** Facts in a picture's first bytes. Sizes are in pixels, as stored (an orientation tag is not applied). */
+/** Facts read from a picture's first bytes. Sizes are in pixels, as stored (an orientation tag is not applied). */
 export interface Sniffed {
   mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif" | "image/svg+xml";
   width?: number;
   height?: number;
 }
 
-/** An input image may also be of a type that is only ever converted; it is never a drawing. */
+/** Facts of an input image. It may also be TIFF or HEIC, which the gateway converts before sending; it is never an SVG. */
 export interface SniffedInput extends Omit<Sniffed, "mediaType"> {
   mediaType: Exclude<Sniffed["mediaType"], typeof drawing> | "image/tiff" | "image/heic";
 }
 
-/** How many of a picture's first bytes are worth giving to `sniff`: a JPEG's size may stand behind a long preview. */
+/** First bytes of a picture that `sniff` needs at most: a JPEG's size may stand behind a long preview. */
 export const sniffBytes = 64 * 1024;
 
 const drawing = "image/svg+xml";
 
-// Comments and the like may stand before the root element of an SVG. Of other XML, and of a page that holds a drawing, the root is another.
+// An XML declaration, comments and a DOCTYPE may precede the root element. Other XML, and an HTML page that contains an SVG, has another root.
 const svgRoot = /^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE svg\b[^>[]*(?:\[[^\]]*\]\s*)?>\s*)*<svg[\s/>]/;
 
 interface PixelSize {
@@ -24,7 +24,10 @@ interface PixelSize {
   height: number;
 }
 
-/** The media type by magic number, and the pixel size where the head reaches that far; undefined for anything but the six formats. An SVG has no size in pixels. */
+/**
+ * The media type by magic number, and the size in pixels if the head contains it; undefined for anything but the six formats. An SVG has no
+ * such size.
+ */
 export function sniff(head: Buffer): Sniffed | undefined {
   const text = (start: number, end: number) => head.toString("latin1", start, end);
   if (text(0, 8) === "\x89PNG\r\n\x1a\n") return found("image/png", pngSize(head));
@@ -35,12 +38,12 @@ export function sniff(head: Buffer): Sniffed | undefined {
   return /^(?:\xef\xbb\xbf)?\s*</.test(text(0, 64)) && svgRoot.test(text(0, sniffBytes)) ? { mediaType: drawing } : undefined;
 }
 
-/** The name of a format, as `output_format` has it, of its media type: `svg` of image/svg+xml. */
+/** The format's name as used by `output_format`, from its media type: `svg` for image/svg+xml. */
 export function formatName(mediaType: string): string {
   return mediaType.replace(/^image\/|\+xml$/g, "");
 }
 
-/** The same for what a client sends, which may also be a TIFF or a HEIC, and is never an SVG. */
+/** As `sniff`, for a client's image: it may also be TIFF or HEIC, and is never an SVG. */
 export function sniffInput(head: Buffer): SniffedInput | undefined {
   const text = (start: number, end: number) => head.toString("latin1", start, end);
   if (text(0, 4) === "II*\0" || text(0, 4) === "MM\0*") return found("image/tiff", tiffSize(head));
@@ -62,7 +65,7 @@ function gifSize(head: Buffer): PixelSize | undefined {
   return head.length < 10 ? undefined : { width: head.readUInt16LE(6), height: head.readUInt16LE(8) };
 }
 
-/** Walks from segment to segment up to the frame header; what comes after the start of the scan is pixels. */
+/** Walks from segment to segment up to the frame header. Behind the start of the scan there are only pixels. */
 function jpegSize(head: Buffer): PixelSize | undefined {
   let at = 2;
   while (at + 9 <= head.length && head[at] === 0xff) {
@@ -83,7 +86,7 @@ function jpegSize(head: Buffer): PixelSize | undefined {
 function webpSize(head: Buffer): PixelSize | undefined {
   if (head.length < 30) return undefined;
   switch (head.toString("latin1", 12, 16)) {
-    case "VP8 ": // The two upper bits of each are a scaling hint.
+    case "VP8 ": // The two upper bits of each number are a scaling hint.
       return { width: head.readUInt16LE(26) & 0x3fff, height: head.readUInt16LE(28) & 0x3fff };
     case "VP8L": {
       const bits = head.readUInt32LE(21);
@@ -96,7 +99,7 @@ function webpSize(head: Buffer): PixelSize | undefined {
   }
 }
 
-/** The file type box lists a major brand, a version and the compatible brands, four bytes each. */
+/** True if the file type box lists the brand. The box holds a major brand, a version and the compatible brands, four bytes each. */
 function hasBrand(head: Buffer, brand: RegExp): boolean {
   const end = Math.min(head.length, head.readUInt32BE(0));
   for (let at = 8; at + 4 <= end; at += 4) {
@@ -115,7 +118,7 @@ function heifSize(head: Buffer): PixelSize | undefined {
   return largest;
 }
 
-/** Width and height stand in the first directory, which most programs write behind the pixels, and so often beyond the head. */
+/** The size stands in the first directory. Most programs write it behind the pixels, often beyond the head; then undefined. */
 function tiffSize(head: Buffer): PixelSize | undefined {
   const little = head[0] === 0x49;
   const number = (at: number, bytes: 2 | 4) => (little ? head.readUIntLE(at, bytes) : head.readUIntBE(at, bytes));
@@ -125,13 +128,13 @@ function tiffSize(head: Buffer): PixelSize | undefined {
   const end = directory + 2 + 12 * number(directory, 2);
   for (let at = directory + 2; at < end && at + 12 <= head.length; at += 12) {
     const side = ({ 256: "width", 257: "height" } as const)[number(at, 2)];
-    // The number is a short or a long.
+    // Type 3 is a 16-bit number; otherwise it has 32 bits.
     if (side) size[side] = number(at + 8, number(at + 2, 2) === 3 ? 2 : 4);
   }
   return size;
 }
 
-/** The same bytes, whose first chunk is the whole head: `sniffBytes` of them, or all there are. */
+/** The same bytes, cut so that the first chunk is the whole head: `sniffBytes` bytes, or all if there are fewer. */
 export async function* headFirst(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let held: Buffer[] | undefined = [];
   let length = 0;
@@ -151,7 +154,7 @@ export async function* headFirst(chunks: AsyncIterable<Buffer>): AsyncGenerator<
   if (held !== undefined) yield Buffer.concat(held);
 }
 
-/** The first chunks as one: `least` bytes or more, or all there are. The chunks go on behind them. */
+/** Reads the first chunks as one buffer: at least `least` bytes, or all if there are fewer. `chunks` then yields the rest. */
 export async function readHead(chunks: AsyncIterator<Buffer>, least = sniffBytes): Promise<Buffer> {
   const held: Buffer[] = [];
   for (let length = 0; length < least;) {

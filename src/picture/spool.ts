@@ -1,4 +1,4 @@
-// Holds the pictures of requests until they are answered: a bounded part in memory, the rest in files.
+// Holds the pictures of requests until the requests are answered: a bounded part in memory, the rest in files.
 import { randomBytes } from "node:crypto";
 import { open, mkdir, readdir, rm, stat, type FileHandle } from "node:fs/promises";
 import { totalmem } from "node:os";
@@ -8,33 +8,33 @@ import { watchDisk, type DiskState } from "./disk.ts";
 import { keep, type KeptData } from "./keep.ts";
 import { createMemory } from "./memory.ts";
 
-/** The pictures that a process holds for its requests: so many bytes in memory, the rest in files. */
+/** The pictures that a process holds for its requests: a bounded number of bytes in memory, the rest in files. */
 export interface Spool {
-  /** Opens the scope of one request. It must be closed when the request ends, whatever became of it. */
+  /** Opens the scope of one request. It must be closed when the request ends, also after a failure. */
   scope(): SpoolScope;
-  /** True where so many more bytes would be held in memory. */
+  /** True if this many more bytes would fit into memory. */
   hasRoom(bytes: number): boolean;
-  /** How the disk of the files is. Never rejects. */
+  /** The state of the disk that holds the files. Never rejects. */
   disk(): Promise<DiskState>;
-  /** Waits until the files that earlier processes left behind are removed. */
+  /** Resolves when the files that earlier processes left behind are removed. */
   close(): Promise<void>;
 }
 
 /** The pictures that one request holds. */
 export interface SpoolScope {
   /**
-   * Reads everything. Rejects with `TooLarge` beyond `limit` bytes, or with the source's own error; then nothing is kept. A picture that the
-   * disk refuses, since it is full, read-only or gone, is held in memory, even beyond the limit of memory: it may have been paid for.
+   * Reads everything. Rejects with `TooLarge` beyond `limit` bytes, or with the source's own error; then nothing is kept. If the disk is full,
+   * read-only or gone, the picture is held in memory, even beyond the memory limit: it may have been paid for.
    */
   take(chunks: AsyncIterable<Buffer>, limit: number): Promise<KeptData>;
-  /** The same for pictures that come before an order: where neither the disk nor memory has room, they are refused with a 507. */
+  /** As `take`, for pictures that come before an order: if neither the disk nor memory has room, it rejects with a 507. */
   inputs: { take: SpoolScope["take"] };
   /**
-   * Waits, in order, until so many bytes of memory are free, and has them until the scope closes. A request that has some already gets more
-   * at once, since it could be waiting for itself. Rejects with the signal's reason.
+   * Waits in the queue until this many bytes of memory are free, and holds them until the scope closes. A request that holds some already gets
+   * more at once, since it might otherwise wait for itself. Rejects with the signal's reason.
    */
   room(bytes: number, signal: AbortSignal): Promise<void>;
-  /** Gives back so many bytes of that, where they are not needed until the end. */
+  /** Gives back this many of the bytes got with `room`, before the scope closes. */
   free(bytes: number): void;
   /** Opens a backlog, for a picture that is read ahead of a slow reader. It must be closed before the scope. */
   backlog(): Backlog;
@@ -42,36 +42,36 @@ export interface SpoolScope {
   close(): Promise<void>;
 }
 
-/** A spool for where no picture comes. */
+/** A spool for requests that hold no picture. */
 export const noSpool: Pick<SpoolScope, "take" | "room"> = {
   take: () => Promise.reject(new Error("nothing is held here")),
   room: () => Promise.resolve(),
 };
 
-/** Memory that is counted for a picture which only passes, in bytes: its share of the sockets and of the steps between them. */
+/** Memory that is counted for a picture that only passes through, in bytes: its share of the buffers of the sockets and of the steps between. */
 export const passingRoom = 1024 * 1024;
 
-/** Age from which a file of the spool is removed, in milliseconds: it was left behind by a process that is gone. */
+/** Age from which a file of the spool is removed, in milliseconds: a process that is gone has left it behind. */
 export const longestRequest = 60 * 60 * 1000;
 
-/** Picture that is held in memory, in bytes: a larger one becomes a file at once. */
+/** Largest picture that is held in memory, in bytes: a larger one is written to a file at once. */
 export const largestInMemory = 4 * 1024 * 1024;
 
-/** A quarter of the memory that the process may have, in bytes. */
+/** A quarter of the memory that the process may use, in bytes. */
 export function memoryShare(): number {
-  // Without a limit the first is absent, zero, or more than there is.
+  // Without a limit `constrainedMemory` is absent, zero, or more than the machine has.
   return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
 }
 
 /**
- * Makes the spool of a process. `folder` is for its files and may be shared by processes; `memory` bounds the bytes of all requests in
- * memory; a picture of more than `largest` bytes becomes a file at once.
+ * Makes the spool of a process. `folder` holds its files and may be shared by processes. `memory` bounds the bytes that all requests hold in memory.
+ * A picture of more than `largest` bytes is written to a file at once.
  */
 export function createSpool(options: { folder: string; memory?: number; largest?: number }): Spool {
   const { largest = largestInMemory } = options;
   const folder = resolve(options.folder);
   const memory = createMemory(options.memory ?? memoryShare());
-  const swept = sweep(folder).catch(() => undefined); // A folder that cannot be read shows when something is written.
+  const swept = sweep(folder).catch(() => undefined); // If the folder cannot be read, the first write reports it.
 
   function scope(): SpoolScope {
     const account = memory.account();
@@ -103,14 +103,14 @@ function createFiles(folder: string) {
       paths.add(path);
       return { path, handle: await open(path, "wx+", 0o600) };
     },
-    // A file that cannot be removed, such as on a disk that became read-only, is swept later.
+    // A file that cannot be removed now, for example on a read-only disk, is removed by a later sweep.
     remove: async (): Promise<void> => {
       await Promise.allSettled([...paths].map((path) => rm(path, { force: true })));
     },
   };
 }
 
-/** Remove the files that were left behind. */
+/** Removes the files that earlier processes left behind. */
 async function sweep(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);

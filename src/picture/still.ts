@@ -1,4 +1,4 @@
-// Makes a client's image one that a provider takes.
+// Converts a client's image into a still PNG, which providers take.
 import { chunksOf } from "./convert.ts";
 import { damaged, headed } from "./decode.ts";
 import type { InputImage } from "./input.ts";
@@ -8,16 +8,16 @@ import type { Trace } from "../trace.ts";
 
 export interface Still {
   image: InputImage;
-  /** The words of the change that is reported: `gif converted to png (first frame of 12)`. */
+  /** The text of the reported change: `gif converted to png (first frame of 12)`. */
   what: string;
 }
 
-// All attempts of a request share its images: each is converted once. The spool has the result as long.
+// Each image is converted once, for all attempts of its request. The spool keeps the result for just as long.
 const made = new WeakMap<InputImage, Still>();
 
 /**
- * An image as a PNG: its first frame, turned upright, in a screen's colours, without metadata. It is decoded in the queue for pixel work.
- * Throws a 400 for what cannot be decoded, or rejects with the signal's reason.
+ * An image as a PNG: its first frame, turned upright, in sRGB, without metadata. It is decoded in the queue for pixel work.
+ * Rejects with a 400 for an image that cannot be decoded, or with the signal's reason.
  */
 export async function toStill(
   image: InputImage,

@@ -1,4 +1,4 @@
-// Removes from the store what has expired, or was left behind by a process that is gone.
+// Removes from the store expired pictures, and files that a process left behind.
 import { randomBytes } from "node:crypto";
 import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,10 +20,10 @@ interface Folders {
 
 type Remove = (file: string) => Promise<void>;
 
-/** Age from which a half-written picture is removed, in milliseconds: it was left behind by a process that is gone. */
+/** Age from which a half-written picture is removed, in milliseconds: a process that is gone has left it behind. */
 export const temporaryLife = 60 * 60 * 1000;
 
-/** Removes what has expired or was left behind; resolves with the number of files removed. Pictures that are being saved survive. */
+/** Removes expired pictures and files left behind; resolves with the number of files removed. Pictures that are being saved survive. */
 export async function sweepStore(store: Folders): Promise<number> {
   let removed = 0;
   const remove: Remove = async (file) => {
@@ -36,7 +36,7 @@ export async function sweepStore(store: Folders): Promise<number> {
   for (const name of files) {
     const file = join(store.pictures, name);
     if (name.endsWith(".tmp")) {
-      // The time of the last change of state, since a rename counts: a picture that another process just took away is not old.
+      // `ctime`, since a rename changes it: a picture that another process has just moved aside is not old.
       const changed = (await statOf(file))?.ctimeMs ?? Infinity;
       if (changed + temporaryLife < store.now()) await remove(file);
     } else if (!live.has(name)) {
@@ -53,7 +53,7 @@ export async function sweepStore(store: Folders): Promise<number> {
   return removed;
 }
 
-/** The hashes that live links name. Links that are expired or broken are removed. */
+/** The hashes named by the links that have not expired. Expired and broken links are removed. */
 async function linked({ links, now }: Folders, remove: Remove): Promise<Set<string>> {
   const hashes = new Set<string>();
   for (const id of await readdir(links)) {
@@ -69,7 +69,7 @@ export function temporaryIn(folder: string): string {
   return join(folder, `${randomBytes(12).toString("hex")}.tmp`);
 }
 
-/** Undefined when there is no such link, or a power cut left half of one. */
+/** Reads a link; undefined if there is none, or a power cut left half of one. */
 export async function readLink(file: string): Promise<Link | undefined> {
   try {
     return JSON.parse(await readFile(file, "utf8")) as Link;
@@ -78,12 +78,12 @@ export async function readLink(file: string): Promise<Link | undefined> {
   }
 }
 
-/** Undefined when another process removed the file first. */
+/** The size and time of a file; undefined if another process removed it first. */
 export async function statOf(file: string): Promise<{ size: number; ctimeMs: number } | undefined> {
   return stat(file).catch(() => undefined);
 }
 
-/** False when another process removed the file first. */
+/** Renames a file; false if another process removed it first. */
 async function moved(from: string, to: string): Promise<boolean> {
   return rename(from, to).then(
     () => true,

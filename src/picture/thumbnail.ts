@@ -1,4 +1,4 @@
-// Makes small pictures of stored ones, and keeps them beside those.
+// Makes thumbnails of stored pictures, and keeps them in the same store.
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { chunksOf } from "./convert.ts";
@@ -8,20 +8,20 @@ import { NotStored, type PictureStore, type StoredPicture } from "./store.ts";
 /** Pixels of the longer side of a thumbnail: twice what a gallery shows, for dense screens. */
 export const thumbnailSide = 320;
 
-/** Bytes of a picture up to which it is its own thumbnail: a small one would hardly have fewer. */
+/** Bytes up to which a picture is its own thumbnail: a scaled one would hardly have fewer. */
 export const smallEnough = 16 * 1024;
 
 /** Thumbnails that are being made, by the ids of their pictures. */
 const underWay = new Map<string, Promise<StoredPicture>>();
 
-/** The id under which a picture's thumbnail is kept: it begins as the picture's own, and is as hard to guess. */
+/** The id of a picture's thumbnail: it begins like the picture's id, and is as hard to guess. */
 function idOf(id: string): string {
   return id.slice(0, 8) + createHash("sha256").update(`thumbnail ${thumbnailSide} ${id}`).digest("base64url").slice(0, 24);
 }
 
 /**
- * The thumbnail of a stored picture: a WebP that is kept for as long as the picture. A picture that is small, is a drawing or cannot be decoded is its
- * own. Rejects with a `GatewayError` while too many pictures wait to be worked on.
+ * The thumbnail of a stored picture: a WebP that is kept for as long as the picture. A picture that is small, an SVG or cannot be decoded is its own
+ * thumbnail. Rejects with a `GatewayError` while too many pictures wait for pixel work.
  */
 export async function thumbnailOf(store: PictureStore, picture: StoredPicture): Promise<StoredPicture> {
   if (picture.bytes <= smallEnough || picture.mediaType === "image/svg+xml") return picture;
@@ -44,7 +44,7 @@ async function make(store: PictureStore, picture: StoredPicture): Promise<Stored
     .catch(() => undefined);
   const pixels = header && header.width * header.height;
   if (pixels === undefined || pixels > pixelLimit || isBomb(pixels, bytes)) return picture;
-  // Read once more, when its turn comes: what waits holds no memory.
+  // The picture is read again when its turn comes, so that it holds no memory while it waits.
   const shrink = async () =>
     sharp(await source(), untrusted)
       .autoOrient()

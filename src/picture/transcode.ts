@@ -7,27 +7,27 @@ import { sniff } from "./sniff.ts";
 import type { SpoolScope } from "./spool.ts";
 import type { Trace } from "../trace.ts";
 
-/** The formats that pictures can be made to. */
+/** The formats that pictures can be converted to. */
 export const encodings = ["png", "jpeg", "webp", "avif"] as const;
 
 export interface Encoding {
-  /** A picture's own where it is left out. */
+  /** The picture's own format when omitted. */
   format?: (typeof encodings)[number];
-  /** 1 to 100, for all but png; a webp of 100 is without loss. */
+  /** 1 to 100, for all but png; at 100 webp is lossless. */
   quality: number;
-  /** 0 to 6, for webp and avif: time for fewer bytes. */
+  /** 0 to 6, for webp and avif: more effort takes more time and gives fewer bytes. */
   effort: number;
-  /** The colour, as `#rrggbb`, behind a picture that has to lose its transparency. */
+  /** The background colour, as `#rrggbb`, for a picture that loses its transparency. */
   background: string;
-  /** EXIF, XMP, the colour profile: carried over as far as the format can, or taken out. Then turn and colours become the pixels' own. */
+  /** EXIF, XMP and the colour profile: kept as far as the format can, or removed. When removed, orientation and colours are applied to the pixels. */
   metadata: "keep" | "drop";
-  /** Encode it for the sake of `quality` too. */
+  /** Also encode a picture that already has the format, to apply `quality`. */
   anew: boolean;
 }
 
 export interface Transcoded {
   data: LocalData;
-  /** True where anything was converted; otherwise the bytes are the given ones. */
+  /** True if the picture was converted; otherwise its bytes are unchanged. */
   converted: boolean;
   mediaType: string;
   width?: number;
@@ -36,12 +36,12 @@ export interface Transcoded {
   lost: { transparency?: boolean; credentials?: boolean };
 }
 
-// The beginning of a C2PA manifest store, wherever a format keeps it: a JUMBF description box of C2PA's type.
+// The beginning of a C2PA manifest store: a JUMBF description box of C2PA's type. Each format keeps it at another place.
 const credentials = Buffer.from("jumdc2pa", "latin1");
 
 /**
- * A picture in the encoding that is wanted; as it is where it is that already. What is animated stays so in webp only. Rejects with a
- * `ProviderFailure` for a picture that is broken, too large or cannot become this, or with the signal's reason.
+ * Converts a picture into the encoding `to`; one that has it already is returned unchanged. Only webp can be animated. Rejects with a
+ * `ProviderFailure` for a picture that is broken, too large or cannot have this format, or with the signal's reason.
  */
 export async function transcode(
   data: LocalData,
@@ -55,14 +55,14 @@ export async function transcode(
   if (seen.mediaType === "image/svg+xml" && (to.format !== undefined || to.metadata === "drop"))
     throw new ProviderFailure("bad_response", "the picture that came back is an SVG, which is not converted");
   const asWanted = format === own && !(to.anew && format !== "png");
-  // The only request was for a gif, which holds no metadata.
+  // Without a format the picture is a GIF that should only lose its metadata, and a GIF holds none.
   if (!format || (asWanted && to.metadata === "keep")) return { ...seen, data, converted: false, lost: {} };
 
   const sharp = await loadSharp();
   // The library reads nothing before it has all of it.
   const whole = data.kind === "bytes" || data.kind === "file" ? data : await spool.take(chunksOf(data), Infinity);
   const open = (options: SharpOptions) => sharp(whole.kind === "file" ? whole.path : whole.bytes, options);
-  // Nothing is decoded yet; `judge` says more clearly what is too large.
+  // Only the header is read here, without a limit of pixels: `judge` has the clearer message for a picture that is too large.
   const header = await open({ ...untrusted, limitInputPixels: false })
     .metadata()
     .catch(failed);
@@ -92,7 +92,7 @@ export async function transcode(
   return pixelWork.take(header.width * header.height * frames, signal, work, { ordered: true, trace });
 }
 
-/** True where the bytes occur in the picture. */
+/** True if the bytes occur in the picture. */
 async function holds(data: LocalData, bytes: Buffer): Promise<boolean> {
   let carry: Buffer = Buffer.alloc(0);
   for await (const chunk of chunksOf(data)) {
@@ -103,7 +103,7 @@ async function holds(data: LocalData, bytes: Buffer): Promise<boolean> {
   return false;
 }
 
-/** Of how many frames it is. Throws where it cannot become such a picture. */
+/** The number of frames. Throws if the picture cannot be converted to the format. */
 function judge({ width, height, pages = 1 }: Metadata, format: string): number {
   if (width * height * pages > pixelLimit)
     throw new ProviderFailure("bad_response", `the picture that came back has more than the ${pixelLimit} pixels that can be converted`);
@@ -112,7 +112,7 @@ function judge({ width, height, pages = 1 }: Metadata, format: string): number {
   return pages;
 }
 
-/** An alpha channel need not let anything through. */
+/** True if every pixel is opaque, despite an alpha channel. */
 async function isOpaque(image: Sharp): Promise<boolean> {
   const alpha = await image.extractChannel("alpha").raw().toBuffer().catch(failed);
   return alpha.equals(Buffer.alloc(alpha.length, 255));
@@ -121,9 +121,9 @@ async function isOpaque(image: Sharp): Promise<boolean> {
 function carryMetadata(image: Sharp, { metadata }: Encoding, { space, icc, exif, xmp, iptc }: Metadata): void {
   if (metadata === "drop") image.autoOrient();
   else if (iptc) image.keepMetadata();
-  // To keep what is not there would write an empty one.
+  // Each kind is kept only if it is there: the library would write an empty one.
   else {
-    // A printer's colours become a screen's, and their profile would be a lie.
+    // CMYK colours are converted to RGB, so their profile would be wrong.
     if (icc && space !== "cmyk") image.keepIccProfile();
     if (exif) image.keepExif();
     if (xmp) image.keepXmp();
@@ -135,7 +135,7 @@ function encode(image: Sharp, format: (typeof encodings)[number], { quality, eff
     case "png":
       return image.png();
     case "jpeg":
-      // Thin letters lose their colour where it is stored at half the size.
+      // With subsampled colour, thin letters lose their colour.
       return image.jpeg({ quality, chromaSubsampling: quality < 90 ? "4:2:0" : "4:4:4" });
     case "webp":
       return image.webp({ quality, effort, lossless: quality === 100 });

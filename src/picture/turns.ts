@@ -1,22 +1,23 @@
-// Queues work that takes cores and memory.
+// A queue for work that takes cores and memory.
 import { GatewayError } from "../errors.ts";
 import { traced, type Trace } from "../trace.ts";
 
-/** A line in front of work that takes cores and memory. It is bounded, so that a crowd is refused and does not pile up in memory. */
+/** A queue for work that takes cores and memory. It is bounded: when it is full, requests are refused rather than held in memory. */
 export interface Turns {
-  /** Throws `no_channel_available` where the line is full: asked before a picture is ordered that could not be worked on. */
+  /** Throws `no_channel_available` if the queue is full. Call it before ordering a picture that needs work. */
   admit(): void;
   /**
-   * Do the work on that many pixels when its turn comes. Rejects with `no_channel_available` at once where the line is full, and
-   * with the signal's reason where that aborts before the work began. Work on what was `ordered` already, and may have to be paid for, is
-   * never refused. It is a part of what is done at the place `trace`.
+   * Does the work on this many pixels when its turn comes. Rejects with `no_channel_available` at once if the queue is full, and with the signal's
+   * reason if the signal aborts before the work began. Work on a picture that was already `ordered`, and may have to be paid for, is never refused.
+   * The wait and the work are a span below the place `trace`.
    */
   take<T>(pixels: number, signal: AbortSignal, work: () => Promise<T>, how?: { ordered?: boolean; trace?: Trace }): Promise<T>;
 }
 
 /**
- * At most `running` works at a time, on `atOnce` pixels together, `waiting` behind them, and `pixels` in all of them together. Work on more
- * than `atOnce` runs alone.
+ * Makes a queue: at most `running` pieces of work run at a time, on at most `atOnce` pixels together, and at most `waiting` wait. All of
+ * them together
+ * have at most `pixels`. Work on more than `atOnce` pixels runs alone.
  */
 export function createTurns(limits: { running: number; waiting: number; pixels: number; atOnce?: number }): Turns {
   const { atOnce = Infinity } = limits;
@@ -58,7 +59,7 @@ export function createTurns(limits: { running: number; waiting: number; pixels: 
     });
   }
 
-  /** Those in front go first, also where one behind them would fit: large ones would never have their turn. */
+  /** Starts work strictly in order, even if a smaller one behind would fit: otherwise large work might never start. */
   function next(): void {
     for (let first = line[0]; first && mayRun(first.own); first = line[0]) {
       line.shift();
