@@ -22,6 +22,7 @@ interface Around {
 interface Shown {
   name: string;
   source: string;
+  client?: string;
   status?: string;
   begins?: string;
   created_at?: number;
@@ -109,8 +110,11 @@ const paints: Readonly<Record<string, (text: string) => string>> = { active: col
 
 const sources: Readonly<Record<string, string>> = { own: "made by the gateway, which has no other" };
 
-function lineOf({ name, source, status, begins, created_at: createdAt, ...rest }: Shown): string {
-  if (status === undefined || createdAt === undefined) return `${name} ${colours.dim(sources[source] ?? `in ${source}`)}`;
+function lineOf({ name, source, client, status, begins, created_at: createdAt, ...rest }: Shown): string {
+  if (status === undefined || createdAt === undefined) {
+    const requests = client === undefined ? "" : `; its requests are those of ${client}`;
+    return `${name} ${colours.dim(`${sources[source] ?? `in ${source}`}${requests}`)}`;
+  }
   const { previous_until: until, revoked_at: revokedAt, ...options } = rest;
   const ends = until === undefined ? "" : `, the one before it until ${dateOf(until)}`;
   const since = revokedAt === undefined ? `since ${dateOf(createdAt)}` : `at ${dateOf(revokedAt)}`;

@@ -14,6 +14,8 @@ import type { KnownKey, StoredKeys } from "./stored-keys.ts";
 export interface FixedKey {
   name: string;
   source: "gateway.yaml" | "PICTOR_API_KEYS" | "own";
+  /** The client in the ledger's rows, where that is not the name. */
+  client?: string;
 }
 
 /** Everything that adds and revokes keys. */
@@ -211,8 +213,8 @@ function newKey(): { key: string; hash: string; begins: string } {
   return { key, hash: hashOf(key).toString("hex"), begins: key.slice(0, shownOfKey) };
 }
 
-function shownFixed({ name, source }: FixedKey) {
-  return { object: "key", name, source };
+function shownFixed(key: FixedKey) {
+  return { object: "key", ...key };
 }
 
 function shown({ row, client }: KnownKey, { fixed }: KeyDesk) {

@@ -53,12 +53,12 @@ export function basicKeyIn(authorization: string): string | undefined {
   return password.join(":") || user || undefined;
 }
 
+/** The id of a client whose key stands alone. It does not depend on the key's place among others, as the client's name does. */
+export const idOfLoneKey = (key: string) => `key:${hashOf(key).toString("hex", 0, 8)}`;
+
 /** Keys that stand alone belong to clients who may do everything. */
 export function createClientKeys(keys: readonly string[], clients: readonly KeyedClient[] = []): ClientKeys {
-  const alone = keys.map((key, index) => {
-    const hash = hashOf(key);
-    return { client: unlimitedClient(`key:${hash.toString("hex", 0, 8)}`, `key-${index + 1}`), hash };
-  });
+  const alone = keys.map((key, index) => ({ client: unlimitedClient(idOfLoneKey(key), `key-${index + 1}`), hash: hashOf(key) }));
   const known = [...clients, ...alone];
   return {
     find: (key) => {

@@ -34,6 +34,7 @@ export const keySchemas: Json = {
         description:
           "Where it stands; of one that is not in the ledger nothing more is said. `own` is the one that the gateway made for itself.",
       },
+      client: { type: "string", description: "The client of its requests, where that is not the name." },
       status: {
         enum: ["active", "expired", "revoked", "refused"],
         description: "`refused`: `gateway.yaml` has a key of this name, or an option is not understood; the log says which.",

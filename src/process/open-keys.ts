@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { Environment } from "../channels/settings.ts";
 import type { FixedKey, KeyDesk } from "../http/admin-keys.ts";
-import type { ClientKeys } from "../http/client-keys.ts";
+import { idOfLoneKey, type ClientKeys } from "../http/client-keys.ts";
 import { openStoredKeys } from "../http/stored-keys.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { ProcessSettings } from "./environment.ts";
@@ -58,7 +58,7 @@ function isInFile({ file }: InForce, name: string): boolean {
 function fixedKeys({ file, ownKey }: InForce, { apiKeys }: Parts["settings"]): FixedKey[] {
   return [
     ...[...file.clients.map(({ client }) => client), ...file.off].map(({ name }) => ({ name, source: "gateway.yaml" as const })),
-    ...apiKeys.map((_, index) => ({ name: `key-${index + 1}`, source: "PICTOR_API_KEYS" as const })),
-    ...(ownKey === undefined ? [] : [{ name: "key-1", source: "own" as const }]),
+    ...apiKeys.map((key, index) => ({ name: `key-${index + 1}`, source: "PICTOR_API_KEYS" as const, client: idOfLoneKey(key) })),
+    ...(ownKey === undefined ? [] : [{ name: "key-1", source: "own" as const, client: idOfLoneKey(ownKey) }]),
   ];
 }

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { idOfLoneKey } from "../../src/http/client-keys.ts";
 import { addKey, changeKey, listKeys, revokeKey, rotateKey, showKey } from "../../src/cli/keys.ts";
 import { keyFlags, keyOptionsOf } from "../../src/cli/key-flags.ts";
 import { startKeysHouse, type KeysHouse } from "../http/keys-house.ts";
@@ -32,7 +33,7 @@ describe("pictor keys", () => {
     expect(await house.statusOf(ran.out.trim())).to.equal(200);
     const given = 'models ["demo","acme/*"], concurrency 3, may_pin true, expires 2031-06-30';
     await listKeys(at(), around());
-    expect(said[0]).to.equal("key-1 in PICTOR_API_KEYS");
+    expect(said[0]).to.equal(`key-1 in PICTOR_API_KEYS; its requests are those of ${idOfLoneKey("sk-test")}`);
     expect(said[1]).to.match(/^shop active since TIME pk-[\w-]{6}\.\.\.: models/);
     for (const part of given.split(", ")) expect(said[1]).to.include(part);
   });
@@ -60,7 +61,7 @@ describe("pictor keys", () => {
     await addKey("other", at(), around());
     await rotateKey("other", at(), around());
     house.file("");
-    expect(said[0]).to.equal("key-1 made by the gateway, which has no other");
+    expect(said[0]).to.equal(`key-1 made by the gateway, which has no other; its requests are those of ${idOfLoneKey("sk-own")}`);
     expect(noted.some((one) => one.startsWith("the key that the gateway made for itself"))).to.equal(true);
   });
 
