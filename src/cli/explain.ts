@@ -19,6 +19,7 @@ import { loadPlugins } from "../plugin/load.ts";
 import { operationOf } from "../plugin/context.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import { colours } from "../process/colours.ts";
+import { whyDemoIsOff } from "../process/load.ts";
 import { channelTexts, readSettings, type ProcessSettings } from "../process/environment.ts";
 
 export interface Step extends RouteExplanation {
@@ -122,20 +123,23 @@ async function fileOf(path: string): Promise<FormFile> {
 
 /** Every channel, on or off, and why it is off. One without an address gets a stand-in, since its requests can be shown all the same. */
 export async function loadAll(
-  { channels: sources, pluginFolders }: ProcessSettings,
+  { channels: sources, pluginFolders, demo }: ProcessSettings,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ tests: ChannelTests[]; off: Map<string, string | undefined> }> {
   const plugins = await loadPlugins(pluginFolders);
   const folder = channelTexts(sources);
   const proven = shipped();
-  const { channels, tests } = await loadChannels({ folder, plugins, env, proven });
+  // A gateway that serves starts the demo's provider itself, unless the operator names one.
+  const named = { ...env, DEMO_BASE_URL: env.DEMO_BASE_URL || "https://demo.invalid" };
+  const { channels, tests, routes } = await loadChannels({ folder, plugins, env: named, proven });
   const off = new Map(channels.map((channel) => [channel.name, channel.off]));
+  if (!env.DEMO_BASE_URL) off.set("demo", off.get("demo") ?? whyDemoIsOff({ demo }, routes));
   const standIns = channels
     .filter(({ baseUrl }) => baseUrl === "")
     .map(({ name }) => [`${prefixOf(name)}_BASE_URL`, `https://${name}.invalid`]);
   if (standIns.length === 0) return { tests, off };
   return {
-    tests: (await loadChannels({ folder, plugins, proven, env: { ...env, ...(Object.fromEntries(standIns) as Record<string, string>) } }))
+    tests: (await loadChannels({ folder, plugins, proven, env: { ...named, ...(Object.fromEntries(standIns) as Record<string, string>) } }))
       .tests,
     off,
   };

@@ -48,16 +48,19 @@ export async function createLoader(
       return load(from, { DEMO_BASE_URL: provider.url });
     },
     settle: (loaded) => {
-      const others = loaded.routes.filter(({ channel }) => channel.name !== "demo");
-      if (demo || others.length === 0) return loaded;
+      const why = whyDemoIsOff({ demo }, loaded.routes);
+      if (why === undefined) return loaded;
       // Pictures that are being drawn are finished; nobody waits for them here.
       void close();
-      return { routes: others, channels: loaded.channels.map(withoutDemo) };
+      const channels = loaded.channels.map((one) => (one.name === "demo" ? { ...one, off: one.off ?? why } : one));
+      return { routes: loaded.routes.filter(({ channel }) => channel.name !== "demo"), channels };
     },
     close,
   };
 }
 
-function withoutDemo(channel: Loaded["channels"][number]): Loaded["channels"][number] {
-  return channel.name === "demo" ? { ...channel, off: channel.off ?? "other channels are on; PICTOR_DEMO=on keeps it" } : channel;
+/** Why the demo, whose provider a gateway starts itself, is off; undefined where it is on. */
+export function whyDemoIsOff({ demo }: Pick<ProcessSettings, "demo">, routes: Loaded["routes"]): string | undefined {
+  const isAlone = routes.every(({ channel }) => channel.name === "demo");
+  return demo || isAlone ? undefined : "other channels are on; PICTOR_DEMO=on keeps it";
 }

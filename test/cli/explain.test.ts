@@ -184,4 +184,15 @@ describe("pictor explain", () => {
     expect([code, err]).to.deep.equal([0, ""]);
     expect((JSON.parse(out) as Told).request).to.deep.include({ size: "16:9(4K)", n: 2 });
   });
+
+  it("has the demo on as a gateway has: alone, where it is wanted beside others, or at the operator's address", async () => {
+    const offWith = async (env: Record<string, string>) => {
+      const { out } = await inProcess((say) => explain("demo", {}, { json: true }, { env: { PICTOR_CHANNELS: "shipped", ...env }, say }));
+      return (JSON.parse(out) as Told).channels.map(({ off }) => off);
+    };
+    expect(await offWith({})).to.deep.equal([undefined]);
+    expect(await offWith({ OPENAI_API_KEY: "k" })).to.deep.equal(["other channels are on; PICTOR_DEMO=on keeps it"]);
+    expect(await offWith({ OPENAI_API_KEY: "k", PICTOR_DEMO: "on" })).to.deep.equal([undefined]);
+    expect(await offWith({ OPENAI_API_KEY: "k", DEMO_BASE_URL: "http://127.0.0.1:1" })).to.deep.equal([undefined]);
+  });
 });
