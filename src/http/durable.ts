@@ -14,7 +14,7 @@ import type { RequestRow } from "../ledger/row.ts";
 import { keptFingerprint, tellApart } from "./fingerprint.ts";
 import { OverBudget } from "../ledger/spending.ts";
 import type { RequestState } from "./gateway.ts";
-import { retriesWithin, type RepeatName } from "./idempotency.ts";
+import { namesOf, retriesWithin, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import { beginningOf, heldBy } from "./record.ts";
 import { respond, setCost } from "./respond.ts";
@@ -187,7 +187,7 @@ function rowOf(
   service: DurableService,
   { name, fingerprint, serving, reservation }: Wanted,
 ): RequestRow & { idempotency: string } {
-  const names = { idempotency: name.of(fingerprint), fingerprint: keptFingerprint(fingerprint, serving.entry) };
+  const names = { ...namesOf(name, fingerprint, state.createdAt), fingerprint: keptFingerprint(fingerprint, serving.entry) };
   return { ...beginningOf(state, service), ...heldBy(service), ...names, reservedNanos: reservation?.reservedNanos };
 }
 

@@ -18,6 +18,12 @@ export interface RepeatName {
 /** Time in which a repeat that an SDK makes by itself counts as one, in milliseconds: its pauses are seconds, its time limits minutes. */
 export const retriesWithin = 600_000;
 
+/**
+ * Time in which a first attempt that an SDK's retry has overtaken is taken for what that retry began, in milliseconds: through a balancer it may wait
+ * at one instance while the retry is served by another. A request like it that is new gets that picture too, once.
+ */
+export const firstWithin = 30_000;
+
 /** Characters of an `Idempotency-Key`: SDKs make keys of some 40. */
 export const longestKey = 255;
 
@@ -33,6 +39,15 @@ export function repeatName({ headers }: Pick<Context["req"], "headers">, life: n
   }
   if (headers["x-stainless-retry-count"] === undefined) return undefined;
   return { isKeyed: false, of: (fingerprint) => `retry:${fingerprint}`, joins: isRetry(headers), life: retriesWithin };
+}
+
+/** The members of a row by which the repeats of its request find it. */
+export function namesOf(
+  { isKeyed, joins, of }: RepeatName,
+  fingerprint: string,
+  createdAt: number,
+): { idempotency: string; firstUntil?: number } {
+  return { idempotency: of(fingerprint), ...(joins && !isKeyed && { firstUntil: createdAt + firstWithin }) };
 }
 
 /** The name of a request that no other repeats, and that needs a row all the same; it is kept for `life` milliseconds. */

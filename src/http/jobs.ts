@@ -14,7 +14,7 @@ import { OverBudget } from "../ledger/spending.ts";
 import { judgeKey, judgePresence, type DurableService } from "./durable.ts";
 import { keptFingerprint } from "./fingerprint.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
-import type { RepeatName } from "./idempotency.ts";
+import { namesOf, type RepeatName } from "./idempotency.ts";
 import { inTime } from "./late.ts";
 import { pageIn } from "./paging.ts";
 import { beginningOf } from "./record.ts";
@@ -98,7 +98,7 @@ async function kept(ctx: Context, gateway: Gateway, service: DurableService, ask
   }
   const fingerprint = await asking.fingerprint();
   await judgePresence(ctx.state, name);
-  const named = { ...row, fingerprint: keptFingerprint(fingerprint, asking.entry), idempotency: name.of(fingerprint) };
+  const named = { ...row, fingerprint: keptFingerprint(fingerprint, asking.entry), ...namesOf(name, fingerprint, row.createdAt) };
   const claimed = await ledger.claim({
     row: named,
     joins: name.joins,

@@ -3,7 +3,7 @@ import { rowOf } from "./columns.ts";
 import type { Database, Statement } from "./database.ts";
 import type { RequestRow } from "./row.ts";
 import { OverBudget, reserving, type Budget } from "./spending.ts";
-import { byId, byName, countJobs, forget, insert, insertUnlessThere } from "./statements.ts";
+import { byId, byName, countJobs, forget, insert, insertUnlessThere, meetFirst } from "./statements.ts";
 
 /** The bounds within which a client may have one more request. */
 export interface Room {
@@ -16,7 +16,10 @@ export interface Room {
 /** A request that may be one that is there already. */
 export interface Claim extends Room {
   row: RequestRow & { idempotency: string };
-  /** True where a request that is there counts; false where this one is new and takes its place for those that repeat it. */
+  /**
+   * True where a request that is there counts; false where this one is new and takes its place for those that repeat it, unless what is there was
+   * begun by a retry that overtook this one.
+   */
   joins: boolean;
   /** Epoch milliseconds. A request that was over before counts no more; one that is under way always does. */
   since: number;
@@ -57,6 +60,10 @@ export function createBeginnings(database: Pick<Database, "run">, now: () => num
         if (!serving) throw new Error(`the request ${row.id} was not written`);
         // PostgreSQL shows the second of two new requests at the same moment the first one, which then loses its name to the second.
         if (joins || serving.id === row.id) return serving;
+        if ((serving.firstUntil ?? 0) > now()) {
+          await rows(meetFirst(serving));
+          return serving;
+        }
       }
     },
     named: async (client, idempotency, since) => {

@@ -32,6 +32,7 @@ const columnOf: Readonly<Record<Member, string>> = {
   error: "error",
   httpStatus: "http_status",
   idempotency: "idempotency",
+  firstUntil: "first_until",
   fingerprint: "fingerprint",
   task: "task",
   repeats: "repeats",

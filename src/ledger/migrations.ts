@@ -116,4 +116,5 @@ export const migrations: readonly (readonly string[])[] = [
       primary key (client, door, name)
     )`,
   ],
+  ["alter table requests add column first_until bigint"],
 ];

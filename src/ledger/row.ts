@@ -68,6 +68,8 @@ export interface RequestRow {
   httpStatus?: number;
   /** The name by which the client's retries are known: see `Claim`. */
   idempotency?: string;
+  /** There where it was begun by a retry whose first attempt had not come: until when that counts as this request if it still comes. */
+  firstUntil?: number;
   fingerprint?: string;
   task?: TaskHandle;
   /** How much of the provider's task is done, in percent, where it says so. */

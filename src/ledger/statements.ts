@@ -83,12 +83,20 @@ export function overwritable({ owner, status }: RequestRow, first: number): { sq
 /** Time for which a row that nobody ended is kept beyond its own, in milliseconds: its request may still be under way. */
 export const longestWay = 86_400_000;
 
-/** Takes the name for repeats from a request that counts no more: one that was over before `since`, or whose time is. One under way is as old as `now`. */
+/**
+ * Takes the name for repeats from a request that counts no more: one that was over before `since`, or whose time is. One under way is as old as
+ * `now`. One that still waits for its first attempt keeps it.
+ */
 export function forget({ client, idempotency }: RequestRow, since: number, now: number): Statement {
   return {
-    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and (coalesce(ended_at, ?4) < ?3 or (ended_at is not null and expires_at <= ?4))",
+    sql: "update requests set idempotency = null where client = ?1 and idempotency = ?2 and coalesce(first_until, 0) <= ?4 and (coalesce(ended_at, ?4) < ?3 or (ended_at is not null and expires_at <= ?4))",
     parameters: [client, idempotency ?? null, since, now],
   };
+}
+
+/** The first attempt of a request that a retry began has come. */
+export function meetFirst({ id }: RequestRow): Statement {
+  return { sql: "update requests set first_until = null where id = ?1", parameters: [id] };
 }
 
 export const insertUnlessThere = inserting(" on conflict do nothing");

@@ -198,6 +198,17 @@ describe("http: a request that outlives its connection", () => {
     retry.destroy();
   });
 
+  it("is ordered once where its first request comes after its retry, by another way and with a client that nobody saw go", async () => {
+    house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
+    const overtaken = { ...ask, prompt: "a cat that was overtaken" };
+    const counts = ["1", "0", "2"];
+    for (const count of counts) expect(await picture(await send({ "x-stainless-retry-count": count }, overtaken))).to.equal(base64);
+    expect(house.orders()).to.equal(1);
+    // The next first request is another one, for all that can be known.
+    await send({ "x-stainless-retry-count": "0" }, overtaken);
+    expect(house.orders()).to.equal(2);
+  });
+
   it("is two for two clients of an SDK that ask for the same", async () => {
     house.handler = (_call, response) => reply(response, { data: [{ b64_json: base64 }] });
     for (const count of ["0", "0", "1"]) await send({ "x-stainless-retry-count": count });

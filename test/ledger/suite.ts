@@ -122,6 +122,18 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     expect((await one.find(first.id))?.idempotency).to.equal(undefined);
   });
 
+  it("takes a first attempt that its retry has overtaken for what that began, once, and only for some time", async () => {
+    const one = await house.ledger();
+    const begun = { ...keyed("overtaken"), firstUntil: house.now + 1000 };
+    const claim = async (joins: boolean) => (await one.claim({ row: keyed("overtaken"), joins, since: 0 })).id;
+    expect((await one.claim({ row: begun, joins: true, since: 0 })).id).to.equal(begun.id);
+    expect([await claim(true), await claim(false)]).to.deep.equal([begun.id, begun.id]);
+    expect(await claim(false)).not.to.equal(begun.id);
+    const late = { ...keyed("late"), firstUntil: house.now };
+    await one.claim({ row: late, joins: true, since: 0 });
+    expect((await one.claim({ row: keyed("late"), joins: false, since: 0 })).id).not.to.equal(late.id);
+  });
+
   it("serves each of many new requests of one name that come at the same moment", async () => {
     const both = [await house.ledger(), await house.ledger()];
     const rows = Array.from({ length: 20 }, () => keyed("retries"));
