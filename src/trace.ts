@@ -1,47 +1,47 @@
-// A request's place in a trace, as W3C Trace Context has it, and the spans of its parts where somebody collects them.
+// A request's place in a trace (W3C Trace Context), and the spans of its parts if spans are collected.
 import { GatewayError, ProviderFailure } from "./errors.ts";
 
-/** Facts of a span. No picture, prompt, key or address is among them. */
+/** The attributes of a span. They never hold a picture, prompt, key or address. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** A place in a trace: all that is done there is a part of it. */
+/** A place in a trace: the parent of the spans that begin there. */
 export interface Trace {
-  /** The place, as a header `traceparent` says it: `00-{trace id}-{span id}-{flags}`. */
+  /** The place, as the value of the header `traceparent`: `00-{trace id}-{span id}-{flags}`. */
   readonly traceparent: string;
-  /** True where providers are sent it. */
+  /** True if the header is sent to providers. */
   readonly leaves: boolean;
-  /** Begins the span of a part; absent where nobody collects it. */
+  /** Begins the span of a part; absent if no spans are collected. */
   readonly begin?: (part: Part) => Span;
 }
 
-/** A part of what is done at a place. */
+/** A part of the work at a place, described for its span. */
 export interface Part {
   name: string;
-  /** True for a part in which somebody else is called. */
+  /** True for a call of another server. */
   calls?: boolean;
   attributes?: Attributes;
 }
 
-/** A span that has begun; it is a place too. */
+/** A span that has begun. It is itself a place, for the spans of its parts. */
 export interface Span extends Trace {
   rename: (name: string) => void;
   set: (attributes: Attributes) => void;
-  /** Say that it failed, and with what class of error. */
+  /** Marks the span as failed, with a class of error. */
   fail: (type: string) => void;
   end: () => void;
 }
 
-/** Finds the places of requests. */
+/** Finds the place of a request in its trace. */
 export interface Traces {
-  /** The place that the header `traceparent` of a client names; none where it names none, or the operator wants no such header. */
+  /** The place that a client's header `traceparent` names; undefined if the header is missing or malformed, or the operator has switched this off. */
   read(header: unknown): Trace | undefined;
-  /** The place that a request had when it came. */
+  /** The place that a stored `traceparent` names. */
   at(traceparent: string): Trace;
-  /** Begins the span of a request that came at `startedAt`, below the place that its client named, if any; absent where nobody collects it. */
+  /** Begins the span of a request that arrived at `startedAt`, below the place that its client named, if any; absent if no spans are collected. */
   request?: (request: { name: string; below: Trace | undefined; startedAt: number }) => Span;
 }
 
-/** Passes the header on, and collects nothing. */
+/** Passes the header on, and collects no spans. With `leaves: false` the header is ignored. */
 export function passOn({ leaves = true } = {}): Traces {
   const at = (traceparent: string) => ({ traceparent, leaves });
   return {
@@ -56,8 +56,9 @@ export function passOn({ leaves = true } = {}): Traces {
 const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
 /**
- * The header as version 00 has it, with the flags that are known (W3C Trace Context Level 2, 3.2); undefined for one that is malformed. What later
- * versions add behind it is left out.
+ * The header in the form of version 00, with the known flags only (W3C Trace Context Level 2, 3.2); undefined for a malformed header.
+ * Fields that later
+ * versions append are left out.
  */
 export function readTraceparent(header: unknown): string | undefined {
   const [, version, trace, span, flags = "", more] = (typeof header === "string" && form.exec(header)) || [];
@@ -65,12 +66,12 @@ export function readTraceparent(header: unknown): string | undefined {
   return `00-${trace}-${span}-0${Number.parseInt(flags, 16) & 3}`;
 }
 
-/** The ids of a place, as lines of the log have them. */
+/** The ids of a place, as fields of a log line. */
 export function idsOf(trace: Trace | undefined): { trace_id?: string; span_id?: string } {
   return trace ? { trace_id: trace.traceparent.slice(3, 35), span_id: trace.traceparent.slice(36, 52) } : {};
 }
 
-/** Do a part of what is done at a place; `work` gets its span where somebody collects it. */
+/** Does a part of the work at a place, in a span of its own if spans are collected; `work` gets that span. */
 export function traced<T>(trace: Trace | undefined, part: Part, work: (span?: Span) => Promise<T>): Promise<T> {
   return trace?.begin ? within(trace.begin(part), work) : work();
 }
@@ -86,7 +87,7 @@ async function within<T>(span: Span, work: (span: Span) => Promise<T>): Promise<
   }
 }
 
-/** The class of an error for a span. Its message may hold what a client or a provider wrote. */
+/** The class of an error, for a span. The message is left out, since it may hold text of a client or a provider. */
 export function errorType(error: unknown): string {
   if (error instanceof ProviderFailure) return error.kind;
   if (error instanceof GatewayError) return error.code;

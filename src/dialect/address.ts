@@ -1,20 +1,20 @@
-// Puts a call's address together: the channel's base URL, a path or a whole URL, and the query.
+// Builds a call's address from the channel's base URL, a path or a whole URL, and the query.
 import { ExpressionFailure } from "../expression/cel.ts";
 
-/** The path, unless a value in it would lead elsewhere: `..` climbs even where it is percent-encoded. */
+/** Returns the path unchanged. Throws if it has a segment `.` or `..`, which would lead elsewhere even when it is percent-encoded. */
 export function plainPath(path: string, spec: string): string {
   if (/(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(path)) throw new ExpressionFailure(spec, "it climbs out of its place");
   return path;
 }
 
-/** The address of a channel without its query and the slash at its end: what paths are put behind. */
+/** A channel's base URL without its query and final slash; paths are appended to it. */
 export function withoutQuery(baseUrl: string): string {
   return baseUrl.replace(/\?.*$/s, "").replace(/\/+$/, "");
 }
 
 /**
- * A path is put behind the base URL, whose query follows it, unless the path has such parameters itself; a whole URL stands for itself. Throws
- * `ExpressionFailure` for what is no URL.
+ * Makes `target` a whole URL. A path is appended to the base URL; parameters of the base URL's query are added unless the path sets them itself. A
+ * whole URL is kept. In both cases `query` is set. Throws `ExpressionFailure` if the result is not a URL.
  */
 export function absolute(baseUrl: string, target: string, query: Record<string, string>): string {
   const whole = /^https?:\/\//.test(target);

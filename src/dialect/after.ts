@@ -1,4 +1,4 @@
-// Makes further calls about something that was ordered: fetches its result once more, or cancels it.
+// Makes calls that follow an order: fetches its result, with retries, or cancels its task.
 import { messageOf, ProviderFailure } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Answer } from "./answer.ts";
@@ -7,19 +7,19 @@ import type { CallContext } from "./context.ts";
 import { callAndRead } from "./make-call.ts";
 import { usualOf } from "./usual.ts";
 
-/** Tries of a call that fetches what was ordered: the picture may be paid for, and the call orders nothing. */
+/** Tries of a call that fetches the result of an order: the picture may be paid for, and the call orders nothing. */
 export const tries = 3;
 
-/** Statuses below 500 that pass by themselves. */
+/** Statuses below 500 that are temporary. */
 const passing = new Set([408, 425, 429]);
 
-/** Longest pause between the tries of such a call, in seconds: the provider may ask for more, and the client is waiting. */
+/** Longest pause between tries to fetch the result of an order, in seconds: a provider may ask for more, but the client is waiting. */
 export const longestPause = 30;
 
-/** Time for the call that cancels a task which is not wanted any more, in milliseconds: the client has gone, and nobody waits. */
+/** Time for the call that cancels a task, in milliseconds: the client has gone, and nobody waits for the call. */
 export const cancelTime = 10_000;
 
-/** Make a further call about something that may have to be paid for: three tries, with growing pauses. Throws `ProviderFailure`. */
+/** Makes a call that follows an order which may have to be paid for: three tries, with growing pauses. Throws `ProviderFailure`. */
 export async function again(render: Render, context: CallContext, variables: Variables): Promise<Answer> {
   const { request } = await render(context, variables);
   for (let attempt = 1; ; attempt += 1) {
@@ -33,7 +33,7 @@ export async function again(render: Render, context: CallContext, variables: Var
   }
 }
 
-/** Cancel the provider's task. The client has gone, so a failure is only logged. */
+/** Cancels the provider's task. The client has gone, so a failure is only logged. */
 export async function stop(cancel: Render, context: CallContext, variables: Variables): Promise<void> {
   try {
     const { request } = await cancel(context, variables);

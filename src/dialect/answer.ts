@@ -1,4 +1,4 @@
-// Reads a provider's answer, by its shape and within bounds.
+// Reads a provider's answer within bounds. Its type is found by its content rather than its headers.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
@@ -17,34 +17,34 @@ import { readHead, sniff, sniffBytes } from "../picture/sniff.ts";
 import { answerLimit, errorLimit, eventLimit, isBomb, jsonBounds, mostPictures, wordsLimit } from "./bounds.ts";
 import type { CallContext } from "./context.ts";
 
-/** A provider's whole answer, as expressions see it. */
+/** A provider's complete answer, as expressions see it. */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
-  /** JSON parsed, text as it is, the parts of a form by name; pictures in it are `LongText`. */
+  /** The parsed JSON, the text, or the parts of a multipart body by name. Pictures in it are `LongText`. */
   body: unknown;
-  /** Set where the body is a picture and nothing else. */
+  /** Set if the whole body is one picture. */
   picture?: LocalData;
 }
 
 /**
- * Called for an answer whose first picture has begun to arrive, while the rest of it has not: what it is so far. True takes it; then the
- * picture is read from the wire, by somebody else, before the whole answer is here.
+ * Called with the answer read so far, when its first picture has begun to arrive. Returns true to take the picture; then the caller's picture stream
+ * must be read before the rest of the answer can be.
  */
 export type Early = (answer: Answer) => boolean;
 
-/** An answer of which enough is here to see what it is: what it looks like counts, not what it is called. */
+/** An answer of which enough has arrived to know whether it is a stream of events. Its content decides this, not its content type. */
 export interface Opened {
   status: number;
   headers: Record<string, string>;
   /** True for server-sent events. */
   isEvents: boolean;
   beginning: Buffer;
-  /** The rest behind the beginning; absent where there is none. */
+  /** The bytes behind the beginning; absent if there are none. */
   rest?: AsyncGenerator<Buffer>;
 }
 
-/** Wait until it can be seen what an answer is. */
+/** Reads as much of an answer as it takes to know whether it is a stream of events. */
 export async function open(incoming: IncomingAnswer, { ctx }: CallContext): Promise<Opened> {
   const { status, headers } = incoming;
   const arrived = arrivedBody(incoming.body, sniffBytes);
@@ -65,7 +65,7 @@ export async function open(incoming: IncomingAnswer, { ctx }: CallContext): Prom
   }
 }
 
-/** Read a whole answer; of one whose status is an error's, what can be had. */
+/** Reads a whole answer. If the status is an error and the body cannot be read, the body is empty. */
 export async function readAnswer(opened: Opened, context: CallContext, early?: Early): Promise<Answer> {
   const { status, headers } = opened;
   const answerOf = ({ body, picture }: Content): Answer => (picture ? { status, headers, body, picture } : { status, headers, body });
@@ -77,7 +77,7 @@ export async function readAnswer(opened: Opened, context: CallContext, early?: E
   }
 }
 
-/** A body that breaks off does not revoke the status, such as the proof that nothing was made. */
+/** True if the status alone is enough: an error status still counts when the body breaks off, for example as the proof that nothing was made. */
 function tellsByStatus(status: number, error: unknown): boolean {
   return status >= 400 && error instanceof ProviderFailure;
 }
@@ -99,7 +99,7 @@ interface Cut {
   by?: ProviderFailure;
 }
 
-/** The same chunks, as if what breaks off had ended there. */
+/** The same chunks; a `ProviderFailure` of the source is noted in `cut` and taken as the end. */
 async function* untilCut(chunks: AsyncIterable<Buffer>, cut: Cut): AsyncGenerator<Buffer> {
   try {
     yield* chunks;
@@ -109,12 +109,12 @@ async function* untilCut(chunks: AsyncIterable<Buffer>, cut: Cut): AsyncGenerato
   }
 }
 
-/** True where the content is complete although its answer broke off: no part of a JSON object or list is valid JSON. */
+/** True if the content is complete although its answer broke off. An object or list was parsed, and an incomplete one would not be valid JSON. */
 function isWhole({ body }: Content): boolean {
   return typeof body === "object" && body !== null;
 }
 
-/** The events of an answer, their data parsed where it is JSON. Throws `bad_response` for more than anybody needs. */
+/** The events of an answer; data that is JSON is parsed. Throws `bad_response` if there are too many events or lines. */
 export async function* eventsOf(
   { beginning, rest, status }: Opened,
   context: CallContext,
@@ -137,20 +137,20 @@ export async function* eventsOf(
   }
 }
 
-/** Events of a stream after which other requests have their turn: parsing many at once would hold everybody up. */
+/** Events of a stream after which other requests have their turn: parsing more at once would delay all of them. */
 export const eventsATurn = 50;
 
-/** Among events in place of one answer, the last that says something is the answer. */
+/** The answer of a provider that sent events where a single answer was expected: the data of the last event that is an object. */
 async function lastOf(opened: Opened, context: CallContext): Promise<unknown> {
   let last: unknown = opened.beginning.toString("utf8");
   for await (const { body } of eventsOf(opened, context)) if (isPlainObject(body)) last = body;
   return last;
 }
 
-/** Beginning of an answer by which it shows that it is a stream, in bytes: white space counts. */
+/** Beginning of an answer that is examined to recognise a stream of events, in bytes: white space counts. */
 export const longestSign = 4096;
 
-/** True for a text that begins as server-sent events do; undefined while it is too short to know. A data URI does not. */
+/** True for a text that begins like server-sent events and not like a data URI; undefined while it is too short to know. */
 function looksLikeEvents(bytes: Buffer): boolean | undefined {
   const text = bytes
     .toString("utf8", 0, longestSign)
@@ -160,10 +160,10 @@ function looksLikeEvents(bytes: Buffer): boolean | undefined {
   return ["data:image/", "event:", "retry:", "id:"].some((sign) => sign.startsWith(text)) ? undefined : false;
 }
 
-/** The same chunks, unless they are more than what came over the wire can stand for. */
+/** The same chunks. Throws if a compressed body expands to more than the bytes on the wire can honestly hold. */
 async function* inflated({ body }: IncomingAnswer, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const { socket } = body as { socket?: Socket };
-  // A compressed body is read through its decompressor.
+  // Only a compressed body is a stream other than `IncomingMessage`: its decompressor.
   if (!socket || body instanceof IncomingMessage) {
     yield* chunks;
     return;
@@ -183,14 +183,14 @@ function tooMuch(how: string): ProviderFailure {
 
 type Content = Pick<Answer, "body" | "picture">;
 
-/** The content type of an answer is often wrong: JSON is tried first, then a picture's magic number. */
+/** Parses a small body. The content type counts only for multipart, since it is often wrong: a picture is known by its magic number. */
 async function parse(bytes: Buffer, type: string, context: CallContext): Promise<Content> {
   if (/^multipart\//i.test(type)) return { body: await bodyOfParts([bytes], type, context) };
   if (sniff(bytes)) return { body: null, picture: { kind: "bytes", bytes } };
   return { body: parseText(bytes, context) };
 }
 
-/** JSON parsed, and a text as it is where it is none. */
+/** The parsed JSON, or the text if it is not JSON. */
 function parseText(bytes: Buffer, { ctx }: CallContext): unknown {
   const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
   try {
@@ -199,11 +199,11 @@ function parseText(bytes: Buffer, { ctx }: CallContext): unknown {
     return body;
   } catch (error) {
     if (error instanceof TooMuchJson) throw tooMuch(error.message);
-    return text; // Reported by whoever needed more than a text.
+    return text; // A caller that needs JSON reports it.
   }
 }
 
-/** The same for an answer that is not small, so that no picture of it need be in memory. */
+/** As `parse`, for a large body: its pictures are stored while they arrive and need not be in memory. */
 async function receive(
   { beginning, rest, type, status }: { beginning: Buffer; rest: AsyncGenerator<Buffer>; type: string; status: number },
   context: CallContext,
@@ -223,13 +223,13 @@ async function receive(
   return { body: await parseLifted(whole, beginning, sinkFor(context, status, early && taker), context) };
 }
 
-/** Handles the long texts of an answer: pictures are kept, up to the limit, and nothing of an error's body. */
+/** Handles the long texts of an answer: pictures are kept up to the limit. Of an error's body no picture is kept. */
 function sinkFor({ ctx: { spool, signal, request } }: CallContext, status = 200, taker?: Taker): Sink {
   const most = status < 400 ? 2 * mostPictures(request.n) : 0;
   return keepTexts(spool, signal, { limit: answerLimit, words: wordsLimit, most, whole: true, taker });
 }
 
-/** JSON parsed, and its beginning as a text where it is none; then the rest is not waited for. */
+/** The parsed JSON. If the answer is not JSON, only its beginning is returned, as a text. */
 async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buffer, sink: Sink, { ctx }: CallContext): Promise<unknown> {
   try {
     if (/^(?:\xef\xbb\xbf)?\s*[[{]/.test(beginning.toString("latin1")))
@@ -242,7 +242,7 @@ async function parseLifted(whole: AsyncIterableIterator<Buffer>, beginning: Buff
   return beginning.toString("utf8");
 }
 
-/** The parts of a multipart answer by name: JSON parsed, pictures as their bytes. */
+/** The parts of a multipart answer by name: JSON is parsed, pictures become `LongText`. */
 async function bodyOfParts(
   bytes: AsyncIterable<Buffer> | Iterable<Buffer>,
   type: string,

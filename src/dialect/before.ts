@@ -20,7 +20,7 @@ export const beforeSchema = closed({
   each: text("A list, `${request.images}`: one call for each `item`, and a list of answers."),
 });
 
-/** A call before the submission: made if `when` holds, and once for each item of a list, with a list of bodies. */
+/** A call before the submission. It is made if `when` holds; with `each` it is made once for each item of a list, and gives a list of bodies. */
 type BeforeSpec = FromSchema<typeof beforeSchema>;
 
 type CallOptions = Parameters<typeof compileCall>[2] & { uses: Set<string> };
@@ -29,9 +29,9 @@ type CallOptions = Parameters<typeof compileCall>[2] & { uses: Set<string> };
 export interface Before {
   name: string;
   call: Render;
-  /** The scopes that it is made in: none, one, or one for each item of a list. */
+  /** The variables for each time the call is made: none, one, or one for each item of a list. */
   scopes: (variables: Variables) => Variables[];
-  /** It is made for each item of a list. */
+  /** True if the call is made for each item of a list. */
   each: boolean;
 }
 
@@ -51,7 +51,7 @@ export function compileBefore(name: string, spec: BeforeSpec, path: Path, option
   return { name, call, scopes, each: list !== undefined };
 }
 
-/** Make the calls in order. Resolves with the bodies of their answers by name; throws `ProviderFailure`. */
+/** Makes the calls in order. Resolves with the bodies of their answers by name; rejects with `ProviderFailure`. */
 export async function callBefore(calls: readonly Before[], rules: readonly Rule[], context: CallContext): Promise<Record<string, unknown>> {
   const bodies: Record<string, unknown> = {};
   try {
@@ -60,7 +60,7 @@ export async function callBefore(calls: readonly Before[], rules: readonly Rule[
       const scope = { ...variablesOf(context), before: bodies };
       for (const more of scopes(scope)) {
         const { request } = await call(context, more);
-        // An upload may be answered with nothing or with XML, so the answer need not be JSON.
+        // The answer need not be JSON: some uploads are answered with XML or an empty body.
         answers.push(accept(await callAndRead(request, context), { rules, scope }).body);
       }
       if (each) bodies[name] = answers;
@@ -72,7 +72,10 @@ export async function callBefore(calls: readonly Before[], rules: readonly Rule[
   }
 }
 
-/** A failure before the submission ordered nothing. A mistake of the client would be a mistake on every other channel too. */
+/**
+ * Marks a failure before the submission as `notAccepted`, since nothing was ordered. A client's mistake is not marked: it would fail on
+ * every channel.
+ */
 function nothingMade(failure: ProviderFailure): ProviderFailure {
   const { kind, details } = failure;
   const notAccepted = details.then === undefined ? kind !== "invalid_request" && kind !== "refused" : details.notAccepted;

@@ -17,7 +17,7 @@ import { judgeImageUrls } from "./image-urls.ts";
 
 export const methods = ["get", "post", "put", "patch", "delete"] as const;
 
-/** The parts of a request that can be laid over a call: the body of the same kind, and more of the rest. */
+/** The parts of a request that can be laid over a call: a body of the same kind, and further query parameters and headers. */
 export const layerParts = {
   query: { type: "object", description: "Parameters of the query." },
   headers: { type: "object", description: "Headers beside the key's." },
@@ -26,7 +26,7 @@ export const layerParts = {
   form: { type: "object", description: "The body as an urlencoded form." },
 } as const;
 
-// Nothing is required: a model may have a part of an operation anew. The compiler reports what is left out in the end.
+// Nothing is required, since a model may replace a single part of an operation. The compiler reports parts that are missing after merging.
 export const callParts = {
   ...each(methods, (method) => text(`The path of a ${method.toUpperCase()}, put behind base_url, or a whole URL.`)),
   ...layerParts,
@@ -41,11 +41,11 @@ type Layer = FromSchema<typeof layerSchema>;
 
 export interface Rendered {
   request: OutgoingRequest;
-  /** The names whose values went into it. */
+  /** The names whose values were used in the request. */
   used: ReadonlySet<string>;
 }
 
-/** A compiled call, with what is laid over it. Rendering throws a 400 where a value of the client cannot be sent. */
+/** A compiled call. Renders the request, with `over` laid over it. Throws a 400 if a value of the client cannot be sent. */
 export type Render = (context: CallContext, more?: Variables, over?: Over) => Promise<Rendered>;
 
 type Over = Partial<Record<"query" | "headers" | "body", Template>>;
@@ -59,7 +59,7 @@ interface CallOptions {
 
 export const bodies = ["json", "multipart", "form"] as const;
 
-/** The only method of a call; reports where there is none, or several, and returns undefined. */
+/** The one method of a call. If there is none or several, that is reported, and undefined is returned. */
 export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof methods)[number] | undefined {
   const [method, ...others] = methods.filter((name) => spec[name] !== undefined);
   if (method !== undefined && others.length === 0) return method;
@@ -68,7 +68,7 @@ export function methodOf(spec: CallSpec, path: Path, report: Report): (typeof me
   return undefined;
 }
 
-/** Compile what is laid over a call. */
+/** Compiles the parts that are laid over a call. */
 export function compileOver(spec: Layer, below: CallSpec, path: Path, options: CallOptions): Over {
   const over: Over = {};
   for (const part of ["query", "headers", ...bodies] as const) {
@@ -91,11 +91,11 @@ export function compileCall(spec: CallSpec, path: Path, options: CallOptions): R
   const read = new Set<string>();
   const url = compileUrl(address, [...path, method], { ...options, uses: read });
   for (const name of read) options.uses?.add(name);
-  // Values of an answer are the provider's fault, and all others that may be wrong are the client's.
+  // If the address reads a value of an answer, a wrong address is the provider's fault; otherwise it is the client's.
   const leads = [...read].some((name) => /^(?:body|headers|submitted|submission|before)\b/.test(name));
   const query = compileTemplate(spec.query ?? {}, [...path, "query"], options);
   const headers = compileTemplate(spec.headers ?? {}, [...path, "headers"], options);
-  // An address that is put together from base_url gets its query as a path does.
+  // An address that begins with ${base_url} is treated as a path, so that it gets the query of base_url.
   const own = (target: string, { baseUrl }: CallContext) =>
     address.startsWith("${base_url}") ? target.slice(withoutQuery(baseUrl).length) : target;
   const [kind] = given;
@@ -164,7 +164,7 @@ function judgeHeaderNames(headers: Record<string, unknown>, path: Path, report: 
   }
 }
 
-/** Headers as they are. Throws `ExpressionFailure` for one that HTTP cannot carry. */
+/** Returns the headers unchanged. Throws `ExpressionFailure` for a value that HTTP cannot carry. */
 function sendable(headers: Record<string, string>, spec: Record<string, unknown> = {}): Record<string, string> {
   for (const [name, value] of Object.entries(headers)) {
     try {
@@ -176,13 +176,13 @@ function sendable(headers: Record<string, string>, spec: Record<string, unknown>
   return headers;
 }
 
-/** The field of the unified request behind a name that an expression read; undefined for other names. */
+/** The field of the unified request that a name in an expression refers to; undefined for other names. */
 export function fieldOf(name: string): string | undefined {
   if (name.startsWith("size.") || name === "size") return "size";
   return name.startsWith("request.") ? name.slice("request.".length) : undefined;
 }
 
-/** A template that cannot work with what the client sent is the client's to mend. */
+/** The client's error for a template that cannot be evaluated with the client's values. */
 function unfit(error: Error): GatewayError {
   const field = /request\.(\w+)/.exec(error.message)?.[1] ?? (error.message.includes("size.") ? "size" : null);
   return new GatewayError("invalid_value", `${field ?? "a field"} has a value that this model's channel cannot send`, {

@@ -1,4 +1,4 @@
-// Holds what the calls of one submission share, and what templates see of it.
+// Describes the state that the calls of one submission share, and the variables that templates get from it.
 import type { Variables } from "../expression/cel.ts";
 import type { Authorizer, Key } from "../net/auth/authorizer.ts";
 import type { Patience } from "../net/send.ts";
@@ -17,25 +17,25 @@ export interface CallContext {
   secrets?: readonly string[];
   key: Key | undefined;
   authorize: Authorizer | undefined;
-  /** Secrets that the authorizer has derived from the key so far, such as a token. */
+  /** Secrets that the authorizer has derived from the key so far, such as tokens. */
   made?: Set<string>;
-  /** True for an address that may see the key. */
+  /** True for a URL to which the key may be sent. */
   mayCarryKey: (url: URL) => boolean;
-  /** True for an address that may be private. */
+  /** True for a URL that may lead to a private address. */
   trusted: (url: URL) => boolean;
   /** Milliseconds to reach the provider, and until an answer begins. */
   patience?: Patience;
-  /** Wait between polls; rejects when the signal aborts. */
+  /** Waits between polls; rejects when the signal aborts. */
   wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Gives the address to which a call goes instead; tests reach nobody else. */
+  /** In tests: the URL to which a call is sent instead, so that no provider is reached. */
   divert?: (url: URL) => string | undefined;
-  /** Receives events for a client that wants them. */
+  /** Receives the events of the submission, for a client that wants them. */
   events?: Events;
-  /** The log of the order, where it has to outlive this process. */
+  /** The log of the order, if the order has to outlive this process. */
   orders?: OrderLog;
 }
 
-/** The variables of templates. The request stays as the plugins left it for all of its calls. */
+/** The variables of templates. All calls see the request as the plugins left it. */
 export function variablesOf({ ctx, variables, baseUrl, key }: CallContext): Variables {
   const { request, model } = ctx;
   return { request, size: sizeIn(request), model, variables, base_url: withoutQuery(baseUrl), key };

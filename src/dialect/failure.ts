@@ -1,4 +1,4 @@
-// Says what a provider's failure means: its class, and whether something may have been made.
+// Classifies a provider's failure, and says whether a picture may have been made.
 import { failureClasses, ProviderFailure, thens, type FailureClass, type Then } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Path, Template, TemplateOptions } from "../expression/rendering.ts";
@@ -47,10 +47,10 @@ export const ruleSchema = {
   else: { type: "object", required: ["when", "class"] },
 } as const;
 
-/** The schema of what it means that something is not there. */
+/** The schema of the failure that a missing value means. */
 export const missingSchema = closed(meaningParts, ["class"]);
 
-/** The schema of a rule about one element of a list. The order has been placed, so nothing is tried again. */
+/** The schema of a rule about one element of a list. It has no `then`, since the order has been placed. */
 export const itemRuleSchema = closed(ruleParts, ["when", "class"]);
 
 /** A rule of a channel's `errors`: the meaning of an answer that matches it. */
@@ -58,7 +58,7 @@ export type RuleSpec = FromSchema<typeof rule>;
 
 export interface Rule {
   matches(variables: Variables): boolean;
-  /** The failure that the rule makes of an answer. Parts that it does not set stay as `usual` has them. */
+  /** The failure that the rule makes of an answer. Parts that the rule does not set are taken from `usual`. */
   failure(variables: Variables, usual: Usual): ProviderFailure;
 }
 
@@ -85,7 +85,7 @@ export function compileRule(spec: RuleSpec, path: Path, options: TemplateOptions
   };
 }
 
-/** The class that a rule gives to an answer: its own, or the one of its table. */
+/** The class that a rule gives to an answer: the rule's own `class`, or the one found in its table. */
 function compileClass(spec: RuleSpec, path: Path, options: TemplateOptions): (variables: Variables) => FailureClass | undefined {
   if (spec.on === undefined) return () => spec.class;
   if (spec.class !== undefined) options.report([...path, "class"], "a rule has a class or a table of them; take out class, or on and to");
@@ -95,8 +95,8 @@ function compileClass(spec: RuleSpec, path: Path, options: TemplateOptions): (va
 }
 
 /**
- * The members of a body by which rules know that an answer of 200 is a failure: until they have come, a picture that has begun may be none.
- * An `error` stands in place of pictures.
+ * The members of a body by which rules recognise a failure in an answer of 200. A picture must not be passed on before these members have arrived.
+ * `error` is left out, since it comes in place of pictures.
  */
 export function tellingFields(rules: readonly RuleSpec[]): string[] {
   const read = rules.map(({ when = "", on = "" }) => `${when} ${on}`);
@@ -105,13 +105,13 @@ export function tellingFields(rules: readonly RuleSpec[]): string[] {
   return fields.filter((field) => field !== "error");
 }
 
-/** A condition over a provider's answer. An answer of another shape does not meet it. */
+/** A condition over a provider's answer. It is false if it cannot be evaluated because the answer has another shape. */
 export function answerCondition(condition: string, path: Path, options: TemplateOptions): (variables: Variables) => boolean {
   const holds = compileCondition(condition, path, options);
   return (variables) => unlessOther(() => holds(variables)) ?? false;
 }
 
-/** The text that a template finds in an answer; nothing in one of another shape. */
+/** The text that a template finds in an answer; undefined if the answer has another shape. */
 export function saidBy(template: Template | undefined, variables: Variables): string | undefined {
   const value = unlessOther(() => template?.({ variables, used: new Set(), mapped: () => undefined }));
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
@@ -127,7 +127,7 @@ function unlessOther<T>(evaluate: () => T): T | undefined {
 }
 
 /**
- * The meaning of an answer that is no success, from its status and the shapes most providers use:
+ * The failure that an error answer means, from its status and the shapes that most providers use:
  * `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`, `{title}`, and each in a list of one.
  */
 export function usualFailure(usual: Usual): ProviderFailure {
@@ -138,14 +138,14 @@ export function usualFailure(usual: Usual): ProviderFailure {
 
 const refusals = new Set(["content_policy_violation", "moderation_blocked", "content_filter", "contentfilter"]);
 
-/** Codes and types of an account that has run out of money. Some come with the status of too many requests. */
+/** Codes and types of errors for an account without credit. Some of them come with status 429. */
 const unpaid =
   /^(?:insufficient_(?:user_)?(?:quota|credits?|balance|funds)|(?:billing_hard|(?:project|organization)_(?:spend|usage))_limit_(?:reached|exceeded)|credit_balance_(?:exhausted|too_low)|credits?_exhausted)$/;
 
-/** Codes for a model that the provider does not have, or not for this account. */
+/** Error codes for a model that the provider does not have, or not for this account. */
 const noModel = /^(?:model_not_(?:found|available)|model_deprecated|operationnotsupported|deploymentnotfound|invalid_model)$/;
 
-// A proxy before the provider says that it did not reach it. 520 and 524 are left out: there the provider had the request.
+// Statuses of a proxy that could not reach the provider behind it. 520 and 524 are left out: with them the provider had received the request.
 const unreached = [521, 522, 523, 525, 526, 530];
 
 function usualClass({ status, code, type }: Usual): FailureClass {
@@ -163,10 +163,10 @@ function usualClass({ status, code, type }: Usual): FailureClass {
   return "bad_response";
 }
 
-/** Statuses of a provider that has made nothing: the next key or channel may be tried. docs/operate.md lists them. */
+/** Statuses that prove that the provider has made nothing, so the next key or channel may be tried. docs/operate.md lists them. */
 export const proofs = new Set([401, 402, 403, 404, 405, 410, 425, 429, 503, ...unreached, 529]);
 
-/** A failure of this class, with a plain sentence where the provider said nothing. */
+/** Makes a failure of this class. Without a message of the provider it gets a plain sentence. */
 export function failureOf(
   kind: FailureClass,
   message: string | undefined,

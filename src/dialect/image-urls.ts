@@ -1,10 +1,10 @@
-// Keeps a client's URL from leading a provider to what only the provider's own network reaches.
+// Keeps clients from making a provider fetch a URL inside the provider's own network.
 import { GatewayError } from "../errors.ts";
 import { isPlainlyPrivate } from "../net/public-address.ts";
 import type { InputImage } from "../picture/input.ts";
 import type { UnifiedRequest } from "../plugin/context.ts";
 
-/** Throws a 400 for an image that would go to the provider as a URL of an address that is not public, unless it may be one. */
+/** Throws a 400 for an image that would be sent to the provider as a URL with a private address, unless the operator allows such URLs. */
 export function judgeImageUrls({ images = [], mask }: Pick<UnifiedRequest, "images" | "mask">): void {
   for (const image of mask ? [...images, mask] : images) if (leadsInside(image)) throw notPublic(image);
 }

@@ -1,4 +1,4 @@
-// Judges an answer: success as the channel says it, then the channel's rules, the status, and an error inside a 200.
+// Judges an answer, in this order: the channel's condition of success, its rules, the status, and an error inside a 200.
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Answer } from "./answer.ts";
@@ -10,11 +10,14 @@ import { textIn, usualOf } from "./usual.ts";
 export interface Judging {
   /** The channel's `errors`, compiled. */
   rules: readonly Rule[];
-  /** The values that rules read beside the answer. */
+  /** The values that rules can read besides the answer. */
   scope: Variables;
-  /** The answer must be JSON or a picture. */
+  /** Requires the answer to be JSON or a picture. */
   needsJson?: boolean;
-  /** The channel's own condition of success. An answer of 2xx is a failure where it does not hold, and good, whatever rules say, where it does. */
+  /**
+   * The channel's own condition of success. It decides about a 2xx answer: if it holds, the answer is good whatever the rules say; if not,
+   * a failure.
+   */
   succeeded?: (variables: Variables) => boolean;
 }
 
@@ -24,7 +27,7 @@ export interface Judgement {
   by: "rule" | "status" | "body";
 }
 
-/** Find the failure that an answer reports; undefined for an answer that reports none. */
+/** Finds the failure that an answer reports; undefined if it reports none. */
 export function judge(answer: Answer, judging: Judging): Judgement | undefined {
   const judgement = judgementOf(answer, judging);
   return judgement && { ...judgement, failure: withoutAnswersPrompts(judgement.failure, answer.body) };
@@ -44,7 +47,7 @@ function judgementOf(answer: Answer, { rules, scope, needsJson, succeeded }: Jud
   return hasFailed ? { by: "body", failure: failureInside(answer) } : undefined;
 }
 
-/** The answer itself, if it reports no failure. Throws the `ProviderFailure` that `judge` finds. */
+/** Returns the answer if it reports no failure. Throws the `ProviderFailure` that `judge` finds. */
 export function accept(answer: Answer, judging: Judging): Answer {
   const judgement = judge(answer, judging);
   if (judgement) throw judgement.failure;
@@ -52,8 +55,8 @@ export function accept(answer: Answer, judging: Judging): Answer {
 }
 
 /**
- * Many relays put an error into an answer of 200, or into an event of a stream: as `error`, as `success: false`, as an event's type, or as a code
- * and a message beside empty data.
+ * True for a body that reports an error. Many relays put an error into an answer of 200 or an event of a stream: as `error`, as `success: false`, as
+ * an event's type, or as a code and a message next to empty data.
  */
 function saysError(body: unknown): boolean {
   if (!isPlainObject(body) || (Array.isArray(body.data) && body.data.length > 0)) return false;
@@ -63,13 +66,13 @@ function saysError(body: unknown): boolean {
   return Boolean(body.error) || body.success === false || isFailedEvent || isCode;
 }
 
-/** Codes of success are 0, 200 and words. */
+/** True unless the code is missing or means success: 0, 200, ok or success. */
 function isFailureCode(code: unknown): boolean {
   const text = textIn(code);
   return text !== undefined && !/^(?:0|200|ok|success)$/i.test(text);
 }
 
-/** The status of a 200 says nothing of its error: unless the code says more, the provider failed. */
+/** The failure inside a 200, whose status says nothing about it: `failed`, unless the error's code gives another class. */
 function failureInside(answer: Answer): ProviderFailure {
   const usual = usualFailure(usualOf(answer));
   return usual.kind === "bad_response" ? new ProviderFailure("failed", usual.message, usual.details) : usual;

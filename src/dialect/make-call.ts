@@ -1,15 +1,18 @@
-// Makes one call of a channel: adds the key where it may go, sends the request, and reads the answer.
+// Makes one call of a channel: adds the key if the URL may have it, sends the request, and reads the answer.
 import { send, type IncomingAnswer, type OutgoingRequest } from "../net/send.ts";
 import type { Trace } from "../trace.ts";
 import { open, readAnswer, type Answer } from "./answer.ts";
 import type { CallContext } from "./context.ts";
 
-/** Send one call of a channel and read the whole answer. Throws `ProviderFailure` where there is none, or none that can be read. */
+/** Sends one call of a channel and reads the whole answer. Throws `ProviderFailure` if no answer comes, or none that can be read. */
 export async function callAndRead(request: OutgoingRequest, context: CallContext, place?: Trace): Promise<Answer> {
   return readAnswer(await open(await call(request, context, { place }), context), context);
 }
 
-/** Send one call of a channel; `sent` is called when the whole request is out. `place` is that of the call in the trace; that of its attempt when absent. */
+/**
+ * Sends one call of a channel. `sent` is called when the whole request has been written. `place` is the call's place in the trace; the place of its
+ * attempt when omitted.
+ */
 export async function call(
   request: OutgoingRequest,
   context: CallContext,
@@ -29,12 +32,12 @@ export async function call(
   return incoming;
 }
 
-/** The request with its place in a trace. No scheme of signatures has this header in it, and a channel's own goes before. */
+/** Adds the header `traceparent`. A channel's own header takes precedence. The header comes after signing, since no scheme signs it. */
 function placed(request: OutgoingRequest, trace: Trace | undefined): OutgoingRequest {
   return trace?.leaves ? { ...request, headers: { traceparent: trace.traceparent, ...request.headers } } : request;
 }
 
-/** The request with the key, or as it is where the key must not go. */
+/** Adds the key to the request, unless the URL must not get it. */
 async function authorized(request: OutgoingRequest, url: URL, { key, authorize, mayCarryKey, ctx }: CallContext): Promise<OutgoingRequest> {
   return key !== undefined && authorize && mayCarryKey(url) ? authorize(request, key, ctx.signal) : request;
 }

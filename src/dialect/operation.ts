@@ -22,39 +22,39 @@ export const operationSchema = closed({
 
 /** An operation as a channel writes it; parts of it may be missing. */
 export type PartialOperation = FromSchema<typeof operationSchema>;
-/** An operation with all that it needs. */
+/** An operation with all its required parts. */
 export type OperationSpec = PartialOperation & Required<Pick<PartialOperation, "request" | "result">>;
 
-/** A channel's operation for one model, compiled: the provider's dialect and nothing else. */
+/** A channel's operation for one model, compiled. */
 export interface Operation extends Submission {
-  /** The fields of the request that its calls can send; undefined where they send the whole request. */
+  /** The fields of the request that its calls can send; undefined if they send the whole request. */
   fields: ReadonlySet<string> | undefined;
-  /** True where the provider can be asked for a stream. */
+  /** True if the provider can be asked for a stream. */
   streams: boolean;
-  /** Make the calls before the submission; resolves with the bodies of their answers by name. */
+  /** Makes the calls before the submission; resolves with the bodies of their answers by name. */
   begin(context: CallContext): Promise<Record<string, unknown>>;
-  /** Render the calls before and after the submission without sending them; names stand for the values of their answers. */
+  /** Renders the calls before and after the submission without sending them. Placeholders replace the values of answers. */
   rehearse(context: CallContext): Promise<Rehearsal>;
-  /** Render the submission. Throws a 400 where a value cannot be sent. */
+  /** Renders the submission. Throws a 400 if a value cannot be sent. */
   render(context: CallContext, before: Record<string, unknown>): Promise<Prepared>;
 }
 
-/** The parts that an operation is compiled from. */
+/** Everything that an operation is compiled from. */
 export interface OperationSource {
   spec: OperationSpec;
   /** The channel's `errors`. */
   rules: readonly RuleSpec[];
-  /** The place of the operation in the channel. */
+  /** The path of the operation in the channel's file. */
   path: Path;
-  /** The names that templates know, by their place. */
+  /** The names that templates may use, by the place of the template. */
   names: Record<Place, Names>;
   report: Report;
   readDocument?: TemplateOptions["readDocument"];
 }
 
-/** Compile an operation of a channel for one model. Mistakes go to `report`. */
+/** Compiles an operation of a channel for one model. Mistakes are passed to `report`. */
 export function compileOperation({ spec, rules: specs, path, names, report, readDocument }: OperationSource): Operation {
-  // The fields that later calls read must be known before the submission, to find those that nothing uses.
+  // The fields that later calls read are collected here, so that before the submission it is known which fields no call uses.
   const uses = new Set<string>();
   const options = { report, readDocument, names: names.request };
   const before = Object.entries(spec.before ?? {}).map(([name, call]) =>

@@ -1,4 +1,4 @@
-// Asks for a task until it is over.
+// Polls a task until it is finished.
 import { ProviderFailure, type FailureClass } from "../errors.ts";
 import type { Variables } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
@@ -50,21 +50,21 @@ export const pollSchema = closed({
 
 export type PollSpec = FromSchema<typeof pollSchema>;
 
-/** The wait before each poll, in milliseconds. */
+/** The waits before the polls, in milliseconds. */
 export function* waits(pace: PollSpec["every"] = {}): Generator<number, never> {
   const { first = "1s", grow = 1.5, max = "5s" } = typeof pace === "string" ? { first: pace, grow: 1, max: pace } : pace;
   const longest = Math.max(milliseconds(max), milliseconds(first));
   for (let wait = milliseconds(first); ; wait = Math.min(wait * grow, longest)) yield wait;
 }
 
-/** Ask until the task is over. Resolves with the answer that said so; throws what the task's failure means. */
+/** Polls until the task is finished. Resolves with the answer that reports the end. Rejects with the `ProviderFailure` of a task that failed. */
 export type Poll = (submission: Answer, context: CallContext, scope: Variables) => Promise<Answer>;
 
 const outcomes = ["pending", "done", "refused", "failed"] as const;
 
 const examples = { state: "${body.status}", done: "[succeeded]" };
 
-/** Polls that fail one after another before the task is given up: it may be done, and paid for. */
+/** Polls that may fail in a row before the task is given up: the task may be done, and paid for. */
 export const patience = 10;
 
 export function compilePoll(
@@ -105,7 +105,7 @@ export function compilePoll(
       const attempt = asked instanceof ProviderFailure || asked.isResult || isState(asked) ? asked : stateless(asked);
       if (attempt instanceof ProviderFailure) {
         failures += 1;
-        // The task may be done and paid for: what may pass is asked again.
+        // The task may be done and paid for, so a temporary failure is followed by another poll.
         if (failures >= patience || !mayPass(attempt)) throw attempt;
         continue;
       }
@@ -130,7 +130,7 @@ export function compilePoll(
   };
 }
 
-/** Reports how much of a task is done, as its provider says it. Anything but a percentage says nothing. */
+/** Reports the progress of a task as its provider states it. A text that is not a percentage is ignored. */
 function doneIn({ ctx, orders }: CallContext): (said: string | undefined) => void {
   const report = orders?.follow();
   let last: number | undefined;
@@ -144,10 +144,10 @@ function doneIn({ ctx, orders }: CallContext): (said: string | undefined) => voi
   };
 }
 
-/** A poll's answer; `isResult` where it was found behind a 303, which leads from a task to its result (RFC 9110, 15.4.4). */
+/** A poll's answer. `isResult` is set if a 303 led to it: that status redirects from a task to its result (RFC 9110, 15.4.4). */
 type Polled = Answer & { isResult?: true };
 
-/** Asks, and follows a 303. Any other redirect is a failed poll. */
+/** Polls once, and follows a 303. Any other redirect is a failed poll. */
 async function followed(request: OutgoingRequest, context: CallContext, span?: Span): Promise<Polled> {
   const answer = await callAndRead(request, context, span);
   span?.set({ "http.response.status_code": answer.status });
@@ -163,7 +163,7 @@ async function followed(request: OutgoingRequest, context: CallContext, span?: S
   return { ...(await callAndRead({ method: "GET", url, headers: { accept: "application/json" } }, context, span)), isResult: true };
 }
 
-/** An answer that names no state says nothing of the task. Its other words are reported where it goes on so. */
+/** The failure of a poll whose answer names no state. It includes the answer's message, which is reported if the polls keep failing. */
 function stateless(answer: Answer): ProviderFailure {
   const { message } = usualOf(answer);
   const words = "the provider's answer to a poll names no state of the task";
@@ -172,26 +172,26 @@ function stateless(answer: Answer): ProviderFailure {
 
 const passing = new Set<FailureClass>(["overloaded", "rate_limit"]);
 
-/** True for failures that pass by themselves, also inside a 200, and for those that a rule repeats. */
+/** True for a temporary failure, even inside a 200, and for a failure that a rule marks with `then: retry`. */
 function passes({ kind, details }: ProviderFailure): boolean {
   return details.then === "retry" || passing.has(kind);
 }
 
-/** A 4xx that is said of the task; what is said with a 5xx is said of the provider. */
+/** True for a 4xx that concerns the task. A 408, 429 or 5xx concerns the provider. */
 function isClientError({ status }: Answer): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
-/** A poll that failed by its status, or on the network. */
+/** True for a failure after which polling goes on: a temporary one, an error status, or a network error. */
 function mayPass(failure: ProviderFailure): boolean {
   const { kind } = failure;
   return passes(failure) || kind === "failed" || kind === "timeout" || kind === "bad_response";
 }
 
 /**
- * Ask once for a task's state: resolves with the answer, or with the failure that kept it away. A failure that a rule finds in a 2xx is the
- * task's own, and final, unless it may pass. So is one of a rule with `then: fail`, and not of one with `then: retry`. A status that is no success
- * counts as an answer where it `tells` a state.
+ * Polls once. Resolves with the answer, or with the failure of the poll, after which polling may go on. Rejects with a final failure of the task:
+ * one that a rule with `then: fail` finds, or that any rule finds in an answer below 400, unless it is temporary or the rule says `then: retry`.
+ * An error status counts as an answer if it `tells` a state.
  */
 async function ask(
   call: () => Promise<Polled>,
@@ -204,7 +204,7 @@ async function ask(
     if (error instanceof ProviderFailure) return error;
     throw error;
   }
-  // The state, and not an error beside it, says what has become of a task; so does any answer below 400.
+  // An answer below 400 counts for its state, even if it holds an error as well.
   const { by, failure } = judge(answer, { rules, scope }) ?? {};
   const isRule = by === "rule" && failure !== undefined;
   if (isRule && (failure.details.then === "fail" || (answer.status < 400 && !passes(failure)))) throw failure;

@@ -1,9 +1,9 @@
-// Hides in a provider's failure the prompts that its answer names, such as the one that it made of the client's.
+// Removes prompts from a provider's failure, such as a prompt that the provider rewrote and quotes in its answer.
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { shortestPrompt, withoutPrompt } from "./secrets.ts";
 
-/** The failure that an answer reports, without the prompts that stand in the answer's members of such a name: nobody may keep those. */
+/** The failure without the texts that the answer's members named `prompt` (or similar) hold, since prompts must not be stored. */
 export function withoutAnswersPrompts(failure: ProviderFailure, body: unknown): ProviderFailure {
   const prompts = promptsIn(body).filter((prompt) => prompt.length >= shortestPrompt);
   if (prompts.length === 0) return failure;

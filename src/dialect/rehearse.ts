@@ -1,4 +1,4 @@
-// Renders the calls around a submission without sending any: names stand for what answers would say.
+// Renders the calls around a submission without sending them. Placeholders replace the values of answers.
 import { GatewayError } from "../errors.ts";
 import { ExpressionFailure, isPlainObject } from "../expression/cel.ts";
 import type { Names } from "../expression/names.ts";
@@ -9,7 +9,7 @@ import { compileCall, methods } from "./call.ts";
 import { variablesOf, type CallContext } from "./context.ts";
 import { waits, type PollSpec } from "./poll.ts";
 
-/** The calls before a submission, stand-ins for their answers by name, and how a task would be asked for. */
+/** The calls before a submission, the placeholders for their answers by name, and the poll of a task. */
 export interface Rehearsal {
   calls: OutgoingRequest[];
   standIns: Record<string, unknown>;
@@ -18,7 +18,7 @@ export interface Rehearsal {
 
 export interface RehearsedPoll {
   request: OutgoingRequest;
-  /** Milliseconds before each of the first polls. */
+  /** The waits before the first polls, in milliseconds. */
   after: number[];
 }
 
@@ -30,7 +30,7 @@ interface Parts {
   readDocument?: TemplateOptions["readDocument"];
 }
 
-/** Rehearse the calls around a submission of `context`. A poll that cannot be rendered without a real answer is not shown. */
+/** Rehearses the calls around a submission of `context`. A poll that cannot be rendered without a real answer is left out. */
 export async function rehearse({ spec, path, names, before, readDocument }: Parts, context: CallContext): Promise<Rehearsal> {
   const reads = readsOf(spec);
   const items = reads.filter(({ root }) => root === "item");
@@ -40,7 +40,7 @@ export async function rehearse({ spec, path, names, before, readDocument }: Part
     const made = scopes({ ...variablesOf(context), before: standIns });
     for (const scope of made) calls.push((await rehearsed(() => call(context, scope))).request);
     const own = reads.flatMap(({ root, steps, json }) => (root === "before" && steps[0] === name ? [{ steps: steps.slice(1), json }] : []));
-    // Of a list each answer is read by its place, or as an `item` of it.
+    // With `each`, a template reads one answer by its index, or as the `item` of a list.
     const ofOne = [...own.filter(({ steps }) => steps[0] === place).map((read) => ({ ...read, steps: read.steps.slice(1) })), ...items];
     if (each) standIns[name] = made.map((_, index) => standIn(ofOne, `before.${name}.${index}`));
     else if (made.length > 0) standIns[name] = standIn(own, `before.${name}`);
@@ -48,7 +48,7 @@ export async function rehearse({ spec, path, names, before, readDocument }: Part
   return { calls, standIns, poll: () => rehearsePoll({ spec, path, names, before, readDocument }, context, standIns) };
 }
 
-/** Render a call from stand-ins. Throws a 400 that says so where only a real answer could be computed with. */
+/** Renders a call from placeholders. Throws a 400 if an expression can be computed only with a real answer. */
 export async function rehearsed<Rendered>(render: () => Promise<Rendered>): Promise<Rendered> {
   try {
     return await render();
@@ -90,7 +90,10 @@ async function rehearsePoll(
   }
 }
 
-/** The places of an answer that an expression reads. `place` stands for a place in a list, `json` says that the text is parsed. */
+/**
+ * A value of an answer that an expression reads. A step `place` is an index of a list. `json` is true if the value is a text that is parsed
+ * as JSON.
+ */
 interface Read {
   root: string;
   steps: string[];
@@ -116,7 +119,7 @@ function textsOf(value: unknown): string[] {
   return isPlainObject(value) ? Object.values(value).flatMap(textsOf) : [];
 }
 
-/** A value in which all that is read is there, named after its place. */
+/** Makes a placeholder that has all the members that are read, each named after its place. */
 function standIn(reads: readonly Pick<Read, "steps" | "json">[], label: string): unknown {
   const deeper = new Map<string, Pick<Read, "steps" | "json">[]>();
   for (const { steps, json } of reads) {
@@ -126,7 +129,7 @@ function standIn(reads: readonly Pick<Read, "steps" | "json">[], label: string):
   if (deeper.has(place)) return [standIn(deeper.get(place) ?? [], `${label}.0`)];
   if (deeper.size > 0) return Object.fromEntries([...deeper].map(([name, own]) => [name, standIn(own, `${label}.${name}`)]));
   if (reads.some(({ json }) => json)) return JSON.stringify({ [`(${label})`]: "..." });
-  // A later call needs an address, and this one belongs to nobody.
+  // A later call needs a valid URL; the domain .invalid belongs to nobody.
   if (/(?:url|uri|href|location)$/i.test(label)) return `https://${label.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}.invalid/`;
   return `(${label})`;
 }

@@ -1,4 +1,4 @@
-// Finds the pictures in a provider's answer, and what is said of them.
+// Finds the pictures in a provider's answer, and the facts about them.
 import { clientError, ProviderFailure } from "../errors.ts";
 import { isPlainObject, missing, MissingValue, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
@@ -21,12 +21,12 @@ import { callSchema } from "./call.ts";
 import { answerCondition, compileRule, itemRuleSchema, missingSchema } from "./failure.ts";
 import { textIn } from "./usual.ts";
 
-/** Facts of the whole answer that are handed on as they are. */
+/** Facts of the whole answer that are passed on unchanged. */
 const facts = ["created", "usage", "size", "quality", "output_format", "background"] as const;
 
 const when = text("This form of the result is meant if the condition holds.");
 
-/** The keys for a picture, finished or not. */
+/** The keys that locate a picture, finished or unfinished. */
 const pictureParts = {
   images: text("The list of pictures: `${body.data}`."),
   url: text("One picture's URL: `${image.?url}`, or put together: `/view?name=${image.name}`."),
@@ -37,7 +37,7 @@ const pictureParts = {
 
 const tellsFact = (fact: (typeof facts)[number]) => anything(`The answer's \`${fact}\`.`);
 
-/** The keys for pictures in an answer or an event. */
+/** The keys for the pictures of an answer or an event. */
 const places = {
   ...pictureParts,
   expires: {
@@ -69,7 +69,7 @@ const form = closed({
 
 export const resultSchema = { ...form, type: ["object", "array"], items: form, minItems: 1 } as const;
 const eventSchema = closed({ when, ...places });
-/** An unfinished picture is only shown: nothing was charged for it, and one that failed is left out. */
+/** The keys for an unfinished picture. It has none for costs or errors: nothing is charged for it, and a failed one is left out. */
 export const unfinishedParts = {
   when,
   ...pictureParts,
@@ -83,7 +83,10 @@ export const eventsSchema = { ...eventSchema, type: ["object", "array"], items: 
 /** The places of the pictures, and of facts about them, in a provider's answer. */
 export type ResultSpec = FromSchema<typeof form>;
 
-/** Throws `ProviderFailure`: `bad_response` where something that must be there is not, or the only item's own failure. */
+/**
+ * Reads the result from an answer. Throws `ProviderFailure`: `bad_response` if a required value is missing, or an item's failure if no item
+ * is a picture.
+ */
 export type Extract = (variables: Variables, answer: Answer) => Result;
 
 export interface ResultOptions {
@@ -91,18 +94,18 @@ export interface ResultOptions {
   report: Report;
   uses: Set<string>;
   readDocument?: TemplateOptions["readDocument"];
-  /** It is about one event of a stream, which need not hold a picture and else is the picture's own. */
+  /** True for an event of a stream. An event need not hold a picture; without `images` the event itself is the one picture. */
   isEvent?: boolean;
 }
 
 /** A form of `result`, compiled. */
 export interface Form {
-  /** This form describes the answer. */
+  /** True if this form describes the answer. */
   applies: (variables: Variables) => boolean;
   extract: Extract;
 }
 
-/** Compile one form of `result`. Mistakes go to `report`. */
+/** Compiles one form of `result`. Mistakes are passed to `report`. */
 export function compileResult(spec: ResultSpec, path: Path, { names, report, uses, isEvent = false }: ResultOptions): Form {
   const whole = (name: keyof ResultSpec) =>
     spec[name] === undefined
@@ -170,7 +173,7 @@ export function compileResult(spec: ResultSpec, path: Path, { names, report, use
   return { applies, extract };
 }
 
-/** Milliseconds since 1970, of seconds from now, a moment in seconds or milliseconds, or a date. Nothing that can be read is no moment. */
+/** Converts seconds from now, a time in epoch seconds or milliseconds, or a date to epoch milliseconds; undefined for anything else. */
 function momentOf(value: unknown): number | undefined {
   const text = textIn(value) ?? "";
   const number = Number(text);
@@ -186,7 +189,7 @@ function askedFor({ request }: Variables): number {
   return isPlainObject(request) && typeof request.n === "number" ? request.n : 1;
 }
 
-/** A picture whose bytes are not here has the size that the answer says, until somebody looks. */
+/** Gives a picture that is still a URL the size that the answer states, until its bytes are read. */
 function sized(picture: Picture, said: unknown): Picture {
   const { width, height } = (typeof said === "string" && readSize(said)) || {};
   return picture.data.kind === "url" && picture.width === undefined && width && height ? { ...picture, width, height } : picture;
@@ -197,13 +200,13 @@ function listOf(list: unknown): unknown[] {
   throw new ProviderFailure("bad_response", "the provider's answer holds no picture");
 }
 
-/** A list with a place for each picture that was asked for. */
+/** The list, extended with undefined to one element for each picture that was asked for. */
 function filled(found: unknown, asked: number): unknown[] {
   const list: unknown[] = Array.isArray(found) ? found : [];
   return [...list, ...Array<undefined>(Math.max(0, asked - list.length)).fill(undefined)];
 }
 
-/** Pictures that worked are kept, failures beside them are reported; only failures throw. */
+/** Collects the pictures of a list, and reports the failures among them. Throws if there are only failures. */
 function collect(list: unknown[], one: (image: unknown, index: bigint) => Picture, result: Result): void {
   const failures: ProviderFailure[] = [];
   for (const [index, image] of list.entries()) {
@@ -216,12 +219,12 @@ function collect(list: unknown[], one: (image: unknown, index: bigint) => Pictur
       result.errors.push({ message, code });
     }
   }
-  // A failure that may have been paid for forbids another attempt, so it stands for all.
+  // A failure after which something may have to be paid forbids another attempt, so it is thrown before any other.
   const failure = failures.find(({ details }) => !details.notAccepted) ?? failures[0];
   if (failure && result.pictures.length === 0) throw failure;
 }
 
-/** A value of the answer; absent, null and empty are all undefined. A field that must be there and is not is the provider's fault. */
+/** Reads a value of the answer; absent, null and empty values are undefined. Throws `bad_response` if a required value is missing. */
 function read(template: Template | undefined, variables: Variables): unknown {
   try {
     const value = template?.({ variables, used: new Set(), mapped: () => undefined });
@@ -232,7 +235,7 @@ function read(template: Template | undefined, variables: Variables): unknown {
   }
 }
 
-/** A bill that cannot be read is none: the pictures are there all the same. */
+/** Reads the cost; undefined if it cannot be read, since the pictures are valid without it. */
 function readBill(template: Template | undefined, variables: Variables): unknown {
   try {
     return read(template, variables);
@@ -242,11 +245,11 @@ function readBill(template: Template | undefined, variables: Variables): unknown
 }
 
 function fromUrl(value: unknown, base: string | undefined): Picture | undefined {
-  // Some providers put the picture itself where its URL belongs.
+  // Some providers put the picture itself into the field for its URL.
   if (value instanceof LongText || (typeof value === "string" && /^data:/i.test(value))) return fromBase64(value);
   if (value === undefined) return undefined;
   if (typeof value === "string" && /^https?:\/\//i.test(value) && URL.canParse(value)) return { data: { kind: "url", url: value } };
-  // A path is put behind the base URL's own unless it begins with a slash, as in a page of that folder.
+  // A relative URL is resolved like a link in a page of the base URL's folder: one that begins with a slash is relative to the host.
   if (typeof value === "string" && base !== undefined && URL.canParse(value, `${base}/`))
     return { data: { kind: "url", url: new URL(value, `${base}/`).href } };
   throw new ProviderFailure("bad_response", "the provider's answer gives an address of a picture that is not a URL");
@@ -272,7 +275,7 @@ function fromData(data: LocalData | undefined): Picture {
   return { ...seen, data };
 }
 
-/** It may be paid for, but half a picture is nobody's picture. */
+/** The failure for an incomplete picture. It may have to be paid for, but it is of no use. */
 function cutPicture(): ProviderFailure {
   return new ProviderFailure("bad_response", new CutPicture().message);
 }
@@ -281,7 +284,7 @@ function notAPicture(): ProviderFailure {
   return new ProviderFailure("bad_response", "what the provider gave as a picture is neither PNG, JPEG, WebP, GIF, AVIF nor SVG");
 }
 
-/** True where nothing behind a picture in the answer can change its fate. */
+/** True if nothing that follows a picture in the answer can turn it into a failure. */
 export function isPlain(result: ResultSpec | ResultSpec[]): boolean {
   return !Array.isArray(result) && result.when === undefined && result.from === undefined && result.each_error === undefined;
 }

@@ -1,35 +1,35 @@
-// Hides keys, tokens, signatures, addresses and prompts in all that a provider said before anybody else hears it.
+// Hides keys, tokens, signatures, addresses and prompts in a provider's texts, before they are shown or logged.
 import { ProviderFailure } from "../errors.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import { secretsOf } from "../net/auth/key.ts";
 import type { Result } from "../plugin/context.ts";
 import type { CallContext } from "./context.ts";
 
-/** The private parts of an exchange. */
+/** The texts of an exchange that must not be shown. */
 export interface Hidden {
-  /** Longer ones first, since one may begin another. */
+  /** Longer texts come first, since a text may begin with a shorter one. */
   secrets: readonly string[];
   prompts: readonly string[];
-  /** The provider's own hosts, which are nobody's business either. */
+  /** The provider's own hosts. */
   hosts: readonly string[];
 }
 
-/** Characters from which a secret is masked in what a provider says: what is shorter is a part of many words. */
+/** Shortest secret that is masked in a provider's texts, in characters: shorter ones occur in many words. */
 export const shortestSecret = 4;
-/** Characters from which a prompt is masked in what is logged: what is shorter is a part of many words. */
+/** Shortest prompt that is masked in logged texts, in characters: shorter ones occur in many words. */
 export const shortestPrompt = 8;
 
-/** Characters of a prompt by which one that was cut is known: providers repeat the beginning. */
+/** Characters of a prompt's beginning by which a shortened copy is recognised: providers repeat the beginning. */
 export const beginning = 24;
 
-/** The key of an exchange, all that was made of it so far, and the secrets among the channel's variables. */
+/** The key of an exchange, the secrets derived from it so far, and the secrets among the channel's variables. */
 export function secretsIn({ key, made = new Set(), secrets = [] }: Pick<CallContext, "key" | "made" | "secrets">): string[] {
   return [...made, ...secretsOf(key === undefined ? secrets : [key, ...secrets])]
     .filter((secret) => secret.length >= shortestSecret)
     .sort((a, b) => b.length - a.length);
 }
 
-/** The texts to hide in a provider's messages: secrets, its address, and the client's prompts. */
+/** The texts to hide in a provider's messages: secrets, the provider's hosts, and the client's prompts. */
 export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "secrets" | "baseUrl" | "ctx">): Hidden {
   const { host, hostname } = new URL(context.baseUrl);
   const { prompt, negative_prompt: negative } = context.ctx.request;
@@ -41,7 +41,7 @@ export function hiddenFrom(context: Pick<CallContext, "key" | "made" | "secrets"
   };
 }
 
-/** The failure without secrets, addresses and prompts: what may be shown to a client. Its `reason` and `location` are for the log. */
+/** The failure without secrets, addresses and prompts, so that it may be shown to a client. `reason` and `location` are for the log only. */
 export function withoutSecrets({ kind, message, details }: ProviderFailure, hidden: Hidden): ProviderFailure {
   const shown = (text: string | undefined) => text && shorten(hide(text, hidden));
   const logged = (text: string) => shorten(withoutPrivateText(text, hidden));
@@ -49,18 +49,18 @@ export function withoutSecrets({ kind, message, details }: ProviderFailure, hidd
     ...details,
     param: shown(details.param),
     code: shown(details.code),
-    // Addresses stay where an operator may have to open them, and a redirect's whole.
+    // In the log URLs are kept, since an operator may have to open them; a redirect's also keeps its host.
     reason: logged(maskedText(details.reason ?? message, hidden.hosts)),
     location: details.location && logged(details.location),
   });
 }
 
-/** The same error, for everyone to see: a provider's failure loses its secrets, addresses and prompts. */
+/** The error as it may be shown: a `ProviderFailure` without secrets, addresses and prompts; any other error unchanged. */
 export function withoutPrivate(error: unknown, context: CallContext): unknown {
   return error instanceof ProviderFailure ? withoutSecrets(error, hiddenFrom(context)) : error;
 }
 
-/** A result for everyone to see: as `masked`, and with errors that hide secrets, addresses and prompts. */
+/** The result as it may be shown: masked as by `masked`, and its errors without secrets, addresses and prompts. */
 export function maskedResult(said: Result, context: CallContext): Result {
   const result = masked(said, context);
   if (result.errors.length === 0) return result;
@@ -69,12 +69,12 @@ export function maskedResult(said: Result, context: CallContext): Result {
   return { ...result, errors };
 }
 
-/** A provider's text without the secrets, addresses, prompts, pictures, and what looks like somebody's key or token. */
+/** A provider's text without secrets, addresses, prompts, pictures, and anything that looks like a key or token. */
 export function hide(text: string, hidden: Hidden): string {
   return maskedText(withoutPrivateText(text, hidden).replace(/\b(?:https?|wss?):\/\/\S+/gi, "(a URL)"), hidden.hosts);
 }
 
-/** The same with addresses. */
+/** As `hide`, but addresses are kept. */
 function withoutPrivateText(text: string, { secrets, prompts }: Hidden): string {
   return maskedText(prompts.reduce(withoutPrompt, text), secrets)
     .replace(/\b(?:sk|key)-[\w-]{8,}\b/g, "***")
@@ -82,7 +82,7 @@ function withoutPrivateText(text: string, { secrets, prompts }: Hidden): string 
     .replace(/(?:[\w+/-]{76}\s+)+[\w+/-]*={0,2}|[\w+/-]{76,}={0,2}/g, (run) => (new Set(run).size > 16 ? "(base64)" : run));
 }
 
-/** A text without a prompt that it repeats, whole or up to where it was cut. */
+/** A text in which each copy of the prompt, complete or shortened, is replaced by "(the prompt)". */
 export function withoutPrompt(text: string, prompt: string): string {
   const [start, mark] = [prompt.slice(0, beginning), "(the prompt)"];
   for (let at = text.indexOf(start); at !== -1; at = text.indexOf(start, at + mark.length)) {
@@ -98,8 +98,8 @@ function maskedText(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * Masks the secrets of the exchange in what a provider said of its pictures. Only texts are searched, and no picture; one whose URL holds a
- * secret keeps it, marked, since it is needed to get the picture.
+ * Masks the secrets of the exchange in what a provider says about its pictures. Texts are searched, pictures are not. A picture's URL that holds a
+ * secret is kept and marked as `secret`, since the picture must be fetched from it.
  */
 export function masked<T extends Partial<Pick<Result, "pictures" | "facts" | "metadata">>>(said: T, context: CallContext): T {
   const secrets = secretsIn(context);

@@ -1,4 +1,4 @@
-// Reads a provider's stream of events, as the channel describes them or as most providers write them.
+// Reads a provider's stream of events, in the form that the channel describes or that most providers use.
 import { messageOf, ProviderFailure, withoutProof } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
@@ -28,29 +28,29 @@ export const streamSchema = closed({
   },
 });
 
-/** How a provider is asked for a stream, and what its events say. */
+/** The request for a stream, and the meaning of its events. */
 export type StreamSpec = FromSchema<typeof streamSchema>;
 
 interface Listening {
   context: CallContext;
-  /** Absent where nobody waits for pictures before all are there. */
+  /** Shows a picture as it comes; absent if the client wants all pictures at once. */
   show: Events["show"];
   scope: Variables;
   /** Throws for an event that reports a failure. */
   judge: (answer: Answer) => void;
   /** True for an event that is a whole answer with pictures. */
   isWhole: (answer: Answer) => boolean;
-  /** Reads such an answer. Where none has pictures and no stream was asked for, the last event that says something is taken for it. */
+  /** Reads a whole answer. If no event has pictures and no stream was requested, the last event that is an object is read as the answer. */
   read: (answer: Answer) => Promise<Result>;
 }
 
 /**
- * Read a provider's events and show the pictures as they come. Resolves with what was said beside them, and with what was not shown.
- * Throws `ProviderFailure` where no finished one came: `bad_response` for a stream that is cut or ends too early.
+ * Reads a provider's events and shows the pictures as they come. Resolves with everything else: facts, errors, and pictures if they were not shown.
+ * Rejects with `ProviderFailure` if no finished picture came: `bad_response` for a stream that is cut or ends too early.
  */
 export type ReadStream = (opened: Opened, listening: Listening) => Promise<Result>;
 
-/** Events as most providers write them, for a channel that describes none: some send them though nobody asked. */
+/** The events as most providers write them, for a channel that describes none: some providers send events even when none were requested. */
 export const usualStream: StreamSpec = {
   partial: { when: 'body.type.endsWith(".partial_image")', index: "${body.?partial_image_index}" },
   result: {
@@ -95,7 +95,7 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
         const at = Number(saidBy(place, variables) ?? sketches);
         sketches += 1;
         if (sketches > most || !showNow) return;
-        // An unfinished picture that cannot be shown is no reason to lose the finished one.
+        // An unfinished picture that cannot be shown must not make the whole stream fail.
         try {
           const { pictures, facts } = partial.extract(variables, answer);
           for (const picture of pictures) await show({ picture, facts, partial: at });
@@ -131,7 +131,7 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
       async () => {
         for await (const { name, body } of eventsOf(opened, context)) {
           const said = isPlainObject(body) ? body : {};
-          // The type of an event stands in its data, before it, or in both.
+          // The type of an event is its name, a member of its data, or both.
           const type = typeof said.type === "string" ? said.type : name;
           const typed = isPlainObject(body) && body.type === undefined && name !== "" ? { ...body, type: name } : body;
           const answer: Answer = { status: opened.status, headers: opened.headers, body: typed };
@@ -139,11 +139,11 @@ export function compileStream(spec: StreamSpec, path: Path, options: ResultOptio
         }
       },
       (failure) => {
-        // Only a refusal in place of the very first event may prove that nothing was made. After the last picture nothing is missing.
+        // After all pictures have come, a failure is ignored. Only a failure in place of the first event can prove that nothing was made.
         if (shown < ctx.request.n) failures.push(heard === 0 ? failure : withoutProof(failure));
       },
     );
-    // A stream that was requested has ended; otherwise this is the answer, such as a task's number.
+    // If no stream was requested, the last event is the answer, for example with the id of a task.
     const answer = whole ?? (showNow ? undefined : last);
     if (shown === 0 && failures.length === 0 && answer) return read(answer);
     if (shown === 0) throw failures[0] ?? new ProviderFailure("bad_response", "the provider's stream ended without a picture");

@@ -1,4 +1,4 @@
-// Sends a submission and follows it to its pictures: an answer, a stream of events, or a task that is polled.
+// Sends a submission and gets its pictures: from the answer, a stream of events, or a task that is polled.
 import { ProviderFailure, withoutProof } from "../errors.ts";
 import { isPlainObject, type Variables } from "../expression/cel.ts";
 import type { Names, Place } from "../expression/names.ts";
@@ -30,24 +30,24 @@ export const submissionSchema = closed({
   stream: { ...streamSchema, description: "How the provider is asked for a stream, and what its events say, where the client wants one." },
 });
 
-/** The part of an operation that follows its submission. Without a `result` there are no pictures in its answer. */
+/** The part of an operation that says how the pictures are got after the submission is sent. `result` is required. */
 export type SubmissionSpec = FromSchema<typeof submissionSchema> & { result: ResultSpec | ResultSpec[] };
 
 /** A rendered submission. */
 export interface Prepared extends Rendered {
-  /** The bodies of the answers to the calls before it. */
+  /** The bodies of the answers to the calls before the submission, by name. */
   before: Record<string, unknown>;
-  /** Fields of the unified request that some call uses; `undefined` where one takes the whole request. */
+  /** The fields of the unified request that the calls use; undefined if a call sends the whole request. */
   fields: ReadonlySet<string> | undefined;
-  /** It asks the provider for a stream. */
+  /** True if the provider is asked for a stream. */
   streamed: boolean;
 }
 
-/** The same, compiled. */
+/** A submission, compiled. */
 export interface Submission {
-  /** Submit, wait where the provider answers with a task, and read the pictures. Throws `ProviderFailure`. */
+  /** Sends the submission, waits if the provider answers with a task, and reads the pictures. Rejects with `ProviderFailure`. */
   run: (prepared: Prepared, context: CallContext) => Promise<Result>;
-  /** Wait for a task that was accepted before, by whatever process, and read the pictures. Throws `ProviderFailure`. */
+  /** Waits for a task that was accepted earlier, perhaps by another process, and reads the pictures. Rejects with `ProviderFailure`. */
   resume: (task: AcceptedTask, context: CallContext) => Promise<Result>;
 }
 
@@ -58,7 +58,7 @@ interface Options {
   names: Record<Place, Names>;
   report: Report;
   readDocument?: TemplateOptions["readDocument"];
-  /** Collects the fields that the calls after a submission read. */
+  /** Collects the names that the calls after a submission read. */
   uses: Set<string>;
 }
 
@@ -70,7 +70,7 @@ interface Parts {
   cancel?: Render;
   forms: readonly (Form & { from?: Render })[];
   readStream: ReadStream;
-  /** The members of a body that must be there before its first picture may be passed on; absent where the whole answer must be. */
+  /** The members of a body that must have arrived before its first picture may be passed on; absent if the whole answer must have arrived. */
   decisive?: readonly string[];
 }
 
@@ -79,11 +79,11 @@ interface Order {
   parts: Parts;
   prepared: Prepared;
   context: CallContext;
-  /** The values that templates and rules read beside an answer. */
+  /** The values that templates and rules can read besides an answer. */
   scope: Variables;
 }
 
-/** Compile what becomes of a submission. */
+/** Compiles the steps after a submission. */
 export function compileSubmission(spec: SubmissionSpec, path: Path, { rules, decisive, ...options }: Options): Submission {
   const { names, report, readDocument, uses } = options;
   const ofAnswer = { report, readDocument, names: names.answer };
@@ -116,7 +116,7 @@ function compileForms(spec: ResultSpec | ResultSpec[], path: Path, options: Omit
   return Array.isArray(spec) ? spec.map((form, index) => one(form, [...path, index])) : [one(spec, path)];
 }
 
-/** Send a submission. Resolves with its pictures, or with one that is still arriving; then `rest` is the whole result. */
+/** Sends a submission. Resolves with its pictures, or with one that is still arriving; in that case `rest` resolves with the whole result. */
 function submit(order: Order): Promise<Result> {
   const { parts, context } = order;
   return new Promise((resolve, reject) => {
@@ -130,7 +130,7 @@ function submit(order: Order): Promise<Result> {
   });
 }
 
-/** A result, or a failure, in which nothing secret is left. */
+/** Removes secrets from the result, or from the failure. */
 function masking(result: Promise<Result>, context: CallContext): Promise<Result> {
   return result.then(
     (whole) => maskedResult(whole, context),
@@ -163,7 +163,7 @@ function readEvents(opened: Opened, order: Order): Promise<Result> {
   });
 }
 
-/** An event that is a whole answer, as without a stream. */
+/** True for an event that is a whole answer with pictures, as it would come without a stream. */
 function hasPictures(answer: Answer, { parts, scope }: Order): boolean {
   try {
     const variables = submissionScope(answer, scope);
@@ -174,19 +174,19 @@ function hasPictures(answer: Answer, { parts, scope }: Order): boolean {
   }
 }
 
-/** Judge the answer to a submission, and follow it to the pictures. */
+/** Judges the answer to a submission, and gets the pictures. */
 async function finish(submission: Answer, order: Order): Promise<Result> {
   const { rules, succeeded } = order.parts;
   accept(submission, { rules, scope: order.scope, needsJson: true, succeeded });
   return followOn(submission, order);
 }
 
-/** Follow a submission that was accepted. */
+/** Gets the pictures of a submission that was accepted. */
 async function followOn(submission: Answer, order: Omit<Order, "prepared">): Promise<Result> {
   try {
     return await follow(submission, order);
   } catch (error) {
-    // The submission was accepted: a later failure is no proof that nothing was made, whatever its class, and no other channel is asked.
+    // After the submission was accepted, no failure of any class proves that nothing was made, so no other channel is tried.
     throw error instanceof ProviderFailure ? withoutProof(error) : error;
   }
 }
@@ -212,7 +212,7 @@ async function follow(submission: Answer, { parts, context, scope }: Omit<Order,
   }
 }
 
-/** The result of an answer that is still arriving, if the part that is here is good and has one picture. */
+/** The result of an answer that is still arriving, if the part that has arrived is valid and holds exactly one picture. */
 function begun(answer: Answer, { parts, scope }: Order): Result | undefined {
   try {
     const body = isPlainObject(answer.body) ? answer.body : {};
@@ -220,10 +220,10 @@ function begun(answer: Answer, { parts, scope }: Order): Result | undefined {
     accept(answer, { rules: parts.rules, scope, needsJson: true });
     const result = parts.forms[0]?.extract(submissionScope(answer, scope), answer);
     const [only, ...others] = result?.pictures ?? [];
-    // A picture that is arriving must be read to its end, so it is not passed on where another was taken, such as the URL beside it.
+    // A picture that is arriving must be read to its end. It is not passed on if the result took another one, for example a URL next to it.
     return only?.data.kind === "stream" && others.length === 0 && result?.errors.length === 0 ? result : undefined;
   } catch {
-    return undefined; // The whole answer will show it.
+    return undefined; // The error shows again when the whole answer is read.
   }
 }
 

@@ -1,11 +1,11 @@
-// Reports or refuses the fields that no template of a channel uses.
+// Reports or refuses fields of a request that no template of its channel uses.
 import { isDeepStrictEqual } from "node:util";
 import { GatewayError } from "../errors.ts";
 import type { PluginContext } from "../plugin/context.ts";
 
 /**
- * A field that no template of the channel sends: dropped and reported, or refused. What the picture is made of is never dropped.
- * A value that the schema fills in by itself (`fields` are its properties) is nobody's wish, and is left out without a word.
+ * Drops and reports each field that no template of the channel uses, or throws a 400. Prompt, n, size, images and mask are never dropped.
+ * A field with the default value of the model's schema (`fields` are its properties) is dropped without a report: the client need not have sent it.
  */
 export function judgeUnused(
   { request, change, model: { fields } }: Pick<PluginContext, "request" | "change" | "model">,
@@ -14,7 +14,7 @@ export function judgeUnused(
 ): void {
   for (const [field, value] of Object.entries(request)) {
     if (used.has(field) || field === "model" || value === undefined) continue;
-    // A call makes one picture, and a provider that is given no size chooses one.
+    // A call without `n` makes one picture, and a provider that is sent no size chooses one.
     if ((field === "n" && value === 1) || (field === "size" && value === "auto")) continue;
     if (Object.hasOwn(fields, field) && isDeepStrictEqual(fields[field]?.default, value)) continue;
     if (field === "images" || field === "mask")

@@ -1,4 +1,4 @@
-// Reads what an answer says of its failure, in the shapes that most providers use.
+// Reads the error in an answer, in the shapes that most providers use.
 import { isPlainObject } from "../expression/cel.ts";
 import type { Answer } from "./answer.ts";
 
@@ -6,18 +6,18 @@ export interface Usual {
   status: number;
   message?: string;
   code?: string;
-  /** The kind of error, where it is said beside the code. */
+  /** The type of the error, if it is given besides the code. */
   type?: string;
   param?: string;
-  /** Seconds. */
+  /** The wait before a retry, in seconds. */
   retryAfter?: number;
   /** The target of a redirect. */
   location?: string;
 }
 
 /**
- * Reads what an answer says: `{error: {message, code, param}}`, `{error: "text"}`, `{message}`, `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`,
- * `{title}`, and each in a list of one.
+ * Reads the error in an answer of one of these shapes: `{error: {message, code, param}}`, `{error: "text"}`, `{message}`,
+ * `{detail: "text" | [{msg, loc}]}`, `{errors: [...]}`, `{title}`, or a list with one of them.
  */
 export function usualOf({ status, headers, body }: Answer): Usual {
   const said = shapeOf(body, status);
@@ -26,7 +26,7 @@ export function usualOf({ status, headers, body }: Answer): Usual {
 
 function shapeOf(body: unknown, status: number): Pick<Usual, "message" | "code" | "type" | "param"> {
   if (typeof body === "string") return { message: plainText(body) };
-  // Some gateways wrap their error into a list of one.
+  // Some gateways wrap the error into a list with one element.
   if (Array.isArray(body) && body.length === 1) return shapeOf(body[0], status);
   if (!isPlainObject(body)) return {};
   const inner = [body.error, body.detail, body.errors].find((value) => value !== undefined && value !== null) ?? body;
@@ -40,14 +40,14 @@ function shapeOf(body: unknown, status: number): Pick<Usual, "message" | "code" 
   const [code, type] = [textIn(first.code), textIn(first.type)];
   return {
     message: textIn(first.message) ?? textIn(first.msg) ?? textIn(first.error) ?? textIn(body.message) ?? textIn(first.title),
-    // The status once more says nothing.
+    // A code that only repeats the status is left out.
     code: [code, type].find((text) => text !== undefined && text !== String(status)),
     type,
     param: textIn(first.param) ?? paramOf(first.loc),
   };
 }
 
-/** The field that `["body", "images", 0, "url"]` leads to, as `images[0].url`. */
+/** Converts a path such as `["body", "images", 0, "url"]` to `images[0].url`. */
 function paramOf(place: unknown): string | undefined {
   if (!Array.isArray(place)) return undefined;
   const steps = place[0] === "body" ? place.slice(1) : place;
@@ -55,18 +55,18 @@ function paramOf(place: unknown): string | undefined {
   return textIn(path.replace(/^\./, ""));
 }
 
-/** A text or number that says something. */
+/** A number or non-empty text, as a text; undefined for anything else. */
 export function textIn(value: unknown): string | undefined {
   if (typeof value === "number") return String(value);
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** A page of HTML explains nothing to a client. */
+/** A body as a message; undefined if it is empty or HTML, which explains nothing to a client. */
 function plainText(body: string): string | undefined {
   return body.trimStart().startsWith("<") || body.trim() === "" ? undefined : body;
 }
 
-/** Seconds to wait: from `retry-after-ms` or `retry-after`; of too many requests also from the limit's own headers, or from the sentence. */
+/** Seconds to wait, from `retry-after-ms` or `retry-after`; for a 429 also from the headers of rate limits, or from the message. */
 function retryAfter(status: number, headers: Record<string, string>, message: string | undefined): number | undefined {
   const milliseconds = Number(headers["retry-after-ms"]);
   const named = secondsOf(milliseconds > 0 ? String(milliseconds / 1000) : headers["retry-after"]);
@@ -74,7 +74,7 @@ function retryAfter(status: number, headers: Record<string, string>, message: st
   return resetIn(headers) ?? secondsIn(message);
 }
 
-/** The limits that providers count by; the one that is used up says when it is full again. */
+/** The names of providers' rate limits. Of several, the exhausted one gives the time until its reset. */
 const limits = ["-requests", "-images", "-tokens", ""];
 
 function resetIn(headers: Record<string, string>): number | undefined {
@@ -86,7 +86,7 @@ function resetIn(headers: Record<string, string>): number | undefined {
   return (known.find(({ isUsedUp }) => isUsedUp) ?? known[0])?.seconds;
 }
 
-/** `7s`, `1m30s`, seconds, or a moment in epoch seconds or milliseconds. */
+/** Seconds until a reset, from `7s`, `1m30s`, a number of seconds, or a time in epoch seconds or milliseconds. */
 function untilReset(text: string | undefined): number | undefined {
   const number = Number(text);
   if (text === undefined || !(number > 1e9)) return secondsOf(text) ?? durationOf(text);
@@ -96,7 +96,7 @@ function untilReset(text: string | undefined): number | undefined {
 const duration = String.raw`(?:\d+(?:\.\d+)?\s*(?:h(?:ours?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?|ms|milliseconds?)\s*)+`;
 const waitSentence = new RegExp(String.raw`\b(?:again|retry|wait)\b[^.\n\d]{0,30}\b(${duration})(?![a-z])`, "i");
 
-/** "Please try again in 1m30s." */
+/** Seconds named by a sentence such as "Please try again in 1m30s." */
 function secondsIn(message: string | undefined): number | undefined {
   return durationOf(waitSentence.exec(message?.slice(0, 2000) ?? "")?.[1]);
 }
@@ -112,10 +112,10 @@ function durationOf(text: string | undefined): number | undefined {
   return parts.length > 0 ? secondsOf(String(total)) : undefined;
 }
 
-/** Longest wait that is read out of a provider's answer, in seconds: longer ones are not meant, and are left out. */
+/** Longest wait that is accepted from a provider's answer, in seconds: a longer one is taken for an error and ignored. */
 export const longestWait = 30 * 24 * 3600;
 
-/** Whole seconds, at least one, of seconds or a date; undefined for anything else. */
+/** Converts a number of seconds or a date to whole seconds from now, at least one; undefined for anything else. */
 export function secondsOf(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const plain = Number(value.replace(/s$/, ""));
