@@ -204,15 +204,16 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   };
 }
 
-const shipped = resolve(shippedChannels);
+/** The folder of the channels that ship, as it stands in `channels`. */
+export const shippedFolder = resolve(shippedChannels);
 
 function foldersOf(named: readonly string[]): ChannelSources["folders"] {
   const paths =
     named.length > 0
-      ? named.map((name) => ({ path: name === "shipped" ? shipped : resolve(name), optional: false }))
+      ? named.map((name) => ({ path: name === "shipped" ? shippedFolder : resolve(name), optional: false }))
       : [
           { path: resolve("channels"), optional: true },
-          { path: shipped, optional: false },
+          { path: shippedFolder, optional: false },
         ];
   // In a clone both are one.
   return paths.filter(({ path }, index) => paths.findLastIndex((other) => other.path === path) === index);
@@ -220,7 +221,7 @@ function foldersOf(named: readonly string[]): ChannelSources["folders"] {
 
 /** The operator's own folder of channels, whether it is there or not. */
 export function ownFolder({ folders }: Pick<ChannelSources, "folders">): string {
-  return (folders.find(({ path }) => path !== shipped) ?? { path: resolve("channels") }).path;
+  return (folders.find(({ path }) => path !== shippedFolder) ?? { path: resolve("channels") }).path;
 }
 
 /** The channels' texts as they are now. */
