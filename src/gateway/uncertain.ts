@@ -17,8 +17,8 @@ export interface UncertainOutcome {
   error: { code: string; status: number; message: string; param: string | null };
 }
 
-/** A remembered outcome with its age in milliseconds. */
-export type Remembered = UncertainOutcome & { age: number };
+/** A remembered outcome with its age, and the time after which a repeat is an order unless another comes before, in milliseconds. */
+export type Remembered = UncertainOutcome & { age: number; left: number };
 
 export interface UncertainOutcomes {
   /**
@@ -86,11 +86,12 @@ export function createUncertainOutcomes(
       if (!outcome || (outcome.untold && !retry)) return undefined;
       const { ended, found, ...remembered } = outcome;
       const age = now() - ended;
-      if (age >= Math.min(Math.max(within, found * patience), longest)) return undefined;
+      const keptAfter = (last: number) => Math.min(Math.max(within, last * patience), longest);
+      if (age >= keptAfter(found)) return undefined;
       if (idempotencyKey !== undefined && outcome.idempotencyKey !== idempotencyKey) return undefined;
       foundAt(name, age);
       void state.share("repeated", [name, age]);
-      return { ...remembered, age };
+      return { ...remembered, age, left: keptAfter(age) - age };
     },
     add: (outcome) => {
       keep(outcome);

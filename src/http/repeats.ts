@@ -23,12 +23,13 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
     refuse: async () => {
       const before = await uncertain.find({ client, idempotencyKey, within, retry: isRetry(ctx.req.headers) }, fingerprint);
       if (!before) return;
-      const { error, request, age } = before;
+      const { error, request, age, left } = before;
+      const seconds = Math.ceil(left / 1000);
       state.mayCost = true;
       state.repeats = request;
       throw new GatewayError(
         "upstream_error",
-        `${error.message}; so ended the same request ${Math.round(age / 1000)} s ago (${request}), which may have been paid for: to order again, send a new Idempotency-Key`,
+        `${error.message}; so ended the same request ${Math.round(age / 1000)} s ago (${request}), which may have been paid for: to order again, send a new Idempotency-Key, or wait ${seconds} s`,
         { providerCode: error.code, status: error.status, param: error.param },
       );
     },
