@@ -1,13 +1,13 @@
-// Judges the address of a provider, as an operator writes it.
+// Checks the address of a provider that an operator has written.
 
-/** Ends of addresses that people paste whole. Every call puts its own path behind the address. */
+/** Paths that people often paste as a part of `base_url`. They do not belong there, since every call appends its own path. */
 const endpoints = ["/images/generations", "/images/edits", "/chat/completions"];
 
 const secretNames = /^(?:x[-_])?(?:api[-_]?)?(?:key|token|secret|password)$|^access[-_]?token$/i;
 
 /**
- * Says what is wrong with a channel's `base_url` and what would be right, without repeating it; undefined for a valid one. `paths` are
- * those that the channel's own calls put behind it.
+ * Says what is wrong with a channel's `base_url` and what would be right, without repeating the address; undefined for a valid one. `paths` are the
+ * paths that the channel's own calls append.
  */
 export function addressProblem(text: string, paths: readonly string[] = []): string | undefined {
   if (!/^https?:\/\/[^/?#]/.test(text) || /[\s\\\p{Cc}\p{Cf}]/u.test(text) || !URL.canParse(text))

@@ -1,4 +1,4 @@
-// Keeps what the calls of one attempt cost, as far as they have come.
+// Records the cost of the calls of one attempt, as far as it is known.
 import { mayBeMade, ProviderFailure } from "../errors.ts";
 import { nothing, sumOf, unpriced, type Cost } from "../money/cost.ts";
 import type { Pixels } from "../money/units.ts";
@@ -9,11 +9,11 @@ import type { Pricing } from "./pricing.ts";
 
 /** The bill of one attempt. */
 export interface Bill {
-  /** Order with a request as the plugins left it; what comes of it is billed. */
+  /** Runs an order and bills its result. `asked` is the request as the plugins left it. */
   order(asked: UnifiedRequest, events: Events | undefined, run: (events: Events | undefined) => Promise<Result>): Promise<Result>;
-  /** Note the first bytes of a provider's picture that was fetched. */
+  /** Notes the first bytes of a provider's picture that was fetched, since some prices depend on its size. */
   fetched(url: string, head: Buffer): void;
-  /** The cost of all orders so far. Those of whose answer nothing is known may have been made. */
+  /** The cost of all orders so far. An order whose answer is unknown counts as made, unless its failure proves otherwise. */
   cost: () => Cost;
 }
 
@@ -26,7 +26,7 @@ interface Order {
   error?: unknown;
 }
 
-/** A picture as far as it is billed. Its bytes are not kept here. */
+/** The facts of a picture that its price depends on. Its bytes are not kept here. */
 interface Billed extends Pixels {
   url?: string;
 }
@@ -56,12 +56,12 @@ export function createBill(pricing: Pricing): Bill {
   };
 }
 
-/** The words of a result: with its pictures the bill would hold their bytes until the client has read them. */
+/** A result without its pictures: otherwise the bill would hold their bytes until the client has read them. */
 function said({ facts, cost, errors }: Result): Order["told"] {
   return { facts, cost, errors };
 }
 
-/** The same events, of which the finished pictures are noted. */
+/** The same events; finished pictures that are shown are also noted in the order. */
 function watched(events: Events | undefined, { shown }: Order): Events | undefined {
   const show = events?.show;
   if (!show) return events;
@@ -92,7 +92,7 @@ function costOf(order: Order, pricing: Pricing, sizes: ReadonlyMap<string, Pixel
   return pricing.lines?.ofAnswer(asked, { pictures: [...measured, ...refused], usage, quality }) ?? unpriced;
 }
 
-/** The most that an order can have cost: a price that is known beforehand is the price. */
+/** The most that an order can have cost. If the price is known before the order, that is its cost. */
 function mostOf({ asked }: Order, { lines }: Pricing, from: "request" | "uncertain"): Cost {
   const { lowest, highest } = lines?.beforehand(asked) ?? {};
   if (highest === undefined) return unpriced;

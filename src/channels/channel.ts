@@ -1,4 +1,4 @@
-// Judges and compiles one channel.
+// Checks and compiles one channel.
 import type { CallContext } from "../dialect/context.ts";
 import { wait as realWait } from "../dialect/duration.ts";
 import type { Problem } from "../errors.ts";
@@ -26,16 +26,16 @@ import type { Texts } from "./texts.ts";
 import { fetchToken } from "./token.ts";
 import { verifyOf, type Verify } from "./verify.ts";
 
-/** A channel that was found right, with its own tests. */
+/** A valid channel, with its own tests. */
 export interface ChannelTests {
   readonly channel: Channel;
   /** Its own file and the presets below it, the upper ones first. */
   readonly layers: readonly string[];
-  /** Compile what was put off so far, a part each. */
+  /** Functions that compile the parts whose compilation was deferred, one part each. */
   readonly parts: readonly (() => unknown)[];
-  /** Those of a channel that is off are compiled when they are first asked for, where it is proven. */
+  /** The channel's routes. For a proven channel that is off they are compiled on first access. */
   readonly routes: readonly Route[];
-  /** Something that is wrong with a part of it, with its place. */
+  /** Makes a problem at a path of the channel's file. */
   problemAt: (path: Path, message: string) => Problem;
   render: RenderTests;
 }
@@ -45,21 +45,21 @@ export interface Load extends Surroundings {
   texts: Texts;
   plugins: ReadonlyMap<string, Plugin>;
   schemas: Schemas;
-  /** Absent where all is judged. */
+  /** The channels that need no check because the build found them valid; absent if every channel is checked. */
   proof?: Proof;
-  /** The schema of each model so far, and the channel that says so. */
+  /** The schema's name of each model loaded so far, and the channel that gave it. */
   schemaOf: Map<string, { name: string; channel: string }>;
-  /** True where the tests in the folder `tests` were read too. */
+  /** True if the tests in the folder `tests` were read too. */
   withTests?: boolean;
-  /** How polls wait; tests do not. */
+  /** Waits between polls; tests pass a function that does not wait. */
   wait?: CallContext["wait"];
-  /** The address to which calls to other addresses go in tests. */
+  /** In tests: the URL to which a call is sent instead. */
   divert?: CallContext["divert"];
-  /** Stands for every token that a kind of auth would fetch; tests reach no token server. */
+  /** In tests: used in place of every token that would be fetched from a token server. */
   token?: string;
 }
 
-/** Work that pauses at its seams, where others may have their turn. */
+/** Work in parts: it yields between two parts, so that other work can run there. */
 export type Work<T> = Generator<void, T>;
 
 function atOnce<T>(work: Work<T>): T {
@@ -69,11 +69,11 @@ function atOnce<T>(work: Work<T>): T {
   }
 }
 
-/** A channel that was found right before. There is none where it was not, or where the environment makes something wrong: then it is judged. */
+/** Loads a channel that the build found valid. Undefined if it did not, or if the environment causes a problem; then the channel must be checked. */
 export function loadProven(file: ReadChannel, load: Load): ChannelTests | undefined {
-  // The tests are asked for their lines, which are not proven.
+  // With tests the lines of the file are needed, and the proof does not have them.
   const known = load.withTests ? undefined : load.proof?.channel(file.name);
-  // Another file may have taken the place of the one that was found right.
+  // Another file of the same name may have replaced the one that was checked.
   if (known?.layers[0] !== file.file) return undefined;
   const problems = createProblems();
   const { located, layers } = known;
@@ -93,7 +93,7 @@ export function loadProven(file: ReadChannel, load: Load): ChannelTests | undefi
   };
 }
 
-/** A channel as it is written. Mistakes go to `problems`; there is nothing where there is one. */
+/** Loads a channel from its file, with all checks. Mistakes are added to `problems`; with any mistake the result is undefined. */
 export function* loadWritten(file: ReadChannel, load: Load, problems: Problems, clash?: string): Work<ChannelTests | undefined> {
   const own = createProblems(problems);
   const { located, tests, below } = file;
@@ -110,11 +110,14 @@ interface ChannelLoad extends Load {
   resolve: Resolver;
   /** The channel's file and the presets below it. */
   layers: readonly string[];
-  /** Those of this channel alone. */
+  /** The problems of this channel alone. */
   problems: Problems;
 }
 
-/** Judge and compile a channel; `more` are files of its tests. Mistakes go to its `problems`; there is nothing where it, or a schema that it names, is too wrong to go on. */
+/**
+ * Checks and compiles a channel; `more` are files of its tests. Mistakes are added to its `problems`. The result is undefined if the channel, or a
+ * schema that it names, is too broken to continue.
+ */
 function* loadChannel(
   name: string,
   written: Located,
@@ -143,8 +146,8 @@ function* loadChannel(
 }
 
 /**
- * Compile a channel that the grammar has accepted, `whole` or without the parts that it rejected. Its parts are compiled, and judged by that,
- * when they are called, or used. There are no routes where a model's schema is broken, which has been reported in its own file.
+ * Compiles a channel that the grammar has accepted, as a `whole` or without the rejected parts. Its parts are compiled, and thereby checked, when
+ * they are called or first used. `routes` is undefined if a model's schema is broken, which has been reported for the schema's file.
  */
 function compileChannel(
   name: string,
@@ -198,7 +201,7 @@ function compileChannel(
   return { channel, parts: [verify, ...compiled], routes: lazily(routes) };
 }
 
-/** The name of a model's schema. One that is there and broken has been reported already. */
+/** The name of a model's schema. A missing schema is reported here; a broken one has been reported already. */
 function schemaNameOf(
   id: string,
   channel: string,

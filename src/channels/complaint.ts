@@ -1,11 +1,11 @@
-// Words what is wrong with an operator's file.
+// Turns schema errors of an operator's file into messages.
 import type { ErrorObject } from "ajv";
 import type { Path } from "../expression/rendering.ts";
 import { didYouMean } from "../schema/suggest.ts";
 import type { Located, Problems } from "./problems.ts";
 import { isWrittenOut } from "./settings.ts";
 
-/** The properties of a kind of file: the name of the whole, and the places of secrets, which no message repeats. */
+/** A kind of file: its name in messages, and the places of secrets, which no message repeats. */
 export interface FileKind {
   whole: string;
   isSecret(path: readonly string[]): boolean;
@@ -13,12 +13,12 @@ export interface FileKind {
 
 const channelFile: FileKind = { whole: "channel", isSecret: ([first]) => first === "keys" };
 
-/** Word what schema errors of an operator's file mean to its writer. */
+/** Reports schema errors of an operator's file, in words for its author. */
 export function complain(located: Located, errors: readonly ErrorObject[], problems: Problems, kind = channelFile): void {
   const told = new Set<string>();
   for (const error of errors) {
     const path = stepsOf(error.instancePath);
-    // `if`, `oneOf` and their branches echo what has been said about the same value, or say it worse.
+    // Errors of `if`, `oneOf` and their branches only repeat another error about the same value, less clearly.
     if (
       error.keyword === "if" ||
       (error.propertyName !== undefined && error.keyword !== "propertyNames") ||
@@ -43,7 +43,7 @@ export function stepsOf(pointer: string): string[] {
     .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-/** A key that is missing since it is misspelled is reported as that. */
+/** True for a missing key that stands misspelt in the same map: the misspelling is reported instead. */
 function isTypoOf(unknown: ErrorObject, { keyword, instancePath, params }: ErrorObject): boolean {
   if (unknown.keyword !== "additionalProperties" || keyword !== "required" || unknown.instancePath !== instancePath) return false;
   const { additionalProperty } = unknown.params as { additionalProperty: string };
@@ -94,14 +94,14 @@ function sentence(error: ErrorObject, path: string[], kind: FileKind): string {
   }
 }
 
-/** The part of the file that a message begins with: the plugin's name with its option, or the way down to the place. */
+/** The beginning of a message: the plugin's name with its option, or the path in the file. */
 function subject(path: string[], { whole }: FileKind): string {
   const from = isOption(path) ? path.indexOf("plugins") + 2 : 0;
   const steps = path.slice(from).filter((step) => !/^\d+$/.test(step));
   return steps.length > 0 ? steps.join(".") : whole;
 }
 
-/** `plugins/0` of the channel, or `models/x/plugins/0`. */
+/** True for an item of a list of plugins: `plugins/0` of the channel, or `models/x/plugins/0`. */
 function isPluginItem(path: string[]): boolean {
   return [0, 2].includes(path.indexOf("plugins")) && path.length === path.indexOf("plugins") + 2;
 }

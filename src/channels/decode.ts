@@ -16,7 +16,7 @@ function wrongAt(text: string, offset: number, message: string) {
   return { text, wrong: { message, offset } };
 }
 
-/** By the mark at the beginning, or by the zero bytes that every other letter then has. */
+/** The encoding, if it is UTF-16 or UTF-32: known by a byte order mark, or by a zero in every second byte. */
 function encodingOf(bytes: Buffer): string | undefined {
   const head = bytes.subarray(0, 4).toString("hex");
   if (/^(?:fffe0000|0000feff)/.test(head)) return "UTF-32";

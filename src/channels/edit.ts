@@ -1,16 +1,16 @@
-// Gives `edit` what it takes from `generate`.
+// Completes the operation `edit` with parts of `generate`.
 import { bodies, methods } from "../dialect/call.ts";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Path } from "../expression/rendering.ts";
 import { overlayOperation } from "./overlay.ts";
 import { movedPlaces, placeOf, type Located } from "./problems.ts";
 
-/** Parts of `generate` that an edit has too where it has none of its own. */
+/** Parts of `generate` that an edit uses if it has none of its own. */
 const shared = ["success", "poll", "cancel", "result"];
 
 /**
- * The channel of a model with all that its edits are: laid over the whole of `generate` with `like: generate`, and else with what follows
- * a submission from there.
+ * The channel of a model, with its `edit` completed: laid over the whole of `generate` with `like: generate`; otherwise only the parts that follow
+ * the submission are taken from `generate`.
  */
 export function withEdit(located: Located): Located {
   const { generate, edit } = located.value;
@@ -19,7 +19,7 @@ export function withEdit(located: Located): Located {
   const base: Located = { value: isPlainObject(generate) ? generate : {}, places: movedPlaces(located.places, ["generate"], []) };
   const over: Located = { value: own, places: movedPlaces(located.places, ["edit"], []) };
   const whole = overlayOperation(like === undefined ? sharedWith(own, base) : inKind(own, base), over);
-  // A line that was taken away everywhere is like one that was never there.
+  // A key that null has removed is dropped, as if it had never been there.
   const value = Object.fromEntries(Object.entries(whole.value).filter(([, part]) => part !== null && part !== undefined));
   return {
     value: { ...located.value, edit: { ...(like !== undefined && { like }), ...value } },
@@ -27,7 +27,7 @@ export function withEdit(located: Located): Located {
   };
 }
 
-/** A path as it was written: what an edit has from `generate` is reported there. */
+/** The path at which a value was written: a value that `edit` takes from `generate` is reported at `generate`. */
 export function asWritten(places: Located["places"], [first, ...rest]: Path): Path {
   const [edit, generate] = [
     ["edit", ...rest],

@@ -1,4 +1,4 @@
-// Reads the folder of channels, with the presets and schemas in it, and the channels that the environment has.
+// Reads the folder of channels with its presets and schemas, and the channels given in the environment.
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { messageOf } from "../errors.ts";
@@ -11,7 +11,7 @@ import { readSource } from "./source.ts";
 import { withPresetSteps } from "./steps.ts";
 import { channelsVariable, type Texts } from "./texts.ts";
 
-/** A file of the folder. `located` is absent where it could not be read; what is wrong has been reported then. */
+/** A file of the folder. `located` is absent if the file could not be read or parsed, which has then been reported. */
 export interface ReadFile {
   /** The file's name without its ending. */
   readonly name: string;
@@ -21,7 +21,7 @@ export interface ReadFile {
 
 /** A channel, with its presets below it. They are laid together when they are first asked for. */
 export interface ReadChannel extends ReadFile {
-  /** The files that it builds on, as far as they are known. */
+  /** The presets that it extends, as far as they are known. */
   readonly below: readonly string[];
   /** The channel's tests in a file of their own, where they are read. */
   readonly tests?: Located;
@@ -47,7 +47,7 @@ interface ReadOptions {
   isProven?: Reading["isProven"];
 }
 
-/** Read a folder of channels, with its `presets` and `models`. What cannot be read or parsed is in `problems`. */
+/** Reads a folder of channels, with its `presets` and `models`. Files that cannot be read or parsed are reported in `problems`. */
 export async function readFiles(texts: Texts, problems: Problems, { only, withTests = false, isProven }: ReadOptions = {}): Promise<Files> {
   const reading = { texts, problems, isProven };
   const [filed, presets, schemas, tests] = await Promise.all([
@@ -64,7 +64,7 @@ export async function readFiles(texts: Texts, problems: Problems, { only, withTe
   return { channels: [...channels.values()].map(whole), schemas };
 }
 
-/** The tests that lie beside a channel or door; those of another file of its name, which it has taken the place of, say nothing about it. */
+/** The tests of a channel or door. They must come from the same folder: tests of a file that this one replaces do not apply. */
 export function testsOf({ file }: ReadFile, tests: ReadFile | undefined): ReadFile | undefined {
   return tests && tests.file.replace(/\btests[/\\](?=(doors[/\\])?[^/\\]+$)/, "").replace(ending, "") === file.replace(ending, "")
     ? tests
@@ -73,7 +73,7 @@ export function testsOf({ file }: ReadFile, tests: ReadFile | undefined): ReadFi
 
 const ending = /\.ya?ml$/;
 
-/** The channels of the environment, where it has any. What each of them stands for is a file. */
+/** The channels given in the environment, if any. Each is read like a file. */
 async function readGiven({ texts, problems }: Reading, only?: readonly string[]): Promise<Map<string, ReadFile>> {
   const files = new Map<string, ReadFile>();
   const names = await texts.list(".").catch((): string[] => []);
@@ -122,7 +122,7 @@ export async function readFolder(
     if (needed) problems.addAt(sourceOf(texts.shown("."), ""), 0, `the folder of channels cannot be read: ${messageOf(error)}`);
     return [];
   });
-  // Editors keep files that begin with a dot beside those they edit.
+  // Editors put files that begin with a dot next to the file being edited.
   const isMeant = (name: string) => ending.test(name) && !name.startsWith(".") && (only?.includes(name.replace(ending, "")) ?? true);
   const names = entries.filter((entry) => isMeant(basename(entry))).sort();
   const read = await Promise.all(names.map((name) => texts.read(name).catch((error: unknown) => new Error(messageOf(error)))));

@@ -1,9 +1,12 @@
-// Judges which addresses a channel's lists of hosts mean.
+// Decides which URLs a channel's lists of hosts include.
 
 /** The ports that a URL need not name. */
 const standardPorts: Record<string, number> = { "http:": 80, "https:": 443 };
 
-/** The channel's own origins and what these say: `pictures.lan:9000`, any name below `*.example.com`, every port of `pictures.lan:*`. */
+/**
+ * True for URLs at the channel's own origins or the listed hosts: `pictures.lan:9000`, any name below `*.example.com`, any port of
+ * `pictures.lan:*`.
+ */
 export function hostsOf(addresses: readonly string[], hosts: readonly string[]): (url: URL) => boolean {
   const origins = originsOf(addresses);
   return (url) =>
@@ -15,7 +18,7 @@ export function hostsOf(addresses: readonly string[], hosts: readonly string[]):
     });
 }
 
-/** The key goes in the clear, or to another port, only where the channel's own addresses do. */
+/** The same URLs, restricted for the key: outside the channel's own origins only https on its standard port. */
 export function safely(isKnown: (url: URL) => boolean, addresses: readonly string[]): (url: URL) => boolean {
   const origins = originsOf(addresses);
   return (url) => isKnown(url) && (origins.includes(url.origin) || (url.protocol === "https:" && url.port === ""));

@@ -1,4 +1,4 @@
-// Judges a channel by the grammar.
+// Checks a channel against the grammar.
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { isPlainObject } from "../expression/cel.ts";
 import type { Plugin } from "../plugin/define.ts";
@@ -25,7 +25,7 @@ export function fileSchema(plugins: ReadonlyMap<string, Plugin>): JsonSchema {
   return once(channelSchema(plugins));
 }
 
-/** The channel if the grammar accepts it, and else what is left without the parts that are wrong, so that the rest is judged too. */
+/** The channel if the grammar accepts it; otherwise the channel without its invalid parts, so that the rest is checked too. */
 export function checked(
   located: Located,
   validate: ValidateFunction<ChannelSettings>,

@@ -3,7 +3,7 @@ import { duration, milliseconds } from "../dialect/duration.ts";
 import type { Deletable, FromSchema } from "../schema/from-schema.ts";
 import { closed } from "../schema/parts.ts";
 
-/** How long something is left alone that fails: after so many failures in a row, `first` milliseconds, doubled each time up to `max`. */
+/** The cool-down after `after` failures in a row: `first` milliseconds, doubled each time up to `max`. */
 export interface CoolDown {
   after: number;
   first: number;
@@ -25,7 +25,7 @@ export interface Limits {
 export interface ChannelLimits extends Limits {
   /** Requests that may wait in line for a place. */
   queue: number;
-  /** Milliseconds that one waits in line, at most. */
+  /** The longest wait of a request in the queue, in milliseconds. */
   queueTimeout: number;
 }
 

@@ -4,8 +4,8 @@ import type { Path } from "../expression/rendering.ts";
 import { keyOf, movedPlaces, type Located } from "./problems.ts";
 
 /**
- * The layers there are: `last` ends in what is used; over that of `part` comes another, so that what takes lines away is kept for it;
- * and `edit` lies over a generation that each model may have otherwise, so that there may be nothing to take away.
+ * The kinds of layers. The result of `last` is used as it is. Over a `part` another layer is laid, so nulls that remove keys are kept for that one.
+ * An `edit` lies over a generation that may differ between models, so a null in it may find nothing to remove.
  */
 type Layer = "last" | "part" | "edit";
 
@@ -20,7 +20,7 @@ export function overlay(base: Located, written: Located): Located {
   return { value, places: placesOver(base, over) };
 }
 
-/** An edit may be laid over `generate` in the end; one that takes the place of another as a whole is no less like it. */
+/** Merges `edit`. `like` of the lower layer is kept, even if the upper edit replaces the lower one as a whole. */
 function mergeEdits(base: unknown, over: unknown): unknown {
   const merged = merge(base, over, { layer: "part" });
   if (!isPlainObject(merged)) return merged;
@@ -81,7 +81,7 @@ function mergeModels(base: unknown, over: unknown): unknown {
   return Object.fromEntries(models);
 }
 
-/** Report every path at which something of `base` gives way to something that it does not merge with. */
+/** Reports every path at which a value of `base` is replaced rather than merged. */
 function replaced(base: unknown, over: unknown, path: Path, tell: (path: Path) => void): void {
   if (!isPlainObject(base) || !isPlainObject(over) || !isMerged(base, over)) {
     tell(path);
@@ -113,7 +113,7 @@ interface Merging {
   inBody?: boolean;
 }
 
-/** A value that is no map takes the place of what it is laid over. */
+/** Merges a map; any other value replaces the one below it. */
 function merge(base: unknown, over: unknown, merging?: Merging): unknown {
   return isPlainObject(over) ? mergeMaps(base, over, merging) : over;
 }

@@ -1,4 +1,4 @@
-// Knows channels that were found right when the project was built, by the bytes of their files.
+// Recognises channels that the build has found valid, by the bytes of their files.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -29,7 +29,7 @@ export interface Proven {
   doors: Readonly<Record<string, unknown>>;
 }
 
-/** The part of it that still holds, since the files say what they said then. */
+/** The part of `Proven` that still holds because the files are unchanged. */
 export interface Proof {
   /** True for a file that was found right, with these bytes. */
   holdsOf: (name: string, text: Buffer) => boolean;
@@ -47,7 +47,7 @@ export const provenFile = fileURLToPath(new URL("../../assets/proven.json", impo
 /** The channels that ship, as far as the build found them right. */
 export const shipped = lazily(() => provenIn(provenFile));
 
-/** The channels that a file says were found right; none where it is missing, and then every load judges them. */
+/** Reads the results of the build. If the file is missing there are none, and every load checks all channels. */
 export function provenIn(file: string): Proven {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Proven;

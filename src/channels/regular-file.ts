@@ -8,10 +8,10 @@ import { open } from "node:fs/promises";
  */
 export const fileLimits = { yaml: 256 * 1024, json: 4 * 1024 * 1024, secret: 64 * 1024 };
 
-// To open a pipe that nobody writes to would wait for ever.
+// Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
 const flags = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The bytes of a file of at most `limit` bytes. Rejects for what is no regular file, such as a pipe, or is larger. */
+/** Reads a file of at most `limit` bytes. Rejects if it is larger, or not a regular file, such as a pipe. */
 export async function readRegularFile(path: string, limit: number): Promise<Buffer> {
   const file = await open(path, flags);
   try {

@@ -33,14 +33,14 @@ export interface Channel {
   name: string;
   description: string;
   baseUrl: string;
-  /** The addresses that models have in the file in place of that one. */
+  /** The base URLs that single models have in the file in place of the channel's. */
   otherAddresses: readonly string[];
   keys: readonly Key[];
   auth: AuthSpec;
   authorize: Authorizer;
   /** Proves a key with a call that costs nothing, where the channel has one. */
   verify?: Verify;
-  /** True for an address that may see the key. */
+  /** True for a URL to which the key may be sent. */
   mayCarryKey: (url: URL) => boolean;
   /** True for an address that may be private, where the provider names it as a picture's. */
   trusted: (url: URL) => boolean;
@@ -53,11 +53,11 @@ export interface Channel {
   limits: ChannelLimits;
 }
 
-/** How far an attempt has come. What fails after a provider's acceptance is no proof of anything, whatever failed. */
+/** The progress of an attempt. After a provider has accepted an order, no failure proves that nothing was made. */
 export interface Progress {
-  /** A submission was begun. */
+  /** True once a submission was begun. */
   submitted: boolean;
-  /** The pictures of one were had. */
+  /** True once a submission has given its pictures. */
   accepted: boolean;
   /** A picture of it was shown to a client that wants a stream, and cannot be taken back. */
   shown?: boolean;

@@ -13,7 +13,7 @@ const yaml = lazily(() => createRequire(import.meta.url)("yaml") as typeof impor
 /** Aliases of one YAML file, counted as they unfold: a few lines can unfold to gigabytes. */
 export const mostAliases = 50;
 
-/** Parse a YAML or JSON file whose top is a map. What is wrong goes to `problems`, and nothing is returned. */
+/** Parses a YAML or JSON file whose top is a map. Mistakes are added to `problems`; then the result is undefined. */
 export function readSource(file: string, bytes: Buffer, problems: Problems): Located | undefined {
   const { text, wrong } = decode(bytes);
   const source = sourceOf(file, text.replace(/^\ufeff/, ""));
@@ -61,7 +61,7 @@ function readJson(source: Source): Located | undefined {
   if (!isJson(source.text)) return undefined;
   const value: unknown = JSON.parse(source.text);
   const written = source.text.match(/"(?:[^"\\]|\\.)*"(?=\s*:)/g)?.length ?? 0;
-  // The engine takes the last of two keys in silence.
+  // JSON.parse silently takes the last of two equal keys, so a map with fewer keys than written is left to YAML.
   if (!isPlainObject(value) || keysIn(value) < written) return undefined;
   let places: Map<string, Place> | undefined;
   return {

@@ -46,7 +46,7 @@ export function isAbsent(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
-/** Texts that are at hand, by name. */
+/** Texts held in memory, by name. */
 export function textsOf(texts: ReadonlyMap<string, Buffer>, shown: Texts["shown"] = (name) => name): Texts {
   const readNow = (name: string) => {
     const text = texts.get(name);
