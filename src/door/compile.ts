@@ -1,4 +1,4 @@
-// Compiles a door file into routes that can be served.
+// Compiles a door file into the routes that the gateway serves.
 import { messageOf } from "../errors.ts";
 import { compileCondition } from "../expression/text.ts";
 import { compileTemplate } from "../expression/template.ts";
@@ -11,17 +11,17 @@ import { eventNames, type WrittenDoor, type WrittenRoute } from "./grammar.ts";
 import { doorNames, type DoorPlace } from "./names.ts";
 import { compilePath, type PathPattern } from "./path.ts";
 
-/** A place where a client's key may stand. */
+/** A part of a request that may hold the client's key. */
 export type KeyPlace =
   { kind: "bearer" } | { kind: "basic" } | { kind: "header"; name: string; match?: RegExp } | { kind: "query"; name: string };
 
-/** An API of others that clients may speak. */
+/** A door: another API that clients may use. */
 export interface Door {
   name: string;
   description: string;
-  /** The places of the key, in their order; the gateway's own when absent. */
+  /** The places in which the key is looked for, in order; the gateway's own when absent. */
   keys?: readonly KeyPlace[];
-  /** True where names of the body that are in snake case are read as camel case. */
+  /** True if snake-case names in the body are read as camel case. */
   camelCase: boolean;
   errors?: { status?: Template; body: Template };
   routes: readonly DoorRoute[];
@@ -31,10 +31,10 @@ export interface Door {
 export interface DoorRoute {
   method: string;
   path: PathPattern;
-  /** The fields of the body, by path, that something reads, or that may be there all the same. */
+  /** The known fields of the body, by path: those that a template reads, and those of `defaults` and `ignore`. */
   fields: readonly string[];
   serves: (Drawing | Page) & {
-    /** True where something reads what its client has chosen before. */
+    /** True if a template reads `kept`, the values that the client has stored before. */
     readsKept: boolean;
   };
 }
@@ -49,13 +49,13 @@ export interface Drawing {
   ignore: ReadonlySet<string>;
   refuse: readonly { holds: (variables: Variables) => boolean; message: string; param?: string }[];
   leftOut: readonly { holds: (variables: Variables) => boolean; field: string }[];
-  /** The mark in a mask of the pixels that may change; transparency when absent. */
+  /** The mark of the pixels that may change in a mask; transparency when absent. */
   mask?: Template;
   streams: (variables: Variables) => boolean;
   answer: Template;
   /**
-   * The members of the answer, where it is an object, that show pictures and read nothing else of what the provider says: the answer may begin with
-   * one of them while the picture in it arrives.
+   * The members of an answer object that read the pictures and nothing else of the provider's answer. The answer may begin with such a member while
+   * its picture is still arriving.
    */
   early: ReadonlyMap<string, Template>;
   /** The answer to a request for a job. */
@@ -69,19 +69,19 @@ export interface EventTemplate {
   data: Template;
 }
 
-/** A route that makes nothing. */
+/** A route that makes no pictures, such as a list of models. */
 export interface Page {
   kind: "page";
   body: Template;
   model?: Template;
-  /** The id of a job of the client. */
+  /** The id of the client's job that the page shows. */
   job?: Template;
   keep: readonly (readonly [name: string, value: Template])[];
-  /** True where something reads the request's body. */
+  /** True if a template reads the request's body. */
   readsBody: boolean;
 }
 
-/** Compile a door; mistakes go to `problems`. */
+/** Compiles a door. Mistakes are added to `problems`. */
 export function compileDoor(name: string, located: Located<WrittenDoor>, problems: Problems): Door {
   const { description, key, camel_case: camelCase = false, errors, routes } = located.value;
   const at = compilerOf(located, problems);
@@ -129,7 +129,7 @@ function patternOf(written: string, path: Path, at: At): RegExp {
 
 type At = ReturnType<typeof compilerOf>;
 
-/** Compiles what stands at a path of the file; `uses` collects what it reads. */
+/** Compiles the templates of a file; `uses` collects the names that they read. */
 function compilerOf(located: Located<WrittenDoor>, problems: Problems, uses = new Set<string>()) {
   const report = (path: Path, message: string, offset?: number) =>
     problems.add(located, path, `${path.filter((step) => typeof step === "string").join(".")}: ${message}`, { offset });
@@ -217,14 +217,14 @@ function earlyMembers(answer: unknown, path: Path): Map<string, Template> {
   if (!isPlainObject(answer) || Object.keys(answer).some((name) => name.startsWith("$"))) return new Map();
   const members = Object.entries(answer).flatMap(([name, value]) => {
     const uses = new Set<string>();
-    // Its mistakes are reported where the answer is compiled as a whole.
+    // Mistakes are not reported here, since compiling the whole answer reports them.
     const template = compileTemplate(value, [...path, name], { names: doorNames.answer, plainNull: true, report: () => undefined, uses });
     return uses.has("result.pictures") && ![...uses].some(isLate) ? [[name, template] as const] : [];
   });
   return new Map(members);
 }
 
-/** True for a name of an answer that has its value only once all of the provider's answer is here. */
+/** True for a name whose value is known only when the provider's whole answer has arrived. */
 function isLate(name: string): boolean {
   return name !== "result.pictures" && ["result", "usage", "cost", "changes"].includes(name.split(".")[0] ?? "");
 }

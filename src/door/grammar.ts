@@ -13,23 +13,24 @@ export const eventNames = ["start", "alive", "partial", "picture", "end", "error
 const routeSchema = closed({
   operation: {
     enum: ["generate", "edit"],
-    description: "The route makes pictures. With images the request is an edit, whatever stands here.",
+    description: "The operation of a route that makes pictures. A request with images is always an edit.",
   },
   request: { type: "object", description: "The unified request: the fields of POST /v1/images/generations." },
   optional: {
     type: "array",
     items: { type: "string" },
-    description: "Fields of `request` that are dropped and reported where the model does not take them; others are refused as there.",
+    description: "Fields of `request` that are dropped and reported if the model does not take them; other such fields are refused.",
   },
   defaults: {
     type: "object",
-    description: "Values of the body, by path, that say nothing: where nothing reads them they are dropped without a report.",
+    description:
+      "Values of the body, by path, that mean no choice of the client: if no template reads them, they are dropped without a report.",
   },
   ignore: {
     type: "array",
     items: { type: "string" },
     description:
-      "Fields of the body, by path, that say nothing of the picture, such as where the client would keep it: they are dropped without a report.",
+      "Fields of the body, by path, that do not concern the picture, such as a name under which the client stores it: they are dropped without a report.",
   },
   refuse: {
     type: "array",
@@ -42,13 +43,13 @@ const routeSchema = closed({
   left_out: {
     type: "array",
     items: closed({ when: text("A condition."), field: text("The client's field.") }, ["when", "field"]),
-    description: "Parts of a field that `request` reads and leaves out where the condition holds; they are reported as dropped.",
+    description: "Fields that `request` reads only in part if the condition holds; they are reported as dropped.",
   },
   mask: {
     if: { type: "string", not: { pattern: "\\$\\{" } },
     then: { enum: polarities },
     description:
-      "What marks the pixels of the request's `mask` that may change: `alpha`, transparency, as here when omitted; `white` or `black`. Of a mask that is transparent anywhere what is opaque counts as white.",
+      "The mark of the pixels that may change in the request's `mask`: `alpha` (transparency, when omitted), `white` or `black`. In a mask with transparent pixels every opaque pixel counts as white.",
   },
   stream: { type: ["boolean", "string"], description: "Whether the answer is a stream: true, or a condition. false when omitted." },
   answer: anything("The answer, as JSON."),
@@ -59,15 +60,15 @@ const routeSchema = closed({
       alive: { ...event, description: "Sent every ten seconds while nothing else is; a comment when omitted." },
       partial: { ...event, description: "An unfinished picture." },
       picture: { ...event, description: "A picture." },
-      end: { ...event, description: "Sent when all pictures are out." },
-      error: { ...event, description: "The end of a stream that fails; what `errors` says when omitted." },
+      end: { ...event, description: "Sent after all pictures." },
+      error: { ...event, description: "The end of a stream that fails; the body of `errors` when omitted." },
     }),
     description:
       "The events of a stream: each is `{ data: ... }`, with its name as `event` where it has one, or a list of such. A text as `data` stands there as it is, everything else is JSON.",
   },
-  page: anything("The answer of a route that makes nothing, such as a list of models."),
-  model: text("The model that a page is of; its client gets the answer for an unknown model where there is none."),
-  job: text("The id of the job that a page is of; its client gets the answer for what is not there where there is none."),
+  page: anything("The answer of a route that makes no pictures, such as a list of models."),
+  model: text("The id of the model that a page shows. If the client may use no such model, it gets the error for an unknown model."),
+  job: text("The id of the job that a page shows. If the client has no such job, it gets the error `not_found`."),
   keep: {
     type: "object",
     additionalProperties: { type: "string" },
@@ -95,17 +96,17 @@ export const doorSchema = closed(
         else: keyPlace,
       },
       description:
-        "The places where a client's key may stand, in this order: `bearer`, `basic` (the password, or the user where it is empty), `{ header: x-key }`, `{ query: key }`. The gateway's own when omitted.",
+        "The places in which a client's key is looked for, in order: `bearer`, `basic` (the password, or the user name if it is empty), `{ header: x-key }`, `{ query: key }`. The gateway's own when omitted.",
     },
     camel_case: {
       type: "boolean",
-      description: "Names of the body may be written in snake case too: `mime_type` is read as `mimeType`, which is how templates name it.",
+      description: "Accepts names of the body in snake case too: `mime_type` is read as `mimeType`, the name that templates use.",
     },
     errors: {
       ...closed({ status: anything("The HTTP status, from 200 on; the error's own when omitted."), body: anything("The body, as JSON.") }, [
         "body",
       ]),
-      description: "The answer to whatever goes wrong on the door's paths; OpenAI's shape when omitted.",
+      description: "The answer to any error on the door's paths; OpenAI's shape when omitted.",
     },
     routes: {
       type: "object",

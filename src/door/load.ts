@@ -1,4 +1,4 @@
-// Loads door files: checked, compiled, immutable.
+// Loads door files: checks and compiles them.
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { readFolder, testsOf, type ReadFile } from "../channels/files.ts";
@@ -16,40 +16,40 @@ import type { PathPattern } from "./path.ts";
 import { doorFile, type WrittenDoor } from "./grammar.ts";
 
 interface LoadOptions {
-  /** Reads the tests in the folder `tests/doors` too. */
+  /** Also reads the tests in the folder `tests/doors`. */
   withTests?: boolean;
-  /** The folder of the channels, its path or its texts; doors lie in `doors` below it. */
+  /** The folder of the channels, as a path or as texts; its subfolder `doors` holds the doors. */
   folder: string | Texts;
-  /** The doors that were found right before; they are not judged again. */
+  /** The doors that the build has found valid; they are not checked again. */
   proven?: Proven;
-  /** The doors of an earlier load, by name. One whose file says the same is not made again. */
+  /** The doors of an earlier load, by name. A door whose file is unchanged is taken over. */
   before?: ReadonlyMap<string, LoadedDoor>;
-  /** True for a path at which the gateway itself serves something. */
+  /** True for a path that the gateway itself serves. */
   isTaken?: (path: PathPattern) => boolean;
 }
 
-/** A door with the text it was made of. */
+/** A door with the text that it was compiled from. */
 export interface LoadedDoor {
   door: Door;
   file: string;
   located: Located<WrittenDoor>;
-  /** False where it is closed. */
+  /** False if the file says `enabled: false`. */
   isOpen: boolean;
   text: Buffer;
   tests: RenderDoorTests;
 }
 
-/** The doors of a folder that are right, with all that is wrong. */
+/** The valid doors of a folder, and all problems. */
 export interface LoadedDoors {
   doors: LoadedDoor[];
   problems: readonly Problem[];
-  /** The doors that are not there because they are wrong. */
+  /** The names of the doors that are left out because of a problem. */
   broken: readonly string[];
 }
 
 const validator = lazily(() => validatorOf<WrittenDoor>(doorFile()));
 
-/** Load the doors of a folder. A door is right as a whole, or not there. */
+/** Loads the doors of a folder. A door with any problem is left out. */
 export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
   const { folder, isTaken = () => false, withTests = false, proven, before = new Map<string, LoadedDoor>() } = options;
   const problems = createProblems();
@@ -70,7 +70,7 @@ export async function loadDoors(options: LoadOptions): Promise<LoadedDoors> {
     const own = createProblems(problems);
     const known = before.get(file.name);
     const isKnown = known?.file === file.file && read.get(`doors/${basename(file.file)}`)?.equals(known.text) === true;
-    // Requests have their turn between two doors.
+    // Between two doors waiting requests get their turn.
     if (!isKnown) await setImmediate();
     const loaded = isKnown ? known : loadDoor(file, testsOf(file, tests.get(file.name))?.located, { problems: own, read, proof });
     if (loaded?.isOpen) judgeAddresses(loaded, doors, { isTaken, problems: own });
@@ -99,7 +99,7 @@ function loadDoor(
   );
 }
 
-/** A door whose value is known; the file is parsed where a place in it is asked for. */
+/** A door whose parsed value is known. The file is parsed only when a place in it is needed. */
 function provenDoor(file: ReadFile, value: unknown): Located<WrittenDoor> | undefined {
   if (value === undefined) return undefined;
   return {
@@ -119,7 +119,7 @@ function judgedDoor({ located }: ReadFile, problems: Problems): Located<WrittenD
   return undefined;
 }
 
-/** Report the routes of a door whose addresses the gateway itself, another door or another route of it serves. */
+/** Reports each route of a door whose address is already served by the gateway itself, another door or another route of the door. */
 function judgeAddresses(
   { door, located }: LoadedDoor,
   before: readonly LoadedDoor[],
@@ -138,7 +138,7 @@ function judgeAddresses(
   }
 }
 
-/** True where one request could be meant for both. */
+/** True if one request could match both routes. */
 function meet(one: DoorRoute, other: DoorRoute): boolean {
   if (one.method !== other.method) return false;
   const values = new Map(other.path.query);

@@ -7,19 +7,19 @@ export interface PathPattern {
   /** The path without the query, with `{name}` for each parameter. */
   template: string;
   parameters: readonly { name: string; mayHoldSlashes: boolean }[];
-  /** The parameters that a request's path has, decoded; undefined where it is another path. */
+  /** The decoded parameters of a request's path; undefined if the path does not match. */
   parametersOf: (path: string) => Record<string, string> | undefined;
   /** Parameters of the query that a request must have, with their values. */
   query: readonly (readonly [name: string, value: string])[];
-  /** A path that fits, with `x` for each parameter. */
+  /** A path that matches, with `x` for each parameter. */
   example: string;
 }
 
 const parameter = /\{(\w+)(\.\.\.)?\}/g;
 
 /**
- * Compile an address, a path with or without a query that it must have: `{name}` stands for a part of one segment, with text before and behind it, and `{name...}` for any number of segments. Paths fit in
- * either case, with and without a slash at the end, as those of the gateway itself do.
+ * Compiles an address: a path, and perhaps a query that a request must have. `{name}` stands for a segment or a part of one, `{name...}` for any
+ * number of segments. Like the gateway's own paths, a path matches in upper and lower case, and with or without a slash at its end.
  */
 export function compilePath(address: string): PathPattern {
   const [written = "", query = ""] = address.split("?");
@@ -39,7 +39,7 @@ export function compilePath(address: string): PathPattern {
       try {
         return Object.fromEntries(parameters.map(({ name }, index) => [name, decodeURIComponent(found[index + 1] ?? "")]));
       } catch {
-        // It is no path of ours that is not valid percent-encoding.
+        // A path with invalid percent-encoding matches no route.
         return undefined;
       }
     },

@@ -46,8 +46,8 @@ export const testSchema = closed(
       {
         status: { type: "integer" },
         headers: { type: "object" },
-        json: { description: "At least this; `*` stands for anything." },
-        events: { type: "array", items: {}, description: "The data of every event, at least this; a text where it is no JSON." },
+        json: { description: "Members that the answer must have; `*` matches anything." },
+        events: { type: "array", items: {}, description: "The data of every event, compared like `json`; a text if the data is not JSON." },
       },
       ["status"],
     ),

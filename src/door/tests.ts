@@ -1,4 +1,4 @@
-// The tests of a door: in its own file, and in the file of the same name in the folder `tests/doors`.
+// Reads the tests of a door, from its own file and from the file of the same name in the folder `tests/doors`.
 import { complain } from "../channels/complaint.ts";
 import { lineOf, type Located, type Problems } from "../channels/problems.ts";
 import { compileTemplate } from "../expression/template.ts";
@@ -15,7 +15,7 @@ export interface PlacedDoorTest {
   line: number;
 }
 
-/** Gives the tests as written, with `${key}` and the like put in. */
+/** Renders the tests: fills in `${key}` and other expressions. */
 export type RenderDoorTests = (variables: { key: string }) => PlacedDoorTest[];
 
 /** A file with tests in it. */
@@ -25,7 +25,7 @@ export interface DoorTested {
 
 const validator = lazily(() => validatorOf<DoorTested>(doorTestsFile));
 
-/** The tests of a file of its own, if it is in order; mistakes go to `problems`. */
+/** The tests of a file that holds nothing else, if it is valid. Mistakes are added to `problems`. */
 export function judgedDoorTests(located: Located, problems: Problems): Located<DoorTested>[] {
   const { value, places }: Located<unknown> = located;
   const validate = validator();
@@ -34,7 +34,7 @@ export function judgedDoorTests(located: Located, problems: Problems): Located<D
   return [];
 }
 
-/** Compile a door's tests, which are rendered each time that they run. Mistakes go to `problems`. */
+/** Compiles a door's tests, which are rendered for each run. Mistakes are added to `problems`. */
 export function compileDoorTests(files: readonly Located<DoorTested>[], problems: Problems): RenderDoorTests {
   const suites = files.map((located) => {
     const { tests = [] } = located.value;

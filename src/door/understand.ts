@@ -1,4 +1,4 @@
-// Reads a request of another API as a unified one.
+// Translates a request of another API into a unified request.
 import { isDeepStrictEqual } from "node:util";
 import { GatewayError } from "../errors.ts";
 import { ExpressionFailure, isPlainObject, type Variables } from "../expression/cel.ts";
@@ -7,7 +7,7 @@ import { polarities, type Polarity } from "../picture/mask.ts";
 import type { Change } from "../plugin/context.ts";
 import type { Drawing } from "./compile.ts";
 
-/** A request of another API: what the templates of its door see of it. */
+/** A request of another API, as the templates of its door see it. */
 export interface Foreign {
   body: Record<string, unknown>;
   path: Record<string, string>;
@@ -17,18 +17,18 @@ export interface Foreign {
   default_model: string;
 }
 
-/** A request of another API in the gateway's words. */
+/** The unified request that a request of another API means. */
 export interface Understood {
-  /** The fields of the unified request, which nothing has judged. */
+  /** The fields of the unified request, not yet validated. */
   fields: Record<string, unknown>;
-  /** The mark in the mask of the pixels that may change. */
+  /** The mark of the pixels that may change in the mask. */
   marks: Polarity;
   streams: boolean;
-  /** The fields of the body that nothing reads, or that a part of is left out of. */
+  /** The fields of the body that are dropped, mapped, or read only in part. */
   changes: Change[];
 }
 
-/** Read a request of another API. Throws a 400 for one that the door refuses, or cannot read. */
+/** Translates a request of another API. Throws a 400 if the door refuses it or cannot read it. */
 export function understand(drawing: Drawing, foreign: Foreign): Understood {
   const variables: Variables = { ...foreign };
   return asTheirs(variables, () => {
@@ -67,18 +67,24 @@ function marksIn(mask: unknown): Polarity {
   );
 }
 
-/** Render a template of what a client sent; undefined where it renders nothing. Throws a 400 where it is not as the door has it. */
+/**
+ * Renders a template over a client's request; undefined if the result is empty. Throws a 400 if the request has another shape than the door
+ * expects.
+ */
 export function renderTheirs(template: Template, variables: Variables): unknown {
   return asTheirs(variables, () => rendered(template, variables));
 }
 
-/** Render a template of what the gateway says; undefined where it renders nothing. */
+/** Renders a template over the gateway's own values; undefined if the result is empty. */
 export function rendered(template: Template, variables: Variables): unknown {
   const value = template({ variables, used: new Set(), mapped: () => undefined });
   return typeof value === "symbol" ? undefined : value;
 }
 
-/** Work on a client's request: an expression that cannot take its values is the client's mistake, and none of its business. */
+/**
+ * Evaluates expressions over a client's request. If one fails, the client's values are at fault: throws a 400 that names fields, not the
+ * expression.
+ */
 function asTheirs<T>(variables: Variables, work: () => T): T {
   try {
     return work();
@@ -92,7 +98,7 @@ function asTheirs<T>(variables: Variables, work: () => T): T {
   }
 }
 
-/** A field of the client's that an expression reads, as far as it is there. */
+/** The part of a name read by an expression that exists in the client's request; empty if none does. */
 function fieldThere([root = "", ...steps]: readonly string[], variables: Variables): { field: string; root: string }[] {
   if (!["body", "path", "query", "headers"].includes(root)) return [];
   const there: string[] = [];
@@ -105,7 +111,7 @@ function fieldThere([root = "", ...steps]: readonly string[], variables: Variabl
   return there.length === 0 ? [] : [{ field: there.join("."), root }];
 }
 
-/** The paths of the values that nothing has read, but for those that say nothing. */
+/** The paths of the body's values that no template has read, without empty and ignored ones and defaults. */
 function unreadIn(value: object, used: ReadonlySet<string>, drawing: Pick<Drawing, "defaults" | "ignore">, above = ""): string[] {
   if (used.has("body")) return [];
   const { defaults, ignore } = drawing;
@@ -123,7 +129,7 @@ function saysNothing(value: unknown): boolean {
   return isPlainObject(value) && Object.keys(value).length === 0;
 }
 
-/** The same with all names in camel case: `mime_type` becomes `mimeType`. What is no JSON stays as it is. */
+/** Converts all names to camel case: `mime_type` becomes `mimeType`. Values that are not JSON are left as they are. */
 export function camelCased<T>(value: T): T {
   if (Array.isArray(value)) return value.map(camelCased) as T;
   if (!isPlainObject(value)) return value;
