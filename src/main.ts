@@ -264,13 +264,13 @@ program
   .description("write a commented channel file that passes check")
   .requiredOption("--base-url <url>", "the provider's address")
   .addOption(new Option("--like <kind>", "what it is like: the usual API, one call of its own, or a task").choices(likes).default("openai"))
-  .option("--model <id>", "the public name of its model", "new-model")
+  .option("--model <id>", "the public name of its model; NAME-1 when omitted")
   .option("--schema <name>", "the model's schema, a file of models/", "demo")
   .option("--json", "for machines")
-  .action(async (name: string, options: Omit<NewChannel, "name"> & { json?: boolean }) => {
+  .action(async (name: string, options: Omit<NewChannel, "name" | "model"> & { model?: string; json?: boolean }) => {
     const { channelTexts, ownFolder, readSettings } = await import("./process/environment.ts");
     const { channels } = readSettings(process.env);
-    const file = await writeChannel(ownFolder(channels), { ...options, name }, channelTexts(channels));
+    const file = await writeChannel(ownFolder(channels), { ...options, name, model: options.model ?? `${name}-1` }, channelTexts(channels));
     const command = `pictor check ${name} && pictor test ${name}`;
     print(options.json ? JSON.stringify({ file }) : `${file} is written; change what is different there, then run ${command}`);
   });

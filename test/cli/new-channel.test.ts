@@ -62,6 +62,7 @@ describe("pictor new channel", () => {
         pictor([...args, "--like", "nobody"], { PICTOR_CHANNELS: folder }),
       ]);
       expect([made.code, JSON.parse(made.out), made.err]).to.deep.equal([0, { file: join(folder, "acme.yaml") }, ""]);
+      expect(await readFile(join(folder, "acme.yaml"), "utf8")).to.include('"acme-1": { schema: m }');
       expect(unlike.code).to.equal(1);
       expect(unlike.err).to.include("Allowed choices are openai, own, task");
     } finally {
