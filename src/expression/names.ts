@@ -95,12 +95,26 @@ export function channelNames(
   };
 }
 
+/** The latest pictures of tests in base64. The tests of a file are rendered in one go, and name the same picture many times. */
+const pictures = new Map<string, string>();
+
+/** Pictures of tests that are kept to be named again: a process may live through many edits. */
+export const mostPictures = 30;
+
+function pictureOf(make: typeof solidPng, width: bigint, height: bigint): string {
+  const name = `${make.name} ${width} ${height}`;
+  const picture = pictures.get(name) ?? make(Number(width), Number(height)).toString("base64");
+  if (pictures.size === mostPictures) pictures.clear();
+  pictures.set(name, picture);
+  return picture;
+}
+
 /** Names for a channel's tests: the mock's address, stand-ins for secrets, and small real pictures. */
 export const testNames: Names = {
   place: "tests",
   variables: { base_url: { about: "Where the mock provider listens." }, env: { about: "Reads as `env:NAME`." } },
   functions: {
-    "png(int, int): string": (width: bigint, height: bigint) => solidPng(Number(width), Number(height)).toString("base64"),
-    "mask(int, int): string": (width: bigint, height: bigint) => halfClearPng(Number(width), Number(height)).toString("base64"),
+    "png(int, int): string": (width: bigint, height: bigint) => pictureOf(solidPng, width, height),
+    "mask(int, int): string": (width: bigint, height: bigint) => pictureOf(halfClearPng, width, height),
   },
 };

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { compileExpression, ExpressionError, ExpressionFailure, missing, MissingValue } from "../../src/expression/cel.ts";
-import { channelNames, settingNames, testNames, type Names } from "../../src/expression/names.ts";
+import { channelNames, mostPictures, settingNames, testNames, type Names } from "../../src/expression/names.ts";
 import type { TemplateOptions } from "../../src/expression/rendering.ts";
 import { compileTemplate, compileUrl } from "../../src/expression/template.ts";
 import { compileCondition } from "../../src/expression/text.ts";
@@ -289,5 +289,11 @@ describe("the names of a place", () => {
     expect(compileExpression("file('package.json')", settingNames).evaluate({})).to.contain('"pictor"');
     expect(() => compileExpression("file('not/there')", settingNames).evaluate({})).to.throw(ExpressionFailure, "ENOENT");
     expect(compileExpression("png(8, 8)", testNames).evaluate({})).to.match(/^iVBORw0KGgo/);
+    // As it is called, also once more and after many others.
+    const calls = Array.from({ length: mostPictures }, (_, index) => [`png(${index + 1}, 8)`, `mask(${index + 1}, 8)`]).flat();
+    const draw = () => calls.map((call) => compileExpression(call, testNames).evaluate({}));
+    const first = draw();
+    expect(new Set(first)).to.have.lengthOf(2 * mostPictures);
+    expect(draw()).to.deep.equal(first);
   });
 });
