@@ -49,7 +49,8 @@ conf=(-c "$D/ceph.conf")
   CEPH_ARGS=--no-mon-config ceph-mon "${conf[@]}" -i a
   timeout 30 ceph "${conf[@]}" osd new "$OSD" 0
   ceph-osd "${conf[@]}" -i 0 --mkfs --osd-uuid "$OSD"
-  ceph-osd "${conf[@]}" -i 0
+  # It ends with "wrong fsid" where its first command is out before the monitors' map is here, as on a busy machine.
+  for _ in 1 2 3; do ceph-osd "${conf[@]}" -i 0 && break || sleep 1; done
   radosgw "${conf[@]}" -n client.rgw
   for _ in $(seq 300); do curl -s "http://127.0.0.1:$PORT/" >/dev/null && break || sleep 0.2; done
   timeout 60 radosgw-admin "${conf[@]}" user create --uid=t --display-name=t --access-key=AKIDTEST --secret-key=SKTEST
