@@ -47,7 +47,7 @@ interface Crew {
 export async function startWorkers(count: number, say: (line: string) => void): Promise<Workers | number> {
   // Workers accept connections themselves: one that this process hands to a worker that stops, or is killed, would stay open without an answer.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ execArgv: [...process.execArgv, ...roomForTheYoung()] });
+  cluster.setupPrimary({ execArgv: [...process.execArgv, ...roomForNewObjects()] });
   const crew: Crew = {
     ...{ say, closing: new AbortController(), metrics: new AggregatorRegistry(), serving: new Set(), quickEnds: 0 },
     notes: createRelay(send),
@@ -73,9 +73,9 @@ export async function startWorkers(count: number, say: (line: string) => void): 
 
 /**
  * Options of V8 for a process that serves. By itself V8 begins with a small space for new objects and returns to it whenever it is quiet:
- * what each request under way holds is then copied again and again, which took an eighth of a small request's CPU. 16 MB is V8's own most.
+ * what each request under way holds is then copied again and again, which took an eighth of a small request's CPU. 16 MB is V8's default maximum.
  */
-function roomForTheYoung(): string[] {
+function roomForNewObjects(): string[] {
   const isChosen = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((option) => option.includes("semi-space-size"));
   return isChosen ? [] : ["--min-semi-space-size=16", "--max-semi-space-size=16"];
 }
