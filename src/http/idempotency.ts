@@ -41,6 +41,11 @@ export function repeatName({ headers }: Pick<Context["req"], "headers">, life: n
   return { isKeyed: false, of: (fingerprint) => `retry:${fingerprint}`, joins: isRetry(headers), life: retriesWithin };
 }
 
+/** True for a request whose repeats are known by a name that the client sends or counts with. */
+export function isNamed(headers: Context["req"]["headers"]): boolean {
+  return headers["idempotency-key"] !== undefined || headers["x-stainless-retry-count"] !== undefined;
+}
+
 /** The members of a row by which the repeats of its request find it. */
 export function namesOf(
   { isKeyed, joins, of }: RepeatName,

@@ -3,6 +3,7 @@ import type { Context } from "koa";
 import { clientError, GatewayError, ProviderFailure } from "../errors.ts";
 import type { UncertainOutcomes } from "../gateway/uncertain.ts";
 import { mayBePaid, type RequestState } from "./gateway.ts";
+import { isNamed } from "./idempotency.ts";
 import { isRetry } from "./patience.ts";
 
 export interface Repeats {
@@ -36,8 +37,8 @@ export function repeatsOf(ctx: Context, uncertain: UncertainOutcomes, within: nu
     remember: async (error) => {
       if (!mayBePaid(state) || within === 0) return;
       const untold = state.signal.aborted && !(state.signal.reason instanceof GatewayError);
-      // Its retry finds it in the ledger, with the answer where there is one.
-      if (untold && (state.hasRow === true || state.repeats !== undefined)) return;
+      // Its retry finds it in the ledger, with the answer where there is one. The row of a request that has no name for its repeats is its own alone.
+      if (untold && isNamed(ctx.req.headers) && (state.hasRow === true || state.repeats !== undefined)) return;
       const { code, status, message, param } = untold
         ? new GatewayError("upstream_error", "the client's connection was closed before the answer came")
         : tellable(error);

@@ -121,12 +121,20 @@ describe("a request that is repeated after an outcome that may have been paid fo
       add: ({ request }: { request: string }) => Promise.resolve(void added.push(request)),
       forget: () => undefined,
     };
-    for (const [id, more] of Object.entries({ plain: {}, own: { hasRow: true }, joined: { repeats: "req_1" } })) {
+    const counted = { "x-stainless-retry-count": "0" };
+    const requests = {
+      plain: { headers: {} },
+      "with a budget": { headers: {}, hasRow: true },
+      "without a row": { headers: counted },
+      own: { headers: counted, hasRow: true },
+      joined: { headers: counted, repeats: "req_1" },
+    };
+    for (const [id, { headers, ...more }] of Object.entries(requests)) {
       const state = { id, mayCost: true, signal: AbortSignal.abort(), ...more };
-      const ctx = { state, get: () => "", req: { headers: {} } } as unknown as Context;
+      const ctx = { state, get: () => "", req: { headers } } as unknown as Context;
       await repeatsOf(ctx, uncertain, 1000, () => Promise.resolve("hash")).remember(new Error("gone"));
     }
-    expect(added).to.deep.equal(["plain"]);
+    expect(added).to.deep.equal(["plain", "with a budget", "without a row"]);
   });
 
   it("whose client hung up is an order, and none where the client says that it is a retry", async () => {
