@@ -57,8 +57,7 @@ const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16
 
 /**
  * The header in the form of version 00, with the known flags only (W3C Trace Context Level 2, 3.2); undefined for a malformed header.
- * Fields that later
- * versions append are left out.
+ * Fields that later versions append are left out.
  */
 export function readTraceparent(header: unknown): string | undefined {
   const [, version, trace, span, flags = "", more] = (typeof header === "string" && form.exec(header)) || [];

@@ -103,7 +103,7 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
     const { load: noted, uses } = noting(load);
     const proven = clash === undefined ? loadProven(channel, noted) : undefined;
     const one = proven ?? (await inTurns(loadWritten(channel, noted, problems, clash)));
-    // One that is off is compiled when it is asked for.
+    // A channel that is off is compiled when its routes are first used.
     if (one?.channel.off === undefined) await inTurns(partsOf(one?.parts ?? []));
     return one && madeOf(one, uses, load, now);
   }

@@ -113,7 +113,7 @@ export const doorSchema = closed(
       minProperties: 1,
       additionalProperties: routeSchema,
       description:
-        "What each path answers, by method and path. A part of a path may be a parameter: `POST /v1/models/{model}:draw`; `{model...}` may hold slashes. A query, as in `POST /?Action=Draw`, must be there.",
+        "What each path answers, by method and path. A part of a path may be a parameter: `POST /v1/models/{model}:draw`; `{model...}` may hold slashes. A query, as in `POST /draw?Action=Submit`, must be there.",
     },
     tests: { type: "array", items: testSchema, description: "The door's own tests, here or in `tests/doors/` under the same file name." },
   },

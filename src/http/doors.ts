@@ -52,8 +52,8 @@ const lookups = new WeakMap<readonly Door[], Lookup>();
 
 /** The routes that a path may be of, by door: every request is looked up, and few come through a door. */
 function candidatesFor(doors: readonly Door[], path: string): readonly Candidate[] {
-  const lookup = lookups.get(doors) ?? lookupOf(doors);
-  lookups.set(doors, lookup);
+  let lookup = lookups.get(doors);
+  if (!lookup) lookups.set(doors, (lookup = lookupOf(doors)));
   return lookup.get(firstOf(path)) ?? lookup.get(undefined) ?? [];
 }
 

@@ -73,7 +73,7 @@ function operation(door: Door, routes: Group): Json {
   };
 }
 
-/** One sentence about a route. */
+/** Summarises a route in one sentence. */
 function summaryOf({ serves }: DoorRoute): string {
   if (serves.kind === "drawing") return serves.operation === "edit" ? "Edit pictures." : "Make pictures.";
   if (serves.job) return "Show a job.";

@@ -3,7 +3,7 @@ import { crc32, deflateSync } from "node:zlib";
 
 /** A valid PNG of a single grey, as small as possible, for tests and mocks; sizes in pixels. */
 export function solidPng(width: number, height: number): Buffer {
-  // One bit for each pixel, greyscale.
+  // The picture is greyscale, with a bit for each pixel.
   return pngOf({ width, height, depth: 1, colours: 0, rows: Buffer.alloc((1 + Math.ceil(width / 8)) * height) });
 }
 

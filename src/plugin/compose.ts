@@ -54,7 +54,7 @@ export function compose(plugins: readonly Middleware[], core: Core): Core {
       same ??= clone(ctx.request);
       const own: PluginContext = {
         ...ctx,
-        // It may be made when it is asked for, which a copy is not.
+        // A getter of the prototype, which the copy above leaves out.
         signal: ctx.signal,
         request: { ...clone(same), ...fields },
         result: emptyResult(),

@@ -103,7 +103,10 @@ export interface PluginContext {
   spool: Pick<SpoolScope, "take" | "room">;
   /** True when the response may start before the provider's body ends: one picture was requested, and the rest can follow it. */
   readonly early?: boolean;
-  /** Aborts when the client hangs up, the request's time is over or the attempt fails. Everything that waits or calls takes it. */
+  /**
+   * Aborts when the client hangs up, the request's time is over or the attempt fails. Everything that waits or calls takes it. A
+   * copy by `{ ...ctx }` has to name it, since it is made on first use.
+   */
   readonly signal: AbortSignal;
   readonly log: Logger;
   /** The place in the trace that the request belongs to, if any. */

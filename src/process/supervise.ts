@@ -74,9 +74,10 @@ export async function startWorkers(count: number, say: (line: string) => void): 
 /**
  * Options of V8 for a process that serves. By itself V8 begins with a small space for new objects and returns to it whenever it is quiet:
  * what each request under way holds is then copied again and again, which took an eighth of a small request's CPU. 16 MB is V8's default maximum.
+ * There are none if the operator has `chosen` a size by Node's options.
  */
-function roomForNewObjects(): string[] {
-  const isChosen = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((option) => option.includes("semi-space-size"));
+export function roomForNewObjects(chosen = [...process.execArgv, process.env.NODE_OPTIONS ?? ""]): string[] {
+  const isChosen = chosen.some((option) => option.includes("semi-space-size"));
   return isChosen ? [] : ["--min-semi-space-size=16", "--max-semi-space-size=16"];
 }
 

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { GatewayError, ProviderFailure } from "../../src/errors.ts";
 import { createTable } from "../../src/gateway/table.ts";
+import { compose } from "../../src/plugin/compose.ts";
 import type { PluginContext } from "../../src/plugin/context.ts";
 import { ask, failureOf, picture, route } from "./routes.ts";
 
@@ -47,6 +48,26 @@ describe("an attempt", () => {
     const { answer, attempts } = ask([failing, route("b", () => expect.fail("a fault of a plugin is not tried again"))]);
     expect(await failureOf(answer)).to.equal(broken);
     expect([signal?.aborted, attempts.map(({ outcome }) => outcome)]).to.deep.equal([true, ["error"]]);
+  });
+
+  it("has one signal, which is that of each of its calls", async () => {
+    const signals: AbortSignal[] = [];
+    const several = route("a", async (ctx) => {
+      const calls = compose(
+        [
+          async (_ctx, _next, branch) => {
+            await Promise.all([branch({ n: 1 }), branch({ n: 1 })]);
+          },
+        ],
+        (own) => Promise.resolve(void signals.push(own.signal)),
+      );
+      await calls(ctx);
+      signals.push(ctx.signal);
+      ctx.result.pictures.push(picture);
+    });
+    await ask([several]).answer;
+    expect(signals).to.deep.equal([signals[0], signals[0], signals[0]]);
+    expect(signals[0]).to.be.instanceOf(AbortSignal);
   });
 
   it("has the time that its channel gives it, also where that is more than a timer can count", async () => {

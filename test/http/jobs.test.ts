@@ -100,6 +100,15 @@ describe("http: jobs", () => {
     expect(house.orders()).to.equal(2);
   });
 
+  it("are one for an SDK whose first attempt comes after its retry", async () => {
+    const overtaken = { ...ask, prompt: "a job that was overtaken" };
+    const sent = (count: string) => send({ prefer: "respond-async", "x-stainless-retry-count": count }, overtaken);
+    const [retry, first] = [await jobOf(await sent("1")), await jobOf(await sent("0"))];
+    expect(first.id).to.equal(retry.id);
+    await becomes(first.id, "completed");
+    expect(house.orders()).to.equal(1);
+  });
+
   it("show a request that was sent under the same key before, and was none", async () => {
     const key = { "idempotency-key": "first a request, then a job" };
     expect((await send(key)).status).to.equal(200);

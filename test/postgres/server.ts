@@ -1,12 +1,13 @@
 // Starts a real PostgreSQL on loopback, which can be killed and brought back.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
+import { freePort } from "../helpers/port.ts";
+import { untilReady } from "../helpers/ready.ts";
 
 const run = promisify(execFile);
 
@@ -39,7 +40,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     const settings = [`port=${port}`, "listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`, "fsync=off"];
     const [program, values] = as("postgres", "-D", data, ...settings.flatMap((setting) => ["-c", setting]));
     server = spawn(program, values, { stdio: "ignore" });
-    await isReady(url("postgres"));
+    await untilReady(() => connectOnce(url("postgres")));
   };
   const kill = async () => {
     const pid = (await run("head", ["-1", join(data, "postmaster.pid")])).stdout.trim();
@@ -69,25 +70,9 @@ export async function startPostgres(): Promise<PostgresServer> {
   };
 }
 
-async function isReady(connectionString: string): Promise<void> {
-  for (const until = Date.now() + 20_000; ;) {
-    const client = new pg.Client({ connectionString });
-    client.on("error", () => undefined);
-    try {
-      await client.connect();
-      await client.end();
-      return;
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await delay(50);
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+async function connectOnce(connectionString: string): Promise<void> {
+  const client = new pg.Client({ connectionString });
+  client.on("error", () => undefined);
+  await client.connect();
+  await client.end();
 }

@@ -1,16 +1,26 @@
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, get, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import { roomForNewObjects } from "../../src/process/supervise.ts";
 import { freePort } from "../helpers/port.ts";
 import { httpProvider } from "../helpers/provider.ts";
 import { metric, until } from "../http/setup.ts";
 import { channelsWith, inFolder, urlOf } from "./serve-process.ts";
 
 const workers = ["serve", "--workers", "2"];
+
+describe("the room for new objects", () => {
+  it("is the operator's own, where Node's options say one", () => {
+    expect(roomForNewObjects([])).to.deep.equal(["--min-semi-space-size=16", "--max-semi-space-size=16"]);
+    expect(roomForNewObjects(["--enable-source-maps", ""])).to.have.length(2);
+    for (const own of ["--max-semi-space-size=8", "--no-warnings --max-semi-space-size=8"])
+      expect(roomForNewObjects(["--enable-source-maps", own])).to.deep.equal([]);
+  });
+});
 
 describe("pictor serve --workers", function () {
   // Three processes start here one after another, each with everything it loads.
@@ -36,6 +46,10 @@ describe("pictor serve --workers", function () {
         });
       };
       await until(async () => (await ask()) && pids().size === 2);
+      for (const pid of pids()) {
+        const command = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0");
+        expect(command).to.include.members(roomForNewObjects([]));
+      }
       // Metrics are those of all, whoever is asked.
       const counted = await metric(url, 'pictor_requests_total{path="/livez",model="",status="200"}');
       expect(counted).to.be.at.least(2);

@@ -1,9 +1,9 @@
 // Starts a real Redis on loopback, which can be killed and brought back.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { freePort } from "../helpers/port.ts";
+import { untilReady } from "../helpers/ready.ts";
 
 export interface RedisServer {
   port: number;
@@ -21,7 +21,7 @@ export async function startRedis(): Promise<RedisServer> {
     server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
       stdio: "ignore",
     });
-    await answers(port);
+    await untilReady(() => ping(port));
   };
   await start();
   return {
@@ -37,19 +37,13 @@ export async function startRedis(): Promise<RedisServer> {
   };
 }
 
-async function answers(port: number): Promise<void> {
-  for (const until = performance.now() + 20_000; ;) {
-    const client = new Redis(port, { host: "127.0.0.1", lazyConnect: true, retryStrategy: () => null });
-    client.on("error", () => undefined);
-    try {
-      await client.connect();
-      await client.ping();
-      return;
-    } catch (error) {
-      if (performance.now() > until) throw error;
-      await delay(50);
-    } finally {
-      client.disconnect();
-    }
+async function ping(port: number): Promise<void> {
+  const client = new Redis(port, { host: "127.0.0.1", lazyConnect: true, retryStrategy: () => null });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await client.ping();
+  } finally {
+    client.disconnect();
   }
 }
