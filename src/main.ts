@@ -178,6 +178,7 @@ program
   .option("--client <name>", "only this client's")
   .option("--model <id>", "only this model's")
   .option("--channel <name>", "only those that this channel answered")
+  .option("--trace <id>", "only those of this trace")
   .option("--since <time>", "Unix seconds, or a date such as 2026-11-28T12:00:00Z")
   .option("--until <time>", "the same")
   .option("--limit <number>", "how many, at most", "50")

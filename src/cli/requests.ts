@@ -13,6 +13,8 @@ export interface RequestsOptions {
   client?: string;
   model?: string;
   channel?: string;
+  /** The id of a trace, in hex. */
+  trace?: string;
   /** Unix seconds, or a date. */
   since?: string;
   until?: string;
@@ -38,8 +40,10 @@ interface Shown {
 
 /** `pictor requests`: the newest requests. Throws an Error where no gateway answers, or where it refuses. */
 export async function listRequests(url: string, options: RequestsOptions, env: Env, say: Say): Promise<void> {
-  const { json, failed, limit = "50", status = failed ? "failed" : undefined, client, model, channel, since, until } = options;
-  const given = Object.entries({ limit, status, client, model, channel, since, until }).filter(([, value]) => value !== undefined);
+  const { json, failed, limit = "50", status = failed ? "failed" : undefined, client, model, channel, trace, since, until } = options;
+  const given = Object.entries({ limit, status, client, model, channel, trace_id: trace, since, until }).filter(
+    ([, value]) => value !== undefined,
+  );
   const query = new URLSearchParams(given as [string, string][]);
   const { data } = await asOperator<{ data: Shown[] }>(url, `/v1/requests?${query.toString()}`, "GET", env);
   if (json) for (const one of data) say(JSON.stringify(one));

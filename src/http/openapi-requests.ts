@@ -23,6 +23,7 @@ const requestFilters: Json[] = [
   query("status", "`uncertain` is a part of `failed`: a picture may have been made and paid for.", { enum: statusNames }),
   query("model", "Only of this model."),
   query("channel", "Only those whose last channel was this one."),
+  query("trace_id", "Only those of this trace."),
   query("since", "From then on: Unix seconds, or a date."),
   query("until", "Before then: Unix seconds, or a date."),
   query("client", "Only of this client; for the operator."),
@@ -99,6 +100,7 @@ export const requestSchemas: Json = {
       cost: { type: "number", description: "What the request cost, in USD; absent where nobody knows." },
       cost_from: { enum: costSources, description: "How the cost was found." },
       changes: { type: "array", description: "What the gateway had to change." },
+      trace_id: { type: "string", description: "The trace that its `traceparent` named, or that the gateway began for its spans." },
     },
   },
   RequestList: {

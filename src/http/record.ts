@@ -3,14 +3,16 @@ import { GatewayError } from "../errors.ts";
 import { billOf, failedPatch, hungUp, madePatch } from "../gateway/ending.ts";
 import { lease } from "../gateway/runner.ts";
 import type { RequestPatch, RequestRow } from "../ledger/row.ts";
+import { idsOf } from "../trace.ts";
 import type { DurableService } from "./durable.ts";
 import type { Gateway, RequestState } from "./gateway.ts";
 
 /** The part of a request's row that is known from the beginning. */
 export function beginningOf(state: RequestState, { lives }: Pick<DurableService, "lives">): Omit<RequestRow, "status"> {
-  const { id, client, model = "", createdAt, asked } = state;
+  const { id, client, model = "", createdAt, asked, trace } = state;
   const { operation = "generate", n = 1, startedAt } = asked ?? {};
-  return { id, client: client?.id ?? "", model, operation, createdAt, startedAt, expiresAt: createdAt + lives().rows, n };
+  const traceId = idsOf(trace).trace_id;
+  return { id, client: client?.id ?? "", model, operation, createdAt, startedAt, expiresAt: createdAt + lives().rows, n, traceId };
 }
 
 /** The part of a row that says that a request is served from now on. */
@@ -28,7 +30,7 @@ type Ended = RequestPatch & Pick<RequestRow, "status">;
 export function record({ durable }: Pick<Gateway, "durable">, state: RequestState, httpStatus: number): void {
   if (!durable || !state.asked || state.hasRow) return;
   const { channel, attempts, repeats } = state;
-  const { id, client, model, operation, createdAt, startedAt, expiresAt, n } = beginningOf(state, durable);
+  const { id, client, model, operation, createdAt, startedAt, expiresAt, n, traceId } = beginningOf(state, durable);
   const { costNanos, costFrom } = billOf(state.cost?.());
   const { status, endedAt, pictures, made, usage, changes, error } = endOf(state, httpStatus);
   // Each request writes one: laying objects over each other costs several times as much as naming the members.
@@ -54,6 +56,7 @@ export function record({ durable }: Pick<Gateway, "durable">, state: RequestStat
     error,
     httpStatus,
     repeats,
+    traceId,
   });
 }
 

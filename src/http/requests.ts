@@ -69,6 +69,7 @@ export async function listRequests(ctx: RouterContext, gateway: Gateway): Promis
     client: own,
     model: textIn(ctx, "model"),
     channel: textIn(ctx, "channel"),
+    traceId: textIn(ctx, "trace_id"),
     statuses: status === undefined ? undefined : statuses[status],
     since: timeIn(ctx, "since"),
     until: timeIn(ctx, "until"),
@@ -149,6 +150,7 @@ function describe(ctx: RouterContext, gateway: Gateway, row: RequestRow) {
     ...(costNanos !== undefined && { cost: costNanos / 1e9 }),
     cost_from: costFrom,
     ...(row.changes && row.changes.length > 0 && { changes: row.changes }),
+    trace_id: row.traceId,
   };
 }
 

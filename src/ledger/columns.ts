@@ -36,6 +36,7 @@ const columnOf: Readonly<Record<Member, string>> = {
   fingerprint: "fingerprint",
   task: "task",
   repeats: "repeats",
+  traceId: "trace_id",
   input: "input",
   answer: "answer",
   job: "job",

@@ -117,4 +117,5 @@ export const migrations: readonly (readonly string[])[] = [
     )`,
   ],
   ["alter table requests add column first_until bigint"],
+  ["alter table requests add column trace_id text", "create index requests_by_trace on requests (trace_id) where trace_id is not null"],
 ];

@@ -76,6 +76,8 @@ export interface RequestRow {
   progress?: number;
   /** The request whose outcome this one was given. */
   repeats?: string;
+  /** The id of the trace that it belongs to, in hex; absent where it belongs to none. */
+  traceId?: string;
   /** The document of what was asked: fields and images. With one, the request is served without its client. */
   input?: string;
   /** The document of what was made, or a short answer itself, as JSON. */

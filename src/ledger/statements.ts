@@ -12,6 +12,7 @@ export interface RowFilter {
   statuses?: readonly RequestStatus[];
   model?: string;
   channel?: string;
+  traceId?: string;
   /** Epoch milliseconds; `until` is not part of it. */
   since?: number;
   until?: number;
@@ -131,7 +132,7 @@ export function condition(from: readonly RequestStatus[], owner: string | undefi
 export function list(filter: RowFilter, now: number): Statement {
   const parameters: Value[] = [];
   const place = (value: Value) => `?${parameters.push(value)}`;
-  const { client, statuses, model, channel, since, until, after, jobs } = filter;
+  const { client, statuses, model, channel, traceId, since, until, after, jobs } = filter;
   const conditions = [
     `expires_at > ${place(now)}`,
     client !== undefined && `client = ${place(client)}`,
@@ -139,6 +140,7 @@ export function list(filter: RowFilter, now: number): Statement {
     statuses && `status in (${statuses.map(place).join(", ") || "null"})`,
     model !== undefined && `model = ${place(model)}`,
     channel !== undefined && `channel = ${place(channel)}`,
+    traceId !== undefined && `trace_id = ${place(traceId)}`,
     since !== undefined && `created_at >= ${place(since)}`,
     until !== undefined && `created_at < ${place(until)}`,
     after && `(created_at, id) < (${place(after.createdAt)}, ${place(after.id)})`,

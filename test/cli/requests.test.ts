@@ -15,7 +15,7 @@ describe("pictor requests", () => {
     const done = { status: "completed", channel: "one", attempts: "one ok", made: 1, endedAt: began + 1500, httpStatus: 200 } as const;
     await house.ledger.add(rowAt(began, { id: "req_done", client: "a", model: "m", costNanos: 40_000_000, costFrom: "pictures", ...done }));
     const error = { error: { message: "no", type: "upstream_error", param: null, code: "upstream_timeout" } };
-    const failed = { status: "unknown", endedAt: began + 3000, httpStatus: 504, costFrom: "uncertain", error } as const;
+    const failed = { status: "unknown", endedAt: began + 3000, httpStatus: 504, costFrom: "uncertain", error, traceId: "0af7" } as const;
     await house.ledger.add(rowAt(began + 1000, { id: "req_lost", client: "b", model: "m", ...failed }));
   });
   after(() => house.close());
@@ -39,6 +39,7 @@ describe("pictor requests", () => {
     expect(await ids({ failed: true })).to.deep.equal(["req_lost"]);
     expect(await ids({ client: "a", model: "m", channel: "one", status: "completed" })).to.deep.equal(["req_done"]);
     expect(await ids({ since: String(began / 1000 + 1), until: "2027-01-16" })).to.deep.equal(["req_lost"]);
+    expect(await ids({ trace: "0af7" })).to.deep.equal(["req_lost"]);
     expect(await ids({ limit: "1" })).to.deep.equal(["req_lost"]);
     expect(await list({ client: "nobody" })).to.deep.equal(["no requests"]);
   });

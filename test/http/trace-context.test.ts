@@ -126,6 +126,21 @@ describe("http: a job's trace", () => {
     expect(house.provider.calls.map(({ headers }) => headers.traceparent)).to.deep.equal([traceparent]);
   });
 
+  it("finds the rows of its requests, of whatever kind", async () => {
+    house.handler = (_call, response) => reply(response, { created: 7, data: [{ b64_json: png.toString("base64") }] });
+    const own = "a".repeat(32);
+    const headers = { traceparent: `00-${own}-${span}-00` };
+    const kinds: Record<string, string>[] = [{}, { "idempotency-key": "trace" }, { prefer: "respond-async" }];
+    const answers = await Promise.all(kinds.map((more) => house.generate(ask, { headers: { ...headers, ...more } })));
+    const rows = async () => {
+      const answer = await fetch(`${house.url}/v1/requests?trace_id=${own}`, { headers: { authorization: `Bearer ${house.key}` } });
+      return ((await answer.json()) as { data: { id: string; trace_id: string }[] }).data;
+    };
+    await until(async () => (await rows()).length === kinds.length);
+    const expected = answers.map((answer) => ({ id: answer.headers.get("x-request-id"), trace_id: own }));
+    expect((await rows()).map(({ id, trace_id }) => ({ id, trace_id }))).to.have.deep.members(expected);
+  });
+
   it("is kept by a request with a key too", async () => {
     const response = await house.generate(ask, { headers: { traceparent, "idempotency-key": "k" } });
     expect(response.status).to.equal(200);

@@ -57,6 +57,7 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
       wantedUntil: house.now + 4,
       owner: "o",
       leaseUntil: house.now + 3,
+      traceId: "0af7651916cd43dd8448eb211c80319c",
     });
     await one.add(row);
     expect(await one.find(row.id)).to.deep.equal(row);
@@ -183,7 +184,12 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
   it("lists the newest first, in pages, and by what is asked for", async () => {
     const one = await house.ledger();
     const rows = [0, 1, 1, 2, 3].map((age, index) =>
-      rowAt(house.now - age * minute, { id: `r${index}`, channel: index % 2 ? "odd" : "even", client: index === 3 ? "bob" : "ann" }),
+      rowAt(house.now - age * minute, {
+        id: `r${index}`,
+        channel: index % 2 ? "odd" : "even",
+        client: index === 3 ? "bob" : "ann",
+        traceId: index > 2 ? "t" : undefined,
+      }),
     );
     for (const row of rows) await one.add(row);
     const page = await one.list({ limit: 2 });
@@ -192,6 +198,7 @@ export function ledgerSuite(open: (folder: string) => Promise<Database>): void {
     expect((await one.list({ limit: 9, client: "bob" })).map(({ id }) => id)).to.deep.equal(["r3"]);
     expect((await one.list({ limit: 9, channel: "odd", since: house.now - minute })).map(({ id }) => id)).to.deep.equal(["r1"]);
     expect((await one.list({ limit: 9, until: house.now - minute })).map(({ id }) => id)).to.deep.equal(["r3", "r4"]);
+    expect((await one.list({ limit: 9, traceId: "t" })).map(({ id }) => id)).to.deep.equal(["r3", "r4"]);
     expect(await one.list({ limit: 9, statuses: ["failed"] })).to.deep.equal([]);
     expect(await one.list({ limit: 9, jobs: true })).to.deep.equal([]);
   });

@@ -48,6 +48,7 @@ export interface RequestRow {
   uncertain?: boolean;
   job?: boolean;
   repeats?: string;
+  trace_id?: string;
   client?: string;
   model: string;
   operation: "generate" | "edit";

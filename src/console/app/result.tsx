@@ -168,6 +168,7 @@ function Story({ row }: { row: RequestRow }) {
         </a>
       ),
     ],
+    ["Trace", row.trace_id === undefined ? undefined : <code key="trace">{row.trace_id}</code>],
     ["Known until", momentText(row.expires_at)],
   ];
   return <Facts facts={facts} />;
