@@ -25,7 +25,9 @@ export const environmentNames = {
   PICTOR_DATA: "Folder of the embedded stores.",
   PICTOR_STORE:
     "`s3://bucket/prefix?endpoint=https://...&region=...` keeps pictures in S3, also with `path_style=off` and `redirect=on`; below `PICTOR_DATA` when absent.",
-  AWS_ACCESS_KEY_ID: "The key of that bucket.",
+  PICTOR_STORE_KEY_ID: "The key of that bucket; `AWS_ACCESS_KEY_ID`, which a channel may have in common with it, when absent.",
+  PICTOR_STORE_SECRET: "The secret of `PICTOR_STORE_KEY_ID`.",
+  AWS_ACCESS_KEY_ID: "The key of that bucket, where it has none of its own.",
   AWS_SECRET_ACCESS_KEY: "Its secret.",
   AWS_SESSION_TOKEN: "Its session token, where the key is a temporary one.",
   PICTOR_PICTURE_LIFE: "Seconds that a stored picture is kept.",

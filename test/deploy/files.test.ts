@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { environmentDefaults, environmentNames } from "../../src/process/environment.ts";
+import { readS3Address } from "../../src/net/s3/address.ts";
 import { loadFiles } from "../helpers/channels.ts";
 import { parseGatewayFile } from "../../src/process/gateway-file.ts";
 
@@ -32,6 +33,15 @@ interface Pod {
     volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
   }[];
   volumes: { name: string; configMap?: { name: string } }[];
+}
+
+interface Service {
+  environment: Record<string, string>;
+  profiles?: string[];
+  command: string[];
+  volumes: string[];
+  stop_grace_period: string;
+  depends_on: object;
 }
 
 interface Probe {
@@ -89,13 +99,28 @@ describe("what deploys the gateway", () => {
 
   it("compose.yaml gives variables that are there, and time to shut down", async () => {
     const { services } = parse(await read("compose.yaml")) as {
-      services: Record<string, { environment: Record<string, string>; stop_grace_period: string; depends_on: object }>;
+      services: Record<string, Service>;
     };
     const { pictor, ...others } = services;
     const names = Object.keys(pictor!.environment).filter((name) => !name.endsWith("_API_KEY"));
     expect(Object.keys(environmentNames)).to.include.members(names);
-    expect(Object.keys(others)).to.have.members(Object.keys(pictor!.depends_on));
+    const needed = Object.keys(others).filter((name) => !others[name]!.profiles);
+    expect(needed).to.have.members(Object.keys(pictor!.depends_on));
     expect(parseInt(pictor!.stop_grace_period)).to.be.above(Number(pictor!.environment.PICTOR_SHUTDOWN_SECONDS));
+  });
+
+  it("compose.yaml and its documentation name one store, with a bucket and keys", async () => {
+    const text = await read("compose.yaml");
+    const { services } = parse(text) as { services: Record<string, Service> };
+    const s3 = services.s3!;
+    for (const address of [text, await read("docs/operate.md")].map((from) => /s3:\/\/\S+:7070/.exec(from)?.[0] ?? "")) {
+      const { bucket, endpoint } = readS3Address(address, { PICTOR_STORE_KEY_ID: "k", PICTOR_STORE_SECRET: "s" });
+      expect(endpoint).to.equal("http://s3:7070");
+      expect(s3.volumes.map((volume) => volume.split(":")[1])).to.deep.equal([`${s3.command[1]}/${bucket}`]);
+    }
+    expect(Object.values(s3.environment)).to.deep.equal(
+      ["PICTOR_STORE_KEY_ID", "PICTOR_STORE_SECRET"].map((name) => services.pictor!.environment[name]),
+    );
   });
 
   it("the deployment's probes, variables, files and volumes are there, and there is time to shut down", async () => {

@@ -14,7 +14,19 @@ export interface S3Address {
   /** True where clients are redirected to the store for pictures. */
   redirect: boolean;
   credentials: Credentials;
+  /** The variables of the environment that the credentials came from. */
+  variables: KeyVariables;
 }
+
+/** Names of the variables of a key. */
+export interface KeyVariables {
+  readonly id: string;
+  readonly secret: string;
+  readonly token?: string;
+}
+
+const ownKey: KeyVariables = { id: "PICTOR_STORE_KEY_ID", secret: "PICTOR_STORE_SECRET" };
+const usualKey: KeyVariables = { id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY", token: "AWS_SESSION_TOKEN" };
 
 const example = "s3://bucket/prefix?endpoint=https://s3.example.com&region=eu-central-1";
 
@@ -40,7 +52,7 @@ export function readS3Address(text: string, env: Readonly<Record<string, string 
     endpoint: new URL(endpoint).origin,
     pathStyle: flag(url, "path_style", true),
     redirect: flag(url, "redirect", false),
-    credentials: credentialsIn(env),
+    ...keyIn(env),
   };
 }
 
@@ -51,10 +63,16 @@ function flag(url: URL, name: string, usual: boolean): boolean {
   return text === "on";
 }
 
-function credentialsIn(env: Readonly<Record<string, string | undefined>>): Credentials {
-  const [id, secret, token] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map((name) => env[name]?.trim() ?? "");
-  if (!id || !secret) throw new Error("PICTOR_STORE needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the key of its bucket");
-  return { id, secret, ...(token && { token }) };
+/** The usual key switches on channels that use it: a store elsewhere has a key of its own. */
+function keyIn(env: Readonly<Record<string, string | undefined>>): Pick<S3Address, "credentials" | "variables"> {
+  const valueOf = (name = "") => env[name]?.trim() ?? "";
+  const variables = valueOf(ownKey.id) || valueOf(ownKey.secret) ? ownKey : usualKey;
+  const [id, secret, token] = [valueOf(variables.id), valueOf(variables.secret), valueOf(variables.token)];
+  if (!id || !secret) {
+    const [own, usual] = [ownKey, usualKey].map((key) => `${key.id} and ${key.secret}`);
+    throw new Error(`PICTOR_STORE needs ${own}, or ${usual}, the key of its bucket`);
+  }
+  return { credentials: { id, secret, ...(token && { token }) }, variables };
 }
 
 function wrong(why: string): Error {

@@ -21,26 +21,29 @@ export interface BadAnswer {
   code: string;
 }
 
+/** The parts of an address that sentences name. */
+type Place = Pick<S3Address, "bucket" | "region" | "variables">;
+
 const passing = new Set([429, 500, 502, 503, 504]);
 
 const permissions = "s3:PutObject, s3:GetObject, s3:DeleteObject on its objects and s3:ListBucket on the bucket";
 
 /** The failure that an answer stands for. */
-export function failureOf(answer: BadAnswer, address: Pick<S3Address, "bucket" | "region">): S3Failure {
+export function failureOf(answer: BadAnswer, address: Place): S3Failure {
   const { status, code } = answer;
   const passes = passing.has(status) || code === "RequestTimeout";
   return new S3Failure(`${sentence(answer, address)} (${[status, code].filter(Boolean).join(" ")})`, { passes });
 }
 
-function sentence({ status, headers, code }: BadAnswer, { bucket, region }: Pick<S3Address, "bucket" | "region">): string {
+function sentence({ status, headers, code }: BadAnswer, { bucket, region, variables }: Place): string {
   const told = headers["x-amz-bucket-region"];
   switch (code) {
     case "RequestTimeTooSkewed":
       return `this machine's clock is not right: it says ${new Date().toUTCString()}, the store ${headers.date ?? "another time"}; set the clock, for example by NTP`;
     case "SignatureDoesNotMatch":
-      return "AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID; set both anew";
+      return `${variables.secret} is not the secret of ${variables.id}; set both anew`;
     case "InvalidAccessKeyId":
-      return "the store does not know AWS_ACCESS_KEY_ID; set it and AWS_SECRET_ACCESS_KEY anew";
+      return `the store does not know ${variables.id}; set it and ${variables.secret} anew`;
     case "ExpiredToken":
     case "InvalidToken":
       return "AWS_SESSION_TOKEN has expired, or is of another key; set all three AWS_ variables anew";
@@ -52,6 +55,6 @@ function sentence({ status, headers, code }: BadAnswer, { bucket, region }: Pick
   }
   if (status === 301 || status === 307)
     return `the bucket ${bucket} is elsewhere; set region${told === undefined ? "" : `=${told}`} and endpoint in PICTOR_STORE`;
-  if (status === 403) return `AWS_ACCESS_KEY_ID may not do this with the bucket ${bucket}; it needs ${permissions}`;
+  if (status === 403) return `${variables.id} may not do this with the bucket ${bucket}; it needs ${permissions}`;
   return passing.has(status) ? "the store of PICTOR_STORE cannot answer at the moment" : "the store of PICTOR_STORE refused a call";
 }

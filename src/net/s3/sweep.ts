@@ -37,5 +37,7 @@ async function remove(client: S3Client, prefix: string, ids: readonly string[]):
   const { text } = await client.text({ method: "POST", query: { delete: "" }, headers, body });
   const [, code] = /<Error>.*?<Code>(\w+)<\/Code>/s.exec(text) ?? [];
   if (code !== undefined)
-    throw new S3Failure(`the store did not delete expired pictures (${code}); AWS_ACCESS_KEY_ID needs s3:DeleteObject`, { passes: false });
+    throw new S3Failure(`the store did not delete expired pictures (${code}); the key of its bucket needs s3:DeleteObject`, {
+      passes: false,
+    });
 }

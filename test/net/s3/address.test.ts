@@ -16,13 +16,25 @@ describe("the address of a store in S3", () => {
       redirect: false,
     };
     const credentials = { id: "id", secret: "hush-hush" };
-    expect(read("s3://b-1.x?endpoint=https://s3.example.com")).to.deep.equal({ ...usual, credentials });
-    expect(read("s3://b-1.x/?endpoint=https://s3.example.com/")).to.deep.equal({ ...usual, credentials });
+    const variables = { id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY", token: "AWS_SESSION_TOKEN" };
+    expect(read("s3://b-1.x?endpoint=https://s3.example.com")).to.deep.equal({ ...usual, credentials, variables });
+    expect(read("s3://b-1.x/?endpoint=https://s3.example.com/")).to.deep.equal({ ...usual, credentials, variables });
     const all = "s3://b-1.x/some/where/?endpoint=http://127.0.0.1:9000&region=eu-1&path_style=off&redirect=on";
     expect(read(all, { ...env, AWS_SESSION_TOKEN: "t" })).to.deep.equal({
       ...{ ...usual, prefix: "some/where/", region: "eu-1", endpoint: "http://127.0.0.1:9000", pathStyle: false, redirect: true },
       credentials: { ...credentials, token: "t" },
+      variables,
     });
+  });
+
+  it("takes a key of its own before the usual one", () => {
+    const own = { PICTOR_STORE_KEY_ID: "own", PICTOR_STORE_SECRET: "hush" };
+    expect(read("s3://bucket?endpoint=https://x", { ...env, AWS_SESSION_TOKEN: "t", ...own })).to.deep.include({
+      credentials: { id: "own", secret: "hush" },
+      variables: { id: "PICTOR_STORE_KEY_ID", secret: "PICTOR_STORE_SECRET" },
+    });
+    for (const half of Object.entries(own))
+      expect(() => read("s3://bucket?endpoint=https://x", { ...env, ...Object.fromEntries([half]) })).to.throw(/needs PICTOR_STORE_KEY_ID/);
   });
 
   it("has the bucket in its host where it is not in the path", () => {
@@ -51,6 +63,6 @@ describe("the address of a store in S3", () => {
 
   it("goes with a key", () =>
     expect(() => read("s3://bucket?endpoint=https://x", { AWS_ACCESS_KEY_ID: "id" })).to.throw(
-      /needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/,
+      "needs PICTOR_STORE_KEY_ID and PICTOR_STORE_SECRET, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     ));
 });

@@ -44,6 +44,7 @@ describe("a picture store in S3", () => {
       pathStyle: true,
       redirect: false,
       credentials: keys,
+      variables: { id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY" },
     },
     ...changes,
   });
