@@ -58,7 +58,7 @@ export async function loadWhatIsRight(options: LoadOptions): Promise<PartlyLoade
   const { only, withTests } = own;
   const problems = createProblems();
   const read = new Map<string, Buffer>();
-  const texts = recorded(textsOfFolder(options.folder), read);
+  const texts = recorded(textsOfFolder(options.folder), read, before);
   const proof = options.proven && createProof(options.proven, knownIn(texts, read));
   const wasRight = rightBefore(before);
   const isRight = (name: string, text: Buffer) => wasRight(texts.shown(name), text) || proof?.holdsOf(name, text) === true;

@@ -13,8 +13,19 @@ const yaml = lazily(() => createRequire(import.meta.url)("yaml") as typeof impor
 /** Aliases of one YAML file, counted as they unfold: a few lines can unfold to gigabytes. */
 export const mostAliases = 50;
 
-/** Parses a YAML or JSON file whose top is a map. Mistakes are added to `problems`; then the result is undefined. */
+/** Parsed files by their bytes: a reload reads a changed channel for the table and for its tests, and a preset that stays for every reload. */
+const parsed = new WeakMap<Buffer, { file: string; located: Located }>();
+
+/** Parses a YAML or JSON file whose top is a map, once for each buffer. Mistakes are added to `problems`; then the result is undefined. */
 export function readSource(file: string, bytes: Buffer, problems: Problems): Located | undefined {
+  const known = parsed.get(bytes);
+  if (known?.file === file) return known.located;
+  const located = parse(file, bytes, problems);
+  if (located) parsed.set(bytes, { file, located });
+  return located;
+}
+
+function parse(file: string, bytes: Buffer, problems: Problems): Located | undefined {
   const { text, wrong } = decode(bytes);
   const source = sourceOf(file, text.replace(/^\ufeff/, ""));
   if (wrong) {

@@ -47,12 +47,31 @@ export const settingNames: Names = {
 /** The places of templates in a channel file. */
 export type Place = "request" | "answer" | "image" | "errors" | "price";
 
+/** The names by what they are made of. A reload has those of the load before, and with them the expressions that were compiled for them. */
+const known = new Map<string, Record<Place, Names>>();
+
+/** Sets of names that are kept for the next reload: a process may live through many edits. */
+export const mostNames = 1000;
+
 /** The names of a channel's templates. `fields` are those that `model` takes (undefined where its schema is open), `variables` those that the channel declares, `before` its calls before the submission. */
 export function channelNames(
   fields: readonly string[] | undefined,
   variables: readonly string[],
   before: readonly string[] = [],
   model?: string,
+): Record<Place, Names> {
+  const key = JSON.stringify([fields, variables, before, model]);
+  const names = known.get(key) ?? makeNames(fields, variables, before, model);
+  if (known.size === mostNames) known.clear();
+  known.set(key, names);
+  return names;
+}
+
+function makeNames(
+  fields: readonly string[] | undefined,
+  variables: readonly string[],
+  before: readonly string[],
+  model: string | undefined,
 ): Record<Place, Names> {
   const request: Record<string, Name> = {
     request: { about: "The unified request, as the plugins left it.", fields, model },

@@ -1,6 +1,7 @@
 // Compiles texts with expressions in them, and conditions.
 import { InputImage } from "../picture/input.ts";
 import { compileExpression, ExpressionError, ExpressionFailure, missing, MissingValue, type Expression, type Variables } from "./cel.ts";
+import type { Names } from "./names.ts";
 import { nothing, type Path, type Rendering, type Report, type Template, type TemplateOptions } from "./rendering.ts";
 
 /** Compile a text: `${...}` alone keeps the type of its value, and inside a text it is put in. */
@@ -38,9 +39,23 @@ function evaluate(expression: Expression, rendering: Rendering, options: Templat
   }
 }
 
+const compiled = new WeakMap<Names, Map<string, Expression>>();
+
+/** Expressions of one set of names that are kept: a process may live through many edits. */
+export const mostExpressions = 1000;
+
+/** Compiles an expression once for the same names: models repeat those of their channel, and a reload those of the one before. */
+export function compileOnce(text: string, names: Names): Expression {
+  const known = compiled.get(names) ?? new Map<string, Expression>();
+  const expression = known.get(text) ?? compileExpression(text, names);
+  if (known.size === mostExpressions) known.clear();
+  compiled.set(names, known.set(text, expression));
+  return expression;
+}
+
 function compileAt(text: string, offset: number, path: Path, options: TemplateOptions): Expression | undefined {
   try {
-    const expression = compileExpression(text, options.names);
+    const expression = compileOnce(text, options.names);
     for (const name of expression.uses) options.uses?.add(name);
     return expression;
   } catch (error) {

@@ -229,7 +229,7 @@ export function ownFolder({ folders }: Pick<ChannelSources, "folders">): string 
 /** The channels' texts as they are now. */
 export function channelTexts({ folders, given }: ChannelSources): Texts {
   const inEnvironment = given === undefined ? [] : [textsOf(new Map([[channelsVariable, Buffer.from(given)]]))];
-  return layered([...inEnvironment, ...folders.map(({ path, optional }) => textsIn(path, { optional }))]);
+  return layered([...inEnvironment, ...folders.map(({ path, optional }) => textsIn(path, { optional, near: path === shippedFolder }))]);
 }
 
 function storeIn(text: string | undefined, dataMax: string | undefined, env: Parameters<typeof readS3Address>[1]): S3Address | undefined {

@@ -1,7 +1,9 @@
 // A load after another makes only what has changed.
 import { expect } from "chai";
 import { loadWhatIsRight, type LoadOptions, type PartlyLoaded } from "../../src/channels/load.ts";
+import { createProblems } from "../../src/channels/problems.ts";
 import { shipped } from "../../src/channels/proven.ts";
+import { readSource } from "../../src/channels/source.ts";
 import { knownIn, textsOf } from "../../src/channels/texts.ts";
 import { plugins } from "../helpers/channels.ts";
 
@@ -97,6 +99,15 @@ describe("a load after another", () => {
     expect(after.problems.map(({ message }) => message)).to.match(/p has schema x here and m in channel plain/);
     const above = { "models/x.json": models["models/x.json"], "aa.yaml": models["zz.yaml"] };
     expect((await again(above)).after.broken).to.deep.equal(["plain"]);
+  });
+
+  it("has the buffers of files that are as they were, so that they are parsed once", async () => {
+    const { after, back } = await again({ "plain.yaml": `${plain}${result}weight: 2\n` });
+    const isSame = (name: string) => after.texts.get(name) === back.texts.get(name);
+    expect(["acme.yaml", "presets/acme.yaml", "models/m.json", "plain.yaml"].map(isSame)).to.deep.equal([true, true, true, false]);
+    const problems = createProblems();
+    const read = () => readSource("presets/acme.yaml", after.texts.get("presets/acme.yaml") as Buffer, problems);
+    expect(read()).to.be.an("object").that.equals(read());
   });
 
   it("of a few channels leaves the others for the next", async () => {
