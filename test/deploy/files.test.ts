@@ -7,6 +7,7 @@ import { environmentDefaults, environmentNames } from "../../src/process/environ
 import { readS3Address } from "../../src/net/s3/address.ts";
 import { loadFiles } from "../helpers/channels.ts";
 import { parseGatewayFile } from "../../src/process/gateway-file.ts";
+import { roomForNewObjects } from "../../src/process/supervise.ts";
 
 const read = (name: string) => readFile(name, "utf8");
 
@@ -83,7 +84,10 @@ describe("what deploys the gateway", () => {
     for (const name of files.filter((file) => /^(dist|channels)/.test(file)))
       expect(dockerfile).to.include(`/src/${name} /opt/pictor/${name}`);
     const [, entrypoint = "[]"] = /^ENTRYPOINT (.*)$/m.exec(dockerfile) ?? [];
-    const [, program = ""] = JSON.parse(entrypoint) as string[];
+    const [, ...rest] = JSON.parse(entrypoint) as string[];
+    const program = rest.pop() ?? "";
+    // No supervisor gives them to the only process of a container.
+    expect(rest).to.deep.equal(roomForNewObjects([]));
     expect(scripts.start).to.include(program.replace("/opt/pictor/", ""));
     expect(dockerfile).to.match(/^USER \d+:\d+$/m);
   });
