@@ -155,6 +155,8 @@ export async function send(
     });
     // The body is read from `response`, since the client's stream would only copy each chunk. The stream listens to the signal until it is destroyed.
     for (const end of ["end", "close"]) response.once(end, () => stream.destroy());
+    // An empty body may have ended before.
+    if (response.readableEnded) stream.destroy();
     // A stream with a `readable` listener does not flow.
     response.removeAllListeners("readable");
     return { status: response.statusCode, headers: plainHeaders(response.headers), body: response };

@@ -1,4 +1,6 @@
+import { getEventListeners } from "node:events";
 import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import { ProviderFailure } from "../../src/errors.ts";
 import { readBody, send } from "../../src/net/send.ts";
@@ -23,6 +25,21 @@ describe("send", () => {
       }
       const read = await send({ method: "GET", url: provider.url, headers: {}, body: Buffer.from("{}") }, signal());
       expect(String(await readBody(read, 100, signal()))).to.equal("GET");
+    } finally {
+      await provider.close();
+    }
+  });
+
+  it("lets go of the signal once the answer is over, also of one without a body that nobody reads", async () => {
+    const provider = await httpProvider((request, response) => void response.end(request.method === "GET" ? "body" : undefined));
+    try {
+      for (const method of ["GET", "HEAD", "PUT"] as const) {
+        const { signal } = new AbortController();
+        const answer = await send({ method, url: provider.url, headers: {} }, signal);
+        if (method === "GET") await readBody(answer, 100, signal);
+        for (let tries = 0; tries < 100 && getEventListeners(signal, "abort").length > 0; tries += 1) await delay(10);
+        expect(getEventListeners(signal, "abort"), method).to.deep.equal([]);
+      }
     } finally {
       await provider.close();
     }
