@@ -13,7 +13,7 @@ import { profileClock, sharesOf } from "./profile.ts";
 import { markdown, profileTable, type Outcome, type Slices } from "./report.ts";
 import { prepareTools, put, scratch, type Tools } from "./tools.ts";
 
-const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N] [--profile] [--beside FOLDER]
+const usage = `npm run bench -- [--quick] [--case NAME]... [--repeats N] [--seconds N] [--profile] [--beside FOLDER]
 cases: ${[...cases.map(({ name }) => name), "jobs"].join(", ")}`;
 
 interface Pace {
@@ -100,10 +100,14 @@ function addDirect(slices: Slices): void {
   }
 }
 
-function paceOf(quick: boolean, profile: boolean, { repeats, beside }: { repeats?: string; beside?: string }): Pace {
-  const count = Number(repeats ?? (quick ? 1 : 5));
-  if (!Number.isInteger(count) || count < 1) throw new Error(`--repeats is ${repeats ?? ""}; it must be a whole number from 1`);
-  return { quick, profile, ...(beside && { beside: resolve(beside) }), repeats: count, slice: quick ? 0.2 : 5, warmUp: quick ? 0.1 : 10 };
+type PaceOptions = Partial<Record<"repeats" | "seconds" | "beside", string>>;
+
+function paceOf(quick: boolean, profile: boolean, options: PaceOptions): Pace {
+  const { repeats = quick ? "1" : "5", seconds = quick ? "0.2" : "5", beside } = options;
+  const [count, slice] = [Number(repeats), Number(seconds)];
+  if (!Number.isInteger(count) || count < 1) throw new Error(`--repeats is ${repeats}; it must be a whole number from 1`);
+  if (!(slice > 0)) throw new Error(`--seconds is ${seconds}; it must be a number above 0`);
+  return { quick, profile, ...(beside && { beside: resolve(beside) }), repeats: count, slice, warmUp: quick ? 0.1 : 2 * slice };
 }
 
 function chosenCases(names: readonly string[] | undefined, quick: boolean): Case[] {
@@ -125,6 +129,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     case: { type: "string", multiple: true },
     repeats: { type: "string" },
+    seconds: { type: "string" },
     profile: { type: "boolean", default: false },
     beside: { type: "string" },
     help: { type: "boolean" },
