@@ -89,7 +89,8 @@ async function runCase(each: Case, tools: Tools, provider: Provider, pace: Pace)
 
 /** What a proxy adds is judged against the way without one in the same repeat. */
 function addDirect(slices: Slices): void {
-  for (const [name, list] of Object.entries(slices)) {
+  // A peer whose requests failed has none.
+  for (const [name, list = []] of Object.entries(slices)) {
     if (name === "direct" || !slices.direct) continue;
     list.forEach((slice, repeat) => {
       const direct = slices.direct![repeat]!;
