@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Case, Metric, Traffic } from "./cases.ts";
-import { folderOf, type Peer } from "./peers.ts";
+import { folderOf, isProbed, type Peer } from "./peers.ts";
 import { pinned } from "./processes.ts";
 import { put, type Tools } from "./tools.ts";
 
@@ -95,9 +95,8 @@ export async function measure(peer: Peer, each: Case, around: Around, upload?: B
   const { process } = peer;
   process?.forgetPeak();
   const before = process?.cpu() ?? 0;
-  // Only these peers are asked for their stalls: the others do not take the signal.
-  const probed = each.beside !== undefined && process !== undefined && peer.name !== "nginx";
-  if (probed) process.signal("SIGUSR2");
+  const probed = each.beside !== undefined && isProbed(peer.name);
+  if (probed) process?.signal("SIGUSR2");
   const [main, large] = await Promise.all([load(peer, each, around, upload), each.beside && load(peer, each.beside, around)]);
   const measured: Measured = {
     rate: main.done / main.seconds,
@@ -110,7 +109,7 @@ export async function measure(peer: Peer, each: Case, around: Around, upload?: B
       memory: (process.peak() - around.idle) / each.connections / 1e6,
     }),
   };
-  if (probed) process.signal("SIGUSR2");
+  if (probed) process?.signal("SIGUSR2");
   if (probed) Object.assign(measured, await stalls(peer));
   forgetPictures(folderOf(peer.name));
   return measured;

@@ -54,6 +54,9 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const node = [process.execPath, "--import", join(here, "probe.js")];
 const authorization = { authorization: "Bearer sk-bench" };
 
+/** True for a peer that runs in Node, with the probe in it. Others do not know the probe's signal, and some end by it. */
+export const isProbed = (name: PeerName): boolean => name === "portkey" || name === "naive" || name.startsWith("pictor");
+
 /** Headers with which Pictor is asked to order a request once: as OpenAI's SDKs send them, and with a key of its own for each request. */
 const askedWith: Partial<Record<PeerName, Record<string, string>>> = {
   "pictor-sdk": { "x-stainless-retry-count": "0" },
