@@ -1,6 +1,7 @@
 // Lists the names that expressions may read in each place.
 import { readFileSync } from "node:fs";
 import { halfClearPng, solidPng } from "../picture/png.ts";
+import { remembered } from "./remember.ts";
 
 /** A name that expressions in some place may read. */
 export interface Name {
@@ -61,10 +62,7 @@ export function channelNames(
   model?: string,
 ): Record<Place, Names> {
   const key = JSON.stringify([fields, variables, before, model]);
-  const names = known.get(key) ?? makeNames(fields, variables, before, model);
-  if (known.size === mostNames) known.clear();
-  known.set(key, names);
-  return names;
+  return remembered(known, mostNames, key, () => makeNames(fields, variables, before, model));
 }
 
 function makeNames(
@@ -122,10 +120,7 @@ export const mostPictures = 30;
 
 function pictureOf(make: typeof solidPng, width: bigint, height: bigint): string {
   const name = `${make.name} ${width} ${height}`;
-  const picture = pictures.get(name) ?? make(Number(width), Number(height)).toString("base64");
-  if (pictures.size === mostPictures) pictures.clear();
-  pictures.set(name, picture);
-  return picture;
+  return remembered(pictures, mostPictures, name, () => make(Number(width), Number(height)).toString("base64"));
 }
 
 /** Names for a channel's tests: the mock's address, stand-ins for secrets, and small real pictures. */

@@ -2,6 +2,7 @@
 import { InputImage } from "../picture/input.ts";
 import { compileExpression, ExpressionError, ExpressionFailure, missing, MissingValue, type Expression, type Variables } from "./cel.ts";
 import type { Names } from "./names.ts";
+import { remembered } from "./remember.ts";
 import { nothing, type Path, type Rendering, type Report, type Template, type TemplateOptions } from "./rendering.ts";
 
 /** Compile a text: `${...}` alone keeps the type of its value, and inside a text it is put in. */
@@ -47,10 +48,8 @@ export const mostExpressions = 1000;
 /** Compiles an expression once for the same names: models repeat those of their channel, and a reload those of the one before. */
 export function compileOnce(text: string, names: Names): Expression {
   const known = compiled.get(names) ?? new Map<string, Expression>();
-  const expression = known.get(text) ?? compileExpression(text, names);
-  if (known.size === mostExpressions) known.clear();
-  compiled.set(names, known.set(text, expression));
-  return expression;
+  compiled.set(names, known);
+  return remembered(known, mostExpressions, text, () => compileExpression(text, names));
 }
 
 function compileAt(text: string, offset: number, path: Path, options: TemplateOptions): Expression | undefined {

@@ -27,6 +27,7 @@ async function load(cluster: Cluster, provider: Provider, rate: number, { goesOn
   const begun = performance.now();
   for (let second = 0; goesOn(); second += 1) {
     const { wishes } = loadOf(second, { least: rate, most: rate, span: 1000 });
+    // Longer orders are under way when a part goes away.
     for (const wish of wishes) wish.takes *= 4;
     provider.expect(wishes, () => undefined);
     for (const wish of wishes)

@@ -49,6 +49,8 @@ interface Probe {
   httpGet: { path: string };
 }
 
+const servicesOfCompose = async () => (parse(await read("compose.yaml")) as { services: Record<string, Service> }).services;
+
 describe("what deploys the gateway", () => {
   it("alerts name metrics and labels that are there", async () => {
     const { groups } = parse(await read("deploy/alerts.yaml")) as { groups: { rules: { alert: string; expr: string }[] }[] };
@@ -102,10 +104,7 @@ describe("what deploys the gateway", () => {
   });
 
   it("compose.yaml gives variables that are there, and time to shut down", async () => {
-    const { services } = parse(await read("compose.yaml")) as {
-      services: Record<string, Service>;
-    };
-    const { pictor, ...others } = services;
+    const { pictor, ...others } = await servicesOfCompose();
     const names = Object.keys(pictor!.environment).filter((name) => !name.endsWith("_API_KEY"));
     expect(Object.keys(environmentNames)).to.include.members(names);
     const needed = Object.keys(others).filter((name) => !others[name]!.profiles);
@@ -114,16 +113,15 @@ describe("what deploys the gateway", () => {
   });
 
   it("compose.yaml and its documentation name one store, with a bucket and keys", async () => {
-    const text = await read("compose.yaml");
-    const { services } = parse(text) as { services: Record<string, Service> };
-    const s3 = services.s3!;
-    for (const address of [text, await read("docs/operate.md")].map((from) => /s3:\/\/\S+:7070/.exec(from)?.[0] ?? "")) {
+    const { s3, pictor } = (await servicesOfCompose()) as { s3: Service; pictor: Service };
+    for (const file of ["compose.yaml", "docs/operate.md"]) {
+      const [address = ""] = /s3:\/\/\S+:7070/.exec(await read(file)) ?? [];
       const { bucket, endpoint } = readS3Address(address, { PICTOR_STORE_KEY_ID: "k", PICTOR_STORE_SECRET: "s" });
       expect(endpoint).to.equal("http://s3:7070");
       expect(s3.volumes.map((volume) => volume.split(":")[1])).to.deep.equal([`${s3.command[1]}/${bucket}`]);
     }
     expect(Object.values(s3.environment)).to.deep.equal(
-      ["PICTOR_STORE_KEY_ID", "PICTOR_STORE_SECRET"].map((name) => services.pictor!.environment[name]),
+      ["PICTOR_STORE_KEY_ID", "PICTOR_STORE_SECRET"].map((name) => pictor.environment[name]),
     );
   });
 

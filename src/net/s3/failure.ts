@@ -46,7 +46,7 @@ function sentence({ status, headers, code }: BadAnswer, { bucket, region, variab
       return `the store does not know ${variables.id}; set it and ${variables.secret} anew`;
     case "ExpiredToken":
     case "InvalidToken":
-      return "AWS_SESSION_TOKEN has expired, or is of another key; set all three AWS_ variables anew";
+      return `${variables.token ?? variables.id} has expired, or is of another key; set ${Object.values(variables).join(", ")} anew`;
     case "NoSuchBucket":
       return `there is no bucket ${bucket}; make it, or set another in PICTOR_STORE`;
     case "AuthorizationHeaderMalformed":

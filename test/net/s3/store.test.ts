@@ -44,7 +44,7 @@ describe("a picture store in S3", () => {
       pathStyle: true,
       redirect: false,
       credentials: keys,
-      variables: { id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY" },
+      variables: { id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY", token: "AWS_SESSION_TOKEN" },
     },
     ...changes,
   });
@@ -166,7 +166,7 @@ describe("a picture store in S3", () => {
 
     for (const [code, status, words] of [
       ["RequestTimeTooSkewed", 403, /clock is not right.*set the clock/],
-      ["ExpiredToken", 400, /AWS_SESSION_TOKEN has expired/],
+      ["ExpiredToken", 400, /AWS_SESSION_TOKEN has expired.*set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN anew/],
       ["AccessDenied", 403, /it needs s3:PutObject/],
       ["AuthorizationHeaderMalformed", 400, /not in the region eu-test-1; set region=us-west-9/],
       ["TemporaryRedirect", 307, /is elsewhere; set region=us-west-9 and endpoint/],
@@ -183,6 +183,10 @@ describe("a picture store in S3", () => {
       const failed = async (changes: Partial<S3Address>) => ((await open(changes).catch((error: unknown) => error)) as Error).message;
       expect(await failed({ credentials: { ...keys, secret: "other" } })).to.match(/AWS_SECRET_ACCESS_KEY is not the secret/);
       expect(await failed({ credentials: { ...keys, id: "other" } })).to.match(/does not know AWS_ACCESS_KEY_ID/);
+      const variables = { id: "PICTOR_STORE_KEY_ID", secret: "PICTOR_STORE_SECRET" };
+      expect(await failed({ variables, credentials: { ...keys, secret: "other" } })).to.include(
+        "PICTOR_STORE_SECRET is not the secret of PICTOR_STORE_KEY_ID",
+      );
       expect(await failed({ bucket: "nowhere" })).to.match(/there is no bucket nowhere/);
       const right = Date.now;
       let asked = 0;
